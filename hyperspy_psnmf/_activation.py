@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Add PSNMF to eXSpy's EDS classes as soon as they are loaded.
+
+HyperSpy has no registry of decomposition algorithms. Until it has, a finder on
+``sys.meta_path`` waits for the modules that define the EDS signals, lets them
+load, and then wraps ``decomposition`` and adds the accessor ``psnmf``. Only the
+standard library is imported here, for this runs inside HyperSpy's own import,
+and nothing here may raise then.
+"""
+
+import functools
+import inspect
+import logging
+import os
+import sys
+
+_logger = logging.getLogger(__name__)
+
+# Wrapping the base classes as well lets SEM and lazy signals, which inherit
+# `decomposition`, have it too; each class is wrapped where it is defined.
+_CLASSES = {
+    "exspy.signals.eds": ("EDSSpectrum", "LazyEDSSpectrum"),
+    "exspy.signals.eds_tem": ("EDSTEMSpectrum",),
+}
+
+
+class _Accessor:
+    """The attribute ``s.psnmf``; its class is imported when first used."""
+
+    _is_psnmf = True
+
+    def __get__(self, signal, owner=None):
+        from hyperspy_psnmf.accessor import PSNMFAccessor
+
+        return PSNMFAccessor if signal is None else PSNMFAccessor(signal)
+
+
+def _asks_for_psnmf(stock, args, kwargs) -> bool:
+    algorithm = kwargs.get("algorithm")
+    if args and algorithm is None:
+        try:
+            algorithm = inspect.signature(stock).bind(*args, **kwargs).arguments.get("algorithm")
+        except TypeError:
+            return False  # the stock method says what is wrong
+    if isinstance(algorithm, str):
+        return algorithm == "PSNMF"
+    # An instance of our estimators; by name, so as not to import them.
+    return any(base.__module__ == "hyperspy_psnmf.estimators" for base in type(algorithm).__mro__)
+
+
+def _wrap(cls):
+    """Return ``decomposition`` for `cls` that knows PSNMF and passes on the rest."""
+    inherited = "decomposition" not in cls.__dict__
+    original = cls.decomposition
+
+    @functools.wraps(original)
+    def decomposition(self, *args, **kwargs):
+        # Where `cls` inherits the method, the next class depends on the signal.
+        stock = super(cls, self).decomposition if inherited else original.__get__(self)
+        if _asks_for_psnmf(stock, args, kwargs):
+            from hyperspy_psnmf.eds.decompose import decompose_as_stock
+
+            return decompose_as_stock(self, stock, args, kwargs)
+        result = stock(*args, **kwargs)
+        # What is left from an earlier PSNMF does not belong to these results.
+        self.learning_results.__dict__.pop("psnmf", None)
+        return result
+
+    decomposition._is_psnmf = True
+    decomposition._psnmf_inherited = inherited
+    return decomposition
+
+
+def _own(cls, name):
+    """Return what we put at ``cls.name``, or None."""
+    attribute = cls.__dict__.get(name)
+    return attribute if hasattr(attribute, "_is_psnmf") else None
+
+
+def _classes_of(module):
+    return [getattr(module, n) for n in _CLASSES[module.__name__] if hasattr(module, n)]
+
+
+def _patch(module) -> bool:
+    """Patch the classes of a module; False while it is still being imported."""
+    classes = _classes_of(module)
+    for cls in classes:
+        if _own(cls, "decomposition") is None:
+            cls.decomposition = _wrap(cls)
+        if cls.__name__ == "EDSSpectrum" and _own(cls, "psnmf") is None:
+            cls.psnmf = _Accessor()
+    return len(classes) == len(_CLASSES[module.__name__])
+
+
+def _unpatch(module) -> None:
+    for cls in _classes_of(module):
+        method = _own(cls, "decomposition")
+        if method is not None and method._psnmf_inherited:
+            del cls.decomposition
+        elif method is not None:
+            cls.decomposition = method.__wrapped__
+        if _own(cls, "psnmf") is not None:
+            del cls.psnmf
+
+
+def _patch_safely(module) -> bool:
+    try:
+        return _patch(module)
+    except Exception:
+        _logger.exception("PSNMF could not be added to %s", module.__name__)
+        return True
+
+
+class _Loader:
+    """Loads a module with its own loader, then patches it."""
+
+    def __init__(self, loader):
+        self._loader = loader
+
+    def __getattr__(self, name):
+        return getattr(self._loader, name)
+
+    def create_module(self, spec):
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module):
+        self._loader.exec_module(module)
+        _patch_safely(module)
+
+
+class _Finder:
+    """Finds the modules in `_CLASSES` as everybody else does, with a loader that patches."""
+
+    _is_psnmf = True
+
+    def __init__(self):
+        # Modules whose import had begun before we came.
+        self.pending = [sys.modules[n] for n in _CLASSES if n in sys.modules]
+
+    def find_spec(self, name, path=None, target=None):
+        self.pending = [module for module in self.pending if not _patch_safely(module)]
+        if name not in _CLASSES:
+            return None
+        for finder in sys.meta_path:
+            if finder is self or not hasattr(finder, "find_spec"):
+                continue
+            spec = finder.find_spec(name, path, target)
+            if spec is not None:
+                if spec.loader is not None:
+                    spec.loader = _Loader(spec.loader)
+                return spec
+        return None
+
+
+def _is_ours(finder) -> bool:
+    # Not by class, so that a finder left by an importlib.reload counts too.
+    return hasattr(finder, "_is_psnmf")
+
+
+def activate(*, unless_disabled: bool = False) -> None:
+    """Add PSNMF to EDS signals, those loaded already and those to come.
+
+    Done by ``import hyperspy_psnmf``, which HyperSpy itself does. Doing it twice
+    is doing it once.
+
+    Parameters
+    ----------
+    unless_disabled : bool
+        Do nothing where the environment variable ``HYPERSPY_PSNMF_DISABLE`` is
+        set to anything but "" or "0".
+    """
+    if unless_disabled and os.environ.get("HYPERSPY_PSNMF_DISABLE", "0") not in ("", "0"):
+        return
+    deactivate()
+    sys.meta_path.insert(0, _Finder())
+    for name in _CLASSES:
+        if name in sys.modules:
+            _patch_safely(sys.modules[name])
+
+
+def deactivate() -> None:
+    """Remove PSNMF from EDS signals again."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not _is_ours(finder)]
+    for name in _CLASSES:
+        if name in sys.modules:
+            _unpatch(sys.modules[name])

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bring the arguments of a stock ``decomposition`` call to those of PSNMF."""
+
+import inspect
+import warnings
+
+# Keywords of HyperSpy's and eXSpy's own decomposition that mean nothing here.
+STOCK_ONLY = frozenset(
+    {
+        "auto_transpose",
+        "centre",
+        "closing",
+        "copy",
+        "get",
+        "normalize_poissonian_noise",
+        "num_chunks",
+        "reproject",
+        "svd_solver",
+        "var_array",
+        "var_func",
+    }
+)
+
+
+def bind_arguments(function, stock, args, kwargs) -> dict:
+    """Return the keyword arguments for `function` from a call of `stock`.
+
+    Parameters
+    ----------
+    function : callable
+        Takes the signal, then keyword-only arguments.
+    stock : callable
+        The wrapped method, against whose signature positions are bound.
+    args, kwargs
+        What the caller passed.
+
+    Raises
+    ------
+    TypeError
+        For a keyword that neither knows.
+
+    Warns
+    -----
+    UserWarning
+        Once, naming the keywords that the caller passed and that mean nothing here.
+    """
+    bound = inspect.signature(stock).bind(*args, **kwargs)
+    if bound.arguments.get("args"):
+        raise TypeError("decomposition() takes the arguments of PSNMF by keyword")
+    passed = {**bound.arguments, **bound.arguments.get("kwargs", {})}
+    passed.pop("kwargs", None)
+    known = [
+        p.name
+        for p in inspect.signature(function).parameters.values()
+        if p.kind is inspect.Parameter.KEYWORD_ONLY
+    ]
+    unknown = sorted(passed.keys() - STOCK_ONLY - set(known))
+    if unknown:
+        raise TypeError(
+            f"decomposition(algorithm='PSNMF') got an unexpected keyword argument "
+            f"{', '.join(map(repr, unknown))}; it knows {', '.join(known)}"
+        )
+    ignored = sorted(passed.keys() & STOCK_ONLY)
+    if ignored:
+        warnings.warn(
+            f"algorithm='PSNMF' ignores {', '.join(ignored)}: it takes the counts as they are",
+            UserWarning,
+            stacklevel=4,
+        )
+    return {name: value for name, value in passed.items() if name in known}

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Axes of a signal in the units and the order that the method needs."""
+
+import warnings
+
+import numpy as np
+
+from hyperspy_psnmf.estimators import check_int
+
+COARSE_CHANNEL = 0.040  # keV, about a third of the resolution at Mn Ka
+_KEV = {"keV": 1.0, "eV": 1e-3}
+
+
+def map_shape(signal) -> tuple[int, ...]:
+    """Return the navigation shape in array order."""
+    return tuple(signal.axes_manager.navigation_shape[::-1])
+
+
+def energies(signal) -> np.ndarray:
+    """Return the energy of every channel in keV.
+
+    Raises
+    ------
+    ValueError
+        If the energy axis has no unit of keV or eV.
+    """
+    axis = signal.axes_manager.signal_axes[0]
+    if str(axis.units) not in _KEV:
+        raise ValueError(
+            f"the unit of the energy axis must be keV or eV, not {axis.units}; "
+            "set it with s.axes_manager.signal_axes[0].units = 'keV'"
+        )
+    return np.asarray(axis.axis, dtype=float) * _KEV[str(axis.units)]
+
+
+def channels_of_range(signal, energy_range) -> np.ndarray:
+    """Return which channels lie in ``energy_range=(low, high)``, in keV."""
+    try:
+        low, high = (float(e) for e in energy_range)
+    except (TypeError, ValueError):
+        raise TypeError(f"energy_range must be (low, high) in keV, not {energy_range!r}") from None
+    energy = energies(signal)
+    keep = (energy >= low) & (energy <= high)
+    if not low < high or not keep.any():
+        raise ValueError(
+            f"energy_range={(low, high)} holds no channel of the energy axis, "
+            f"{energy[0]:.4g} to {energy[-1]:.4g} keV"
+        )
+    return keep
+
+
+def resolve_energy_binning(signal, energy_binning) -> int:
+    """Return channels per coarse channel; "auto" brings them nearest to 40 eV."""
+    if not isinstance(energy_binning, str):
+        return check_int("energy_binning", energy_binning)
+    if energy_binning != "auto":
+        raise ValueError(f"energy_binning must be 'auto' or an int, not {energy_binning!r}")
+    try:
+        width = float(np.median(np.diff(energies(signal))))
+    except ValueError as error:
+        warnings.warn(f"energy_binning='auto' takes single channels: {error}", stacklevel=5)
+        return 1
+    return max(1, round(COARSE_CHANNEL / width))
+
+
+def binning_in_array_order(signal, binning):
+    """Return `binning`, given in HyperSpy's (x, y) order, in array order.
+
+    An int and "auto" stay as they are. Fewer numbers than axes leave the last
+    axes, as of a tilt series, unbinned.
+    """
+    if isinstance(binning, str) or np.ndim(binning) == 0:
+        return binning
+    n_axes = signal.axes_manager.navigation_dimension
+    binning = tuple(binning)
+    if len(binning) not in {n_axes, min(n_axes, 2)}:
+        raise ValueError(
+            f"binning={binning} must be an int or have one int per spatial axis, in the order "
+            f"of s.axes_manager.navigation_axes ({n_axes} here)"
+        )
+    return (binning + (1,) * (n_axes - len(binning)))[::-1]

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``s.decomposition(algorithm="PSNMF")``: from a signal to its learning results."""
+
+import inspect
+import warnings
+from contextlib import contextmanager
+
+from hyperspy.defaults_parser import preferences
+from hyperspy.external.progressbar import progressbar
+
+from hyperspy_psnmf.eds.arguments import bind_arguments
+from hyperspy_psnmf.eds.axes import binning_in_array_order, map_shape, resolve_energy_binning
+from hyperspy_psnmf.eds.counts import NAME, check_data, read_counts
+from hyperspy_psnmf.eds.describe import make_record, summary
+from hyperspy_psnmf.eds.known_spectra import spectra_on_map
+from hyperspy_psnmf.eds.masks import channels_in_use, pixels_in_use
+from hyperspy_psnmf.eds.results import write_results
+from hyperspy_psnmf.estimators import PSNMF, check_int
+from hyperspy_psnmf.kernels.threads import resolve_n_jobs
+from hyperspy_psnmf.nmf.counts import total_counts
+
+MODEL_PARAMETERS = frozenset(inspect.signature(PSNMF).parameters) - {"n_components"}
+
+
+def decompose_as_stock(signal, stock, args, kwargs):
+    """Run PSNMF for a call written for a stock ``decomposition`` method.
+
+    Parameters
+    ----------
+    signal : EDSSpectrum
+        The map.
+    stock : callable
+        The wrapped method, bound to the signal.
+    args, kwargs
+        What the caller passed. See `decompose` for the meaning.
+    """
+    passed = bind_arguments(decompose, stock, args, kwargs)
+    twice = sorted(passed.keys() & MODEL_PARAMETERS)
+    if twice and not isinstance(passed["algorithm"], str):
+        raise TypeError(
+            f"{', '.join(twice)} must be given to the estimator that is passed as algorithm, "
+            "not to decomposition()"
+        )
+    return decompose(signal, **passed)
+
+
+def decompose(
+    signal,
+    *,
+    algorithm="PSNMF",
+    output_dimension=None,
+    binning="auto",
+    energy_binning="auto",
+    energy_range=None,
+    init="nndsvdar",
+    fixed_spectra=None,
+    refinement="fixed",
+    navigation_mask=None,
+    signal_mask=None,
+    return_info=False,
+    print_info=True,
+    show_progressbar=None,
+    max_iter=500,
+    tol=1e-5,
+    random_state=0,
+    n_jobs=None,
+):
+    """Unmix an EDS map into phases and store the learning results.
+
+    Parameters
+    ----------
+    signal : EDSSpectrum
+        A map of counts with 1 to 3 navigation axes, eager or lazy.
+    algorithm : "PSNMF", PSNMF or PoissonNMF
+        The method, or an estimator that brings its own parameters along; the
+        parameters of the estimator may not be given again then.
+    output_dimension : int
+        Number of phases, the fixed ones included.
+    binning : "auto", int or tuple of int
+        Pixels summed to find the spectra: along each spatial axis, or one
+        number per axis in (x, y) order. "auto" brings the median pixel nearest
+        to 10 000 counts per bin.
+    energy_binning : "auto" or int
+        Channels summed while looking for the binned maps; "auto" is 40 eV.
+        Spectra come back at full energy.
+    energy_range : (float, float), optional
+        Energies used, in keV; the rest counts as masked.
+    init : {"nndsvdar", "random"} or array of shape (output_dimension, n_channels)
+        Spectra to start from.
+    fixed_spectra : EDS signal or array of shape (n_fixed, n_channels), optional
+        Known phases; they come first in the result, as they are.
+    refinement : {"fixed", "joint"}
+        Whether the spectra are held at full resolution or updated too, as
+        published.
+    navigation_mask : ndarray, BaseSignal or float, optional
+        Pixels left out (True), an array in (x, y) order; a float is the
+        threshold of ``vacuum_mask``, on EDS_TEM signals.
+    signal_mask : ndarray or BaseSignal, optional
+        Channels left out (True).
+    return_info : bool
+        Return the fitted estimator.
+    print_info : bool
+        Print what was chosen and how it converged.
+    show_progressbar : bool, optional
+        None is HyperSpy's preference.
+    max_iter : int
+        Iterations on the binned map at most.
+    tol : float
+        Relative KKT residual at which to stop, in nats per count.
+    random_state : int, Generator, RandomState or None
+        Seed of the start.
+    n_jobs : int or None
+        Threads; None is all cores.
+
+    Returns
+    -------
+    PSNMF or PoissonNMF or None
+        The fitted estimator with `return_info`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument, before any work; the signal is left as it was.
+    """
+    check_data(signal)
+    keep_pixels = pixels_in_use(signal, navigation_mask)
+    keep_channels = channels_in_use(signal, signal_mask, energy_range)
+    k = _check_output_dimension(signal, algorithm, output_dimension, keep_pixels, keep_channels)
+    estimator = algorithm
+    if isinstance(algorithm, str):
+        estimator = PSNMF(
+            k,
+            binning=binning_in_array_order(signal, binning),
+            energy_binning=resolve_energy_binning(signal, energy_binning),
+            init=_on_map("init", init, signal, keep_channels),
+            fixed_spectra=_on_map("fixed_spectra", fixed_spectra, signal, keep_channels),
+            refinement=refinement,
+            max_iter=max_iter,
+            tol=tol,
+            random_state=random_state,
+            n_jobs=n_jobs,
+        )
+    fit_params = {}
+    if isinstance(estimator, PSNMF):
+        fit_params["navigation_shape"] = map_shape(signal)
+        estimator.check_parameters(map_shape(signal), _n_channels(signal, keep_channels))
+
+    X = read_counts(
+        signal,
+        keep_pixels=keep_pixels,
+        keep_channels=keep_channels,
+        n_jobs=resolve_n_jobs(estimator.n_jobs),
+    )
+    if not total_counts(X) > 0:
+        raise ValueError(f"{NAME} hold no counts to decompose: they are zero everywhere")
+    with _progress(show_progressbar) as callback:
+        loadings = estimator.fit_transform(X, callback=callback, **fit_params)
+    record = make_record(signal, estimator, X, loadings, keep_channels)
+    write_results(signal, loadings, estimator.components_.T, keep_pixels, keep_channels, record)
+    for weakness in record["weaknesses"]:
+        warnings.warn(weakness, UserWarning, stacklevel=4)
+    if print_info:
+        print(summary(record))  # noqa: T201 - as HyperSpy's own decomposition does
+    return estimator if return_info else None
+
+
+def _on_map(name, spectra, signal, keep_channels):
+    if spectra is None or isinstance(spectra, str):
+        return spectra
+    return spectra_on_map(name, spectra, signal, keep_channels)
+
+
+def _n_channels(signal, keep_channels):
+    return signal.axes_manager.signal_size if keep_channels is None else int(keep_channels.sum())
+
+
+def _check_output_dimension(signal, algorithm, output_dimension, keep_pixels, keep_channels):
+    if output_dimension is None and not isinstance(algorithm, str):
+        output_dimension = algorithm.n_components
+    if output_dimension is None:
+        raise ValueError("output_dimension, the number of phases, must be given")
+    k = check_int("output_dimension", output_dimension)
+    if not isinstance(algorithm, str) and k != algorithm.n_components:
+        raise ValueError(
+            f"output_dimension={k} is not the estimator's n_components={algorithm.n_components}"
+        )
+    n_pixels = signal.axes_manager.navigation_size if keep_pixels is None else keep_pixels.sum()
+    n_channels = _n_channels(signal, keep_channels)
+    if k > min(n_pixels, n_channels):
+        raise ValueError(
+            f"output_dimension={k} is too large: the map has {n_pixels} pixels and "
+            f"{n_channels} channels in use"
+        )
+    return k
+
+
+@contextmanager
+def _progress(show):
+    """Yield a callback that drives HyperSpy's progress bar, or None."""
+    show = preferences.General.show_progressbar if show is None else show
+    if not show:
+        yield None
+        return
+    with progressbar(desc="PSNMF", unit=" iterations") as bar:
+
+        def callback(step, iteration, residual):
+            bar.set_description_str(f"PSNMF, {step}", refresh=not iteration)
+            if iteration:
+                bar.set_postfix_str(f"KKT residual {residual:.1e}", refresh=False)
+                bar.update()
+
+        yield callback

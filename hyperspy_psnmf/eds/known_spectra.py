@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Spectra handed in by the user, brought to the channels of a map."""
+
+import numpy as np
+from hyperspy.signal import BaseSignal
+
+from hyperspy_psnmf.eds.axes import energies
+from hyperspy_psnmf.estimators import check_spectra
+
+
+def spectra_on_map(name: str, spectra, signal, keep_channels) -> np.ndarray:
+    """Return spectra of shape (n_spectra, n_channels_in_use).
+
+    Parameters
+    ----------
+    name : str
+        What to call the argument in an error.
+    spectra : BaseSignal or array-like
+        One spectrum per phase: a signal with at most one navigation axis, or an
+        array of shape (n_spectra, n_channels) or (n_channels,).
+    signal : EDSSpectrum
+        The map.
+    keep_channels : ndarray of bool or None
+        Channels in use.
+
+    Raises
+    ------
+    ValueError
+        If lengths or energy axes do not match, or values are negative, not
+        finite, or all zero.
+    """
+    n_channels = signal.axes_manager.signal_size
+    if isinstance(spectra, BaseSignal):
+        spectra = _align(name, spectra, signal, keep_channels)
+    try:
+        spectra = np.atleast_2d(np.asarray(spectra, dtype=float))
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be an EDS signal or an array of numbers") from None
+    if spectra.ndim != 2 or spectra.shape[1] != n_channels:
+        raise ValueError(f"{name} must have shape (n, {n_channels}), not {spectra.shape}")
+    if keep_channels is not None:
+        # Spectra are NaN, or not known, where their own map was masked.
+        spectra = spectra[:, keep_channels]
+    return check_spectra(name, spectra, spectra.shape[1])
+
+
+def _align(name, spectra, signal, keep_channels):
+    """Return the spectra on the map's channels, NaN where they do not reach."""
+    if spectra.axes_manager.signal_dimension != 1 or spectra.axes_manager.navigation_dimension > 1:
+        raise ValueError(f"{name} must hold one spectrum per phase, not {spectra}")
+    own, theirs = energies(signal), energies(spectra)
+    width = own[1] - own[0]
+    first = round((theirs[0] - own[0]) / width)
+    covered = slice(first, first + theirs.size)
+    if (
+        first < 0
+        or own[covered].shape != theirs.shape
+        or not np.allclose(own[covered], theirs, rtol=0, atol=0.1 * width)
+    ):
+        raise ValueError(
+            f"{name} has another energy axis ({theirs.size} channels, {theirs[0]:.4g} to "
+            f"{theirs[-1]:.4g} keV) than the map ({own.size}, {own[0]:.4g} to {own[-1]:.4g} keV)"
+        )
+    data = np.atleast_2d(np.asarray(spectra._data_aligned_with_axes, dtype=float))
+    full = np.full((len(data), own.size), np.nan)
+    full[:, covered] = data
+    missing = np.isnan(full).any(axis=0)
+    if (missing if keep_channels is None else missing & keep_channels).any():
+        raise ValueError(
+            f"{name} covers {theirs[0]:.4g} to {theirs[-1]:.4g} keV only; "
+            "pass an energy_range within it"
+        )
+    return full

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Masks in HyperSpy's conventions, brought to one.
+
+HyperSpy takes arrays in (x, y) order and signals in array order, and True means
+left out. Here a mask is a flat array in array order, and True means used.
+"""
+
+from numbers import Real
+
+import numpy as np
+from hyperspy.signal import BaseSignal
+
+from hyperspy_psnmf.eds.axes import channels_of_range
+
+
+def pixels_in_use(signal, navigation_mask) -> np.ndarray | None:
+    """Return which pixels to use, flat in C order, or None for all.
+
+    Parameters
+    ----------
+    signal : EDSSpectrum
+        The map.
+    navigation_mask : None, ndarray, BaseSignal or float
+        True = left out. An array has the shape of
+        ``s.axes_manager.navigation_shape``. A float is the threshold of eXSpy's
+        ``vacuum_mask``, on TEM signals.
+    """
+    if navigation_mask is None:
+        return None
+    if isinstance(navigation_mask, Real) and not isinstance(navigation_mask, bool | np.bool_):
+        navigation_mask = _vacuum(signal, float(navigation_mask))
+    expected = tuple(signal.axes_manager.navigation_shape)
+    if isinstance(navigation_mask, BaseSignal):
+        shape = tuple(navigation_mask.axes_manager.navigation_shape)
+        if navigation_mask.axes_manager.signal_dimension:
+            # A mask made by comparing a map transposed to image form.
+            shape = tuple(navigation_mask.axes_manager.shape)
+        mask = _compute(navigation_mask.data)
+    else:
+        mask = _compute(navigation_mask)
+        shape, mask = mask.shape, mask.T
+    return _keep("navigation_mask", mask, shape, expected)
+
+
+def channels_in_use(signal, signal_mask, energy_range) -> np.ndarray | None:
+    """Return which channels to use, or None for all.
+
+    Parameters
+    ----------
+    signal : EDSSpectrum
+        The map.
+    signal_mask : None, ndarray or BaseSignal
+        True = left out.
+    energy_range : None or (float, float)
+        Lowest and highest energy used, in keV.
+    """
+    keep = None if energy_range is None else channels_of_range(signal, energy_range)
+    if signal_mask is None:
+        return keep
+    mask = _compute(signal_mask.data if isinstance(signal_mask, BaseSignal) else signal_mask)
+    allowed = _keep("signal_mask", mask, mask.shape, tuple(signal.axes_manager.signal_shape))
+    keep = allowed if keep is None else keep & allowed
+    if not keep.any():
+        raise ValueError("signal_mask leaves no channel of energy_range")
+    return keep
+
+
+def _vacuum(signal, threshold):
+    if not hasattr(signal, "vacuum_mask"):
+        raise TypeError(
+            "navigation_mask can be a float, a threshold of vacuum_mask, on EDS_TEM signals only"
+        )
+    return signal.vacuum_mask(threshold)
+
+
+def _compute(mask):
+    return np.asarray(mask.compute() if hasattr(mask, "compute") else mask)
+
+
+def _keep(name, mask, shape, expected):
+    if shape != expected:
+        raise ValueError(f"{name} must have the shape {expected}, not {shape}")
+    if mask.dtype != bool and not np.isin(mask, (0, 1)).all():
+        raise TypeError(f"{name} must be boolean (True = left out), not {mask.dtype}")
+    keep = ~mask.astype(bool).ravel()
+    if not keep.any():
+        raise ValueError(f"{name} leaves nothing to decompose")
+    return None if keep.all() else keep

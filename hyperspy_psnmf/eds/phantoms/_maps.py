@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Geometry of the four scenes: mass of each phase under each pixel.
+
+Positions are in units of the field's edge, so a scene is the same at any number of
+pixels. Where a boundary is inclined to the beam, the specimen is cut into slices
+along the beam and the slices are averaged: that is what makes pixels mixed. A
+Gaussian blur stands for the probe and the pixel's own width.
+
+References
+----------
+Williams & Carter, Transmission Electron Microscopy, 2nd ed. (2009), ch. 36
+(beam spreading and spatial resolution).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+from scipy.spatial import cKDTree
+from scipy.special import ndtr
+
+Map = NDArray[np.float64]
+N_SLICES = 12
+N_GRAINS = 260
+LAMELLA_DEPTH = 0.08
+GEOMETRY_SEED = 2  # the scenes never change, only their noise does
+FILM_THICKNESS = 15.0  # nm
+# Centre x, y, radius and core radius in nm, in a field of 64 nm.
+PARTICLES = (
+    (14.0, 13.0, 8.5, 5.5),
+    (33.0, 21.0, 9.5, 6.0),
+    (52.0, 12.0, 6.5, 4.0),
+    (18.0, 38.0, 7.5, 4.5),
+    (40.0, 43.0, 10.0, 7.0),
+    (55.0, 34.0, 5.5, 3.5),
+    (24.0, 54.0, 6.0, 3.5),
+    (55.0, 56.0, 7.0, 4.5),
+)
+# Centre x, y, radius, elongation and angle of the Ca silicate grains.
+INCLUSIONS = (
+    (0.17, 0.71, 0.031, 1.3, 0.3),
+    (0.45, 0.33, 0.026, 1.1, 1.2),
+    (0.72, 0.83, 0.036, 1.4, 2.2),
+    (0.86, 0.24, 0.027, 1.2, 2.7),
+    (0.57, 0.58, 0.022, 1.5, 0.9),
+)
+
+
+def mineral_grains_maps(shape: tuple[int, int]) -> Map:
+    """Silicate, ferropericlase and Ca silicate grains with inclined boundaries."""
+    rng = np.random.default_rng(GEOMETRY_SEED)
+    centres = rng.uniform(-0.1, 1.1, (N_GRAINS, 3))
+    is_oxide = rng.random(N_GRAINS) < 0.24
+    y, x = _positions(shape)
+    oxide = np.zeros(shape)
+    tree = cKDTree(centres)
+    for depth in np.linspace(0.5, 0.5 + LAMELLA_DEPTH, N_SLICES):
+        points = np.stack([x, y, np.full(shape, depth)], axis=-1)
+        oxide += is_oxide[tree.query(points)[1]] / N_SLICES
+    oxide = _blurred(oxide, 0.01)
+    calcium = _blurred(_calcium_inclusions(x, y), 0.01)
+    fractions = np.stack(
+        [(1.0 - calcium) * (1.0 - oxide), (1.0 - calcium) * oxide, calcium], axis=-1
+    )
+    return _with_redeposited_film(fractions, 0.04)
+
+
+def core_shell_particles_maps(shape: tuple[int, int]) -> Map:
+    """Carbon film, oxide shell and metal core of spherical particles, as nm · g/cm³."""
+    y, x = (64.0 * position for position in _positions(shape))
+    shell, core = np.zeros(shape), np.zeros(shape)
+    for x0, y0, radius, core_radius in PARTICLES:
+        squared = (x - x0) ** 2 + (y - y0) ** 2
+        inner = _chord(squared, core_radius)
+        core += inner
+        shell += _chord(squared, radius) - inner
+    film = FILM_THICKNESS * (1.0 + 0.12 * np.sin(0.07 * x + 0.5) * np.cos(0.05 * y))
+    density = {"film": 2.0, "shell": 5.2, "core": 14.5}
+    return np.stack(
+        [
+            density["film"] * film,
+            density["shell"] * _blurred(shell, 0.008),
+            density["core"] * _blurred(core, 0.008),
+        ],
+        axis=-1,
+    )
+
+
+def grain_boundary_maps(shape: tuple[int, int]) -> Map:
+    """Ferrite, austenite and the film on their inclined boundary."""
+    y, x = _positions(shape)
+    tilt = np.radians(18.0)
+    distance = (x - 0.62) * np.cos(tilt) + (y - 0.5) * np.sin(tilt)
+    distance += 0.02 * np.sin(7.0 * y + 0.4)
+    blur = np.hypot(0.008, 1.0 / np.sqrt(12.0) / min(shape))
+    width = 0.03 * (1.0 + 0.3 * np.sin(11.0 * y + 1.0))
+    left, film, right = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    for shift in np.linspace(-0.02, 0.02, N_SLICES):
+        past_left = ndtr((distance - shift + 0.5 * width) / blur)
+        past_film = ndtr((distance - shift - 0.5 * width) / blur)
+        left += 1.0 - past_left
+        film += past_left - past_film
+        right += past_film
+    return np.stack([left, right, film], axis=-1) / N_SLICES
+
+
+def sem_two_phases_maps(shape: tuple[int, int]) -> Map:
+    """Aluminium cells and the Al2Cu network between them, blurred by the beam."""
+    rng = np.random.default_rng(GEOMETRY_SEED)
+    grid = (np.stack(np.meshgrid(np.arange(-1, 7), np.arange(-1, 7)), axis=-1) + 0.5) / 6.0
+    centres = grid.reshape(-1, 2) + rng.uniform(-0.055, 0.055, (64, 2))
+    y, x = _positions(shape)
+    nearest = cKDTree(centres).query(np.stack([x, y], axis=-1), k=2)[0]
+    # Half the difference is about the distance to the cell's wall.
+    to_wall = _blurred(0.5 * (nearest[..., 1] - nearest[..., 0]), 0.014)
+    thickness = 0.013 + 0.004 * np.sin(9.0 * x + 1.0) * np.cos(8.0 * y)
+    network = ndtr((thickness - to_wall) / 0.004)
+    network = 0.01 + 0.98 * _blurred(network, 0.012)
+    return np.stack([1.0 - network, network], axis=-1)
+
+
+def _positions(shape: tuple[int, int]) -> tuple[Map, Map]:
+    """Vertical and horizontal position of the pixel centres, from 0 to 1."""
+    y, x = ((np.arange(size) + 0.5) / size for size in shape)
+    return tuple(np.meshgrid(y, x, indexing="ij"))
+
+
+def _blurred(image: Map, sigma: float) -> Map:
+    """Blur by a Gaussian of a width in units of the field."""
+    return gaussian_filter(image, [sigma * size for size in image.shape], mode="nearest")
+
+
+def _chord(squared_distance: Map, radius: float) -> Map:
+    """Length of the beam's path through a sphere."""
+    return 2.0 * np.sqrt(np.clip(radius**2 - squared_distance, 0.0, None))
+
+
+def _calcium_inclusions(x: Map, y: Map) -> Map:
+    """Share of the lamella's thickness that flat rounded inclusions take."""
+    share = np.zeros_like(x)
+    for x0, y0, radius, elongation, angle in INCLUSIONS:
+        along = (x - x0) * np.cos(angle) + (y - y0) * np.sin(angle)
+        across = (y - y0) * np.cos(angle) - (x - x0) * np.sin(angle)
+        squared = ((along / elongation) ** 2 + (across * elongation) ** 2) / radius**2
+        share += 0.9 * np.exp(-(squared**2))
+    return share
+
+
+def _with_redeposited_film(fractions: Map, share: float) -> Map:
+    """Cover a lamella with the mean material, as ion milling does: no pixel stays pure."""
+    mean = fractions.mean(axis=(0, 1))
+    return (1.0 - share) * fractions + share * mean

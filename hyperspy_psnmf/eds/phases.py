@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Spectra and maps of phases as signals.
+
+The signals are built from their parts, as HyperSpy's own
+``get_decomposition_factors`` loses the sample, the live time and the beam.
+"""
+
+import numpy as np
+from hyperspy.signals import BaseSignal, Signal1D
+
+from hyperspy_psnmf.eds.results import read_counts_and_spectra, read_names
+
+_NORMALISATIONS = (None, "counts")
+
+
+def phase_spectra(signal):
+    """Return the spectrum of each phase, in counts; see the accessor."""
+    loadings, factors = read_counts_and_spectra(signal)
+    used = np.flatnonzero(~np.isnan(factors).any(axis=1))
+    window = slice(used[0], used[-1] + 1)
+    data = np.nan_to_num(factors[window].T) * np.nansum(loadings, axis=0)[:, None]
+    energy = dict(signal.axes_manager.signal_axes[0].get_axis_dictionary())
+    _crop_axis(energy, window, signal.axes_manager.signal_axes[0])
+    metadata = signal.metadata.as_dictionary()
+    _clean(metadata, f"Phase spectra of {signal.metadata.General.title}")
+    spectra = _eager_class(signal)(
+        data, axes=[_phase_axis(len(data)), {**energy, "navigate": False}], metadata=metadata
+    )
+    _scale_live_time(spectra, np.count_nonzero(~np.isnan(loadings[:, 0])))
+    spectra.set_noise_variance(Signal1D(data.copy()))
+    _store_names(spectra, read_names(signal))
+    return spectra
+
+
+def phase_maps(signal, normalize=None):
+    """Return the map of each phase; see the accessor."""
+    if normalize not in _NORMALISATIONS:
+        raise ValueError(f"normalize must be None or 'counts', not {normalize!r}")
+    loadings, _ = read_counts_and_spectra(signal)
+    if normalize == "counts":
+        total = loadings.sum(axis=1, keepdims=True)
+        loadings = np.divide(loadings, total, out=np.full_like(loadings, np.nan), where=total > 0)
+    am = signal.axes_manager
+    axes = [dict(axis.get_axis_dictionary(), navigate=False) for axis in am.navigation_axes[::-1]]
+    quantity = "Fraction of counts" if normalize else "Counts"
+    maps = BaseSignal(
+        np.ascontiguousarray(loadings.T).reshape(-1, *am.navigation_shape[::-1]),
+        axes=[_phase_axis(loadings.shape[1]), *axes],
+        metadata={
+            "General": {"title": f"Phase maps of {signal.metadata.General.title}"},
+            "Signal": {"quantity": quantity},
+        },
+    )
+    maps.set_signal_type("")
+    _store_names(maps, read_names(signal))
+    return maps
+
+
+def _eager_class(signal):
+    # A lazy class is named Lazy... and inherits from the eager one.
+    return next(c for c in type(signal).__mro__ if not c.__name__.startswith("Lazy"))
+
+
+def _phase_axis(n):
+    return {"name": "Phase", "size": n, "offset": 0, "scale": 1, "navigate": True}
+
+
+def _crop_axis(axis, window, original):
+    axis["size"] = window.stop - window.start
+    if "offset" in axis:
+        axis["offset"] = float(original.axis[window.start])
+    else:  # a non-uniform axis lists its values
+        axis["axis"] = np.asarray(original.axis)[window]
+
+
+def _clean(metadata, title):
+    metadata.setdefault("General", {})["title"] = title
+    metadata.get("Signal", {}).pop("Noise_properties", None)
+    metadata.pop("_HyperSpy", None)
+    # The truth that built-in phantoms carry is that of the map.
+    metadata.pop("Truth", None)
+
+
+def _scale_live_time(spectra, n_pixels):
+    for microscope in ("TEM", "SEM"):
+        path = f"Acquisition_instrument.{microscope}.Detector.EDS.live_time"
+        if spectra.metadata.has_item(path):
+            spectra.metadata.set_item(path, spectra.metadata.get_item(path) * n_pixels)
+
+
+def _store_names(signal, names):
+    signal.metadata.set_item("Phases.names", names)

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+r"""Numba kernels: every loop over counts lives here, and nothing else.
+
+The kernels know counts ``X`` (n_rows, n_columns), non-negative coefficients
+``V`` (n_rows, n_components) and a basis ``B`` (n_columns, n_components), with
+model :math:`\mu = V B^T`. Loadings are rows of X with B the spectra; spectra
+are rows of X transposed with B the loadings: the same kernels serve both.
+
+``X`` is a C-ordered array or a CSR matrix (anything with ``indptr``,
+``indices`` and ``data``). Entries of X that are zero cost nothing, because
+:math:`\sum_j \mu_{ij}` is known from the column sums of B.
+
+``em``
+    one joint expectation-maximisation sweep
+``newton``
+    the exact solution of every row with the basis held
+``score``
+    divergence, gradient and the duality gap of every row
+``counting``
+    from a cube of counts to CSR, and from CSR to bins
+``threads``
+    runs a kernel on blocks of rows in several threads
+"""

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bins of neighbouring pixels and channels. Sums of Poisson counts stay Poisson.
+
+No pixel is dropped: where the map is no multiple of the binning, the last bin
+along that axis is smaller.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+
+from hyperspy_psnmf.kernels.counting import sum_bins
+
+COUNTS_PER_BIN = 1e4  # enough for a spectrum whose lines can be told apart
+MIN_BINS = 64
+MIN_BINS_PER_COMPONENT = 16
+DENSE_BYTES = 256_000_000
+DENSE_DENSITY = 0.15
+
+
+@dataclass(frozen=True)
+class PixelBins:
+    """Which bin each pixel of a map belongs to.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the map, in array order.
+    binning : tuple of int
+        Pixels summed along each axis, in array order.
+    """
+
+    shape: tuple[int, ...]
+    binning: tuple[int, ...]
+
+    @property
+    def binned_shape(self) -> tuple[int, ...]:
+        """Shape of the binned map."""
+        return tuple(-(-n // b) for n, b in zip(self.shape, self.binning, strict=True))
+
+    @property
+    def n_bins(self) -> int:
+        """Number of bins."""
+        return int(np.prod(self.binned_shape))
+
+    @cached_property
+    def index(self) -> np.ndarray:
+        """Bin of each pixel, of shape (n_pixels,), pixels and bins in C order."""
+        along = [np.arange(n) // b for n, b in zip(self.shape, self.binning, strict=True)]
+        return np.ravel_multi_index(np.meshgrid(*along, indexing="ij"), self.binned_shape).ravel()
+
+
+def bin_counts(X, pixel_bins: PixelBins, *, energy_binning: int = 1, n_jobs=1):
+    """Sum counts over bins of pixels and of channels.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_pixels, n_channels)
+        Counts.
+    pixel_bins : PixelBins
+        Bins of the map.
+    energy_binning : int
+        Channels per bin.
+    n_jobs : int or None
+        Threads; None is all cores.
+
+    Returns
+    -------
+    ndarray or csr_array of float64, of shape (n_bins, n_energy_bins)
+        Dense, unless that were large and mostly zeros.
+    """
+    index = pixel_bins.index
+    channel = np.arange(X.shape[1]) // energy_binning
+    shape = (pixel_bins.n_bins, int(channel[-1]) + 1)
+    size = shape[0] * shape[1]
+    if 8 * size > DENSE_BYTES and X.nnz < DENSE_DENSITY * size:
+        return _bin_sparse(X, index, channel, shape)
+    return sum_bins(X, index, shape[0], channel, shape[1], n_jobs=n_jobs)
+
+
+def _bin_sparse(X, index, channel, shape):
+    X = X.tocoo()
+    binned = sp.coo_array(
+        (X.data.astype(np.float64), (index[X.coords[0]], channel[X.coords[1]])), shape=shape
+    )
+    return binned.tocsr()
+
+
+def bin_spectra(H: np.ndarray, energy_binning: int) -> np.ndarray:
+    """Sum spectra (n_components, n_channels) over bins of channels."""
+    return np.add.reduceat(H, np.arange(0, H.shape[1], energy_binning), axis=1)
+
+
+def spread_spectra(H: np.ndarray, energy_binning: int, n_channels: int) -> np.ndarray:
+    """Undo `bin_spectra` with every bin spread evenly over its channels."""
+    channel = np.arange(n_channels) // energy_binning
+    return H[:, channel] / np.bincount(channel)[channel]
+
+
+def spatial_axes(n_axes: int) -> tuple[bool, ...]:
+    """Tell, in array order, which axes of a map are spatial: the last two.
+
+    A third one, as of a tilt or time series, comes first and is never binned
+    unasked.
+    """
+    return tuple(axis >= n_axes - 2 for axis in range(n_axes))
+
+
+def choose_binning(
+    pixel_counts: np.ndarray, shape: tuple[int, ...], spatial: tuple[bool, ...], n_components: int
+) -> tuple[int, ...]:
+    """Return the rule of thumb for the binning of a map.
+
+    A power of two, the nearest to what brings the median non-empty pixel to
+    10 000 counts per bin, halved until at least ``max(64, 16 n_components)``
+    bins remain.
+
+    Parameters
+    ----------
+    pixel_counts : ndarray of shape (n_pixels,)
+        Counts of every pixel; empty ones do not matter.
+    shape : tuple of int
+        Shape of the map, in array order.
+    spatial : tuple of bool
+        Which axes may be binned.
+    n_components : int
+        Number of components to be found.
+    """
+    filled = pixel_counts[pixel_counts > 0]
+    median = float(np.median(filled)) if filled.size else COUNTS_PER_BIN
+    exponent = round(np.log2(max(COUNTS_PER_BIN / median, 1.0)) / max(1, sum(spatial)))
+    wanted = max(MIN_BINS, MIN_BINS_PER_COMPONENT * n_components)
+    for e in range(exponent, -1, -1):
+        binning = tuple(2**e if s else 1 for s in spatial)
+        fits = all(b <= n for b, n in zip(binning, shape, strict=True))
+        if fits and PixelBins(shape, binning).n_bins >= wanted:
+            break
+    return binning

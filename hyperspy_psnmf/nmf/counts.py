@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Check counts and bring them to CSR."""
+
+import numpy as np
+import scipy.sparse as sp
+
+from hyperspy_psnmf.kernels.counting import csr_arrays
+
+
+def check_count_dtype(dtype, name: str = "X") -> None:
+    """Raise TypeError unless `dtype` is an integer, boolean or real type."""
+    if np.dtype(dtype).kind not in "buif" or np.dtype(dtype).itemsize > 8:
+        raise TypeError(f"{name} must hold real counts, not {np.dtype(dtype)}")
+
+
+def count_matrix(cube, *, keep_rows=None, keep_channels=None, name: str = "X", n_jobs=1):
+    """Return counts as a CSR matrix, one row per pixel.
+
+    Parameters
+    ----------
+    cube : ndarray of shape (..., n_channels), or sparse matrix
+        Counts; any real type. Integers come back in the smallest unsigned type.
+    keep_rows, keep_channels : ndarray of bool, optional
+        Pixels and channels to use. Pixels left out become empty rows, channels
+        left out are dropped; neither is checked.
+    name : str
+        What to call the counts in an error.
+    n_jobs : int or None
+        Threads; None is all cores.
+
+    Returns
+    -------
+    csr_array of shape (n_pixels, n_channels)
+
+    Raises
+    ------
+    TypeError
+        If the values are complex or no numbers.
+    ValueError
+        If a count is negative, infinite or not a number, or nothing is left.
+    """
+    check_count_dtype(cube.dtype, name)
+    if sp.issparse(cube):
+        return _check_sparse(sp.csr_array(cube), keep_rows, keep_channels, name)
+    n_channels = cube.shape[-1] if keep_channels is None else int(keep_channels.sum())
+    shape = (cube.size // max(1, cube.shape[-1]), n_channels)
+    if 0 in shape:
+        raise ValueError(f"{name} has no pixels or no channels to use (shape {shape})")
+    try:
+        arrays = csr_arrays(cube, keep_rows=keep_rows, keep_channels=keep_channels, n_jobs=n_jobs)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    return sp.csr_array(arrays, shape=shape)
+
+
+def _check_sparse(X, keep_rows, keep_channels, name):
+    if keep_rows is not None:
+        X = sp.csr_array(sp.diags_array(keep_rows.astype(X.dtype)) @ X)
+        X.eliminate_zeros()
+    if keep_channels is not None:
+        X = X[:, np.flatnonzero(keep_channels)]
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    if 0 in X.shape:
+        raise ValueError(f"{name} has no pixels or no channels to use (shape {X.shape})")
+    if X.nnz and not (X.data.min() >= 0 and np.isfinite(X.data.max())):
+        raise ValueError(f"{name}: counts must be finite and not negative")
+    if X.dtype.kind in "bi":
+        X = X.astype(np.uint8 if X.dtype == bool else f"u{X.dtype.itemsize}")
+    return X
+
+
+def total_counts(X, axis=None):
+    """Sum counts without overflow, exactly for integers below 2**53."""
+    return np.asarray(X.sum(axis=axis, dtype=np.float64))
