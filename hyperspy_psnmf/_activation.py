@@ -9,12 +9,8 @@ and nothing here may raise then.
 """
 
 import functools
-import inspect
-import logging
 import os
 import sys
-
-_logger = logging.getLogger(__name__)
 
 # Wrapping the base classes as well lets SEM and lazy signals, which inherit
 # `decomposition`, have it too; each class is wrapped where it is defined.
@@ -38,6 +34,8 @@ class _Accessor:
 def _asks_for_psnmf(stock, args, kwargs) -> bool:
     algorithm = kwargs.get("algorithm")
     if args and algorithm is None:
+        import inspect  # slow to import, and hardly ever needed
+
         try:
             algorithm = inspect.signature(stock).bind(*args, **kwargs).arguments.get("algorithm")
         except TypeError:
@@ -45,7 +43,9 @@ def _asks_for_psnmf(stock, args, kwargs) -> bool:
     if isinstance(algorithm, str):
         return algorithm == "PSNMF"
     # An instance of our estimators; by name, so as not to import them.
-    return any(base.__module__ == "hyperspy_psnmf.estimators" for base in type(algorithm).__mro__)
+    return any(
+        base.__module__.startswith("hyperspy_psnmf.estimators") for base in type(algorithm).__mro__
+    )
 
 
 def _wrap(cls):
@@ -107,7 +107,9 @@ def _patch_safely(module) -> bool:
     try:
         return _patch(module)
     except Exception:
-        _logger.exception("PSNMF could not be added to %s", module.__name__)
+        import logging
+
+        logging.getLogger(__name__).exception("PSNMF could not be added to %s", module.__name__)
         return True
 
 

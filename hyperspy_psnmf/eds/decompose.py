@@ -15,9 +15,10 @@ from hyperspy_psnmf.eds.describe import make_record, summary
 from hyperspy_psnmf.eds.known_spectra import spectra_on_map
 from hyperspy_psnmf.eds.masks import channels_in_use, pixels_in_use
 from hyperspy_psnmf.eds.results import write_results
-from hyperspy_psnmf.estimators import PSNMF, check_int
+from hyperspy_psnmf.estimators import PSNMF
 from hyperspy_psnmf.kernels.threads import resolve_n_jobs
 from hyperspy_psnmf.nmf.counts import total_counts
+from hyperspy_psnmf.nmf.validate import check_int
 
 MODEL_PARAMETERS = frozenset(inspect.signature(PSNMF).parameters) - {"n_components"}
 

@@ -195,8 +195,9 @@ def _start_row(v, cost, n_counts, n_fixed):
 
 
 @jit
-def _solve_row(x, b, m, cost, v, n_fixed, tol, max_iter, work, A, mu, mu_new, free):
+def _solve_row(rows, b, m, cost, v, n_fixed, tol, max_iter, work, A, free):
     """Solve one gathered row in place; return its duality gap in nats."""
+    x, mu, mu_new = rows[0], rows[1], rows[2]
     g, g_new, v_new, d = work[0], work[1], work[2], work[3]
     n_counts = 0.0
     for q in range(m):
@@ -245,29 +246,35 @@ def _solve_row(x, b, m, cost, v, n_fixed, tol, max_iter, work, A, mu, mu_new, fr
 
 
 @jit
+def _scratch(k, n):
+    # x, mu and mu_new; the basis; gradients, trial and direction; Hessian; free list.
+    return (
+        np.empty((3, n)),
+        np.empty((k, n)),
+        np.empty((4, k)),
+        np.empty((k, k)),
+        np.empty(k, np.int64),
+    )
+
+
+@jit
 def _solve_csr(start, stop, indptr, indices, data, B, cost, V, n_fixed, tol, max_iter, gaps):
-    k = B.shape[1]
     longest = 0
     for i in range(start, stop):
         longest = max(longest, indptr[i + 1] - indptr[i])
     # One more than needed: the gather writes the basis before it decides.
-    x, mu, mu_new = np.empty(longest + 1), np.empty(longest + 1), np.empty(longest + 1)
-    b, work, A = np.empty((k, longest + 1)), np.empty((4, k)), np.empty((k, k))
-    free = np.empty(k, np.int64)
+    rows, b, work, A, free = _scratch(B.shape[1], longest + 1)
     for i in range(start, stop):
-        m = _gather_csr(i, indptr, indices, data, B, x, b)
-        gaps[i] = _solve_row(x, b, m, cost, V[i], n_fixed, tol, max_iter, work, A, mu, mu_new, free)
+        m = _gather_csr(i, indptr, indices, data, B, rows[0], b)
+        gaps[i] = _solve_row(rows, b, m, cost, V[i], n_fixed, tol, max_iter, work, A, free)
 
 
 @jit
 def _solve_dense(start, stop, X, B, cost, V, n_fixed, tol, max_iter, gaps):
-    k, n = B.shape[1], X.shape[1] + 1
-    x, mu, mu_new = np.empty(n), np.empty(n), np.empty(n)
-    b, work, A = np.empty((k, n)), np.empty((4, k)), np.empty((k, k))
-    free = np.empty(k, np.int64)
+    rows, b, work, A, free = _scratch(B.shape[1], X.shape[1] + 1)
     for i in range(start, stop):
-        m = _gather_dense(i, X, B, x, b)
-        gaps[i] = _solve_row(x, b, m, cost, V[i], n_fixed, tol, max_iter, work, A, mu, mu_new, free)
+        m = _gather_dense(i, X, B, rows[0], b)
+        gaps[i] = _solve_row(rows, b, m, cost, V[i], n_fixed, tol, max_iter, work, A, free)
 
 
 def solve_rows(

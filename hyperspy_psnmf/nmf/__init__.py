@@ -11,4 +11,6 @@
     the four steps: bin, factorise, factorise at full resolution, combine
 ``counts``
     arrays and matrices of counts checked and brought to CSR
+``validate``
+    checks of arguments
 """

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What both estimators share."""
+
+import warnings
+from numbers import Real
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
+
+from hyperspy_psnmf.kernels.threads import resolve_n_jobs
+from hyperspy_psnmf.nmf.counts import count_matrix
+from hyperspy_psnmf.nmf.solve import solve_loadings
+from hyperspy_psnmf.nmf.validate import check_choice, check_int, check_spectra, random_generator
+
+DENSE_DENSITY = 0.25  # above it, a dense array is faster than CSR
+INITS = ("nndsvdar", "random")
+
+
+class PoissonModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """What both estimators share: non-negative components and a Poisson likelihood."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.positive_only = True
+        return tags
+
+    def fit(self, X, y=None, **fit_params):
+        """Fit the model to counts; see `fit_transform`.
+
+        Returns
+        -------
+        self
+        """
+        self.fit_transform(X, **fit_params)
+        return self
+
+    def transform(self, X):
+        """Return the most likely loadings of counts, with the components held.
+
+        Parameters
+        ----------
+        X : ndarray or sparse matrix of shape (n_samples, n_features)
+            Counts.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+            Loadings, in counts.
+        """
+        check_is_fitted(self)
+        X = self._check_counts(X, reset=False)
+        return solve_loadings(X, self.components_, n_jobs=resolve_n_jobs(self.n_jobs))
+
+    def inverse_transform(self, X):
+        """Return the expected counts for loadings.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_components)
+            Loadings.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+        """
+        check_is_fitted(self)
+        return np.asarray(X) @ self.components_
+
+    @property
+    def _n_features_out(self):
+        return self.components_.shape[0]
+
+    def _check_counts(self, X, *, reset):
+        """Return counts as CSR, or as a float array where that is faster."""
+        X = validate_data(
+            self, X, reset=reset, accept_sparse=("csr", "csc"), dtype="numeric", order=None
+        )
+        check_non_negative(X, f"{type(self).__name__} (input X)")
+        counts = count_matrix(X, n_jobs=resolve_n_jobs(self.n_jobs))
+        if not sp.issparse(X) and counts.nnz > DENSE_DENSITY * X.size:
+            return np.ascontiguousarray(X, dtype=float)
+        return counts
+
+    def _check_common(self):
+        check_int("max_iter", self.max_iter)
+        if isinstance(self.tol, bool) or not isinstance(self.tol, Real) or not self.tol >= 0:
+            raise ValueError(f"tol must be a number of at least 0, not {self.tol!r}")
+        if isinstance(self.init, str) or self.init is None:
+            check_choice("init", self.init, INITS)
+        resolve_n_jobs(self.n_jobs)
+        random_generator(self.random_state)
+
+    def _check_n_components(self, n_rows, n_channels):
+        k = check_int("n_components", self.n_components)
+        if k > min(n_rows, n_channels):
+            raise ValueError(
+                f"n_components={k} is more than the data can hold: "
+                f"n_samples={n_rows}, n_features={n_channels}"
+            )
+        return k
+
+    def _check_init(self, n_components, n_channels):
+        if isinstance(self.init, str):
+            return self.init
+        init = check_spectra("init", self.init, n_channels)
+        if len(init) != n_components:
+            raise ValueError(f"init must have {n_components} spectra, not {len(init)}")
+        return init
+
+    def _store_convergence(self, fit, max_iter):
+        self.n_iter_ = fit.n_iter if fit else 0
+        self.kkt_residual_ = fit.kkt_residual if fit else 0.0
+        self.converged_ = fit.converged if fit else True
+        if not self.converged_:
+            warnings.warn(
+                f"{type(self).__name__} did not converge in max_iter={max_iter} iterations "
+                f"(relative KKT residual {self.kkt_residual_:.1e})",
+                ConvergenceWarning,
+                stacklevel=4,
+            )

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks of arguments; every error names the argument."""
+
+from numbers import Integral
+
+import numpy as np
+
+
+def check_int(name: str, value, minimum: int = 1) -> int:
+    """Return `value` as an int, or raise naming the argument."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be an int, not {value!r}")
+    if value < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, not {value}")
+    return int(value)
+
+
+def check_choice(name: str, value, choices: tuple[str, ...]) -> None:
+    """Raise ValueError naming the argument unless `value` is one of `choices`."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
+
+
+def check_spectra(name: str, spectra, n_channels: int) -> np.ndarray:
+    """Return spectra (n, n_channels) as floats, or raise naming the argument."""
+    try:
+        H = np.array(spectra, dtype=float)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be an array of numbers") from None
+    if H.ndim != 2 or H.shape[1] != n_channels or not len(H):
+        raise ValueError(f"{name} must have shape (n, {n_channels}), not {H.shape}")
+    if not (np.isfinite(H).all() and (H >= 0).all()):
+        raise ValueError(f"{name} must be finite and not negative")
+    if not (H.sum(axis=1) > 0).all():
+        raise ValueError(f"{name} must not have a spectrum that is zero everywhere")
+    return H
+
+
+def random_generator(random_state) -> np.random.Generator:
+    """Return a generator from a seed, a generator, a RandomState or None."""
+    if isinstance(random_state, np.random.RandomState):
+        random_state = random_state.randint(2**31)
+    try:
+        return np.random.default_rng(random_state)
+    except (TypeError, ValueError):
+        raise ValueError(f"random_state cannot be used as a seed: {random_state!r}") from None
