@@ -52,7 +52,7 @@ class PoissonModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             Loadings, in counts.
         """
         check_is_fitted(self)
-        X = self._check_counts(X, reset=False)
+        X = self._count(self._validate(X, reset=False))
         return solve_loadings(X, self.components_, n_jobs=resolve_n_jobs(self.n_jobs))
 
     def inverse_transform(self, X):
@@ -74,12 +74,16 @@ class PoissonModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def _n_features_out(self):
         return self.components_.shape[0]
 
-    def _check_counts(self, X, *, reset):
-        """Return counts as CSR, or as a float array where that is faster."""
+    def _validate(self, X, *, reset):
+        """Return an array or a sparse matrix that may hold counts."""
         X = validate_data(
             self, X, reset=reset, accept_sparse=("csr", "csc"), dtype="numeric", order=None
         )
         check_non_negative(X, f"{type(self).__name__} (input X)")
+        return X
+
+    def _count(self, X):
+        """Return counts as CSR, or as a float array where that is faster."""
         counts = count_matrix(X, n_jobs=resolve_n_jobs(self.n_jobs))
         if not sp.issparse(X) and counts.nnz > DENSE_DENSITY * X.size:
             return np.ascontiguousarray(X, dtype=float)
@@ -111,13 +115,14 @@ class PoissonModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             raise ValueError(f"init must have {n_components} spectra, not {len(init)}")
         return init
 
-    def _store_convergence(self, fit, max_iter):
-        self.n_iter_ = fit.n_iter if fit else 0
-        self.kkt_residual_ = fit.kkt_residual if fit else 0.0
-        self.converged_ = fit.converged if fit else True
+    def _store_convergence(self, *fits):
+        fits = [fit for fit in fits if fit is not None]
+        self.n_iter_ = fits[0].n_iter if fits else 0
+        self.kkt_residual_ = max((fit.kkt_residual for fit in fits), default=0.0)
+        self.converged_ = all(fit.converged for fit in fits)
         if not self.converged_:
             warnings.warn(
-                f"{type(self).__name__} did not converge in max_iter={max_iter} iterations "
+                f"{type(self).__name__} did not converge in max_iter={self.max_iter} iterations "
                 f"(relative KKT residual {self.kkt_residual_:.1e})",
                 ConvergenceWarning,
                 stacklevel=4,

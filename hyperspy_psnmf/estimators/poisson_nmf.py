@@ -102,9 +102,10 @@ class PoissonNMF(PoissonModel):
         ndarray of shape (n_samples, n_components)
             Loadings, in counts.
         """
+        X = self._validate(X, reset=True)
         self._check_common()
-        X = self._check_counts(X, reset=True)
         k = self._check_n_components(*X.shape)
+        X = self._count(X)
         if not total_counts(X) > 0:
             raise ValueError("X must have counts: it is zero everywhere")
         init, n_jobs = self._check_init(k, X.shape[1]), resolve_n_jobs(self.n_jobs)
@@ -117,5 +118,5 @@ class PoissonNMF(PoissonModel):
         order = np.argsort(-W.sum(axis=0), kind="stable")
         W, self.components_ = W[:, order], np.ascontiguousarray(fit.H[order])
         self.reconstruction_err_ = divergence(X, W, self.components_.T, n_jobs=n_jobs)
-        self._store_convergence(fit, self.max_iter)
+        self._store_convergence(fit)
         return W

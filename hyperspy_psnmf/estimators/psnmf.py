@@ -54,8 +54,10 @@ class PSNMF(PoissonModel):
         The binning used, in array order.
     binned_loadings_ : ndarray of shape (*binned map, n_components)
         Loadings of the binned map, in counts.
-    n_iter_, kkt_residual_, converged_
-        Convergence on the binned map.
+    n_iter_ : int
+        Iterations on the binned map.
+    kkt_residual_, converged_
+        Convergence of all steps: the larger residual.
     reconstruction_err_ : float
         Kullback-Leibler divergence at full resolution over all entries, in nats.
 
@@ -124,10 +126,12 @@ class PSNMF(PoissonModel):
         ndarray of shape (n_pixels, n_components)
             Loadings in counts, pixels in C order.
         """
-        shape = self._map_shape(X, navigation_shape or self.navigation_shape)
-        if sp.issparse(X) or np.ndim(X) > 1:
-            self.check_parameters(shape, np.shape(X)[-1])
-        X = self._check_counts(X, reset=True)
+        X = self._validate(X, reset=True)
+        shape = self._map_shape(X, navigation_shape)
+        self.check_parameters(shape, X.shape[-1])
+        X = self._count(X)
+        if not total_counts(X) > 0:
+            raise ValueError("X must have counts: it is zero everywhere")
         k, n_channels = self.n_components, X.shape[1]
         n_jobs = resolve_n_jobs(self.n_jobs)
         bins = PixelBins(shape, self._check_binning(shape) or self._choose_binning(X, shape))
@@ -149,7 +153,7 @@ class PSNMF(PoissonModel):
         self.binning_ = bins.binning
         self.binned_loadings_ = found.binned_W.reshape(*found.binned_shape, k)
         self.reconstruction_err_ = divergence(X, found.W, self.components_.T, n_jobs=n_jobs)
-        self._store_convergence(found.binned_fit, self.max_iter)
+        self._store_convergence(found.binned_fit, found.joint_fit)
         return found.W
 
     def check_parameters(self, navigation_shape: tuple[int, ...], n_channels: int) -> None:
@@ -173,7 +177,9 @@ class PSNMF(PoissonModel):
             raise ValueError(f"energy_binning={e} leaves fewer channels than n_components={k}")
 
     def _map_shape(self, X, navigation_shape):
-        rows = np.shape(X)[:-1] if not sp.issparse(X) else X.shape[:1]
+        rows = X.shape[:-1]
+        if navigation_shape is None:
+            navigation_shape = self.navigation_shape
         if navigation_shape is None:
             return rows
         shape = np.atleast_1d(navigation_shape).tolist()
@@ -182,19 +188,20 @@ class PSNMF(PoissonModel):
             raise ValueError(f"navigation_shape={shape} does not hold {np.prod(rows)} pixels")
         return shape
 
-    def _check_counts(self, X, *, reset):
-        if not sp.issparse(X) and np.ndim(X) > 2:
-            X = np.asarray(X)
-            if reset:
-                self.n_features_in_ = X.shape[-1]
-            elif X.shape[-1] != self.n_features_in_:
-                raise ValueError(f"X has {X.shape[-1]} channels, expected {self.n_features_in_}")
-            X = count_matrix(X, n_jobs=resolve_n_jobs(self.n_jobs))
-        else:
-            X = sp.csr_array(super()._check_counts(X, reset=reset))
-        if reset and not total_counts(X) > 0:
-            raise ValueError("X must have counts: it is zero everywhere")
+    def _validate(self, X, *, reset):
+        X = np.asarray(X) if isinstance(X, list | tuple) else X
+        if sp.issparse(X) or getattr(X, "ndim", 2) <= 2:
+            return super()._validate(X, reset=reset)
+        X = np.asarray(X)
+        if reset:
+            self.n_features_in_ = X.shape[-1]
+            self.__dict__.pop("feature_names_in_", None)
+        elif X.shape[-1] != self.n_features_in_:
+            raise ValueError(f"X has {X.shape[-1]} channels, expected {self.n_features_in_}")
         return X
+
+    def _count(self, X):
+        return count_matrix(X, n_jobs=resolve_n_jobs(self.n_jobs))
 
     def _check_fixed(self, n_components, n_channels):
         if self.fixed_spectra is None:

@@ -120,7 +120,7 @@ def csr_arrays(cube, *, keep_rows=None, keep_channels=None, n_jobs: int | None =
     ValueError
         Where a count is negative, infinite or not a number.
     """
-    if cube.dtype == np.float16 or cube.dtype == bool:
+    if cube.dtype.kind == "b" or (cube.dtype.kind == "f" and cube.dtype.itemsize == 2):
         # Numba has neither; both are rare and small enough to convert.
         cube = cube.astype(np.float32 if cube.dtype.kind == "f" else np.uint8)
     pieces = _split(cube, keep_rows, keep_channels)

@@ -9,8 +9,9 @@ with gradient :math:`a - B^T (x / \mu)` and Hessian
 :math:`B^T \mathrm{diag}(x / \mu^2) B`. Two-metric projection [1]_: components
 at zero that the gradient pushes outwards are held, the others take a Newton
 step, cut back along the projected arc until the objective falls. The row's
-counts and its part of the basis are gathered once and stay in cache. A row is
-done when its duality gap (see `score`) is below `tol` nats.
+counts and its part of the basis are gathered once, one component after the
+other so that loops over channels vectorise, and stay in cache. A row is done
+when its duality gap (see `score`) is below `tol` nats.
 
 References
 ----------
@@ -29,60 +30,28 @@ ARMIJO = 1e-4
 AT_ZERO = 1e-10  # a component below this share of the counts is at zero
 RIDGE = 1e-9  # relative; a row with fewer channels than components is singular
 HALVINGS = 30
+TINY = 1e-300  # keeps 0 / 0 out of channels without counts
 
 
 @jit
-def _gather_csr(i, indptr, indices, data, B, x, b):
-    # Copies row i: its counts to x and the basis at them to b, one component
-    # after the other so that the loops over channels vectorise. Channels that
-    # no component explains are left out: no v changes what they cost.
-    m = 0
-    for p in range(indptr[i], indptr[i + 1]):
-        total = 0.0
-        for c in range(B.shape[1]):
-            b[c, m] = B[indices[p], c]
-            total += b[c, m]
-        if data[p] > 0 and total > 0.0:
-            x[m] = data[p]
-            m += 1
-    return m
-
-
-@jit
-def _gather_dense(i, X, B, x, b):
-    m = 0
-    for j in range(X.shape[1]):
-        if X[i, j] > 0:
-            total = 0.0
-            for c in range(B.shape[1]):
-                b[c, m] = B[j, c]
-                total += b[c, m]
-            if total > 0.0:
-                x[m] = X[i, j]
-                m += 1
-    return m
-
-
-@jit
-def _gradient(x, b, m, v, cost, mu, g):
-    # Fills mu and g; False where the model vanishes at a count.
-    for q in range(m):
-        mu[q] = 0.0
+def _gradient(x, b, v, cost, mu, ratio, g):
+    # Fills mu, ratio = x / mu and g; False where the model vanishes at a count.
+    for q in range(x.size):
+        mu[q] = TINY
     for c in range(v.size):
         if v[c] > 0.0:
-            for q in range(m):
+            for q in range(x.size):
                 mu[q] += v[c] * b[c, q]
     lowest = math.inf
-    for q in range(m):
-        lowest = min(lowest, mu[q])
-    if not lowest > 0.0:
-        return False
+    for q in range(x.size):
+        ratio[q] = x[q] / mu[q]
+        lowest = min(lowest, mu[q] if x[q] > 0.0 else math.inf)
     for c in range(v.size):
         total = 0.0
-        for q in range(m):
-            total += b[c, q] * (x[q] / mu[q])
+        for q in range(x.size):
+            total += b[c, q] * ratio[q]
         g[c] = cost[c] - total
-    return True
+    return lowest > TINY
 
 
 @jit
@@ -107,13 +76,15 @@ def _find_free(v, g, cost, n_counts, n_fixed, free):
 
 
 @jit
-def _direction(x, b, m, mu, g, free, n, A, d):
+def _direction(b, mu, ratio, g, free, n, A, d):
     # Solves (Hessian + ridge) d = -g on the free components, by Cholesky.
+    for q in range(mu.size):
+        ratio[q] /= mu[q]
     for r in range(n):
         for s in range(r + 1):
             total = 0.0
-            for q in range(m):
-                total += b[free[r], q] * b[free[s], q] * (x[q] / (mu[q] * mu[q]))
+            for q in range(mu.size):
+                total += b[free[r], q] * b[free[s], q] * ratio[q]
             A[r, s] = total
         A[r, r] += RIDGE * A[r, r] + 1e-300
     for r in range(n):
@@ -138,16 +109,18 @@ def _direction(x, b, m, mu, g, free, n, A, d):
 
 
 @jit
-def _first_step(d, free, n, cost, n_counts):
-    # A nearly singular Hessian asks for steps beyond all counts there are.
-    longest = 0.0
+def _first_step(d, free, n, v, cost, n_counts):
+    # A nearly singular Hessian asks for steps beyond all counts there are. Only
+    # upwards does that matter: downwards the step ends at zero.
+    longest, spent = 0.0, 0.0
     for r in range(n):
-        longest = max(longest, abs(d[r]) * cost[free[r]])
-    return min(1.0, n_counts / longest) if longest > 0.0 else 1.0
+        longest = max(longest, d[r] * cost[free[r]])
+        spent += v[free[r]] * cost[free[r]]
+    return min(1.0, max(n_counts, spent) / longest) if longest > 0.0 else 1.0
 
 
 @jit
-def _falls(x, m, mu, mu_new, v, v_new, cost, g, g_new):
+def _falls(x, mu, mu_new, v, v_new, cost, g, g_new):
     # Where the slope at the end of a step is still downhill, convexity alone
     # says that the objective fell, and no logarithm is needed.
     begin, end, change = 0.0, 0.0, 0.0
@@ -158,8 +131,9 @@ def _falls(x, m, mu, mu_new, v, v_new, cost, g, g_new):
         change += cost[c] * s
     if begin < 0.0 and end <= 0.0:
         return True
-    for q in range(m):
-        change -= x[q] * math.log(mu_new[q] / mu[q])
+    for q in range(x.size):
+        if x[q] > 0.0:
+            change -= x[q] * math.log(mu_new[q] / mu[q])
     return change <= ARMIJO * begin
 
 
@@ -182,63 +156,75 @@ def _scale_to(n_counts, v, cost):
 
 
 @jit
-def _start_row(v, cost, n_counts, n_fixed):
-    # Every component gets a share: as things are, some count is unexplained.
+def _start_row(x, b, v, cost, n_fixed, mu, ratio, g):
+    # Fills the gradient at a start that explains every count, if need be by
+    # giving each component a share; returns how many counts can be explained
+    # at all. The others, where all of the basis is zero, are dropped from x.
+    n_counts = x.sum()
+    if n_fixed == 0:
+        _scale_to(n_counts, v, cost)
+    if _gradient(x, b, v, cost, mu, ratio, g):
+        return n_counts
     total = 0.0
     for c in range(v.size):
         total += v[c] * cost[c]
     for c in range(n_fixed, v.size):
         if cost[c] > 0.0:
             v[c] = max(v[c], 1e-6 * max(total, n_counts) / cost[c])
+    if not _gradient(x, b, v, cost, mu, ratio, g):
+        for q in range(x.size):
+            if mu[q] <= TINY:
+                x[q] = 0.0
+        n_counts = x.sum()
     if n_fixed == 0:
         _scale_to(n_counts, v, cost)
+    _gradient(x, b, v, cost, mu, ratio, g)
+    return n_counts
 
 
 @jit
-def _solve_row(rows, b, m, cost, v, n_fixed, tol, max_iter, work, A, free):
-    """Solve one gathered row in place; return its duality gap in nats."""
-    x, mu, mu_new = rows[0], rows[1], rows[2]
+def _try_step(x, b, v, cost, n_counts, n_fixed, g, free, n, d, mu, trial):
+    # Looks along the projected arc for a lower objective; True where found.
+    mu_new, ratio, v_new, g_new = trial
+    step = _first_step(d, free, n, v, cost, n_counts)
+    for _ in range(HALVINGS):
+        for c in range(v.size):
+            at_zero = c >= n_fixed and cost[c] > 0.0 and v[c] * cost[c] <= AT_ZERO * n_counts
+            v_new[c] = 0.0 if at_zero else v[c]
+        for r in range(n):
+            v_new[free[r]] = max(0.0, v[free[r]] + step * d[r])
+        explained = _gradient(x, b, v_new, cost, mu_new, ratio, g_new)
+        if explained and _falls(x, mu, mu_new, v, v_new, cost, g, g_new):
+            return True
+        step *= 0.5
+    return False
+
+
+@jit
+def _solve_row(x, b, cost, v, n_fixed, tol, rtol, max_iter, rows, work, A, free):
+    """Solve one row in place; return its duality gap in nats. Writes to x."""
+    mu, mu_new, ratio = rows[0, : x.size], rows[1, : x.size], rows[2, : x.size]
     g, g_new, v_new, d = work[0], work[1], work[2], work[3]
-    n_counts = 0.0
-    for q in range(m):
-        n_counts += x[q]
-    if m == 0:
+    n_counts = _start_row(x, b, v, cost, n_fixed, mu, ratio, g)
+    if n_counts == 0.0:
         for c in range(n_fixed, v.size):
             if cost[c] > 0.0:
                 v[c] = 0.0
         return 0.0
-    if not _gradient(x, b, m, v, cost, mu, g):
-        _start_row(v, cost, n_counts, n_fixed)
-        _gradient(x, b, m, v, cost, mu, g)
     gap = _gap(v, g, cost, n_counts, n_fixed)
     for _ in range(max_iter):
-        if gap <= tol:
+        if gap <= min(tol, rtol * n_counts):
             break
         n = _find_free(v, g, cost, n_counts, n_fixed, free)
-        _direction(x, b, m, mu, g, free, n, A, d)
-        step = _first_step(d, free, n, cost, n_counts)
-        accepted = False
-        for _halving in range(HALVINGS):
-            for c in range(v.size):
-                v_new[c] = v[c]
-            for c in range(n_fixed, v.size):
-                if cost[c] > 0.0 and v[c] * cost[c] <= AT_ZERO * n_counts:
-                    v_new[c] = 0.0
-            for r in range(n):
-                v_new[free[r]] = max(0.0, v[free[r]] + step * d[r])
-            if _gradient(x, b, m, v_new, cost, mu_new, g_new) and _falls(
-                x, m, mu, mu_new, v, v_new, cost, g, g_new
-            ):
-                accepted = True
-                break
-            step *= 0.5
-        if accepted:
+        _direction(b, mu, ratio, g, free, n, A, d)
+        trial = (mu_new, ratio, v_new, g_new)
+        if _try_step(x, b, v, cost, n_counts, n_fixed, g, free, n, d, mu, trial):
             v[:] = v_new
             g[:] = g_new
-            mu[:m] = mu_new[:m]
+            mu[:] = mu_new
         else:
             _em_step(v, g, cost, n_fixed)
-            _gradient(x, b, m, v, cost, mu, g)
+            _gradient(x, b, v, cost, mu, ratio, g)
         gap = _gap(v, g, cost, n_counts, n_fixed)
     if n_fixed == 0:
         _scale_to(n_counts, v, cost)
@@ -247,34 +233,40 @@ def _solve_row(rows, b, m, cost, v, n_fixed, tol, max_iter, work, A, free):
 
 @jit
 def _scratch(k, n):
-    # x, mu and mu_new; the basis; gradients, trial and direction; Hessian; free list.
-    return (
-        np.empty((3, n)),
-        np.empty((k, n)),
-        np.empty((4, k)),
-        np.empty((k, k)),
-        np.empty(k, np.int64),
-    )
+    # x; mu, mu_new and x / mu; gradients, trial and direction; Hessian; free list.
+    free = np.empty(k, np.int64)
+    return np.empty(n), np.empty((3, n)), np.empty((4, k)), np.empty((k, k)), free
 
 
 @jit
-def _solve_csr(start, stop, indptr, indices, data, B, cost, V, n_fixed, tol, max_iter, gaps):
-    longest = 0
+def _solve_csr(
+    start, stop, indptr, indices, data, basis, cost, V, n_fixed, tol, rtol, max_iter, gaps
+):
+    k, longest = basis.shape[0], 0
     for i in range(start, stop):
         longest = max(longest, indptr[i + 1] - indptr[i])
-    # One more than needed: the gather writes the basis before it decides.
-    rows, b, work, A, free = _scratch(B.shape[1], longest + 1)
+    x, rows, work, A, free = _scratch(k, longest)
+    b = np.empty((k, longest))
     for i in range(start, stop):
-        m = _gather_csr(i, indptr, indices, data, B, rows[0], b)
-        gaps[i] = _solve_row(rows, b, m, cost, V[i], n_fixed, tol, max_iter, work, A, free)
+        first, m = indptr[i], indptr[i + 1] - indptr[i]
+        for q in range(m):
+            x[q] = data[first + q]
+        for c in range(k):
+            for q in range(m):
+                b[c, q] = basis[c, indices[first + q]]
+        gaps[i] = _solve_row(
+            x[:m], b, cost, V[i], n_fixed, tol, rtol, max_iter, rows, work, A, free
+        )
 
 
 @jit
-def _solve_dense(start, stop, X, B, cost, V, n_fixed, tol, max_iter, gaps):
-    rows, b, work, A, free = _scratch(B.shape[1], X.shape[1] + 1)
+def _solve_dense(start, stop, X, basis, cost, V, n_fixed, tol, rtol, max_iter, gaps):
+    x, rows, work, A, free = _scratch(basis.shape[0], X.shape[1])
     for i in range(start, stop):
-        m = _gather_dense(i, X, B, rows[0], b)
-        gaps[i] = _solve_row(rows, b, m, cost, V[i], n_fixed, tol, max_iter, work, A, free)
+        x[:] = X[i]
+        gaps[i] = _solve_row(
+            x, basis, cost, V[i], n_fixed, tol, rtol, max_iter, rows, work, A, free
+        )
 
 
 def solve_rows(
@@ -284,6 +276,7 @@ def solve_rows(
     *,
     n_fixed: int = 0,
     tol: float = 1e-3,
+    rtol: float = math.inf,
     max_iter: int = 100,
     n_jobs: int | None = 1,
 ):
@@ -294,13 +287,14 @@ def solve_rows(
     X : ndarray or CSR matrix of shape (n_rows, n_columns)
         Counts.
     B : ndarray of shape (n_columns, n_components)
-        Basis, held. Columns of X where all of it is zero are ignored.
+        Basis, held. Counts that nothing free or positive explains are ignored.
     V : ndarray of shape (n_rows, n_components)
         Where to start; not changed.
     n_fixed : int
         The first `n_fixed` coefficients of every row are held too.
-    tol : float
-        Duality gap in nats at which a row is done.
+    tol, rtol : float
+        A row is done when its duality gap is below `tol` nats and below `rtol`
+        nats per count.
     max_iter : int
         Newton steps at most.
     n_jobs : int or None
@@ -316,11 +310,11 @@ def solve_rows(
     kernel, arrays = (
         (_solve_csr, (X.indptr, X.indices, X.data)) if is_csr(X) else (_solve_dense, (X,))
     )
-    B = np.ascontiguousarray(B, dtype=float)
+    basis = np.ascontiguousarray(B.T, dtype=float)
     V = np.array(V, dtype=float, order="C")
-    cost, gaps = B.sum(axis=0), np.zeros(len(V))
+    cost, gaps = basis.sum(axis=1), np.zeros(len(V))
     run_blocks(
-        lambda block: kernel(*block, *arrays, B, cost, V, n_fixed, tol, max_iter, gaps),
+        lambda block: kernel(*block, *arrays, basis, cost, V, n_fixed, tol, rtol, max_iter, gaps),
         row_blocks(X),
         n_jobs,
     )

@@ -19,33 +19,43 @@ from hyperspy_psnmf.kernels.threads import is_csr, row_blocks, run_blocks
 
 
 @jit
-def _score_entry(x, v, b, n_components, s):
-    mu = 0.0
-    for c in range(n_components):
-        mu += v[c] * b[c]
-    if mu <= 0.0:
-        return math.inf
-    ratio = x / mu
-    for c in range(n_components):
-        s[c] += ratio * b[c]
-    return x * math.log(ratio) - x
-
-
-@jit
-def _score_csr(start, stop, indptr, indices, data, V, B, S, loss):
+def _score_csr(start, stop, indptr, indices, data, basis, V, S, loss):
     for i in range(start, stop):
         for p in range(indptr[i], indptr[i + 1]):
-            # An explicitly stored zero is no count.
-            if data[p] > 0:
-                loss[i] += _score_entry(data[p], V[i], B[indices[p]], B.shape[1], S[i])
+            x, j = data[p], indices[p]
+            if x == 0:  # an explicitly stored zero is no count
+                continue
+            mu = 0.0
+            for c in range(basis.shape[0]):
+                mu += V[i, c] * basis[c, j]
+            if mu > 0.0:
+                ratio = x / mu
+                for c in range(basis.shape[0]):
+                    S[i, c] += ratio * basis[c, j]
+                loss[i] += x * math.log(ratio) - x
+            else:
+                loss[i] = math.inf
 
 
 @jit
-def _score_dense(start, stop, X, V, B, S, loss):
+def _score_dense(start, stop, X, basis, V, S, loss):
+    # One component after the other, so that the loops over channels vectorise.
+    ratio = np.empty(X.shape[1])
     for i in range(start, stop):
+        ratio[:] = 0.0
+        for c in range(basis.shape[0]):
+            for j in range(X.shape[1]):
+                ratio[j] += V[i, c] * basis[c, j]
         for j in range(X.shape[1]):
-            if X[i, j] > 0:
-                loss[i] += _score_entry(X[i, j], V[i], B[j], B.shape[1], S[i])
+            x, mu = X[i, j], ratio[j]
+            ratio[j] = x / mu if x > 0 and mu > 0.0 else 0.0
+            if x > 0:
+                loss[i] += x * math.log(ratio[j]) - x if mu > 0.0 else math.inf
+        for c in range(basis.shape[0]):
+            total = 0.0
+            for j in range(X.shape[1]):
+                total += basis[c, j] * ratio[j]
+            S[i, c] = total
 
 
 def score(X, V, B, *, n_jobs: int | None = 1):
@@ -73,8 +83,9 @@ def score(X, V, B, *, n_jobs: int | None = 1):
     kernel, arrays = (
         (_score_csr, (X.indptr, X.indices, X.data)) if is_csr(X) else (_score_dense, (X,))
     )
+    basis, V = np.ascontiguousarray(B.T, dtype=float), np.ascontiguousarray(V, dtype=float)
     S, loss = np.zeros(V.shape), np.zeros(V.shape[0])
-    run_blocks(lambda b: kernel(*b, *arrays, V, B, S, loss), row_blocks(X), n_jobs)
+    run_blocks(lambda block: kernel(*block, *arrays, basis, V, S, loss), row_blocks(X), n_jobs)
     return S, loss + V @ B.sum(axis=0)
 
 

@@ -37,7 +37,7 @@ def resolve_n_jobs(n_jobs: int | None) -> int:
 
 def is_csr(X) -> bool:
     """Tell a CSR matrix from a dense array."""
-    return hasattr(X, "indptr")
+    return getattr(X, "format", None) == "csr"
 
 
 def row_blocks(X) -> list[tuple[int, int]]:

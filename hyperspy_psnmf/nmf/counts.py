@@ -41,7 +41,7 @@ def count_matrix(cube, *, keep_rows=None, keep_channels=None, name: str = "X", n
     """
     check_count_dtype(cube.dtype, name)
     if sp.issparse(cube):
-        return _check_sparse(sp.csr_array(cube), keep_rows, keep_channels, name)
+        return _check_sparse(_canonical(cube), keep_rows, keep_channels, name)
     n_channels = cube.shape[-1] if keep_channels is None else int(keep_channels.sum())
     shape = (cube.size // max(1, cube.shape[-1]), n_channels)
     if 0 in shape:
@@ -59,9 +59,6 @@ def _check_sparse(X, keep_rows, keep_channels, name):
         X.eliminate_zeros()
     if keep_channels is not None:
         X = X[:, np.flatnonzero(keep_channels)]
-    if not X.has_canonical_format:
-        X = X.copy()
-        X.sum_duplicates()
     if 0 in X.shape:
         raise ValueError(f"{name} has no pixels or no channels to use (shape {X.shape})")
     if X.nnz and not (X.data.min() >= 0 and np.isfinite(X.data.max())):
@@ -71,6 +68,19 @@ def _check_sparse(X, keep_rows, keep_channels, name):
     return X
 
 
+def _canonical(X):
+    """Return X as CSR without duplicates, which small integers must not overflow on."""
+    if X.format == "csr" and X.has_canonical_format:
+        return sp.csr_array(X)
+    wide = np.float64 if X.dtype.kind == "f" else np.int64
+    X = sp.csr_array(X.astype(wide))  # a copy: the caller's matrix stays as it is
+    X.sum_duplicates()
+    return X
+
+
 def total_counts(X, axis=None):
     """Sum counts without overflow, exactly for integers below 2**53."""
+    if axis == 0 and sp.issparse(X):
+        # scipy would add single precision in single precision.
+        return np.bincount(X.indices, weights=X.data, minlength=X.shape[1])
     return np.asarray(X.sum(axis=axis, dtype=np.float64))

@@ -6,6 +6,8 @@ import scipy.sparse as sp
 from scipy.linalg import svd
 from scipy.sparse.linalg import svds
 
+from hyperspy_psnmf.nmf.counts import total_counts
+
 FILL = 1e-2  # share of the mean spectrum that keeps every channel alive
 
 
@@ -29,8 +31,8 @@ def initial_spectra(X, n_components: int, init, rng: np.random.Generator) -> np.
         Every channel that holds counts is positive in every spectrum: a zero
         could never grow.
     """
-    mean = np.asarray(X.sum(axis=0), dtype=float)
-    mean /= mean.sum()
+    mean = total_counts(X, axis=0)
+    mean = mean / mean.sum()
     if isinstance(init, str):
         H = {"nndsvdar": _nndsvd, "random": _random}[init](X, mean, n_components, rng)
     else:

@@ -136,7 +136,7 @@ def _factorise_binned(binned, n_components, fixed, energy_binning, init, rng, op
     """Step 2: loadings from coarse channels (2a), then spectra at full energy (2b)."""
     coarse = binned
     if energy_binning > 1:
-        coarse = bin_energy(binned, energy_binning)
+        coarse = bin_energy(binned, energy_binning, n_jobs=options["n_jobs"])
     H = _start(coarse, n_components, fixed, energy_binning, init, rng)
     fit = poisson_nmf(
         coarse, H, n_fixed=len(fixed), callback=_forward(notify, "binned map"), **options
@@ -146,31 +146,52 @@ def _factorise_binned(binned, n_components, fixed, energy_binning, init, rng, op
         H = spread_spectra(H, energy_binning, binned.shape[1])
         H[: len(fixed)] = fixed
         W, H = solve_spectra(binned, W, H, n_fixed=len(fixed), n_jobs=options["n_jobs"])
+        H = _cover_channels(H, total_counts(binned, axis=0), len(fixed))
     return W, H, fit
 
 
-def bin_energy(X, energy_binning: int):
+def bin_energy(X, energy_binning: int, *, n_jobs=1):
     """Sum channels of a dense or CSR matrix of counts, `energy_binning` at a time."""
     if isinstance(X, np.ndarray):
         return bin_spectra(X, energy_binning)
     rows = PixelBins((X.shape[0],), (1,))
-    return bin_counts(X, rows, energy_binning=energy_binning)
+    return bin_counts(X, rows, energy_binning=energy_binning, n_jobs=n_jobs)
+
+
+def _cover_channels(H, channel_counts, n_fixed):
+    """Let the free spectra explain counts where every spectrum is zero.
+
+    A known spectrum may explain a coarse channel and yet be zero in some of the
+    channels that make it up.
+    """
+    bare = (channel_counts > 0) & ~H.any(axis=0)
+    if not bare.any() or n_fixed == len(H):
+        return H
+    free = np.where(bare, channel_counts / channel_counts.sum(), H[n_fixed:])
+    return np.vstack([H[:n_fixed], free / free.sum(axis=1, keepdims=True)])
 
 
 def _start(coarse, n_components, fixed, energy_binning, init, rng):
     """Known spectra first; the free ones from what these leave unexplained."""
-    fixed = bin_spectra(fixed, energy_binning) if len(fixed) else fixed
+    fixed = bin_spectra(fixed, energy_binning)
     if not isinstance(init, str):
         H = initial_spectra(coarse, n_components, bin_spectra(init, energy_binning), rng)
-        H[: len(fixed)] = fixed
-        return H
+        return np.vstack([fixed, H[len(fixed) :]])
     if not len(fixed):
         return initial_spectra(coarse, n_components, init, rng)
-    dense = coarse if isinstance(coarse, np.ndarray) else coarse.toarray()
-    rest = np.maximum(dense - solve_loadings(dense, fixed) @ fixed, 0.0)
-    # Where nothing is left over, the map itself must do.
-    rest = rest if np.linalg.matrix_rank(rest) >= n_components - len(fixed) else dense
+    rest = _unexplained(coarse, solve_loadings(coarse, fixed), fixed)
     return np.vstack([fixed, initial_spectra(rest, n_components - len(fixed), init, rng)])
+
+
+def _unexplained(X, W, H):
+    """Return what counts exceed the model by, where there are counts; X if nothing does."""
+    if isinstance(X, np.ndarray):
+        rest = np.maximum(X - W @ H, 0.0)
+    else:
+        row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+        rest = X.copy()
+        rest.data = np.maximum(X.data - np.einsum("pk,kp->p", W[row], H[:, X.indices]), 0.0)
+    return rest if rest.sum() > 1e-6 * X.sum() else X
 
 
 def _share_out(X, pixel_bins, binned_W):

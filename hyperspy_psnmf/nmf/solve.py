@@ -20,7 +20,7 @@ References
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -57,7 +57,7 @@ class Factorisation:
     converged : bool
         Whether both criteria were met.
     history : list of float
-        Divergence after every alternation.
+        Divergence at the start and after every alternation.
     """
 
     W: np.ndarray
@@ -69,7 +69,7 @@ class Factorisation:
     history: list[float] = field(default_factory=list, repr=False)
 
 
-def solve_loadings(X, H, W=None, *, tol: float | None = None, n_jobs=1) -> np.ndarray:
+def solve_loadings(X, H, W=None, *, tol: float = 1e-3, n_jobs=1) -> np.ndarray:
     """Return the loadings that maximise the likelihood with the spectra held.
 
     Parameters
@@ -80,18 +80,21 @@ def solve_loadings(X, H, W=None, *, tol: float | None = None, n_jobs=1) -> np.nd
         Spectra. Channels where all are zero are ignored.
     W : ndarray of shape (n_rows, n_components), optional
         Where to start.
-    tol : float, optional
-        Duality gap in nats at which a row is done. By default 1e-3, and less
-        where a mean row holds under 1000 counts.
+    tol : float
+        Duality gap in nats at which a row is done; proportionately less where a
+        row holds under 100 counts.
     n_jobs : int or None
         Threads; None is all cores.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_components)
+        Loadings in counts; they add up to the counts of each row.
     """
-    counts = total_counts(X, axis=1)
     if W is None:
-        W = np.repeat(counts[:, None] / len(H), len(H), axis=1)
-    if tol is None:
-        tol = 1e-3 * min(1.0, 1e-3 * float(counts.mean()))
-    return solve_rows(X, H.T, W, tol=tol, n_jobs=n_jobs)[0]
+        W = np.repeat(total_counts(X, axis=1)[:, None] / len(H), len(H), axis=1)
+    W = np.where(H.any(axis=1), W, 0.0)
+    return solve_rows(X, H.T, W, tol=tol, rtol=1e-2 * tol, n_jobs=n_jobs)[0]
 
 
 def solve_spectra(X, W, H, *, n_fixed: int = 0, tol: float = 1e-3, n_jobs=1):
@@ -138,8 +141,8 @@ def poisson_nmf(
         relative KKT residual. What it raises ends the factorisation.
     """
     problem = _Problem(X, n_fixed, n_jobs)
-    if W is None:
-        W = solve_loadings(X, H, tol=1e-2 * problem.n_counts / len(problem.row_counts))
+    # Zeros in W that the start does not deserve would never grow in EM sweeps.
+    W = solve_loadings(X, H, W, tol=1e-2 * problem.n_counts / len(problem.row_counts))
     point = problem.warm_up(W, np.ascontiguousarray(H.T, dtype=float))
     history, patience, converged = [point.loss], _Patience(), False
     start, step, n_iter = point, FIRST_STEP, 0
@@ -150,8 +153,9 @@ def poisson_nmf(
             start, point = problem.extrapolate(found, point, step), found
             step = min(step * GROWTH, LONGEST_STEP)
         else:
-            if start is point:  # the last digits of the divergence
+            if start is point:  # only the last digits of the divergence rose
                 patience.note(0.0)
+                point = replace(point, gap=min(point.gap, found.gap))
             start, step = point, step / 2
         history.append(point.loss)
         residual = point.gap / problem.n_counts
@@ -197,7 +201,7 @@ class _Problem:
         self.X, self.Xt = X, _transpose(X)
         self.n_fixed, self.n_jobs = n_fixed, n_jobs
         self.row_counts = total_counts(X, axis=1)
-        self.n_counts = float(self.row_counts.sum())
+        self.n_counts = float(self.row_counts.sum()) or 1.0
 
     def warm_up(self, W, B):
         for _ in range(EM_SWEEPS):

@@ -24,6 +24,8 @@ def check_choice(name: str, value, choices: tuple[str, ...]) -> None:
 def check_spectra(name: str, spectra, n_channels: int) -> np.ndarray:
     """Return spectra (n, n_channels) as floats, or raise naming the argument."""
     try:
+        if np.iscomplexobj(spectra):
+            raise TypeError
         H = np.array(spectra, dtype=float)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be an array of numbers") from None

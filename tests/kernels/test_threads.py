@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import hypothesis
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import strategies as st
+from problems import rows
+
+from hyperspy_psnmf.kernels import threads
+from hyperspy_psnmf.kernels.counting import csr_arrays, sum_bins
+from hyperspy_psnmf.kernels.em import em_sweep
+from hyperspy_psnmf.kernels.newton import solve_rows
+from hyperspy_psnmf.kernels.score import score
+from hyperspy_psnmf.kernels.threads import resolve_n_jobs, row_blocks, run_blocks
+
+
+@pytest.mark.parametrize(
+    ("n_jobs", "n_threads"),
+    [(1, 1), (3, 3), (4, 4), (9, 4), (None, 4), (-1, 4), (-2, 3), (-4, 1), (-99, 1)],
+)
+def test_jobs_are_counted_as_in_scikit_learn(n_jobs, n_threads, many_blocks):
+    assert resolve_n_jobs(n_jobs) == n_threads
+    assert n_jobs is None or resolve_n_jobs(np.int64(n_jobs)) == n_threads
+
+
+def test_without_affinity_the_cores_of_the_machine_count(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    assert resolve_n_jobs(None) == 6
+
+
+CALLS = {
+    "csr_arrays": lambda n_jobs: csr_arrays(np.ones((3, 4), np.uint8), n_jobs=n_jobs),
+    "sum_bins": lambda n_jobs: sum_bins(
+        sp.csr_array(np.eye(3)), np.arange(3), 3, np.arange(3), 3, n_jobs=n_jobs
+    ),
+    "em_sweep": lambda n_jobs: em_sweep(*rows(), n_jobs=n_jobs),
+    "score": lambda n_jobs: score(*rows(), n_jobs=n_jobs),
+    "solve_rows": lambda n_jobs: solve_rows(*(rows()[i] for i in (0, 2, 1)), n_jobs=n_jobs),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_no_jobs_at_all_is_an_error_naming_n_jobs(call):
+    with pytest.raises(ValueError, match="n_jobs"):
+        call(0)
+
+
+@pytest.mark.parametrize("n_jobs", [1.0, "2", True, np.True_, [1]])
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_wrong_type_is_an_error_naming_n_jobs(call, n_jobs):
+    with pytest.raises(TypeError, match="n_jobs"):
+        call(n_jobs)
+
+
+@hypothesis.settings(max_examples=50, deadline=None, derandomize=True)
+@hypothesis.given(st.lists(st.integers(0, 9), min_size=1, max_size=30), st.integers(1, 40))
+def test_blocks_hold_every_row_once(counts, entries):
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    X = sp.csr_array(
+        (np.ones(indptr[-1]), np.concatenate([np.arange(n) for n in counts]), indptr),
+        shape=(len(counts), 9),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threads, "ENTRIES_PER_BLOCK", entries)
+        for blocks in (row_blocks(X), row_blocks(X.toarray())):
+            assert [i for start, stop in blocks for i in range(start, stop)] == [
+                *range(len(counts))
+            ]
+            assert all(stop > start for start, stop in blocks)
+
+
+def test_blocks_hold_about_as_many_entries_each(monkeypatch):
+    monkeypatch.setattr(threads, "ENTRIES_PER_BLOCK", 100)
+    blocks = row_blocks(np.zeros((50, 19)))
+    assert len(blocks) == 10
+    assert {stop - start for start, stop in blocks} == {5}
+
+
+def test_blocks_do_not_depend_on_the_number_of_cores(many_blocks, monkeypatch):
+    X = rows()[0]
+    before = row_blocks(X)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0}, raising=False)
+    assert row_blocks(X) == before
+
+
+def test_a_matrix_without_rows_has_no_block():
+    assert row_blocks(np.zeros((0, 3))) == []
+
+
+@pytest.mark.parametrize("n_jobs", [1, 4])
+def test_results_come_in_the_order_of_the_blocks(n_jobs, many_blocks):
+    assert run_blocks(lambda b: b * b, range(40), n_jobs) == [b * b for b in range(40)]
+    assert run_blocks(lambda b: b, [], n_jobs) == []
+
+
+def test_blocks_run_at_the_same_time(many_blocks):
+    barrier = threading.Barrier(4, timeout=20)
+    assert sorted(run_blocks(lambda b: (barrier.wait(), b)[1], range(4), 4)) == [0, 1, 2, 3]
+
+
+def test_one_job_stays_in_the_calling_thread(many_blocks):
+    found = set(run_blocks(lambda b: threading.get_ident(), range(4), 1))
+    assert found == {threading.get_ident()}
+
+
+@pytest.mark.parametrize("n_jobs", [1, 4])
+def test_an_exception_in_one_block_comes_out(n_jobs, many_blocks):
+    def task(block):
+        if block == 7:
+            raise ZeroDivisionError("block seven")
+        return block
+
+    with pytest.raises(ZeroDivisionError, match="block seven"):
+        run_blocks(task, range(30), n_jobs)
+
+
+def test_after_an_exception_blocks_not_begun_are_dropped(many_blocks):
+    done, never = [], threading.Event()
+
+    def task(block):
+        if block == 0:
+            raise KeyboardInterrupt
+        never.wait(0.05)
+        done.append(block)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_blocks(task, range(60), 2)
+    assert len(done) < 59
+
+
+def test_several_threads_may_call_kernels_at_once(many_blocks):
+    X, V, B = rows(seed=8, n_rows=15, n_columns=16)
+    sparse = sp.csr_array(X)
+
+    def everything(_):
+        return [
+            *csr_arrays(X, n_jobs=4),
+            *em_sweep(sparse, V, B, n_jobs=4),
+            *score(X, V, B, n_jobs=4),
+            *solve_rows(sparse, B, V, n_jobs=4),
+        ]
+
+    expected = everything(0)
+    with ThreadPoolExecutor(6) as pool:
+        for found in pool.map(everything, range(12)):
+            for a, b in zip(found, expected, strict=True):
+                np.testing.assert_array_equal(a, b)

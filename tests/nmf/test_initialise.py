@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from problems import angles, planted
+
+from hyperspy_psnmf.nmf.initialise import initial_spectra
+
+
+def counts(seed=0):
+    cube, _, H = planted(shape=(5, 6), n_channels=23, counts=200, seed=seed)
+    return cube.reshape(30, 23).astype(float), H
+
+
+def start(X, k, init="nndsvdar", seed=0):
+    return initial_spectra(X, k, init, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("convert", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("init", ["nndsvdar", "random"])
+@pytest.mark.parametrize("k", [1, 3, 7, 23])
+def test_spectra_have_unit_sum_and_are_positive_where_there_are_counts(convert, init, k):
+    X, _ = counts()
+    X[:, 9] = 0
+    H = start(convert(X), k, init)
+    assert H.shape == (k, 23)
+    np.testing.assert_allclose(H.sum(axis=1), 1)
+    assert (H[:, X.any(axis=0)] > 0).all()
+    assert (H >= 0).all()
+
+
+def test_the_start_does_not_depend_on_the_kind_of_matrix():
+    X, _ = counts()
+    np.testing.assert_allclose(start(X, 3), start(sp.csr_array(X), 3), atol=1e-10)
+
+
+@pytest.mark.parametrize("init", ["nndsvdar", "random"])
+def test_the_same_seed_gives_the_same_start(init):
+    X, _ = counts()
+    np.testing.assert_array_equal(start(X, 3, init, seed=4), start(X, 3, init, seed=4))
+    assert not np.array_equal(start(X, 3, init, seed=4), start(X, 3, init, seed=5))
+
+
+def test_given_spectra_are_kept_but_for_a_little_of_the_mean():
+    X, truth = counts()
+    H = start(X, 3, truth * [[2.0], [5.0], [1e6]])
+    assert angles(H, truth).max() < 2
+    zeros = np.eye(3, 23)
+    H = start(X, 3, zeros)
+    assert (H > 0).all()
+    assert (H[zeros == 0] < 0.1).all()
+
+
+def test_given_spectra_are_not_changed():
+    X, truth = counts()
+    before = truth.copy()
+    start(X, 3, truth)
+    np.testing.assert_array_equal(truth, before)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_start_is_nearer_to_the_phases_than_the_mean_is(seed):
+    X, truth = counts(seed)
+    assert (angles(start(X, 3), truth) < 0.9 * angles(X.mean(axis=0)[None], truth)).all()
+
+
+@pytest.mark.parametrize("convert", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("k", [2, 4])
+def test_rows_that_are_all_alike_give_a_start(convert, k):
+    X = np.outer(np.arange(1.0, 7), np.arange(9.0))
+    H = start(convert(X), k)
+    np.testing.assert_allclose(H.sum(axis=1), 1)
+    assert np.isfinite(H).all()
+
+
+@pytest.mark.parametrize("convert", [np.asarray, sp.csr_array])
+def test_a_single_count_gives_a_start(convert):
+    X = np.zeros((4, 6))
+    X[2, 3] = 1
+    H = start(convert(X), 3)
+    np.testing.assert_allclose(H.sum(axis=1), 1)
+    assert (H[:, 3] > 0).all()
+    assert (H >= 0).all()
