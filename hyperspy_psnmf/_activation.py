@@ -31,13 +31,14 @@ class _Accessor:
         return PSNMFAccessor if signal is None else PSNMFAccessor(signal)
 
 
-def _asks_for_psnmf(stock, args, kwargs) -> bool:
+def _asks_for_psnmf(original, args, kwargs) -> bool:
     algorithm = kwargs.get("algorithm")
     if args and algorithm is None:
         import inspect  # slow to import, and hardly ever needed
 
         try:
-            algorithm = inspect.signature(stock).bind(*args, **kwargs).arguments.get("algorithm")
+            bound = inspect.signature(original).bind(None, *args, **kwargs)
+            algorithm = bound.arguments.get("algorithm")
         except TypeError:
             return False  # the stock method says what is wrong
     if isinstance(algorithm, str):
@@ -55,12 +56,12 @@ def _wrap(cls):
 
     @functools.wraps(original)
     def decomposition(self, *args, **kwargs):
-        # Where `cls` inherits the method, the next class depends on the signal.
-        stock = super(cls, self).decomposition if inherited else original.__get__(self)
-        if _asks_for_psnmf(stock, args, kwargs):
+        if _asks_for_psnmf(original, args, kwargs):
             from hyperspy_psnmf.eds.decompose import decompose_as_stock
 
-            return decompose_as_stock(self, stock, args, kwargs)
+            return decompose_as_stock(self, original, args, kwargs)
+        # Where `cls` inherits the method, the next class depends on the signal.
+        stock = super(cls, self).decomposition if inherited else original.__get__(self)
         result = stock(*args, **kwargs)
         # What is left from an earlier PSNMF does not belong to these results.
         self.learning_results.__dict__.pop("psnmf", None)
@@ -84,9 +85,12 @@ def _classes_of(module):
 def _patch(module) -> bool:
     """Patch the classes of a module; False while it is still being imported."""
     classes = _classes_of(module)
+    # All are wrapped before any is changed: one may inherit from another, but has
+    # the signature of the method that it inherits as things are.
+    wrapped = {cls: _wrap(cls) for cls in classes if _own(cls, "decomposition") is None}
     for cls in classes:
-        if _own(cls, "decomposition") is None:
-            cls.decomposition = _wrap(cls)
+        if cls in wrapped:
+            cls.decomposition = wrapped[cls]
         if cls.__name__ == "EDSSpectrum" and _own(cls, "psnmf") is None:
             cls.psnmf = _Accessor()
     return len(classes) == len(_CLASSES[module.__name__])
@@ -120,6 +124,8 @@ class _Loader:
         self._loader = loader
 
     def __getattr__(self, name):
+        if name == "_loader":  # a copy in the making
+            raise AttributeError(name)
         return getattr(self._loader, name)
 
     def create_module(self, spec):
@@ -136,11 +142,17 @@ class _Finder:
     _is_psnmf = True
 
     def __init__(self):
-        # Modules whose import had begun before we came.
-        self.pending = [sys.modules[n] for n in _CLASSES if n in sys.modules]
+        self.patched = set()
+
+    def patch_loaded(self):
+        """Patch what came by another way: before us, or by a finder in front of us."""
+        for name in _CLASSES:
+            module = sys.modules.get(name)
+            if module is not None and id(module) not in self.patched and _patch_safely(module):
+                self.patched.add(id(module))
 
     def find_spec(self, name, path=None, target=None):
-        self.pending = [module for module in self.pending if not _patch_safely(module)]
+        self.patch_loaded()
         if name not in _CLASSES:
             return None
         for finder in sys.meta_path:
@@ -174,10 +186,9 @@ def activate(*, unless_disabled: bool = False) -> None:
     if unless_disabled and os.environ.get("HYPERSPY_PSNMF_DISABLE", "0") not in ("", "0"):
         return
     deactivate()
-    sys.meta_path.insert(0, _Finder())
-    for name in _CLASSES:
-        if name in sys.modules:
-            _patch_safely(sys.modules[name])
+    finder = _Finder()
+    sys.meta_path.insert(0, finder)
+    finder.patch_loaded()
 
 
 def deactivate() -> None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``s.psnmf``: what can be done with a decomposed EDS map."""
 
+import numpy as np
+
 from hyperspy_psnmf import plot
 from hyperspy_psnmf.eds import describe, phases, results
 
@@ -69,7 +71,9 @@ class PSNMFAccessor:
 
     def report(self) -> str:
         """Return a methods paragraph with every setting and diagnostic."""
-        return describe.report(results.require_record(self._signal), self.names)
+        record = results.require_record(self._signal)
+        loadings, _ = results.read_counts_and_spectra(self._signal)
+        return describe.report(record, self.names, np.nansum(loadings, axis=0))
 
     def plot(self):
         """Plot each phase's map beside its spectrum with labelled X-ray lines.

@@ -48,30 +48,37 @@ def plot_phases(maps, spectra):
         _draw_map(left, maps.data[i], maps.axes_manager.signal_axes, phase_color(i))
         left.set_title(names[i], color=phase_color(i))
         _draw_spectrum(right, spectra, i)
-    axes[-1, 1].set_xlabel(f"Energy ({spectra.axes_manager.signal_axes[0].units})")
+    axes[-1, 1].set_xlabel(_label(spectra.axes_manager.signal_axes[0]))
     return fig, axes
+
+
+def _label(axis):
+    name = axis.name if isinstance(axis.name, str) else "Position"
+    return f"{name} ({axis.units})" if isinstance(axis.units, str) and axis.units else name
+
+
+def _edges(axis):
+    """Return where the first pixel begins and the last one ends."""
+    values = np.asarray(axis.axis, dtype=float)
+    half = (values[-1] - values[0]) / max(1, 2 * (values.size - 1)) or 0.5
+    return values[0] - half, values[-1] + half
 
 
 def _draw_map(ax, data, map_axes, color):
     x = map_axes[0]
-    ax.set_xlabel(f"{x.name} ({x.units})")
+    ax.set_xlabel(_label(x))
     if data.ndim == 1:
         ax.plot(x.axis, data, color=color)
         ax.set_ylabel("Counts")
         return
     y = map_axes[1]
-    data = data.sum(axis=tuple(range(data.ndim - 2)))
-    extent = (
-        x.axis[0] - x.scale / 2,
-        x.axis[-1] + x.scale / 2,
-        y.axis[-1] + y.scale / 2,
-        y.axis[0] - y.scale / 2,
-    )
+    data = np.nansum(data, axis=tuple(range(data.ndim - 2))) if data.ndim > 2 else data
     # Black to the phase's colour to white: dark is little, as in every microscope.
     shades = LinearSegmentedColormap.from_list("phase", ["black", color, "white"])
     top = np.nanpercentile(data, 99.8) or None  # a few hot pixels must not hide the rest
+    extent = (*_edges(x), *_edges(y)[::-1])
     image = ax.imshow(data, cmap=shades, extent=extent, vmin=0, vmax=top, interpolation="nearest")
-    ax.set_ylabel(f"{y.name} ({y.units})")
+    ax.set_ylabel(_label(y))
     ax.figure.colorbar(image, ax=ax, label="Counts")
 
 
@@ -114,6 +121,7 @@ def _last_line(spectra, energy):
 def _label_lines(ax, spectra, data, top):
     axis = spectra.axes_manager.signal_axes[0]
     for label, energy in _line_energies(spectra).items():
-        near = np.abs(axis.axis - energy) < 3 * axis.scale
+        nearest = int(np.argmin(np.abs(axis.axis - energy)))
+        near = slice(max(0, nearest - 3), nearest + 4)
         height = min(data[near].max(initial=0.0) + 0.03 * top, 0.78 * top)
         ax.annotate(label, (energy, height), ha="center", va="bottom", fontsize=7, rotation=90)

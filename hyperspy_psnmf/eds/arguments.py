@@ -22,15 +22,15 @@ STOCK_ONLY = frozenset(
 )
 
 
-def bind_arguments(function, stock, args, kwargs) -> dict:
-    """Return the keyword arguments for `function` from a call of `stock`.
+def bind_arguments(function, original, args, kwargs) -> dict:
+    """Return the keyword arguments for `function` from a call of `original`.
 
     Parameters
     ----------
     function : callable
         Takes the signal, then keyword-only arguments.
-    stock : callable
-        The wrapped method, against whose signature positions are bound.
+    original : callable
+        The wrapped function, against whose signature positions are bound.
     args, kwargs
         What the caller passed.
 
@@ -44,11 +44,12 @@ def bind_arguments(function, stock, args, kwargs) -> dict:
     UserWarning
         Once, naming the keywords that the caller passed and that mean nothing here.
     """
-    bound = inspect.signature(stock).bind(*args, **kwargs)
+    bound = inspect.signature(original).bind(None, *args, **kwargs)
     if bound.arguments.get("args"):
         raise TypeError("decomposition() takes the arguments of PSNMF by keyword")
     passed = {**bound.arguments, **bound.arguments.get("kwargs", {})}
-    passed.pop("kwargs", None)
+    for name in ("self", "args", "kwargs"):
+        passed.pop(name, None)
     known = [
         p.name
         for p in inspect.signature(function).parameters.values()

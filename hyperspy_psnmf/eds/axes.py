@@ -8,6 +8,7 @@ import numpy as np
 from hyperspy_psnmf.nmf.validate import check_int
 
 COARSE_CHANNEL = 0.040  # keV, about a third of the resolution at Mn Ka
+MIN_COARSE_CHANNELS = 64
 _KEV = {"keV": 1.0, "eV": 1e-3}
 
 
@@ -16,8 +17,15 @@ def map_shape(signal) -> tuple[int, ...]:
     return tuple(signal.axes_manager.navigation_shape[::-1])
 
 
-def energies(signal) -> np.ndarray:
+def energies(signal, name: str = "the signal") -> np.ndarray:
     """Return the energy of every channel in keV.
+
+    Parameters
+    ----------
+    signal : EDSSpectrum
+        A map or spectra.
+    name : str
+        What to call the signal in an error.
 
     Raises
     ------
@@ -27,8 +35,8 @@ def energies(signal) -> np.ndarray:
     axis = signal.axes_manager.signal_axes[0]
     if str(axis.units) not in _KEV:
         raise ValueError(
-            f"the unit of the energy axis must be keV or eV, not {axis.units}; "
-            "set it with s.axes_manager.signal_axes[0].units = 'keV'"
+            f"the unit of the energy axis of {name} must be keV or eV, not {axis.units}; "
+            "set it with .axes_manager.signal_axes[0].units = 'keV'"
         )
     return np.asarray(axis.axis, dtype=float) * _KEV[str(axis.units)]
 
@@ -36,11 +44,14 @@ def energies(signal) -> np.ndarray:
 def channels_of_range(signal, energy_range) -> np.ndarray:
     """Return which channels lie in ``energy_range=(low, high)``, in keV."""
     try:
+        if isinstance(energy_range, str):
+            raise TypeError
         low, high = (float(e) for e in energy_range)
     except (TypeError, ValueError):
         raise TypeError(f"energy_range must be (low, high) in keV, not {energy_range!r}") from None
     energy = energies(signal)
-    keep = (energy >= low) & (energy <= high)
+    rounding = 1e-3 * (energy[-1] - energy[0]) / max(1, energy.size - 1)
+    keep = (energy >= low - rounding) & (energy <= high + rounding)
     if not low < high or not keep.any():
         raise ValueError(
             f"energy_range={(low, high)} holds no channel of the energy axis, "
@@ -49,8 +60,11 @@ def channels_of_range(signal, energy_range) -> np.ndarray:
     return keep
 
 
-def resolve_energy_binning(signal, energy_binning) -> int:
-    """Return channels per coarse channel; "auto" brings them nearest to 40 eV."""
+def resolve_energy_binning(signal, energy_binning, n_channels: int) -> int:
+    """Return channels per coarse channel; "auto" brings them nearest to 40 eV.
+
+    As long as 64 of the `n_channels` in use remain, that is.
+    """
     if not isinstance(energy_binning, str):
         return check_int("energy_binning", energy_binning)
     if energy_binning != "auto":
@@ -60,7 +74,8 @@ def resolve_energy_binning(signal, energy_binning) -> int:
     except ValueError as error:
         warnings.warn(f"energy_binning='auto' takes single channels: {error}", stacklevel=5)
         return 1
-    return max(1, round(COARSE_CHANNEL / width))
+    most = n_channels // MIN_COARSE_CHANNELS
+    return max(1, min(round(COARSE_CHANNEL / width), most))
 
 
 def binning_in_array_order(signal, binning):

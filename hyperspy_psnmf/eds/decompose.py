@@ -23,19 +23,19 @@ from hyperspy_psnmf.nmf.validate import check_int
 MODEL_PARAMETERS = frozenset(inspect.signature(PSNMF).parameters) - {"n_components"}
 
 
-def decompose_as_stock(signal, stock, args, kwargs):
+def decompose_as_stock(signal, original, args, kwargs):
     """Run PSNMF for a call written for a stock ``decomposition`` method.
 
     Parameters
     ----------
     signal : EDSSpectrum
         The map.
-    stock : callable
-        The wrapped method, bound to the signal.
+    original : callable
+        The wrapped function.
     args, kwargs
         What the caller passed. See `decompose` for the meaning.
     """
-    passed = bind_arguments(decompose, stock, args, kwargs)
+    passed = bind_arguments(decompose, original, args, kwargs)
     twice = sorted(passed.keys() & MODEL_PARAMETERS)
     if twice and not isinstance(passed["algorithm"], str):
         raise TypeError(
@@ -132,7 +132,9 @@ def decompose(
         estimator = PSNMF(
             k,
             binning=binning_in_array_order(signal, binning),
-            energy_binning=resolve_energy_binning(signal, energy_binning),
+            energy_binning=resolve_energy_binning(
+                signal, energy_binning, _n_channels(signal, keep_channels)
+            ),
             init=_on_map("init", init, signal, keep_channels),
             fixed_spectra=_on_map("fixed_spectra", fixed_spectra, signal, keep_channels),
             refinement=refinement,
@@ -153,13 +155,14 @@ def decompose(
         n_jobs=resolve_n_jobs(estimator.n_jobs),
     )
     if not total_counts(X) > 0:
-        raise ValueError(f"{NAME} hold no counts to decompose: they are zero everywhere")
+        raise ValueError(f"{NAME} are zero everywhere in the pixels and channels in use")
     with _progress(show_progressbar) as callback:
         loadings = estimator.fit_transform(X, callback=callback, **fit_params)
     record = make_record(signal, estimator, X, loadings, keep_channels)
-    write_results(signal, loadings, estimator.components_.T, keep_pixels, keep_channels, record)
+    # Before anything is stored, for a warning may have been made an error.
     for weakness in record["weaknesses"]:
         warnings.warn(weakness, UserWarning, stacklevel=4)
+    write_results(signal, loadings, estimator.components_.T, keep_pixels, keep_channels, record)
     if print_info:
         print(summary(record))  # noqa: T201 - as HyperSpy's own decomposition does
     return estimator if return_info else None

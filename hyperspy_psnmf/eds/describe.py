@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What was done, in plain values, in a summary and in a methods paragraph."""
 
+import math
+
 import numpy as np
 
 from hyperspy_psnmf._version import __version__
@@ -38,6 +40,7 @@ def make_record(signal, estimator, X, loadings, keep_channels) -> dict:
         "version": __version__,
         "algorithm": "PSNMF" if isinstance(estimator, PSNMF) else type(estimator).__name__,
         "n_components": int(estimator.n_components),
+        "navigation_shape": list(signal.axes_manager.navigation_shape),
         "init": estimator.init if isinstance(estimator.init, str) else "given",
         "max_iter": int(estimator.max_iter),
         "tol": float(estimator.tol),
@@ -49,6 +52,7 @@ def make_record(signal, estimator, X, loadings, keep_channels) -> dict:
         "n_counts": float(pixel_counts.sum()),
         "n_filled_pixels": int(filled.size),
         "median_pixel_counts": float(np.median(filled)),
+        "n_unexplained": float(total_counts(X, axis=0)[~estimator.components_.any(axis=0)].sum()),
         "phase_counts": loadings.sum(axis=0),
         "phase_names": [f"Phase {i}" for i in range(loadings.shape[1])],
     }
@@ -93,7 +97,13 @@ def _find_weaknesses(signal, record, X, keep_channels):
     if share > ZERO_PEAK_SHARE:
         found.append(
             f"{100 * share:.0f} % of the counts lie below {ZERO_PEAK} keV, in the detector's "
-            f"zero peak; energy_range=({ZERO_PEAK}, {highest:.4g}) leaves them out"
+            f"zero peak; energy_range=({ZERO_PEAK}, {math.ceil(100 * highest) / 100:g}) "
+            "leaves them out"
+        )
+    if record["n_unexplained"]:
+        found.append(
+            f"{record['n_unexplained']:.0f} counts lie in channels where all spectra are zero: "
+            "they are left out of the maps"
         )
     return found
 
@@ -136,7 +146,7 @@ def summary(record: dict) -> str:
     return "\n".join(lines)
 
 
-def report(record: dict, names: list[str]) -> str:
+def report(record: dict, names: list[str], phase_counts: np.ndarray) -> str:
     """Return a paragraph for the methods section of a paper.
 
     Parameters
@@ -145,23 +155,21 @@ def report(record: dict, names: list[str]) -> str:
         What `make_record` returned.
     names : list of str
         Names of the phases.
+    phase_counts : ndarray of shape (n_phases,)
+        Counts of each phase.
     """
-    phases = ", ".join(
-        f"{name} ({100 * counts / record['n_counts']:.1f} %)"
-        for name, counts in zip(names, record["phase_counts"], strict=True)
-    )
+    shares = 100 * phase_counts / record["n_counts"]
+    phases = ", ".join(f"{n} ({share:.1f} %)" for n, share in zip(names, shares, strict=True))
     sentences = [
         f"The map ({record['n_counts']:.0f} counts, {record['n_filled_pixels']} pixels with "
         f"counts, {record['median_pixel_counts']:.0f} counts in the median one) was unmixed into "
-        f"{record['n_components']} phases by {_method(record)} as implemented in hyperspy-psnmf "
-        f"{record['version']}.",
-        *_sentences_on_binning(record),
-        f"The factorisation, started from {_INITS.get(record['init'], 'given spectra')} "
-        f"(seed {record['random_state']}), {_convergence(record)}.",
+        f"{record['n_components']} phase{'s' if record['n_components'] > 1 else ''} by "
+        f"{_method(record)} as implemented in hyperspy-psnmf {record['version']}.",
+        *_sentences_on_spectra(record),
         f"Phases and their share of the counts: {phases}.",
+        *(f"Note: {weakness}." for weakness in record["weaknesses"]),
     ]
-    weaknesses = [f"Note: {weakness}." for weakness in record["weaknesses"]]
-    return " ".join(sentences + weaknesses)
+    return " ".join(sentences)
 
 
 def _method(record):
@@ -170,24 +178,31 @@ def _method(record):
     return "Poisson non-negative matrix factorisation"
 
 
-def _sentences_on_binning(record):
-    if "binning" not in record:
-        return []
-    held = "held" if record["refinement"] == "fixed" else "updated too"
-    sentences = [
-        f"Spectra were found on the map binned by {_times(record['binning'])} pixels "
-        f"({record['n_bins']} bins, {record['counts_per_bin']:.0f} counts each on average), "
-        f"with {record['energy_binning']} channels summed while looking for the binned maps; "
-        f"maps were then found at full resolution with the spectra {held}."
-    ]
-    if record["n_fixed"]:
-        sentences.append(f"{record['n_fixed']} spectra were known and kept.")
+def _sentences_on_spectra(record):
+    n_fixed = record.get("n_fixed", 0)
+    if n_fixed == record["n_components"]:
+        return [f"All {n_fixed} spectra were known; the maps solve a convex problem."]
+    sentences = [f"{n_fixed} of the spectra were known and kept."] if n_fixed else []
+    if "binning" in record:
+        held = "held" if record["refinement"] == "fixed" else "updated too"
+        summed = f", with {record['energy_binning']} channels summed to find its maps"
+        sentences.append(
+            f"Spectra were found on the map binned by {_times(record['binning'])} pixels "
+            f"({record['n_bins']} bins, {record['counts_per_bin']:.0f} counts each on average)"
+            f"{summed if record['energy_binning'] > 1 else ''}; maps were then found at full "
+            f"resolution with the spectra {held}."
+        )
+    start = _INITS.get(record["init"], "given spectra")
+    sentences.append(
+        f"The factorisation, started from {start} (seed {record['random_state']}), "
+        f"{_convergence(record)}."
+    )
     return sentences
 
 
 def _convergence(record):
     if record["n_iter"] == 0:
-        return "all spectra were given: the maps are the solution of a convex problem"
+        return "all spectra were given: the maps solve a convex problem"
     how = "converged after" if record["converged"] else "did NOT converge in"
     return (
         f"{how} {record['n_iter']} iterations (relative KKT residual "

@@ -5,7 +5,7 @@ import numpy as np
 from hyperspy.signal import BaseSignal
 
 from hyperspy_psnmf.eds.axes import energies
-from hyperspy_psnmf.nmf.validate import check_spectra
+from hyperspy_psnmf.nmf.validate import as_floats, check_spectra
 
 
 def spectra_on_map(name: str, spectra, signal, keep_channels) -> np.ndarray:
@@ -32,10 +32,7 @@ def spectra_on_map(name: str, spectra, signal, keep_channels) -> np.ndarray:
     n_channels = signal.axes_manager.signal_size
     if isinstance(spectra, BaseSignal):
         spectra = _align(name, spectra, signal, keep_channels)
-    try:
-        spectra = np.atleast_2d(np.asarray(spectra, dtype=float))
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be an EDS signal or an array of numbers") from None
+    spectra = np.atleast_2d(as_floats(name, spectra))
     if spectra.ndim != 2 or spectra.shape[1] != n_channels:
         raise ValueError(f"{name} must have shape (n, {n_channels}), not {spectra.shape}")
     if keep_channels is not None:
@@ -48,7 +45,7 @@ def _align(name, spectra, signal, keep_channels):
     """Return the spectra on the map's channels, NaN where they do not reach."""
     if spectra.axes_manager.signal_dimension != 1 or spectra.axes_manager.navigation_dimension > 1:
         raise ValueError(f"{name} must hold one spectrum per phase, not {spectra}")
-    own, theirs = energies(signal), energies(spectra)
+    own, theirs = energies(signal), energies(spectra, name)
     width = own[1] - own[0]
     first = round((theirs[0] - own[0]) / width)
     covered = slice(first, first + theirs.size)
@@ -61,7 +58,7 @@ def _align(name, spectra, signal, keep_channels):
             f"{name} has another energy axis ({theirs.size} channels, {theirs[0]:.4g} to "
             f"{theirs[-1]:.4g} keV) than the map ({own.size}, {own[0]:.4g} to {own[-1]:.4g} keV)"
         )
-    data = np.atleast_2d(np.asarray(spectra._data_aligned_with_axes, dtype=float))
+    data = np.atleast_2d(as_floats(name, spectra._data_aligned_with_axes))
     full = np.full((len(data), own.size), np.nan)
     full[:, covered] = data
     missing = np.isnan(full).any(axis=0)

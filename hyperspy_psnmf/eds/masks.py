@@ -59,10 +59,11 @@ def channels_in_use(signal, signal_mask, energy_range) -> np.ndarray | None:
         return keep
     mask = _compute(signal_mask.data if isinstance(signal_mask, BaseSignal) else signal_mask)
     allowed = _keep("signal_mask", mask, mask.shape, tuple(signal.axes_manager.signal_shape))
-    keep = allowed if keep is None else keep & allowed
-    if not keep.any():
+    if keep is None or allowed is None:
+        return allowed if keep is None else keep
+    if not (keep & allowed).any():
         raise ValueError("signal_mask leaves no channel of energy_range")
-    return keep
+    return keep & allowed
 
 
 def _vacuum(signal, threshold):

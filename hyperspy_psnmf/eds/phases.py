@@ -5,6 +5,8 @@ The signals are built from their parts, as HyperSpy's own
 ``get_decomposition_factors`` loses the sample, the live time and the beam.
 """
 
+import copy
+
 import numpy as np
 from hyperspy.signals import BaseSignal, Signal1D
 
@@ -19,15 +21,14 @@ def phase_spectra(signal):
     used = np.flatnonzero(~np.isnan(factors).any(axis=1))
     window = slice(used[0], used[-1] + 1)
     data = np.nan_to_num(factors[window].T) * np.nansum(loadings, axis=0)[:, None]
-    energy = dict(signal.axes_manager.signal_axes[0].get_axis_dictionary())
-    _crop_axis(energy, window, signal.axes_manager.signal_axes[0])
-    metadata = signal.metadata.as_dictionary()
+    energy = _crop_axis(signal.axes_manager.signal_axes[0], window)
+    metadata = copy.deepcopy(signal.metadata.as_dictionary())
     _clean(metadata, f"Phase spectra of {signal.metadata.General.title}")
     spectra = _eager_class(signal)(
         data, axes=[_phase_axis(len(data)), {**energy, "navigate": False}], metadata=metadata
     )
-    _scale_live_time(spectra, np.count_nonzero(~np.isnan(loadings[:, 0])))
-    spectra.set_noise_variance(Signal1D(data.copy()))
+    _scale_live_time(spectra, _n_pixels_in_use(signal, loadings))
+    spectra.set_noise_variance(Signal1D(np.maximum(data, 1.0)))
     _store_names(spectra, read_names(signal))
     return spectra
 
@@ -65,12 +66,21 @@ def _phase_axis(n):
     return {"name": "Phase", "size": n, "offset": 0, "scale": 1, "navigate": True}
 
 
-def _crop_axis(axis, window, original):
-    axis["size"] = window.stop - window.start
-    if "offset" in axis:
-        axis["offset"] = float(original.axis[window.start])
-    else:  # a non-uniform axis lists its values
-        axis["axis"] = np.asarray(original.axis)[window]
+def _crop_axis(axis, window):
+    """Return the dictionary of a part of an axis of any kind."""
+    cropped = axis.get_axis_dictionary()
+    if axis.is_uniform:
+        return {**cropped, "size": window.stop - window.start, "offset": axis.axis[window.start]}
+    kept = {key: cropped[key] for key in ("name", "units", "is_binned") if key in cropped}
+    return {**kept, "_type": "DataAxis", "axis": np.array(axis.axis[window])}
+
+
+def _n_pixels_in_use(signal, loadings):
+    # eXSpy turns the NaN of masked pixels into zeros, so the mask comes first.
+    mask = signal.learning_results.navigation_mask
+    if mask is not None:
+        return np.count_nonzero(~np.asarray(mask, dtype=bool))
+    return np.count_nonzero(~np.isnan(loadings[:, 0]))
 
 
 def _clean(metadata, title):
@@ -84,7 +94,7 @@ def _clean(metadata, title):
 def _scale_live_time(spectra, n_pixels):
     for microscope in ("TEM", "SEM"):
         path = f"Acquisition_instrument.{microscope}.Detector.EDS.live_time"
-        if spectra.metadata.has_item(path):
+        if spectra.metadata.get_item(path) is not None:
             spectra.metadata.set_item(path, spectra.metadata.get_item(path) * n_pixels)
 
 

@@ -58,12 +58,26 @@ def require_results(signal):
             "there are no factors and loadings yet: run "
             "s.decomposition(algorithm='PSNMF', output_dimension=...) first"
         )
+    _check_unchanged(signal, results)
     if min(np.nanmin(results.factors), np.nanmin(results.loadings)) < 0:
         raise ValueError(
             f"factors and loadings of {results.decomposition_algorithm} are negative in places, "
             "so they are no spectra and maps of phases: use algorithm='PSNMF' (or 'NMF')"
         )
     return results
+
+
+def _check_unchanged(signal, results):
+    am = signal.axes_manager
+    was = tuple(np.asarray(read_record(signal).get("navigation_shape", am.navigation_shape)))
+    # Folding and unfolding change the number of axes, but not the order of pixels.
+    transposed = len(was) == am.navigation_dimension and was != am.navigation_shape
+    sizes = (results.loadings.shape[0], results.factors.shape[0])
+    if transposed or sizes != (am.navigation_size, am.signal_size):
+        raise RuntimeError(
+            "the map has been cropped, rebinned or transposed since its decomposition, whose "
+            "results do not fit it any more: decompose it again"
+        )
 
 
 def read_counts_and_spectra(signal):
@@ -86,7 +100,9 @@ def read_counts_and_spectra(signal):
 
 def read_record(signal) -> dict:
     """Return what PSNMF noted about its run; empty after another algorithm."""
-    return getattr(signal.learning_results, "psnmf", None) or {}
+    record = getattr(signal.learning_results, "psnmf", None) or {}
+    # A file opened lazily holds dask arrays.
+    return {k: v.compute() if hasattr(v, "compute") else v for k, v in record.items()}
 
 
 def require_record(signal) -> dict:
@@ -112,11 +128,12 @@ def read_names(signal) -> list[str]:
 def write_names(signal, names) -> None:
     """Set the names of the phases; they are saved with the learning results."""
     n = require_results(signal).factors.shape[1]
-    if isinstance(names, str) or not all(isinstance(name, str) and name for name in names):
+    given = None if isinstance(names, str) or not np.iterable(names) else list(names)
+    if given is None or not all(isinstance(name, str) and name for name in given):
         raise TypeError(f"names must be a list of {n} strings, not {names!r}")
-    if len(names) != n or len(set(names)) != n:
-        raise ValueError(f"names must be {n} different strings, not {list(names)!r}")
-    signal.learning_results.psnmf = {**read_record(signal), "phase_names": list(names)}
+    if len(given) != n or len(set(given)) != n:
+        raise ValueError(f"names must be {n} different strings, not {given!r}")
+    signal.learning_results.psnmf = {**read_record(signal), "phase_names": list(map(str, given))}
 
 
 def _expand(factors, keep):

@@ -59,7 +59,9 @@ class PSNMF(PoissonModel):
     kkt_residual_, converged_
         Convergence of all steps: the larger residual.
     reconstruction_err_ : float
-        Kullback-Leibler divergence at full resolution over all entries, in nats.
+        Kullback-Leibler divergence at full resolution over all entries, in nats;
+        with ``refinement="joint"`` that of the factorisation at full resolution,
+        whose spectra are not the ones kept.
 
     See Also
     --------
@@ -152,7 +154,11 @@ class PSNMF(PoissonModel):
         self.components_ = np.ascontiguousarray(found.H)
         self.binning_ = bins.binning
         self.binned_loadings_ = found.binned_W.reshape(*found.binned_shape, k)
-        self.reconstruction_err_ = divergence(X, found.W, self.components_.T, n_jobs=n_jobs)
+        self.reconstruction_err_ = (
+            found.joint_fit.divergence
+            if found.joint_fit
+            else divergence(X, found.W, self.components_.T, n_jobs=n_jobs)
+        )
         self._store_convergence(found.binned_fit, found.joint_fit)
         return found.W
 

@@ -122,7 +122,10 @@ def psnmf(
         joint_fit = poisson_nmf(
             X, H, W, n_fixed=len(fixed), callback=_forward(notify, "full resolution"), **options
         )
-        W = joint_fit.W
+        # Its rows add up to their counts up to convergence; maps of counts do exactly.
+        total = joint_fit.W.sum(axis=1, keepdims=True)
+        counts = total_counts(X, axis=1)[:, None]
+        W = joint_fit.W * np.divide(counts, total, out=np.zeros_like(total), where=total > 0)
     else:
         W = solve_loadings(X, H, W, n_jobs=n_jobs)
 

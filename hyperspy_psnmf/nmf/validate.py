@@ -21,14 +21,19 @@ def check_choice(name: str, value, choices: tuple[str, ...]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
 
 
+def as_floats(name: str, values) -> np.ndarray:
+    """Return a copy of `values` as floats, or raise TypeError naming the argument."""
+    try:
+        values = np.asarray(values)
+        # Numpy would drop an imaginary part with no more than a warning.
+        return values.astype(float, casting="same_kind" if values.dtype.kind == "c" else "unsafe")
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be an array of real numbers") from None
+
+
 def check_spectra(name: str, spectra, n_channels: int) -> np.ndarray:
     """Return spectra (n, n_channels) as floats, or raise naming the argument."""
-    try:
-        if np.iscomplexobj(spectra):
-            raise TypeError
-        H = np.array(spectra, dtype=float)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be an array of numbers") from None
+    H = as_floats(name, spectra)
     if H.ndim != 2 or H.shape[1] != n_channels or not len(H):
         raise ValueError(f"{name} must have shape (n, {n_channels}), not {H.shape}")
     if not (np.isfinite(H).all() and (H >= 0).all()):

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Small maps, all dimensions different: 26 x 20 pixels (x, y), 310 channels, 3 phases."""
+
+import warnings
+
+import matplotlib
+import numpy as np
+import pytest
+
+from hyperspy_psnmf import data
+
+matplotlib.use("agg")
+
+SMALL = {"shape": (20, 26), "n_channels": 310, "counts": 400, "seed": 2}
+
+
+@pytest.fixture(scope="session")
+def unmix():
+    """Decompose quietly and return the signal."""
+
+    def run(signal, output_dimension=3, **kwargs):
+        options = {"algorithm": "PSNMF", "print_info": False, "show_progressbar": False}
+        with warnings.catch_warnings():
+            # What small maps are told; tested in test_describe.py.
+            warnings.filterwarnings("ignore", ".*(counts per bin|counts only|zero peak)")
+            signal.decomposition(output_dimension=output_dimension, **{**options, **kwargs})
+        return signal
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def pristine_grains():
+    return data.mineral_grains(**SMALL)
+
+
+@pytest.fixture(scope="session")
+def pristine_sem():
+    return data.sem_two_phases(**SMALL)
+
+
+@pytest.fixture
+def grains(pristine_grains):
+    """A TEM map of three phases; a copy."""
+    return pristine_grains.deepcopy()
+
+
+@pytest.fixture
+def sem(pristine_sem):
+    """A SEM map of two phases; a copy."""
+    return pristine_sem.deepcopy()
+
+
+@pytest.fixture(scope="session")
+def unmixed(pristine_grains, unmix):
+    """The TEM map, decomposed with defaults; not to be changed."""
+    return unmix(pristine_grains.deepcopy())
+
+
+@pytest.fixture
+def unmixed_copy(unmixed):
+    return unmixed.deepcopy()
+
+
+@pytest.fixture
+def navigation_mask():
+    """The four leftmost columns, in HyperSpy's (x, y) order."""
+    mask = np.zeros((26, 20), bool)
+    mask[:4] = True
+    return mask
+
+
+@pytest.fixture
+def signal_mask():
+    mask = np.zeros(310, bool)
+    mask[:9] = mask[120:131] = True
+    return mask
+
+
+@pytest.fixture(scope="session")
+def state():
+    """Return all that a call must leave alone, in comparable form."""
+
+    def describe(signal):
+        results = {
+            name: value.tolist() if isinstance(value, np.ndarray) else repr(value)
+            for name, value in vars(signal.learning_results).items()
+        }
+        return (
+            np.asarray(signal.data).tobytes(),
+            signal.data.dtype,
+            signal.data.shape,
+            repr(signal.metadata.as_dictionary()),
+            repr(signal.axes_manager),
+            results,
+        )
+
+    return describe

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is printed, reported and warned of."""
+
+import re
+import warnings
+
+import numpy as np
+import pytest
+
+import hyperspy_psnmf
+from hyperspy_psnmf import data
+
+
+def weaknesses_of(signal, **kwargs):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        options = {"output_dimension": 2, "print_info": False, "show_progressbar": False}
+        signal.decomposition(algorithm="PSNMF", **{**options, **kwargs})
+    messages = [str(w.message) for w in caught if w.filename == __file__]
+    assert messages == signal.learning_results.psnmf["weaknesses"]
+    return " / ".join(messages)
+
+
+def numbers_in(text):
+    return [float(number) for number in re.findall(r"\d+\.?\d*", text)]
+
+
+def test_the_report_names_every_setting(grains, unmix):
+    unmix(grains, binning=(3, 4), energy_binning=2, random_state=7)
+    grains.psnmf.names = ["silicate", "oxide", "rest"]
+    report = grains.psnmf.report()
+    for part in (
+        hyperspy_psnmf.__version__,
+        "3 phases",
+        "3 x 4 pixels",
+        "45 bins",
+        "2 channels",
+        "seed 7",
+        "520 pixels",
+        "Nano Letters",
+        f"{grains.data.sum()} counts",
+        "silicate (",
+        "oxide (",
+        "rest (",
+        "converged",
+        "1e-05",
+    ):
+        assert part in report, part
+    assert "\n" not in report
+
+
+def test_shares_in_the_report_add_up_to_all(unmixed):
+    report = unmixed.psnmf.report()
+    shares = numbers_in(" ".join(re.findall(r"\(([\d.]+) %\)", report)))
+    assert len(shares) == 3
+    assert sum(shares) == pytest.approx(100, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"refinement": "joint"}, "updated too"),
+        ({}, "the spectra held"),
+        ({"init": "random"}, "random spectra"),
+        ({"tol": 1e-3}, "tolerance 1e-03"),
+    ],
+    ids=str,
+)
+def test_the_report_follows_the_settings(grains, unmix, options, expected):
+    assert expected in unmix(grains, **options).psnmf.report()
+
+
+def test_the_report_of_known_phases_claims_no_factorisation(grains, unmixed, unmix):
+    unmix(grains, fixed_spectra=unmixed.psnmf.phase_spectra())
+    report = grains.psnmf.report()
+    assert "All 3 spectra were known" in report
+    # Nothing was found by binning, started or seeded.
+    assert "SVD" not in report
+    assert "Spectra were found" not in report
+
+
+def test_the_report_tells_one_phase_from_several(grains, unmix):
+    assert "1 phases" not in unmix(grains, 1).psnmf.report()
+
+
+def test_the_summary_tells_chosen_from_given(grains, capsys):
+    for binning, expected in (("auto", "chosen for"), (3, "as given")):
+        grains.decomposition(algorithm="PSNMF", output_dimension=3, binning=binning)
+        assert expected in capsys.readouterr().out
+
+
+def test_good_data_have_no_weakness():
+    s = data.mineral_grains(shape=(20, 26), n_channels=310, counts=2000, seed=2)
+    assert weaknesses_of(s) == ""
+
+
+def test_few_counts_per_bin_are_warned_of(grains):
+    assert "counts per bin on average" in weaknesses_of(grains, binning=1)
+    assert "counts per bin" in grains.psnmf.report()
+
+
+def test_the_average_is_over_bins_that_hold_counts(grains, unmix):
+    mask = np.ones((26, 20), bool)
+    mask[:8, :8] = False
+    unmix(grains, 2, binning=4, navigation_mask=mask)
+    per_bin = grains.learning_results.psnmf["counts_per_bin"]
+    assert per_bin == pytest.approx(grains.data[:8, :8].sum() / 4)
+
+
+def test_phases_of_few_counts_are_warned_of_by_name(grains):
+    s = grains.inav[:3, :2]
+    assert re.search(r"Phase 1 holds \d+ counts only", weaknesses_of(s, output_dimension=2))
+
+
+def test_the_zero_peak_is_warned_of_until_it_is_left_out(sem):
+    sem.axes_manager.signal_axes[0].offset = -0.05
+    sem.data[..., :15] += 20
+    message = weaknesses_of(sem)
+    low, high = numbers_in(re.search(r"energy_range=\((.*)\)", message)[1])
+    assert low == 0.12
+    energy = sem.axes_manager.signal_axes[0].axis
+    # The advice must leave out nothing else.
+    assert high >= energy[-1] - 1e-9
+    assert "zero peak" not in weaknesses_of(sem, energy_range=(low, high))
+
+
+@pytest.mark.parametrize("offset", [-0.475, 0.004, 0.0])
+def test_the_advised_range_reaches_the_last_channel(grains, offset):
+    axis = grains.axes_manager.signal_axes[0]
+    axis.offset, axis.scale = offset, 0.0661
+    grains.data[..., axis.axis < 0.12] += 30
+    message = weaknesses_of(grains)
+    high = numbers_in(re.search(r"energy_range=\((.*)\)", message)[1])[1]
+    grains.decomposition(
+        algorithm="PSNMF", output_dimension=2, energy_range=(0.12, high), print_info=False
+    )
+    assert not np.isnan(grains.learning_results.factors[-1]).any()
+
+
+def test_a_report_needs_psnmf(grains):
+    with pytest.raises(RuntimeError, match="no factors and loadings yet"):
+        grains.psnmf.report()
+    grains.change_dtype(float)
+    grains.decomposition(
+        normalize_poissonian_noise=False,
+        navigation_mask=None,
+        algorithm="NMF",
+        output_dimension=2,
+        print_info=False,
+    )
+    with pytest.raises(RuntimeError, match="those of NMF"):
+        grains.psnmf.report()

@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is stored in ``learning_results``, and what HyperSpy makes of it."""
+
+import hyperspy.api as hs
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def stock(signal, navigation_mask=None, **kwargs):
+    """HyperSpy's own decomposition of the same map."""
+    s = signal.deepcopy()
+    s.change_dtype(float)
+    options = {"algorithm": "NMF", "output_dimension": 3, "random_state": 0, **kwargs}
+    s.decomposition(
+        normalize_poissonian_noise=False,
+        navigation_mask=navigation_mask,
+        print_info=False,
+        **options,
+    )
+    return s
+
+
+def assert_plain(value):
+    if isinstance(value, dict):
+        assert all(isinstance(key, str) for key in value)
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            assert_plain(item)
+        return
+    assert isinstance(value, str | bool | int | float | np.ndarray | np.number), type(value)
+    if isinstance(value, np.ndarray):
+        assert value.dtype.kind in "fiu"
+
+
+def test_every_field_is_as_agreed(unmixed):
+    lr = unmixed.learning_results
+    assert lr.factors.shape == (310, 3)
+    assert lr.loadings.shape == (520, 3)
+    assert type(lr.decomposition_algorithm) is str
+    assert lr.decomposition_algorithm == "PSNMF"
+    assert lr.output_dimension == lr.number_significant_components == 3
+    for name in (
+        "explained_variance",
+        "explained_variance_ratio",
+        "bss_algorithm",
+        "bss_factors",
+        "bss_loadings",
+        "unmixing_matrix",
+        "mean",
+        "centre",
+        "navigation_mask",
+        "signal_mask",
+    ):
+        assert getattr(lr, name) is None, name
+    assert not lr.poissonian_noise_normalized
+    assert not lr.unfolded
+
+
+def test_the_record_holds_plain_values_and_every_setting(unmixed):
+    record = unmixed.learning_results.psnmf
+    assert type(record) is dict
+    assert_plain(record)
+    assert {
+        "version", "binning", "energy_binning", "init", "refinement", "max_iter", "tol",
+        "random_state", "n_iter", "converged", "kkt_residual", "binned_loadings", "phase_names",
+    } <= set(record)  # fmt: skip
+    np.testing.assert_allclose(record["phase_counts"], unmixed.learning_results.loadings.sum(0))
+    np.testing.assert_allclose(record["binned_loadings"].sum(), unmixed.data.sum(), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "seed", [np.random.default_rng(1), np.random.RandomState(1), None, np.int64(3)], ids=str
+)
+def test_the_record_is_plain_whatever_the_seed(grains, unmix, seed):
+    assert_plain(unmix(grains, 1, random_state=seed).learning_results.psnmf)
+
+
+def test_fields_of_earlier_decompositions_are_reset(sem, unmix):
+    sem.change_dtype(float)
+    mask, channels = np.zeros((26, 20), bool), np.zeros(310, bool)
+    mask[3], channels[:9] = True, True
+    sem.decomposition(True, "SVD", 5, print_info=False)
+    sem.blind_source_separation(number_of_components=2, print_info=False)
+    assert sem.learning_results.bss_factors is not None
+    assert sem.learning_results.explained_variance is not None
+    unmix(sem, 2, navigation_mask=mask, signal_mask=channels)
+    assert sem.learning_results.navigation_mask.sum() == 20
+    unmix(sem, 2)
+    lr = sem.learning_results
+    for name in ("bss_algorithm", "bss_factors", "bss_loadings", "unmixing_matrix", "mean",
+                 "explained_variance", "explained_variance_ratio", "centre",
+                 "navigation_mask", "signal_mask"):  # fmt: skip
+        assert getattr(lr, name) is None, name
+    assert not lr.poissonian_noise_normalized
+    assert not np.isnan(lr.loadings).any()
+    assert not np.isnan(lr.factors).any()
+
+
+def test_a_centred_decomposition_leaves_no_mean(sem, unmix):
+    sem.change_dtype(float)
+    sem.decomposition(algorithm="SVD", centre="signal", output_dimension=2, print_info=False)
+    unmix(sem, 2)
+    model = sem.get_decomposition_model()
+    lr = sem.learning_results
+    np.testing.assert_allclose(model.data.reshape(520, 310), lr.loadings @ lr.factors.T)
+
+
+def test_the_record_goes_with_the_next_stock_decomposition(unmixed_copy):
+    unmixed_copy.change_dtype(float)
+    unmixed_copy.psnmf.names = ["a", "b", "c"]
+    unmixed_copy.decomposition(
+        normalize_poissonian_noise=False,
+        navigation_mask=None,
+        algorithm="NMF",
+        output_dimension=3,
+        print_info=False,
+    )
+    assert not hasattr(unmixed_copy.learning_results, "psnmf")
+    assert unmixed_copy.psnmf.names == ["Phase 0", "Phase 1", "Phase 2"]
+
+
+def test_the_record_stays_when_a_stock_decomposition_fails(unmixed_copy, state):
+    before = state(unmixed_copy)
+    with pytest.raises(TypeError, match="floating-point"):
+        unmixed_copy.decomposition(algorithm="SVD")
+    assert state(unmixed_copy) == before
+
+
+@pytest.mark.parametrize("masked", [False, True], ids=["all", "masked"])
+def test_masks_are_stored_as_hyperspy_stores_them(
+    grains, unmix, navigation_mask, signal_mask, masked
+):
+    masks = {"navigation_mask": navigation_mask, "signal_mask": signal_mask} if masked else {}
+    theirs = stock(grains, **masks).learning_results
+    ours = unmix(grains, **masks).learning_results
+    for name in ("navigation_mask", "signal_mask"):
+        a, b = getattr(ours, name), getattr(theirs, name)
+        assert (a is None) == (b is None)
+        if a is not None:
+            np.testing.assert_array_equal(np.ravel(a), np.ravel(b))
+
+
+# --- HyperSpy's methods on the results
+
+
+def test_the_model_is_loadings_times_factors(unmixed):
+    model = unmixed.get_decomposition_model()
+    lr = unmixed.learning_results
+    assert model.data.dtype == float
+    assert type(model) is type(unmixed)
+    np.testing.assert_allclose(model.data.reshape(520, 310), lr.loadings @ lr.factors.T)
+    part = unmixed.get_decomposition_model(components=[0, 2])
+    np.testing.assert_allclose(
+        part.data.reshape(520, 310), lr.loadings[:, [0, 2]] @ lr.factors[:, [0, 2]].T
+    )
+
+
+def test_factors_loadings_and_plots_of_hyperspy(unmixed, unmixed_copy, navigation_mask, unmix):
+    assert unmixed.get_decomposition_factors().axes_manager.shape == (3, 310)
+    assert unmixed.get_decomposition_loadings().axes_manager.shape == (3, 26, 20)
+    unmixed.plot_decomposition_factors()
+    unmixed.plot_decomposition_loadings()
+    unmixed.plot_decomposition_results()
+    unmix(unmixed_copy, navigation_mask=navigation_mask, energy_range=(0.5, 2))
+    unmixed_copy.plot_decomposition_results()
+    assert plt.get_fignums()
+
+
+def test_blind_source_separation_works_on_the_results(unmixed_copy):
+    unmixed_copy.blind_source_separation(number_of_components=2, print_info=False)
+    assert unmixed_copy.learning_results.bss_factors.shape == (310, 2)
+    assert "PSNMF" not in str(unmixed_copy.learning_results.bss_algorithm)
+    assert unmixed_copy.psnmf.phase_maps().data.min() >= 0
+
+
+def test_components_may_be_cropped(unmixed_copy):
+    unmixed_copy.learning_results.crop_decomposition_dimension(2)
+    assert unmixed_copy.psnmf.names == ["Phase 0", "Phase 1"]
+    assert unmixed_copy.psnmf.phase_maps().data.shape == (2, 20, 26)
+    assert unmixed_copy.psnmf.phase_spectra().data.shape == (2, 310)
+    try:
+        assert "Phase 1" in unmixed_copy.psnmf.report()
+    except RuntimeError as error:  # or it says so in words
+        assert "PSNMF" in str(error)  # noqa: PT017
+
+
+def test_names_survive_cropping(unmixed_copy):
+    unmixed_copy.psnmf.names = ["matrix", "grains", "rest"]
+    unmixed_copy.learning_results.crop_decomposition_dimension(2)
+    assert unmixed_copy.psnmf.names in (["matrix", "grains"], ["Phase 0", "Phase 1"])
+
+
+def test_a_part_of_the_map_has_no_results_and_says_so(unmixed):
+    for part in (unmixed.inav[:7], unmixed.isig[:100], unmixed.rebin(scale=(2, 2, 1))):
+        with pytest.raises(RuntimeError, match="no factors and loadings yet"):
+            part.psnmf.phase_maps()
+
+
+@pytest.mark.parametrize(
+    ("axis", "start", "method"),
+    [("x", 3, "phase_maps"), ("Energy", 50, "phase_spectra"), ("Energy", 50, "plot")],
+)
+def test_results_of_a_map_cropped_since_are_refused(unmixed_copy, axis, start, method):
+    # HyperSpy leaves learning results as they are when a signal is cropped in place.
+    unmixed_copy.crop(axis, start, None)
+    with pytest.raises((RuntimeError, ValueError), match="decomposition"):
+        getattr(unmixed_copy.psnmf, method)()
+
+
+# --- copies and files
+
+
+def test_a_deepcopy_is_independent(unmixed_copy):
+    other = unmixed_copy.deepcopy()
+    other.psnmf.names = ["a", "b", "c"]
+    other.learning_results.psnmf["binned_loadings"][:] = 0
+    other.learning_results.loadings[:] = 0
+    assert unmixed_copy.psnmf.names == ["Phase 0", "Phase 1", "Phase 2"]
+    assert unmixed_copy.learning_results.psnmf["binned_loadings"].sum() > 0
+    assert unmixed_copy.learning_results.loadings.sum() > 0
+
+
+FILES = [
+    ("hspy", {}),
+    ("zspy", {}),
+    ("hspy", {"output_dimension": 1}),
+    ("zspy", {"binning": 1, "random_state": np.random.default_rng(2)}),
+    ("hspy", {"energy_range": (0.5, 2.0), "refinement": "joint"}),
+]
+
+
+@pytest.mark.parametrize(("extension", "options"), FILES, ids=str)
+def test_everything_survives_saving(grains, unmix, tmp_path, navigation_mask, extension, options):
+    s = unmix(grains, navigation_mask=navigation_mask, **options)
+    k = s.learning_results.output_dimension
+    s.psnmf.names = ["Fe₃O₄ / Schale", "β", "x" * 300][:k]
+    path = tmp_path / f"result.{extension}"
+    s.save(path)
+    again = hs.load(path)
+    ours, theirs = s.learning_results, again.learning_results
+    assert again.psnmf.names == s.psnmf.names
+    assert again.psnmf.report() == s.psnmf.report()
+    assert type(theirs.decomposition_algorithm) is str
+    assert theirs.decomposition_algorithm == "PSNMF"
+    assert theirs.output_dimension == k
+    assert set(theirs.psnmf) == set(ours.psnmf)
+    for name in ("factors", "loadings", "navigation_mask"):
+        np.testing.assert_array_equal(getattr(theirs, name), getattr(ours, name))
+    for name in ("binned_loadings", "phase_counts", "binning", "weaknesses"):
+        np.testing.assert_array_equal(theirs.psnmf[name], ours.psnmf[name])
+    for name in ("converged", "binning_chosen"):
+        assert bool(theirs.psnmf[name]) is ours.psnmf[name]
+    assert_same_maps(again, s)
+    again.psnmf.plot()
+    again.plot_decomposition_results()
+
+
+def assert_same_maps(a, b):
+    for get in ("phase_maps", "phase_spectra"):
+        x, y = getattr(a.psnmf, get)(), getattr(b.psnmf, get)()
+        np.testing.assert_allclose(x.data, y.data, rtol=1e-12)
+        assert x.metadata.Phases.names == y.metadata.Phases.names
+
+
+def test_a_saved_result_can_be_saved_again_and_renamed(unmixed_copy, tmp_path):
+    for i, extension in enumerate(["hspy", "zspy", "hspy"]):
+        unmixed_copy.save(tmp_path / f"{i}.{extension}")
+        unmixed_copy = hs.load(tmp_path / f"{i}.{extension}")
+        unmixed_copy.psnmf.names = [f"{i}a", f"{i}b", f"{i}c"]
+    assert unmixed_copy.psnmf.names == ["2a", "2b", "2c"]
+
+
+def test_learning_results_saved_on_their_own_give_maps_but_no_report(unmixed_copy, tmp_path):
+    path = tmp_path / "results.npz"
+    unmixed_copy.learning_results.save(path)
+    other = unmixed_copy.deepcopy()
+    other.learning_results.load(path)  # HyperSpy drops every dict from .npz
+    assert_same_maps(other, unmixed_copy)
+    assert other.psnmf.names == ["Phase 0", "Phase 1", "Phase 2"]
+    with pytest.raises(RuntimeError):
+        other.psnmf.report()
+
+
+def test_names_given_to_another_algorithm_are_saved(grains, tmp_path):
+    s = stock(grains)
+    s.psnmf.names = ["a", "b", "c"]
+    s.save(tmp_path / "nmf.hspy")
+    assert hs.load(tmp_path / "nmf.hspy").psnmf.names == ["a", "b", "c"]

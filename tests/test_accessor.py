@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``s.psnmf``: names, and phases of HyperSpy's own decompositions too."""
+
+import warnings
+
+import exspy
+import numpy as np
+import pytest
+
+import hyperspy_psnmf
+from hyperspy_psnmf import data
+from hyperspy_psnmf.accessor import PSNMFAccessor
+
+N_CHANNELS = 310
+
+
+@pytest.fixture(scope="module")
+def grains():
+    return data.mineral_grains(shape=(11, 14), n_channels=N_CHANNELS, counts=900, seed=2)
+
+
+@pytest.fixture(scope="module")
+def unmixed(grains):
+    s = grains.deepcopy()
+    s.decomposition(algorithm="PSNMF", output_dimension=3, print_info=False)
+    return s
+
+
+@pytest.fixture
+def signal(unmixed):
+    return unmixed.deepcopy()
+
+
+def decomposed_by_hyperspy(signal, **kwargs):
+    s = signal.deepcopy()
+    s.change_dtype(float)
+    options = {
+        "algorithm": "NMF",
+        "output_dimension": 3,
+        "normalize_poissonian_noise": False,
+        "navigation_mask": None,
+        "print_info": False,
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scikit-learn's NMF does not converge
+        s.decomposition(**{**options, **kwargs})
+    return s
+
+
+# --- the attribute
+
+
+def test_the_accessor_belongs_to_its_signal(signal, grains):
+    assert isinstance(signal.psnmf, PSNMFAccessor)
+    assert type(signal).psnmf is PSNMFAccessor
+    assert "PSNMF" in repr(signal.psnmf)
+    assert "no decomposition yet" in repr(grains.psnmf)
+    assert "EDSTEMSpectrum" in repr(signal.psnmf)
+
+
+def test_the_accessor_is_documented(signal):
+    for name in ("names", "phase_spectra", "phase_maps", "report", "plot"):
+        assert getattr(type(signal.psnmf), name).__doc__, name
+
+
+def test_a_copy_has_its_own_accessor(signal):
+    other = signal.deepcopy()
+    other.psnmf.names = ["a", "b", "c"]
+    assert signal.psnmf.names == ["Phase 0", "Phase 1", "Phase 2"]
+
+
+# --- names
+
+
+def test_names_are_phase_0_and_so_on_unless_set(signal):
+    assert signal.psnmf.names == ["Phase 0", "Phase 1", "Phase 2"]
+
+
+@pytest.mark.parametrize("make", [list, tuple, np.array], ids=["list", "tuple", "array"])
+def test_names_are_used_everywhere(signal, make):
+    names = ["silicate", "(Mg,Fe)O", "β-Ca"]
+    signal.psnmf.names = make(names)
+    assert signal.psnmf.names == names
+    assert all(type(name) is str for name in signal.psnmf.names)
+    assert signal.psnmf.phase_spectra().metadata.Phases.names == names
+    assert signal.psnmf.phase_maps().metadata.Phases.names == names
+    assert all(name in signal.psnmf.report() for name in names)
+
+
+def test_the_list_returned_is_a_copy(signal):
+    signal.psnmf.names[0] = "changed"
+    assert signal.psnmf.names[0] == "Phase 0"
+    given = ["a", "b", "c"]
+    signal.psnmf.names = given
+    given[0] = "changed"
+    assert signal.psnmf.names == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("names", "error"),
+    [
+        (["a", "b"], ValueError),
+        (["a", "b", "c", "d"], ValueError),
+        ([], ValueError),
+        (["a", "b", "b"], ValueError),
+        (["a", "b", ""], (TypeError, ValueError)),
+        (["a", "b", 3], TypeError),
+        (["a", "b", None], TypeError),
+        ("abc", TypeError),
+        (None, TypeError),
+        (3, TypeError),
+    ],
+    ids=str,
+)
+def test_bad_names_are_refused_and_the_old_ones_kept(signal, names, error):
+    signal.psnmf.names = ["x", "y", "z"]
+    with pytest.raises(error, match="names"):
+        signal.psnmf.names = names
+    assert signal.psnmf.names == ["x", "y", "z"]
+
+
+def test_a_new_decomposition_has_new_names(signal):
+    signal.psnmf.names = ["a", "b", "c"]
+    signal.decomposition(algorithm="PSNMF", output_dimension=2, print_info=False)
+    assert signal.psnmf.names == ["Phase 0", "Phase 1"]
+
+
+def test_names_need_a_decomposition(grains):
+    with pytest.raises(RuntimeError, match="no factors and loadings yet"):
+        _ = grains.psnmf.names
+    with pytest.raises(RuntimeError, match="no factors and loadings yet"):
+        grains.psnmf.names = ["a"]
+
+
+# --- other algorithms
+
+
+@pytest.mark.parametrize("method", ["phase_maps", "phase_spectra", "plot", "report"])
+def test_without_a_decomposition_the_way_out_is_named(grains, method):
+    with pytest.raises(RuntimeError, match=r"decomposition\(algorithm='PSNMF'"):
+        getattr(grains.psnmf, method)()
+
+
+@pytest.mark.parametrize("method", ["phase_maps", "phase_spectra", "plot"])
+def test_negative_components_are_refused(grains, method):
+    s = decomposed_by_hyperspy(grains, algorithm="SVD")
+    with pytest.raises(ValueError, match=r"SVD are negative .* use algorithm='PSNMF'"):
+        getattr(s.psnmf, method)()
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [{}, {"normalize_poissonian_noise": True}, {"return_info": True}, {"output_dimension": 1}],
+    ids=str,
+)
+def test_hyperspys_own_nmf_gives_phases(grains, kwargs):
+    s = decomposed_by_hyperspy(grains, **kwargs)
+    k = s.learning_results.factors.shape[1]
+    lr = s.learning_results
+    model = (lr.loadings @ lr.factors.T).sum()
+    spectra, maps = s.psnmf.phase_spectra(), s.psnmf.phase_maps()
+    assert isinstance(spectra, exspy.signals.EDSTEMSpectrum)
+    np.testing.assert_allclose(spectra.data.sum(), model)
+    np.testing.assert_allclose(maps.data.sum(), model)
+    assert maps.data.shape == (k, 11, 14)
+    s.psnmf.names = [f"NMF {i}" for i in range(k)]
+    assert s.psnmf.phase_spectra().metadata.Phases.names == s.psnmf.names
+    assert s.psnmf.names[0] == "NMF 0"
+    with pytest.raises(RuntimeError, match="those of NMF"):
+        s.psnmf.report()
+
+
+def test_nmf_with_masks_gives_phases(grains):
+    mask, channels = np.zeros((14, 11), bool), np.zeros(N_CHANNELS, bool)
+    mask[:3], channels[:9] = True, True
+    s = decomposed_by_hyperspy(grains, navigation_mask=mask, signal_mask=channels)
+    spectra = s.psnmf.phase_spectra()
+    assert spectra.axes_manager.shape == (3, N_CHANNELS - 9)
+    live_time = "Acquisition_instrument.TEM.Detector.EDS.live_time"
+    expected = (14 - 3) * 11 * grains.metadata.get_item(live_time)
+    assert spectra.metadata.get_item(live_time) == pytest.approx(expected)
+    maps = s.psnmf.phase_maps(normalize="counts")
+    assert np.isnan(maps.data[:, :, :3]).all()
+
+
+def test_lazy_nmf_gives_phases(grains):
+    s = grains.deepcopy()
+    s.change_dtype(float)
+    s = s.as_lazy()
+    s.decomposition(
+        normalize_poissonian_noise=False,
+        navigation_mask=None,
+        algorithm="NMF",
+        output_dimension=3,
+        random_state=0,
+        print_info=False,
+    )
+    assert s.psnmf.phase_maps().data.shape == (3, 11, 14)
+    assert isinstance(s.psnmf.phase_spectra(), exspy.signals.EDSTEMSpectrum)
+
+
+def test_poisson_nmf_gives_phases_and_a_report(signal):
+    model = hyperspy_psnmf.PoissonNMF(2)
+    signal.decomposition(algorithm=model, print_info=False)
+    np.testing.assert_allclose(signal.psnmf.phase_maps().data.sum(), signal.data.sum())
+    assert "Poisson non-negative matrix factorisation" in signal.psnmf.report()
+
+
+# --- delegation
+
+
+def test_phases_do_not_depend_on_the_scale_of_factors(signal):
+    maps, spectra = signal.psnmf.phase_maps(), signal.psnmf.phase_spectra()
+    scale = np.array([2.0, 0.1, 5.0])
+    signal.learning_results.factors *= scale
+    signal.learning_results.loadings /= scale
+    np.testing.assert_allclose(signal.psnmf.phase_maps().data, maps.data)
+    np.testing.assert_allclose(signal.psnmf.phase_spectra().data, spectra.data)
+
+
+def test_an_empty_component_is_an_empty_phase(signal):
+    signal.learning_results.factors[:, 2] = 0
+    signal.learning_results.loadings[:, 2] = 0
+    assert (signal.psnmf.phase_spectra().data[2] == 0).all()
+    assert (signal.psnmf.phase_maps().data[2] == 0).all()
+    fig, _ = signal.psnmf.plot()
+    assert fig is not None
