@@ -48,7 +48,7 @@ class PSNMFAccessor:
             With a navigation axis "Phase". The metadata are the map's; the live
             time is that of all pixels together.
             ``metadata.Signal.Noise_properties`` holds the variance, that of
-            Poisson counts.
+            Poisson counts and at least 1.
         """
         return phases.phase_spectra(self._signal)
 

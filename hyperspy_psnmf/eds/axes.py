@@ -8,7 +8,7 @@ import numpy as np
 from hyperspy_psnmf.nmf.validate import check_int
 
 COARSE_CHANNEL = 0.040  # keV, about a third of the resolution at Mn Ka
-MIN_COARSE_CHANNELS = 64
+MIN_COARSE_CHANNELS = 32
 _KEV = {"keV": 1.0, "eV": 1e-3}
 
 
@@ -63,7 +63,7 @@ def channels_of_range(signal, energy_range) -> np.ndarray:
 def resolve_energy_binning(signal, energy_binning, n_channels: int) -> int:
     """Return channels per coarse channel; "auto" brings them nearest to 40 eV.
 
-    As long as 64 of the `n_channels` in use remain, that is.
+    As long as 32 of the `n_channels` in use remain, that is.
     """
     if not isinstance(energy_binning, str):
         return check_int("energy_binning", energy_binning)

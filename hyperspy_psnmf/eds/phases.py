@@ -28,6 +28,7 @@ def phase_spectra(signal):
         data, axes=[_phase_axis(len(data)), {**energy, "navigate": False}], metadata=metadata
     )
     _scale_live_time(spectra, _n_pixels_in_use(signal, loadings))
+    # At least one count: fits weigh channels by the inverse of their variance.
     spectra.set_noise_variance(Signal1D(np.maximum(data, 1.0)))
     _store_names(spectra, read_names(signal))
     return spectra

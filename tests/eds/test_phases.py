@@ -66,12 +66,13 @@ def test_live_time_is_that_of_the_pixels_used(grains, sem, unmix, navigation_mas
         assert s.metadata.get_item(path) == before
 
 
-def test_the_variance_is_that_of_counts(spectra):
+def test_the_variance_is_that_of_counts_and_at_least_one(spectra):
     variance = spectra.metadata.Signal.Noise_properties.variance
-    np.testing.assert_array_equal(variance.data, spectra.data)
+    expected = np.maximum(spectra.data, 1)
+    np.testing.assert_array_equal(variance.data, expected)
     assert variance.axes_manager.shape == spectra.axes_manager.shape
     np.testing.assert_array_equal(
-        spectra.inav[1].metadata.Signal.Noise_properties.variance.data, spectra.data[1]
+        spectra.inav[1].metadata.Signal.Noise_properties.variance.data, expected[1]
     )
 
 
