@@ -34,7 +34,7 @@ def make_record(signal, estimator, X, loadings, keep_channels) -> dict:
     keep_channels : ndarray of bool or None
         Channels in use.
     """
-    pixel_counts = total_counts(X, axis=1)
+    pixel_counts, channel_counts = total_counts(X, axis=1), total_counts(X, axis=0)
     filled = pixel_counts[pixel_counts > 0]
     record = {
         "version": __version__,
@@ -52,13 +52,13 @@ def make_record(signal, estimator, X, loadings, keep_channels) -> dict:
         "n_counts": float(pixel_counts.sum()),
         "n_filled_pixels": int(filled.size),
         "median_pixel_counts": float(np.median(filled)),
-        "n_unexplained": float(total_counts(X, axis=0)[~estimator.components_.any(axis=0)].sum()),
+        "n_unexplained": float(channel_counts[~estimator.components_.any(axis=0)].sum()),
         "phase_counts": loadings.sum(axis=0),
         "phase_names": [f"Phase {i}" for i in range(loadings.shape[1])],
     }
     if isinstance(estimator, PSNMF):
         record |= _record_of_binning(estimator, record["n_counts"])
-    record["weaknesses"] = _find_weaknesses(signal, record, X, keep_channels)
+    record["weaknesses"] = _find_weaknesses(signal, record, channel_counts, keep_channels)
     return record
 
 
@@ -83,7 +83,7 @@ def _record_of_binning(estimator, n_counts):
     }
 
 
-def _find_weaknesses(signal, record, X, keep_channels):
+def _find_weaknesses(signal, record, channel_counts, keep_channels):
     found = []
     if record.get("counts_per_bin", np.inf) < FEW_PER_BIN:
         found.append(
@@ -93,7 +93,7 @@ def _find_weaknesses(signal, record, X, keep_channels):
     for name, counts in zip(record["phase_names"], record["phase_counts"], strict=True):
         if counts < FEW_IN_PHASE:
             found.append(f"{name} holds {counts:.0f} counts only: do not rely on its spectrum")
-    share, highest = _zero_peak(signal, X, keep_channels)
+    share, highest = _zero_peak(signal, channel_counts, keep_channels)
     if share > ZERO_PEAK_SHARE:
         found.append(
             f"{100 * share:.0f} % of the counts lie below {ZERO_PEAK} keV, in the detector's "
@@ -108,14 +108,13 @@ def _find_weaknesses(signal, record, X, keep_channels):
     return found
 
 
-def _zero_peak(signal, X, keep_channels):
+def _zero_peak(signal, channel_counts, keep_channels):
     try:
         energy = energies(signal)
     except ValueError:  # an axis without units has been warned of
         return 0.0, 0.0
     used = energy if keep_channels is None else energy[keep_channels]
-    counts = total_counts(X, axis=0)
-    return counts[used < ZERO_PEAK].sum() / counts.sum(), energy[-1]
+    return channel_counts[used < ZERO_PEAK].sum() / channel_counts.sum(), energy[-1]
 
 
 def summary(record: dict) -> str:

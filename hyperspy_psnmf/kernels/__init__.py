@@ -16,6 +16,8 @@ are rows of X transposed with B the loadings: the same kernels serve both.
     the exact solution of every row with the basis held
 ``score``
     divergence, gradient and the duality gap of every row
+``logarithm``
+    a sum of logarithms that vectorises
 ``counting``
     from a cube of counts to CSR, and from CSR to bins
 ``threads``

@@ -23,32 +23,38 @@ from hyperspy_psnmf.kernels.threads import is_csr, row_blocks, run_blocks
 
 
 @jit
-def _add_count(x, v, b, n_components, v_sum, b_sum):
-    # Shares of one entry x between the components; 0 / 0 is left out.
-    mu = 0.0
-    for c in range(n_components):
-        mu += v[c] * b[c]
-    if mu > 0.0:
-        ratio = x / mu
-        for c in range(n_components):
-            v_sum[c] += ratio * b[c]
-            b_sum[c] += ratio * v[c]
-
-
-@jit
-def _em_csr(start, stop, indptr, indices, data, V, B, V_sum, B_sum):
+def _em_csr(start, stop, indptr, indices, data, basis, V, V_sum, basis_sum):
     for i in range(start, stop):
         for p in range(indptr[i], indptr[i + 1]):
             j = indices[p]
-            _add_count(data[p], V[i], B[j], B.shape[1], V_sum[i], B_sum[j])
+            mu = 0.0
+            for c in range(basis.shape[0]):
+                mu += V[i, c] * basis[c, j]
+            if mu > 0.0:
+                ratio = data[p] / mu
+                for c in range(basis.shape[0]):
+                    V_sum[i, c] += ratio * basis[c, j]
+                    basis_sum[c, j] += ratio * V[i, c]
 
 
 @jit
-def _em_dense(start, stop, X, V, B, V_sum, B_sum):
+def _em_dense(start, stop, X, basis, V, V_sum, basis_sum):
+    # One component after the other, so that the loops over channels vectorise.
+    n = X.shape[1]
+    ratio = np.empty(n)
     for i in range(start, stop):
-        for j in range(X.shape[1]):
-            if X[i, j] > 0:
-                _add_count(X[i, j], V[i], B[j], B.shape[1], V_sum[i], B_sum[j])
+        ratio[:] = 0.0
+        for c in range(basis.shape[0]):
+            for j in range(n):
+                ratio[j] += V[i, c] * basis[c, j]
+        for j in range(n):
+            ratio[j] = X[i, j] / ratio[j] if ratio[j] > 0.0 else 0.0
+        for c in range(basis.shape[0]):
+            total = 0.0
+            for j in range(n):
+                total += ratio[j] * basis[c, j]
+                basis_sum[c, j] += ratio[j] * V[i, c]
+            V_sum[i, c] = total
 
 
 def em_sweep(X, V, B, *, n_jobs: int | None = 1):
@@ -71,14 +77,15 @@ def em_sweep(X, V, B, *, n_jobs: int | None = 1):
         New arrays, of the shapes given.
     """
     kernel, arrays = (_em_csr, (X.indptr, X.indices, X.data)) if is_csr(X) else (_em_dense, (X,))
+    basis = np.ascontiguousarray(B.T, dtype=float)
     V_sum = np.zeros(V.shape)
 
     def sweep(block):
-        B_sum = np.zeros(B.shape)
-        kernel(*block, *arrays, V, B, V_sum, B_sum)
-        return B_sum
+        basis_sum = np.zeros(basis.shape)
+        kernel(*block, *arrays, basis, V, V_sum, basis_sum)
+        return basis_sum
 
-    B_sum = sum(run_blocks(sweep, row_blocks(X), n_jobs))
+    B_sum = sum(run_blocks(sweep, row_blocks(X), n_jobs)).T
     V_new = V * _divide(V_sum, B.sum(axis=0))
     return V_new, B * _divide(B_sum, V_new.sum(axis=0))
 

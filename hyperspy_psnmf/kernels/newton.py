@@ -24,6 +24,7 @@ import math
 import numpy as np
 
 from hyperspy_psnmf.kernels._compile import jit
+from hyperspy_psnmf.kernels.logarithm import sum_x_log
 from hyperspy_psnmf.kernels.threads import is_csr, row_blocks, run_blocks
 
 ARMIJO = 1e-4
@@ -31,6 +32,7 @@ AT_ZERO = 1e-10  # a component below this share of the counts is at zero
 RIDGE = 1e-9  # relative; a row with fewer channels than components is singular
 HALVINGS = 30
 TINY = 1e-300  # keeps 0 / 0 out of channels without counts
+UNEXPLAINED = 1e280  # counts over a model that is TINY
 
 
 @jit
@@ -42,16 +44,16 @@ def _gradient(x, b, v, cost, mu, ratio, g):
         if v[c] > 0.0:
             for q in range(x.size):
                 mu[q] += v[c] * b[c, q]
-    lowest = math.inf
+    largest = 0.0  # up to a factor: a maximum would not vectorise
     for q in range(x.size):
         ratio[q] = x[q] / mu[q]
-        lowest = min(lowest, mu[q] if x[q] > 0.0 else math.inf)
+        largest += ratio[q]
     for c in range(v.size):
         total = 0.0
         for q in range(x.size):
             total += b[c, q] * ratio[q]
         g[c] = cost[c] - total
-    return lowest > TINY
+    return largest < UNEXPLAINED
 
 
 @jit
@@ -120,7 +122,7 @@ def _first_step(d, free, n, v, cost, n_counts):
 
 
 @jit
-def _falls(x, mu, mu_new, v, v_new, cost, g, g_new):
+def _falls(x, mu, mu_new, v, v_new, cost, g, g_new, change_of_mu, scratch):
     # Where the slope at the end of a step is still downhill, convexity alone
     # says that the objective fell, and no logarithm is needed.
     begin, end, change = 0.0, 0.0, 0.0
@@ -132,9 +134,8 @@ def _falls(x, mu, mu_new, v, v_new, cost, g, g_new):
     if begin < 0.0 and end <= 0.0:
         return True
     for q in range(x.size):
-        if x[q] > 0.0:
-            change -= x[q] * math.log(mu_new[q] / mu[q])
-    return change <= ARMIJO * begin
+        change_of_mu[q] = mu_new[q] / mu[q]
+    return change - sum_x_log(x, change_of_mu, scratch) <= ARMIJO * begin
 
 
 @jit
@@ -173,7 +174,7 @@ def _start_row(x, b, v, cost, n_fixed, mu, ratio, g):
             v[c] = max(v[c], 1e-6 * max(total, n_counts) / cost[c])
     if not _gradient(x, b, v, cost, mu, ratio, g):
         for q in range(x.size):
-            if mu[q] <= TINY:
+            if ratio[q] >= UNEXPLAINED:
                 x[q] = 0.0
         n_counts = x.sum()
     if n_fixed == 0:
@@ -185,7 +186,7 @@ def _start_row(x, b, v, cost, n_fixed, mu, ratio, g):
 @jit
 def _try_step(x, b, v, cost, n_counts, n_fixed, g, free, n, d, mu, trial):
     # Looks along the projected arc for a lower objective; True where found.
-    mu_new, ratio, v_new, g_new = trial
+    mu_new, ratio, v_new, g_new, change_of_mu, scratch = trial
     step = _first_step(d, free, n, v, cost, n_counts)
     for _ in range(HALVINGS):
         for c in range(v.size):
@@ -194,7 +195,7 @@ def _try_step(x, b, v, cost, n_counts, n_fixed, g, free, n, d, mu, trial):
         for r in range(n):
             v_new[free[r]] = max(0.0, v[free[r]] + step * d[r])
         explained = _gradient(x, b, v_new, cost, mu_new, ratio, g_new)
-        if explained and _falls(x, mu, mu_new, v, v_new, cost, g, g_new):
+        if explained and _falls(x, mu, mu_new, v, v_new, cost, g, g_new, change_of_mu, scratch):
             return True
         step *= 0.5
     return False
@@ -203,7 +204,8 @@ def _try_step(x, b, v, cost, n_counts, n_fixed, g, free, n, d, mu, trial):
 @jit
 def _solve_row(x, b, cost, v, n_fixed, tol, rtol, max_iter, rows, work, A, free):
     """Solve one row in place; return its duality gap in nats. Writes to x."""
-    mu, mu_new, ratio = rows[0, : x.size], rows[1, : x.size], rows[2, : x.size]
+    m = x.size
+    mu, mu_new, ratio = rows[0, :m], rows[1, :m], rows[2, :m]
     g, g_new, v_new, d = work[0], work[1], work[2], work[3]
     n_counts = _start_row(x, b, v, cost, n_fixed, mu, ratio, g)
     if n_counts == 0.0:
@@ -217,7 +219,7 @@ def _solve_row(x, b, cost, v, n_fixed, tol, rtol, max_iter, rows, work, A, free)
             break
         n = _find_free(v, g, cost, n_counts, n_fixed, free)
         _direction(b, mu, ratio, g, free, n, A, d)
-        trial = (mu_new, ratio, v_new, g_new)
+        trial = (mu_new, ratio, v_new, g_new, rows[3, :m], rows[4, :m])
         if _try_step(x, b, v, cost, n_counts, n_fixed, g, free, n, d, mu, trial):
             v[:] = v_new
             g[:] = g_new
@@ -233,9 +235,10 @@ def _solve_row(x, b, cost, v, n_fixed, tol, rtol, max_iter, rows, work, A, free)
 
 @jit
 def _scratch(k, n):
-    # x; mu, mu_new and x / mu; gradients, trial and direction; Hessian; free list.
+    # x; mu, mu_new, x / mu and what _falls needs; gradients, trial and direction;
+    # Hessian; free list.
     free = np.empty(k, np.int64)
-    return np.empty(n), np.empty((3, n)), np.empty((4, k)), np.empty((k, k)), free
+    return np.empty(n), np.empty((5, n)), np.empty((4, k)), np.empty((k, k)), free
 
 
 @jit

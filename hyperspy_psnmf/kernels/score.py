@@ -15,47 +15,60 @@ import math
 import numpy as np
 
 from hyperspy_psnmf.kernels._compile import jit
+from hyperspy_psnmf.kernels.logarithm import sum_x_log
 from hyperspy_psnmf.kernels.threads import is_csr, row_blocks, run_blocks
+
+TINY = 1e-300  # keeps 0 / 0 out of channels without counts
+UNEXPLAINED = 1e280  # counts over a model that is TINY
+
+
+@jit
+def _score_row(x, basis, v, ratio, scratch, s):
+    # Fills the score s; returns the divergence. One component after the other,
+    # so that the loops over channels vectorise.
+    ratio[:] = TINY
+    for c in range(v.size):
+        for q in range(x.size):
+            ratio[q] += v[c] * basis[c, q]
+    largest, n_counts = 0.0, 0.0
+    for q in range(x.size):
+        ratio[q] = x[q] / ratio[q]
+        largest += ratio[q]
+        n_counts += x[q]
+    explained = largest < UNEXPLAINED
+    if not explained:
+        for q in range(x.size):
+            ratio[q] = ratio[q] if ratio[q] < UNEXPLAINED else 0.0
+    for c in range(v.size):
+        total = 0.0
+        for q in range(x.size):
+            total += basis[c, q] * ratio[q]
+        s[c] = total
+    return sum_x_log(x, ratio, scratch) - n_counts if explained else math.inf
 
 
 @jit
 def _score_csr(start, stop, indptr, indices, data, basis, V, S, loss):
+    longest = 0
     for i in range(start, stop):
-        for p in range(indptr[i], indptr[i + 1]):
-            x, j = data[p], indices[p]
-            if x == 0:  # an explicitly stored zero is no count
-                continue
-            mu = 0.0
-            for c in range(basis.shape[0]):
-                mu += V[i, c] * basis[c, j]
-            if mu > 0.0:
-                ratio = x / mu
-                for c in range(basis.shape[0]):
-                    S[i, c] += ratio * basis[c, j]
-                loss[i] += x * math.log(ratio) - x
-            else:
-                loss[i] = math.inf
+        longest = max(longest, indptr[i + 1] - indptr[i])
+    rows, b = np.empty((3, longest)), np.empty((basis.shape[0], longest))
+    for i in range(start, stop):
+        first, m = indptr[i], indptr[i + 1] - indptr[i]
+        for q in range(m):
+            rows[0, q] = data[first + q]
+        for c in range(basis.shape[0]):
+            for q in range(m):
+                b[c, q] = basis[c, indices[first + q]]
+        loss[i] = _score_row(rows[0, :m], b, V[i], rows[1, :m], rows[2, :m], S[i])
 
 
 @jit
 def _score_dense(start, stop, X, basis, V, S, loss):
-    # One component after the other, so that the loops over channels vectorise.
-    ratio = np.empty(X.shape[1])
+    rows = np.empty((3, X.shape[1]))
     for i in range(start, stop):
-        ratio[:] = 0.0
-        for c in range(basis.shape[0]):
-            for j in range(X.shape[1]):
-                ratio[j] += V[i, c] * basis[c, j]
-        for j in range(X.shape[1]):
-            x, mu = X[i, j], ratio[j]
-            ratio[j] = x / mu if x > 0 and mu > 0.0 else 0.0
-            if x > 0:
-                loss[i] += x * math.log(ratio[j]) - x if mu > 0.0 else math.inf
-        for c in range(basis.shape[0]):
-            total = 0.0
-            for j in range(X.shape[1]):
-                total += basis[c, j] * ratio[j]
-            S[i, c] = total
+        rows[0] = X[i]
+        loss[i] = _score_row(rows[0], basis, V[i], rows[1], rows[2], S[i])
 
 
 def score(X, V, B, *, n_jobs: int | None = 1):

@@ -8,14 +8,15 @@ same for any ``n_jobs``; nothing global is set, hence nothing needs restoring.
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
 
-# A block of this many entries takes about a millisecond, far more than handing
-# it to a thread, and leaves enough blocks to share out on any map.
-ENTRIES_PER_BLOCK = 200_000
+# A block of this many entries takes a few times as long as handing it to a
+# thread, and even a binned map has enough of them to share out.
+ENTRIES_PER_BLOCK = 32_000
 
 
 def resolve_n_jobs(n_jobs: int | None) -> int:
@@ -54,12 +55,25 @@ def row_blocks(X) -> list[tuple[int, int]]:
 
 def run_blocks(task: Callable, blocks: Sequence, n_jobs: int | None = None) -> list:
     """Return ``[task(block) for block in blocks]``, computed in `n_jobs` threads."""
-    n_threads = min(resolve_n_jobs(n_jobs), len(blocks))
-    if n_threads <= 1:
+    n_threads = resolve_n_jobs(n_jobs)
+    if min(n_threads, len(blocks)) <= 1:
         return [task(block) for block in blocks]
-    pool = ThreadPoolExecutor(n_threads)
+    futures = [_pool(n_threads).submit(task, block) for block in blocks]
     try:
-        return list(pool.map(task, blocks))
+        return [future.result() for future in futures]
     finally:
-        # After an interrupt, blocks not yet begun must not be worked through.
-        pool.shutdown(cancel_futures=True)
+        # After an error or an interrupt, nothing may go on in arrays given up.
+        for future in futures:
+            future.cancel()
+        wait(futures)
+
+
+@cache
+def _pool(n_threads: int) -> ThreadPoolExecutor:
+    # Kept, for starting threads takes longer than a sweep over a binned map.
+    return ThreadPoolExecutor(n_threads, thread_name_prefix="psnmf")
+
+
+if hasattr(os, "register_at_fork"):
+    # A forked child inherits the pool without its threads.
+    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -4,7 +4,7 @@
 import numpy as np
 import scipy.sparse as sp
 
-from hyperspy_psnmf.kernels.counting import csr_arrays
+from hyperspy_psnmf.kernels.counting import csr_arrays, sum_bins
 
 
 def check_count_dtype(dtype, name: str = "X") -> None:
@@ -82,5 +82,6 @@ def total_counts(X, axis=None):
     """Sum counts without overflow, exactly for integers below 2**53."""
     if axis == 0 and sp.issparse(X):
         # scipy would add single precision in single precision.
-        return np.bincount(X.indices, weights=X.data, minlength=X.shape[1])
+        n_rows, n_columns = X.shape
+        return sum_bins(X, np.zeros(n_rows, int), 1, np.arange(n_columns), n_columns)[0]
     return np.asarray(X.sum(axis=axis, dtype=np.float64))
