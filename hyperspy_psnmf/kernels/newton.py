@@ -78,15 +78,17 @@ def _find_free(v, g, cost, n_counts, n_fixed, free):
 
 
 @jit
-def _direction(b, mu, ratio, g, free, n, A, d):
+def _direction(b, mu, ratio, g, free, n, A, d, weighted):
     # Solves (Hessian + ridge) d = -g on the free components, by Cholesky.
     for q in range(mu.size):
         ratio[q] /= mu[q]
     for r in range(n):
+        for q in range(mu.size):
+            weighted[q] = b[free[r], q] * ratio[q]
         for s in range(r + 1):
             total = 0.0
             for q in range(mu.size):
-                total += b[free[r], q] * b[free[s], q] * ratio[q]
+                total += b[free[s], q] * weighted[q]
             A[r, s] = total
         A[r, r] += RIDGE * A[r, r] + 1e-300
     for r in range(n):
@@ -218,7 +220,7 @@ def _solve_row(x, b, cost, v, n_fixed, tol, rtol, max_iter, rows, work, A, free)
         if gap <= min(tol, rtol * n_counts):
             break
         n = _find_free(v, g, cost, n_counts, n_fixed, free)
-        _direction(b, mu, ratio, g, free, n, A, d)
+        _direction(b, mu, ratio, g, free, n, A, d, rows[4, :m])
         trial = (mu_new, ratio, v_new, g_new, rows[3, :m], rows[4, :m])
         if _try_step(x, b, v, cost, n_counts, n_fixed, g, free, n, d, mu, trial):
             v[:] = v_new

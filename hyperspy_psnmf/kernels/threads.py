@@ -14,9 +14,9 @@ from itertools import pairwise
 
 import numpy as np
 
-# A block of this many entries takes a few times as long as handing it to a
-# thread, and even a binned map has enough of them to share out.
-ENTRIES_PER_BLOCK = 32_000
+# A block of this many entries takes a few times as long as waking a thread on a
+# loaded machine, and any map has enough of them to share out.
+ENTRIES_PER_BLOCK = 100_000
 
 
 def resolve_n_jobs(n_jobs: int | None) -> int:

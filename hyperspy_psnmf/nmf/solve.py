@@ -2,9 +2,10 @@
 r"""Poisson NMF of one matrix, to convergence.
 
 Minimise :math:`D(X, W H) = \sum x \log(x / \mu) - x + \mu` over non-negative W
-and H with rows of H of unit sum. Alternating exact projected-Newton solutions
-of W and of H, with H extrapolated and a restart from the last point whenever D
-would rise [1]_, so D never rises. A few EM sweeps begin.
+and H with rows of H of unit sum. Projected-Newton solutions of W and of H
+alternate; between them both are extrapolated along their last change by a line
+search on D [1]_, which costs a tenth of an alternation per try. So D never
+rises. A few EM sweeps begin.
 
 Stopping: the relative KKT residual, that is the decrease of D that new
 loadings or new spectra could still bring with the other held (duality gaps,
@@ -15,8 +16,8 @@ spectra still turn.
 
 References
 ----------
-.. [1] A. M. S. Ang, N. Gillis, Neural Computation 31 (2019) 417.
-   https://doi.org/10.1162/neco_a_01157
+.. [1] M. Rajih, P. Comon, R. A. Harshman, SIAM J. Matrix Anal. Appl. 30 (2008)
+   1148 (enhanced line search). https://hal.science/hal-00327595
 """
 
 from collections.abc import Callable
@@ -26,14 +27,14 @@ import numpy as np
 
 from hyperspy_psnmf.kernels.em import em_sweep
 from hyperspy_psnmf.kernels.newton import solve_rows
-from hyperspy_psnmf.kernels.score import duality_gap, score
+from hyperspy_psnmf.kernels.score import divergence, duality_gap, score
 from hyperspy_psnmf.kernels.threads import is_csr
 from hyperspy_psnmf.nmf.counts import total_counts
 
 EM_SWEEPS = 5
 NEWTON_STEPS = 3  # per alternation; the other factor moves on anyway
 INNER = 0.1  # share of the present gap to which rows are solved
-FIRST_STEP, GROWTH, LONGEST_STEP = 0.5, 1.2, 10.0  # of the extrapolation
+SHORTEST_STEP, GROWTH, MAX_TRIES = 0.1, 3.0, 6  # of the extrapolation
 REMAINING = 0.1  # nats
 PATIENCE = 3
 
@@ -145,18 +146,14 @@ def poisson_nmf(
     W = solve_loadings(X, H, W, tol=1e-2 * problem.n_counts / len(problem.row_counts))
     point = problem.warm_up(W, np.ascontiguousarray(H.T, dtype=float))
     history, patience, converged = [point.loss], _Patience(), False
-    start, step, n_iter = point, FIRST_STEP, 0
+    start, step, n_iter = point, 1.0, 0
     for n_iter in range(1, max_iter + 1):
         found = problem.alternate(start, point.gap)
-        if found.loss <= point.loss:
-            patience.note(point.loss - found.loss)
-            start, point = problem.extrapolate(found, point, step), found
-            step = min(step * GROWTH, LONGEST_STEP)
-        else:
-            if start is point:  # only the last digits of the divergence rose
-                patience.note(0.0)
-                point = replace(point, gap=min(point.gap, found.gap))
-            start, step = point, step / 2
+        if found.loss > point.loss:  # only the last digits of the divergence rose
+            found = replace(point, gap=min(point.gap, found.gap))
+        patience.note(point.loss - found.loss)
+        start, step = problem.extrapolate(found, point, step)
+        point = found
         history.append(point.loss)
         residual = point.gap / problem.n_counts
         if callback is not None:
@@ -226,9 +223,28 @@ class _Problem:
         return self.judge(W, np.ascontiguousarray(H.T), gaps.sum())
 
     def extrapolate(self, new, old, step):
+        """Follow the last change as long as D falls; return where, and the step to try next."""
+        best, best_step, turned = new, 0.0, False
+        for _ in range(MAX_TRIES):
+            point = self.go_on(new, old, step)
+            if point.loss < best.loss:
+                best, best_step = point, step
+                if turned:
+                    break
+                step *= GROWTH
+            elif best_step or step < SHORTEST_STEP:
+                break
+            else:
+                turned, step = True, step / GROWTH
+        return best, max(best_step or step, SHORTEST_STEP)
+
+    def go_on(self, new, old, step):
+        W = np.maximum(new.W + step * (new.W - old.W), 0.0)
         B = np.maximum(new.B + step * (new.B - old.B), 0.0)
         B[:, : self.n_fixed] = new.B[:, : self.n_fixed]
-        return _Point(new.W, _normalise(new.W, B, self.n_fixed)[1].T)
+        W, H = _normalise(W, B, self.n_fixed)
+        B = np.ascontiguousarray(H.T)
+        return _Point(W, B, divergence(self.X, W, B, n_jobs=self.n_jobs))
 
 
 def _normalise(W, B, n_fixed):
