@@ -17,7 +17,6 @@ from hyperspy_psnmf.eds.masks import channels_in_use, pixels_in_use
 from hyperspy_psnmf.eds.results import write_results
 from hyperspy_psnmf.estimators import PSNMF
 from hyperspy_psnmf.kernels.threads import resolve_n_jobs
-from hyperspy_psnmf.nmf.counts import total_counts
 from hyperspy_psnmf.nmf.validate import check_int
 
 MODEL_PARAMETERS = frozenset(inspect.signature(PSNMF).parameters) - {"n_components"}
@@ -154,7 +153,7 @@ def decompose(
         keep_channels=keep_channels,
         n_jobs=resolve_n_jobs(estimator.n_jobs),
     )
-    if not total_counts(X) > 0:
+    if not X.nnz:
         raise ValueError(f"{NAME} are zero everywhere in the pixels and channels in use")
     with _progress(show_progressbar) as callback:
         loadings = estimator.fit_transform(X, callback=callback, **fit_params)

@@ -132,7 +132,7 @@ class PSNMF(PoissonModel):
         shape = self._map_shape(X, navigation_shape)
         self.check_parameters(shape, X.shape[-1])
         X = self._count(X)
-        if not total_counts(X) > 0:
+        if not X.data.any():
             raise ValueError("X must have counts: it is zero everywhere")
         k, n_channels = self.n_components, X.shape[1]
         n_jobs = resolve_n_jobs(self.n_jobs)

@@ -23,7 +23,7 @@ import math
 
 import numpy as np
 
-from hyperspy_psnmf.kernels._compile import jit
+from hyperspy_psnmf.kernels._compile import jit, jit_inline
 from hyperspy_psnmf.kernels.logarithm import sum_x_log
 from hyperspy_psnmf.kernels.threads import is_csr, row_blocks, run_blocks
 
@@ -56,7 +56,7 @@ def _gradient(x, b, v, cost, mu, ratio, g):
     return largest < UNEXPLAINED
 
 
-@jit
+@jit_inline
 def _gap(v, g, cost, n_counts, n_fixed):
     slope, excess = 0.0, 0.0
     for c in range(n_fixed, v.size):
@@ -66,7 +66,7 @@ def _gap(v, g, cost, n_counts, n_fixed):
     return slope + n_counts * excess
 
 
-@jit
+@jit_inline
 def _find_free(v, g, cost, n_counts, n_fixed, free):
     # Lists the components that move; returns how many they are.
     n = 0
@@ -112,7 +112,7 @@ def _direction(b, mu, ratio, g, free, n, A, d, weighted):
         d[r] = total / A[r, r]
 
 
-@jit
+@jit_inline
 def _first_step(d, free, n, v, cost, n_counts):
     # A nearly singular Hessian asks for steps beyond all counts there are. Only
     # upwards does that matter: downwards the step ends at zero.
@@ -185,7 +185,7 @@ def _start_row(x, b, v, cost, n_fixed, mu, ratio, g):
     return n_counts
 
 
-@jit
+@jit_inline
 def _try_step(x, b, v, cost, n_counts, n_fixed, g, free, n, d, mu, trial):
     # Looks along the projected arc for a lower objective; True where found.
     mu_new, ratio, v_new, g_new, change_of_mu, scratch = trial

@@ -32,7 +32,7 @@ from hyperspy_psnmf.kernels.threads import is_csr
 from hyperspy_psnmf.nmf.counts import total_counts
 
 EM_SWEEPS = 5
-NEWTON_STEPS = 3  # per alternation; the other factor moves on anyway
+NEWTON_STEPS = 2  # per alternation; the other factor moves on anyway
 INNER = 0.1  # share of the present gap to which rows are solved
 SHORTEST_STEP, GROWTH, MAX_TRIES = 0.1, 3.0, 6  # of the extrapolation
 REMAINING = 0.1  # nats

@@ -119,9 +119,7 @@ def test_psnmf_against_one_sum(benchmark, signal):
 
 def test_growth_with_pixels(benchmark, signal):
     large = mineral_grains(shape=(256, 256))
-    growth(
-        benchmark, "4x the pixels", lambda: decompose(signal), lambda: decompose(large, binning=16)
-    )
+    growth(benchmark, "4x the pixels", lambda: decompose(signal), lambda: decompose(large))
 
 
 def test_growth_with_channels(benchmark, signal):
