@@ -85,7 +85,7 @@ def em_sweep(X, V, B, *, n_jobs: int | None = 1):
         kernel(*block, *arrays, basis, V, V_sum, basis_sum)
         return basis_sum
 
-    B_sum = sum(run_blocks(sweep, row_blocks(X), n_jobs)).T
+    B_sum = sum(run_blocks(sweep, row_blocks(X, work=len(basis) / 3), n_jobs)).T
     V_new = V * _divide(V_sum, B.sum(axis=0))
     return V_new, B * _divide(B_sum, V_new.sum(axis=0))
 

@@ -320,7 +320,7 @@ def solve_rows(
     cost, gaps = basis.sum(axis=1), np.zeros(len(V))
     run_blocks(
         lambda block: kernel(*block, *arrays, basis, cost, V, n_fixed, tol, rtol, max_iter, gaps),
-        row_blocks(X),
+        row_blocks(X, work=len(basis) * (len(basis) + 1) / 12),
         n_jobs,
     )
     return V, gaps

@@ -98,7 +98,11 @@ def score(X, V, B, *, n_jobs: int | None = 1):
     )
     basis, V = np.ascontiguousarray(B.T, dtype=float), np.ascontiguousarray(V, dtype=float)
     S, loss = np.zeros(V.shape), np.zeros(V.shape[0])
-    run_blocks(lambda block: kernel(*block, *arrays, basis, V, S, loss), row_blocks(X), n_jobs)
+    run_blocks(
+        lambda block: kernel(*block, *arrays, basis, V, S, loss),
+        row_blocks(X, work=len(basis) / 3),
+        n_jobs,
+    )
     return S, loss + V @ B.sum(axis=0)
 
 

@@ -41,13 +41,21 @@ def is_csr(X) -> bool:
     return getattr(X, "format", None) == "csr"
 
 
-def row_blocks(X) -> list[tuple[int, int]]:
-    """Split the rows of X into ranges ``(start, stop)`` of about equal work."""
+def row_blocks(X, work: float = 1.0) -> list[tuple[int, int]]:
+    """Split the rows of X into ranges ``(start, stop)`` of about equal work.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_rows, n_columns)
+        Counts.
+    work : float
+        How much an entry costs, in units of a sweep with three components.
+    """
     n_rows = X.shape[0]
     # The work before each row; a row costs something even when it is empty.
     before = (X.indptr if is_csr(X) else np.arange(n_rows + 1) * X.shape[1]).astype(np.int64)
     before = before + np.arange(n_rows + 1)
-    n_blocks = max(1, int(before[-1] // ENTRIES_PER_BLOCK))
+    n_blocks = max(1, int(work * before[-1] // ENTRIES_PER_BLOCK))
     edges = np.searchsorted(before, np.linspace(0, before[-1], n_blocks + 1))
     edges[0], edges[-1] = 0, n_rows
     return [(int(a), int(b)) for a, b in pairwise(edges) if b > a]

@@ -8,6 +8,7 @@ from scipy.sparse.linalg import svds
 
 from hyperspy_psnmf.nmf.counts import total_counts
 
+ROWS_FOR_START = 4096
 FILL = 1e-2  # share of the mean spectrum that keeps every channel alive
 
 
@@ -49,6 +50,9 @@ def _random(X, mean, n_components, rng):
 
 def _nndsvd(X, mean, n_components, rng):
     """Non-negative double SVD (Boutsidis & Gallopoulos 2008, doi:10.1016/j.patcog.2007.09.010)."""
+    if X.shape[0] > ROWS_FOR_START:
+        # The directions of some thousand rows are near enough those of all.
+        X = X[np.sort(rng.choice(X.shape[0], ROWS_FOR_START, replace=False))]
     U, V = _leading_singular_vectors(X, n_components, rng)
     H = np.empty((n_components, X.shape[1]))
     H[0] = np.abs(V[0])
