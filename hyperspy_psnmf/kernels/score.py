@@ -24,8 +24,8 @@ UNEXPLAINED = 1e280  # counts over a model that is TINY
 
 @jit
 def _score_row(x, basis, v, ratio, scratch, s):
-    # Fills the score s; returns the divergence. One component after the other,
-    # so that the loops over channels vectorise.
+    # Fills the score s, if it has room for it; returns the divergence. One
+    # component after the other, so that the loops over channels vectorise.
     ratio[:] = TINY
     for c in range(v.size):
         for q in range(x.size):
@@ -39,7 +39,7 @@ def _score_row(x, basis, v, ratio, scratch, s):
     if not explained:
         for q in range(x.size):
             ratio[q] = ratio[q] if ratio[q] < UNEXPLAINED else 0.0
-    for c in range(v.size):
+    for c in range(s.size):
         total = 0.0
         for q in range(x.size):
             total += basis[c, q] * ratio[q]
@@ -93,22 +93,25 @@ def score(X, V, B, *, n_jobs: int | None = 1):
         Kullback-Leibler divergence in nats; infinite where the model is zero at
         a positive count.
     """
+    S = np.zeros(V.shape)
+    return S, _run(X, V, B, S, n_jobs)
+
+
+def _run(X, V, B, S, n_jobs):
+    """Fill S, which may have no columns; return the divergence of every row."""
     kernel, arrays = (
         (_score_csr, (X.indptr, X.indices, X.data)) if is_csr(X) else (_score_dense, (X,))
     )
     basis, V = np.ascontiguousarray(B.T, dtype=float), np.ascontiguousarray(V, dtype=float)
-    S, loss = np.zeros(V.shape), np.zeros(V.shape[0])
-    run_blocks(
-        lambda block: kernel(*block, *arrays, basis, V, S, loss),
-        row_blocks(X, work=len(basis) / 3),
-        n_jobs,
-    )
-    return S, loss + V @ B.sum(axis=0)
+    loss = np.zeros(V.shape[0])
+    blocks = row_blocks(X, work=len(basis) / 3)
+    run_blocks(lambda block: kernel(*block, *arrays, basis, V, S, loss), blocks, n_jobs)
+    return loss + V @ B.sum(axis=0)
 
 
 def divergence(X, V, B, *, n_jobs: int | None = 1) -> float:
     """Return the Kullback-Leibler divergence of X from V B', in nats."""
-    return float(score(X, V, B, n_jobs=n_jobs)[1].sum())
+    return float(_run(X, V, B, np.zeros((len(V), 0)), n_jobs).sum())
 
 
 def duality_gap(V, S, cost, n_counts):
