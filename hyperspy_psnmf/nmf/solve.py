@@ -4,7 +4,7 @@ r"""Poisson NMF of one matrix, to convergence.
 Minimise :math:`D(X, W H) = \sum x \log(x / \mu) - x + \mu` over non-negative W
 and H with rows of H of unit sum. Projected-Newton solutions of W and of H
 alternate; between them both are extrapolated along their last change by a line
-search on D [1]_, which costs a tenth of an alternation per try. So D never
+search on D [1]_, where a try costs a fraction of an alternation. So D never
 rises. A few EM sweeps begin.
 
 Stopping: the relative KKT residual, that is the decrease of D that new
