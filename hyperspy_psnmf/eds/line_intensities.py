@@ -2,6 +2,7 @@
 """Net line intensities and Cliff-Lorimer compositions of phase spectra, by eXSpy."""
 
 import numpy as np
+from exspy.material import elements
 
 
 def net_intensities(spectra) -> dict[str, np.ndarray]:
@@ -46,12 +47,16 @@ def compositions(spectra, k_factors: dict[str, float]) -> dict[str, np.ndarray]:
     Raises
     ------
     ValueError
-        If fewer than two lines are given, or one lies outside the energy axis.
+        If fewer than two lines are given, or one is none or lies outside the
+        energy axis.
     TypeError
         If the spectra are not of a TEM: eXSpy quantifies no others.
     """
     if not hasattr(spectra, "quantification"):
         raise TypeError("k_factors need an EDS_TEM map: Cliff-Lorimer is for thin specimens")
+    unknown = sorted(line for line in k_factors if not _is_xray_line(line))
+    if unknown:
+        raise ValueError(f"k_factors: {', '.join(unknown)} is no X-ray line as eXSpy writes it")
     missing = sorted(set(k_factors) - set(_lines_within(spectra, list(k_factors))))
     if missing:
         raise ValueError(f"k_factors: {', '.join(missing)} not on the energy axis")
@@ -71,6 +76,11 @@ def compositions(spectra, k_factors: dict[str, float]) -> dict[str, np.ndarray]:
             navigation_mask=None,
         )
     return {str(s.metadata.Sample.elements[0]): np.ravel(s.data) for s in found}
+
+
+def _is_xray_line(line):
+    element, _, name = line.partition("_")
+    return elements.has_item(f"{element}.Atomic_properties.Xray_lines.{name}")
 
 
 def _lines_within(spectra, lines=None):

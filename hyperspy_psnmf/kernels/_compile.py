@@ -14,5 +14,5 @@ _OPTIONS = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy"}
 jit = numba.njit(cache=True, **_OPTIONS)
 
 # For what is called many times a row with arrays: without a call there are no
-# references to count, a sixth of the time of `newton`.
+# references to count, about a seventh of the time of `newton`.
 jit_inline = numba.njit(inline="always", **_OPTIONS)

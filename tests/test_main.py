@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+import csv
+
+import hyperspy.api as hs
+import numpy as np
+import pytest
+
+from hyperspy_psnmf.__main__ import main
+from hyperspy_psnmf.data import mineral_grains, sem_two_phases
+from hyperspy_psnmf.eds.line_intensities import compositions, net_intensities
+
+FILES = {"compositions.csv", "map.hspy", "phase_spectra.hspy", "phases.png", "report.txt"}
+
+
+@pytest.fixture(autouse=True)
+def keep_the_backend(monkeypatch):
+    monkeypatch.setattr("matplotlib.use", lambda backend: None)
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "map.hspy"
+    mineral_grains(shape=(20, 26), n_channels=800, counts=400).save(path)
+    return path
+
+
+@pytest.fixture
+def sem_file(tmp_path):
+    path = tmp_path / "sem.hspy"
+    sem_two_phases(shape=(20, 26), n_channels=900, counts=400).save(path)
+    return path
+
+
+def table(folder):
+    with (folder / "compositions.csv").open(encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
+
+
+def test_the_phantom_is_unmixed_and_everything_is_written(tmp_path, capsys):
+    assert main(["-o", str(tmp_path / "out")]) == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
+    assert "was unmixed into 3 phases" in capsys.readouterr().out
+    rows = table(tmp_path / "out")
+    assert [row["phase"] for row in rows] == ["Phase 0", "Phase 1", "Phase 2"]
+    percent = np.array([[float(v) for name, v in row.items() if "at%" in name] for row in rows])
+    np.testing.assert_allclose(percent.sum(axis=1), 100, atol=0.1)
+    # The third phase is the only one with much calcium.
+    assert float(rows[2]["Ca at%"]) > 10 > 1 > float(rows[0]["Ca at%"])
+
+
+def test_a_file_is_unmixed_as_the_options_say(file, tmp_path):
+    out = tmp_path / "out"
+    options = ["-k", "2", "--binning", "4", "--energy-range", "0.3", "7", "--elements", "Mg,Si"]
+    assert main([str(file), *options, "-o", str(out)]) == 0
+    record = hs.load(out / "map.hspy").learning_results.psnmf
+    assert (record["n_components"], list(record["binning"])) == (2, [4, 4])
+    assert list(table(out)[0]) == ["phase", "counts", "Mg_Ka net counts", "Si_Ka net counts"]
+    assert hs.load(out / "phase_spectra.hspy").axes_manager[-1].axis[0] == pytest.approx(0.3)
+
+
+def test_earlier_results_are_replaced_only_when_asked(file, tmp_path, capsys):
+    command = [str(file), "-k", "2", "-o", str(tmp_path)]
+    assert main(command) == 1
+    assert "is not empty" in capsys.readouterr().err
+    assert main([*command, "--overwrite"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["no_such_file.hspy", "-k", "2"], "no_such_file"),
+        (["FILE"], "-k"),
+        (["FILE", "-k", "0"], "output_dimension"),
+        (["FILE", "-k", "2", "--binning", "99"], "binning"),
+        (["FILE", "-k", "2", "--energy-range", "7", "1"], "energy_range"),
+        (["FILE", "-k", "2", "--elements", "Xx"], "Xx"),
+        (["FILE", "-k", "2", "--k-factors", "Fe_Ka=1.3"], "k_factors"),
+        (["FILE", "-k", "2", "--k-factors", "Fe_Ka=1.3,Pt_La=5"], "Pt_La"),
+        (["FILE", "-k", "2", "--k-factors", "Fe_Ka=1.3,Fe_Qz=5"], "Fe_Qz"),
+        (["FILE", "-k", "2", "--k-factors", "Fe_Ka=1.3,Nonsense=5"], "Nonsense"),
+        (["SEM", "-k", "2", "--k-factors", "Al_Ka=1,Cu_La=1.5"], "EDS_TEM"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_is_written(
+    arguments, message, file, sem_file, tmp_path, capsys
+):
+    names = {"FILE": str(file), "SEM": str(sem_file)}
+    out = tmp_path / "out"
+    assert main([names.get(a, a) for a in arguments] + ["-o", str(out)]) == 1
+    assert message in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_truncated_file_is_an_error(file, capsys):
+    file.write_bytes(file.read_bytes()[:5000])
+    assert main([str(file), "-k", "2"]) == 1
+    assert "error" in capsys.readouterr().err
+
+
+def test_net_intensities_and_compositions_of_the_truth_are_right():
+    s = mineral_grains(shape=(20, 26), n_channels=800)
+    truth = s.metadata.Truth
+    axes = [{"name": "Phase", "size": 3, "navigate": True}]
+    axes.append(s.axes_manager[-1].get_axis_dictionary())
+    data = 1e6 * truth.factors.T
+    spectra = type(s)(data, axes=axes, metadata=s.metadata.as_dictionary())
+    lines = net_intensities(spectra)
+    assert set(lines) == set(s.metadata.Sample.xray_lines)
+    assert lines["Ca_Ka"].argmax() == 2
+    factors = {line: truth.k_factors.as_dictionary()[line] for line in ("Mg_Ka", "Fe_Ka")}
+    found = compositions(spectra, factors)
+    swapped = compositions(spectra, dict(reversed(factors.items())))
+    expected = truth.atomic_percent.Ferropericlase
+    mg = 100 * expected.Mg / (expected.Mg + expected.Fe)
+    assert found["Mg"][1] == pytest.approx(mg, abs=3)
+    for element in ("Mg", "Fe"):
+        np.testing.assert_allclose(found[element], swapped[element])
