@@ -11,5 +11,20 @@ from hyperspy_psnmf.eds.phantoms._phantoms import (
     mineral_grains,
     sem_two_phases,
 )
+from hyperspy_psnmf.eds.phantoms._special_cases import (
+    embedded_spheres,
+    isolated_particles,
+    sharp_interface,
+    solid_solution,
+)
 
-__all__ = ["core_shell_particles", "grain_boundary", "mineral_grains", "sem_two_phases"]
+__all__ = [
+    "core_shell_particles",
+    "embedded_spheres",
+    "grain_boundary",
+    "isolated_particles",
+    "mineral_grains",
+    "sem_two_phases",
+    "sharp_interface",
+    "solid_solution",
+]

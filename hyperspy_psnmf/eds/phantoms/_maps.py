@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Geometry of the four scenes: mass of each phase under each pixel.
+"""Geometry of grains, boundaries and gradients: mass of each phase under each pixel.
 
 Positions are in units of the field's edge, so a scene is the same at any number of
 pixels. Where a boundary is inclined to the beam, the specimen is cut into slices
@@ -18,25 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 Map = NDArray[np.float64]
 N_SLICES = 12
 N_GRAINS = 260
 LAMELLA_DEPTH = 0.08
 GEOMETRY_SEED = 2  # the scenes never change, only their noise does
-FILM_THICKNESS = 15.0  # nm
-# Centre x, y, radius and core radius in nm, in a field of 64 nm.
-PARTICLES = (
-    (14.0, 13.0, 8.5, 5.5),
-    (33.0, 21.0, 9.5, 6.0),
-    (52.0, 12.0, 6.5, 4.0),
-    (18.0, 38.0, 7.5, 4.5),
-    (40.0, 43.0, 10.0, 7.0),
-    (55.0, 34.0, 5.5, 3.5),
-    (24.0, 54.0, 6.0, 3.5),
-    (55.0, 56.0, 7.0, 4.5),
-)
+EDGE_SLOPE = 0.07  # about 4 degrees: the rows cross the edge at all sub-pixel positions
+WIDTH_10_90 = 2.0 * float(ndtri(0.9))  # of an error function with a standard deviation of 1
 # Centre x, y, radius, elongation and angle of the Ca silicate grains.
 INCLUSIONS = (
     (0.17, 0.71, 0.031, 1.3, 0.3),
@@ -52,44 +42,23 @@ def mineral_grains_maps(shape: tuple[int, int]) -> Map:
     rng = np.random.default_rng(GEOMETRY_SEED)
     centres = rng.uniform(-0.1, 1.1, (N_GRAINS, 3))
     is_oxide = rng.random(N_GRAINS) < 0.24
-    y, x = _positions(shape)
+    y, x = positions(shape)
     oxide = np.zeros(shape)
     tree = cKDTree(centres)
     for depth in np.linspace(0.5, 0.5 + LAMELLA_DEPTH, N_SLICES):
         points = np.stack([x, y, np.full(shape, depth)], axis=-1)
         oxide += is_oxide[tree.query(points)[1]] / N_SLICES
-    oxide = _blurred(oxide, 0.01)
-    calcium = _blurred(_calcium_inclusions(x, y), 0.01)
+    oxide = blurred(oxide, 0.01)
+    calcium = blurred(_calcium_inclusions(x, y), 0.01)
     fractions = np.stack(
         [(1.0 - calcium) * (1.0 - oxide), (1.0 - calcium) * oxide, calcium], axis=-1
     )
     return _with_redeposited_film(fractions, 0.04)
 
 
-def core_shell_particles_maps(shape: tuple[int, int]) -> Map:
-    """Carbon film, oxide shell and metal core of spherical particles, as nm · g/cm³."""
-    y, x = (64.0 * position for position in _positions(shape))
-    shell, core = np.zeros(shape), np.zeros(shape)
-    for x0, y0, radius, core_radius in PARTICLES:
-        squared = (x - x0) ** 2 + (y - y0) ** 2
-        inner = _chord(squared, core_radius)
-        core += inner
-        shell += _chord(squared, radius) - inner
-    film = FILM_THICKNESS * (1.0 + 0.12 * np.sin(0.07 * x + 0.5) * np.cos(0.05 * y))
-    density = {"film": 2.0, "shell": 5.2, "core": 14.5}
-    return np.stack(
-        [
-            density["film"] * film,
-            density["shell"] * _blurred(shell, 0.008),
-            density["core"] * _blurred(core, 0.008),
-        ],
-        axis=-1,
-    )
-
-
 def grain_boundary_maps(shape: tuple[int, int]) -> Map:
     """Ferrite, austenite and the film on their inclined boundary."""
-    y, x = _positions(shape)
+    y, x = positions(shape)
     tilt = np.radians(18.0)
     distance = (x - 0.62) * np.cos(tilt) + (y - 0.5) * np.sin(tilt)
     distance += 0.02 * np.sin(7.0 * y + 0.4)
@@ -110,30 +79,50 @@ def sem_two_phases_maps(shape: tuple[int, int]) -> Map:
     rng = np.random.default_rng(GEOMETRY_SEED)
     grid = (np.stack(np.meshgrid(np.arange(-1, 7), np.arange(-1, 7)), axis=-1) + 0.5) / 6.0
     centres = grid.reshape(-1, 2) + rng.uniform(-0.055, 0.055, (64, 2))
-    y, x = _positions(shape)
+    y, x = positions(shape)
     nearest = cKDTree(centres).query(np.stack([x, y], axis=-1), k=2)[0]
     # Half the difference is about the distance to the cell's wall.
-    to_wall = _blurred(0.5 * (nearest[..., 1] - nearest[..., 0]), 0.014)
+    to_wall = blurred(0.5 * (nearest[..., 1] - nearest[..., 0]), 0.014)
     thickness = 0.013 + 0.004 * np.sin(9.0 * x + 1.0) * np.cos(8.0 * y)
     network = ndtr((thickness - to_wall) / 0.004)
-    network = 0.01 + 0.98 * _blurred(network, 0.012)
+    network = 0.01 + 0.98 * blurred(network, 0.012)
     return np.stack([1.0 - network, network], axis=-1)
 
 
-def _positions(shape: tuple[int, int]) -> tuple[Map, Map]:
+def edge_positions(shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Where each row crosses the interface, in pixels: 0 is the centre of the first one."""
+    n_rows, n_columns = shape
+    rows = np.arange(n_rows) - 0.5 * (n_rows - 1)
+    return 0.45 * n_columns - 0.5 + EDGE_SLOPE * rows
+
+
+def sharp_interface_maps(shape: tuple[int, int], *, edge_width: float) -> Map:
+    """Film and substrate; along a row the edge is an error function 10-90 % wide in pixels."""
+    distance = np.arange(shape[1]) - edge_positions(shape)[:, None]
+    substrate = ndtr(distance * WIDTH_10_90 / edge_width)
+    return np.stack([5.2 * (1.0 - substrate), 3.6 * substrate], axis=-1)
+
+
+def solid_solution_maps(shape: tuple[int, int], *, n_steps: int) -> Map:
+    """Share of each step of a series of compositions, along a diffusion profile.
+
+    A composition between two steps is a mixture of these two.
+    """
+    y, x = positions(shape)
+    distance = np.hypot(x - 0.1, 0.8 * (y - 0.4)) - 0.45
+    step = (n_steps - 1) * ndtr(distance / 0.14)
+    return np.clip(1.0 - np.abs(step[..., None] - np.arange(n_steps)), 0.0, None)
+
+
+def positions(shape: tuple[int, int]) -> tuple[Map, Map]:
     """Vertical and horizontal position of the pixel centres, from 0 to 1."""
     y, x = ((np.arange(size) + 0.5) / size for size in shape)
     return tuple(np.meshgrid(y, x, indexing="ij"))
 
 
-def _blurred(image: Map, sigma: float) -> Map:
+def blurred(image: Map, sigma: float) -> Map:
     """Blur by a Gaussian of a width in units of the field."""
     return gaussian_filter(image, [sigma * size for size in image.shape], mode="nearest")
-
-
-def _chord(squared_distance: Map, radius: float) -> Map:
-    """Length of the beam's path through a sphere."""
-    return 2.0 * np.sqrt(np.clip(radius**2 - squared_distance, 0.0, None))
 
 
 def _calcium_inclusions(x: Map, y: Map) -> Map:

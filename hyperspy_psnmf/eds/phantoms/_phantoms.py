@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The four phantoms as functions: each returns a signal that carries its truth.
+"""Phantoms as functions: each returns a signal that carries its truth.
 
 With ``truth = s.metadata.Truth`` the noise-free map is::
 
@@ -27,7 +27,7 @@ from __future__ import annotations
 from exspy.signals import EDSSEMSpectrum, EDSTEMSpectrum
 
 from hyperspy_psnmf.eds.phantoms import _scenes
-from hyperspy_psnmf.eds.phantoms._simulate import simulate
+from hyperspy_psnmf.eds.phantoms._simulate import simulate, simulate_particles
 
 
 def mineral_grains(
@@ -84,6 +84,7 @@ def core_shell_particles(
     counts: float = 250,
     seed: int = 0,
     n_channels: int = 1980,
+    diameter: float | None = None,
 ) -> EDSTEMSpectrum:
     """
     FePt cores in Fe3O4 shells on a carbon film.
@@ -103,6 +104,12 @@ def core_shell_particles(
         Seed of the Poisson noise. The scene itself never changes.
     n_channels : int
         Channels of 0.01 keV, from 0.1 keV on; 100 to 4096.
+    diameter : float, optional
+        Diameter of the particles in pixels of the longer side, to have them smaller
+        than the binning; their cores are 62 % as wide. Up to 64 equal particles are
+        scattered over the field then, and ``metadata.Truth`` holds
+        ``particle_diameter`` and ``particle_centres`` (row and column, in pixels).
+        By default eight particles of 11 to 20 nm: 22 to 40 of 128 pixels.
 
     Returns
     -------
@@ -122,8 +129,10 @@ def core_shell_particles(
     .. [1] Zeng, H., Li, J., Wang, Z. L., Liu, J. P. & Sun, S. (2004). Bimagnetic
        core/shell FePt/Fe3O4 nanoparticles. Nano Letters 4, 187.
     """
-    scene = _scenes.PARTICLES
-    return simulate(scene, shape=shape, counts=counts, seed=seed, n_channels=n_channels)
+    settings = {"shape": shape, "counts": counts, "seed": seed, "n_channels": n_channels}
+    if diameter is None:
+        return simulate(_scenes.PARTICLES, **settings)
+    return simulate_particles(_scenes.PARTICLES, diameter=diameter, **settings)
 
 
 def grain_boundary(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The four built-in phantoms: compositions and microscopes.
+"""The built-in phantoms: compositions and microscopes.
 
-Each phantom is a scene of two or three phases with textbook compositions,
+Each phantom is a scene of two or more phases with textbook compositions,
 thicknesses and acquisition conditions. The microscope of the lamellae is a 200 keV
 TEM, that of the bulk specimen a 15 keV SEM, both with a detector of 130 eV.
 
@@ -14,7 +14,9 @@ Williams & Carter, Transmission Electron Microscopy, 2nd ed. (2009).
 
 from __future__ import annotations
 
-from hyperspy_psnmf.eds.phantoms import _maps
+from functools import partial
+
+from hyperspy_psnmf.eds.phantoms import _maps, _spheres
 from hyperspy_psnmf.eds.phantoms._specimen import Microscope, Phase, Scene
 
 TEM = Microscope(
@@ -54,7 +56,7 @@ PARTICLES = Scene(
     continuum_share=0.48,
     field_of_view=64.0,
     length_unit="nm",
-    mass_maps=_maps.core_shell_particles_maps,
+    mass_maps=_spheres.core_shell_particles_maps,
 )
 
 BOUNDARY = Scene(
@@ -86,4 +88,72 @@ CAST_ALLOY = Scene(
     field_of_view=64.0,
     length_unit="µm",
     mass_maps=_maps.sem_two_phases_maps,
+)
+
+SPHERES = Scene(
+    title="Embedded spheres (phantom)",
+    notes="Simulated glass with one metal and one sulfide droplet inside, 185 nm thick.",
+    phases=(
+        Phase("Glass", {"Mg": 12.0, "Al": 3.0, "Si": 22.0, "Ca": 2.0, "O": 61.0}, 4.4e-5),
+        Phase("Sulfide", {"Fe": 47.0, "Ni": 2.0, "S": 51.0}, 9.2e-6),
+        Phase("Metal", {"Fe": 92.0, "Ni": 8.0}, 1.1e-5),
+    ),
+    microscope=TEM,
+    xray_lines=("Al_Ka", "Ca_Ka", "Fe_Ka", "Mg_Ka", "Ni_Ka", "O_Ka", "S_Ka", "Si_Ka"),
+    continuum_share=0.45,
+    field_of_view=64.0,
+    length_unit="nm",
+    mass_maps=_spheres.embedded_spheres_maps,
+)
+
+INTERFACE = Scene(
+    title="Sharp interface (phantom)",
+    notes="Simulated epitaxial Fe3O4 film on MgO, 50 nm thick.",
+    phases=(
+        Phase("Magnetite", {"Fe": 42.86, "O": 57.14}, 2.6e-5),
+        Phase("Periclase", {"Mg": 50.0, "O": 50.0}, 1.8e-5),
+    ),
+    microscope=TEM,
+    xray_lines=("Fe_Ka", "Mg_Ka", "O_Ka"),
+    continuum_share=0.45,
+    field_of_view=64.0,
+    length_unit="nm",
+    mass_maps=_maps.sharp_interface_maps,
+)
+
+CATALYST = Scene(
+    title="Isolated particles (phantom)",
+    notes="Simulated Pd particles on a flake of alumina, 15 nm thick.",
+    phases=(
+        Phase("Alumina", {"Al": 40.0, "O": 60.0}, 5e-6),
+        Phase("Palladium", {"Pd": 100.0}, 2e-6),
+    ),
+    microscope=TEM,
+    xray_lines=("Al_Ka", "O_Ka", "Pd_La"),
+    continuum_share=0.54,
+    field_of_view=64.0,
+    length_unit="nm",
+    mass_maps=_spheres.isolated_particles_maps,
+)
+
+
+def _olivine(forsterite: float) -> Phase:
+    """(Mg, Fe)2SiO4 with a percentage of forsterite."""
+    magnesium = 2.0 / 7.0 * forsterite
+    cations = {"Mg": magnesium, "Fe": 200.0 / 7.0 - magnesium}
+    return Phase(f"Fo{forsterite:.0f}", {**cations, "Si": 100.0 / 7.0, "O": 400.0 / 7.0})
+
+
+OLIVINE_SERIES = tuple(_olivine(forsterite) for forsterite in range(90, 0, -10))
+
+OLIVINE = Scene(
+    title="Solid solution (phantom)",
+    notes="Simulated olivine crystal, zoned from forsterite to fayalite by diffusion.",
+    phases=OLIVINE_SERIES,
+    microscope=SEM,
+    xray_lines=("Fe_Ka", "Mg_Ka", "O_Ka", "Si_Ka"),
+    continuum_share=0.47,
+    field_of_view=64.0,
+    length_unit="µm",
+    mass_maps=partial(_maps.solid_solution_maps, n_steps=len(OLIVINE_SERIES)),
 )

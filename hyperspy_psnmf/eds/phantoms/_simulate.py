@@ -26,20 +26,30 @@ from hyperspy_psnmf.eds.phantoms._counting import draw_counts
 from hyperspy_psnmf.eds.phantoms._signal import eds_signal
 from hyperspy_psnmf.eds.phantoms._specimen import Scene
 from hyperspy_psnmf.eds.phantoms._spectra import k_factors, phase_spectra
+from hyperspy_psnmf.eds.phantoms._spheres import centres_in_pixels
 
 MIN_CHANNELS, MAX_CHANNELS = 100, 4096
 
 
 def simulate(
-    scene: Scene, *, shape: tuple[int, int], counts: float, seed: int, n_channels: int
+    scene: Scene,
+    *,
+    shape: tuple[int, int],
+    counts: float,
+    seed: int,
+    n_channels: int,
+    **geometry: float,
 ) -> EDSTEMSpectrum | EDSSEMSpectrum:
-    """Count photons from a scene; the parameters are those of every phantom."""
+    """Count photons from a scene; the parameters are those of every phantom.
+
+    What a phantom adds to them goes to the scene's `mass_maps`.
+    """
     shape, seed, n_channels = _checked(shape, counts, seed, n_channels)
     lines, continuum = _scene_spectra(scene, n_channels)
     spectra = lines + continuum
     yields = spectra.sum(axis=0)
     factors = spectra / yields
-    loadings = scene.mass_maps(shape).reshape(-1, len(scene.phases)) * yields
+    loadings = scene.mass_maps(shape, **geometry).reshape(-1, len(scene.phases)) * yields
     loadings *= counts * loadings.shape[0] / loadings.sum()
     data = draw_counts(loadings, factors, np.random.default_rng(seed))
     signal = eds_signal(scene, data.reshape(*shape, n_channels))
@@ -47,6 +57,17 @@ def simulate(
     truth |= {"factors": factors, "loadings": loadings}
     truth["continuum_fraction"] = _by_phase(scene, continuum.sum(axis=0) / yields)
     signal.metadata.set_item("Truth", truth)
+    return signal
+
+
+def simulate_particles(
+    scene: Scene, *, shape: tuple[int, int], diameter: float, **settings: float
+) -> EDSTEMSpectrum:
+    """Count photons from scattered particles; their truth says where they are."""
+    check_positive("diameter", diameter)
+    signal = simulate(scene, shape=shape, diameter=diameter, **settings)
+    signal.metadata.set_item("Truth.particle_diameter", float(diameter))
+    signal.metadata.set_item("Truth.particle_centres", centres_in_pixels(shape, diameter))
     return signal
 
 
@@ -74,10 +95,7 @@ def _checked(
     shape = (_integer("shape", height), _integer("shape", width))
     if min(shape) < 1:
         raise ValueError(f"shape must be positive, got {shape!r}")
-    if isinstance(counts, bool) or not isinstance(counts, Real):
-        raise TypeError(f"counts must be a number, got {counts!r}")
-    if not (np.isfinite(counts) and counts > 0):
-        raise ValueError(f"counts must be positive and finite, got {counts!r}")
+    check_positive("counts", counts)
     seed = _integer("seed", seed)
     if seed < 0:
         raise ValueError(f"seed must not be negative, got {seed}")
@@ -87,6 +105,14 @@ def _checked(
             f"n_channels must be from {MIN_CHANNELS} to {MAX_CHANNELS}, got {n_channels}"
         )
     return shape, seed, n_channels
+
+
+def check_positive(name: str, value: float) -> None:
+    """Raise unless a number is positive and finite."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    if not (np.isfinite(value) and value > 0):
+        raise ValueError(f"{name} must be positive and finite, got {value!r}")
 
 
 def _integer(name: str, value: object) -> int:

@@ -63,4 +63,4 @@ class Scene:
     continuum_share: float
     field_of_view: float  # edge of the square field
     length_unit: str
-    mass_maps: Callable[[tuple[int, int]], NDArray[np.float64]]
+    mass_maps: Callable[..., NDArray[np.float64]]
