@@ -1,257 +1,89 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-r"""Every row solved exactly with the basis held: projected Newton.
+r"""Every row of counts solved exactly with the basis held.
 
-One row is the convex problem, for :math:`v \ge 0`,
-
-.. math:: \min_v \; a \cdot v - \sum_j x_j \log(b_j \cdot v), \qquad a = \sum_j b_j,
-
-with gradient :math:`a - B^T (x / \mu)` and Hessian
-:math:`B^T \mathrm{diag}(x / \mu^2) B`. Two-metric projection [1]_: components
-at zero that the gradient pushes outwards are held, the others take a Newton
-step, cut back along the projected arc until the objective falls. The row's
-counts and its part of the basis are gathered once, one component after the
-other so that loops over channels vectorise, and stay in cache. A row is done
-when its duality gap (see `score`) is below `tol` nats.
-
-References
-----------
-.. [1] D. P. Bertsekas, SIAM J. Control Optim. 20 (1982) 221.
-   https://doi.org/10.1137/0320018
+See `row_problem` for the problem of one row. A row's counts and its part of the
+basis are gathered once and stay in cache. What a prior or a penalty adds
+(`RowTerms`) fits the same problem: :math:`-\gamma_c \log v_c` is one more
+channel, with :math:`\gamma_c` counts, that only component c explains.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
-from hyperspy_psnmf.kernels._compile import jit, jit_inline
-from hyperspy_psnmf.kernels.logarithm import sum_x_log
+from hyperspy_psnmf.kernels._compile import jit
+from hyperspy_psnmf.kernels.row_problem import scratch, solve_row
 from hyperspy_psnmf.kernels.threads import is_csr, row_blocks, run_blocks
 
-ARMIJO = 1e-4
-AT_ZERO = 1e-10  # a component below this share of the counts is at zero
-RIDGE = 1e-9  # relative; a row with fewer channels than components is singular
-HALVINGS = 30
-TINY = 1e-300  # keeps 0 / 0 out of channels without counts
-UNEXPLAINED = 1e280  # counts over a model that is TINY
+
+class RowTerms(NamedTuple):
+    r"""What the objective of row i has beside the likelihood.
+
+    .. math:: l_i \cdot v - \sum_c \gamma_{ic} \log v_c
+              + \tfrac12 s_i v^T M v + \tfrac12 \sum_c q_{ic} v_c^2
+
+    Parameters
+    ----------
+    linear : ndarray of shape (n_rows, n_components)
+        l.
+    pseudo_counts : ndarray of shape (n_rows, n_components)
+        :math:`\gamma \ge 0`.
+    scale : ndarray of shape (n_rows,)
+        :math:`s \ge 0`. Empty where no row has a quadratic term; q is not
+        looked at then.
+    matrix : ndarray of shape (n_components, n_components)
+        M, positive semi-definite.
+    diagonal : ndarray of shape (n_rows, n_components)
+        :math:`q \ge 0`.
+    """
+
+    linear: np.ndarray
+    pseudo_counts: np.ndarray
+    scale: np.ndarray = np.empty(0)
+    matrix: np.ndarray = np.empty((0, 0))
+    diagonal: np.ndarray = np.empty((0, 0))
+
+
+NO_TERMS = RowTerms(np.empty((0, 0)), np.empty((0, 0)))
 
 
 @jit
-def _gradient(x, b, v, cost, mu, ratio, g):
-    # Fills mu, ratio = x / mu and g; False where the model vanishes at a count.
-    for q in range(x.size):
-        mu[q] = TINY
-    for c in range(v.size):
-        if v[c] > 0.0:
-            for q in range(x.size):
-                mu[q] += v[c] * b[c, q]
-    largest = 0.0  # up to a factor: a maximum would not vectorise
-    for q in range(x.size):
-        ratio[q] = x[q] / mu[q]
-        largest += ratio[q]
-    for c in range(v.size):
-        total = 0.0
-        for q in range(x.size):
-            total += b[c, q] * ratio[q]
-        g[c] = cost[c] - total
-    return largest < UNEXPLAINED
-
-
-@jit_inline
-def _gap(v, g, cost, n_counts, n_fixed):
-    slope, excess = 0.0, 0.0
-    for c in range(n_fixed, v.size):
-        slope += g[c] * v[c]
-        if cost[c] > 0.0:
-            excess = max(excess, -g[c] / cost[c])
-    return slope + n_counts * excess
-
-
-@jit_inline
-def _find_free(v, g, cost, n_counts, n_fixed, free):
-    # Lists the components that move; returns how many they are.
-    n = 0
-    for c in range(n_fixed, v.size):
-        if cost[c] > 0.0 and (v[c] * cost[c] > AT_ZERO * n_counts or g[c] < 0.0):
-            free[n] = c
-            n += 1
-    return n
+def _add_terms(i, m, terms, basis_cost, x, b, cost, Q):
+    # Fills the cost and Q of row i and appends its pseudo-counts; returns the number of counts.
+    k = cost.size
+    linear, pseudo_counts, scale, matrix, diagonal = terms
+    for c in range(k):
+        # A component that the basis knows nothing of stays out, prior or not.
+        cost[c] = basis_cost[c] + linear[i, c] if basis_cost[c] > 0.0 else 0.0
+        x[m + c] = pseudo_counts[i, c] if basis_cost[c] > 0.0 else 0.0
+        for q in range(k):
+            b[q, m + c] = 1.0 if q == c else 0.0
+    for r in range(Q.shape[0]):
+        for c in range(k):
+            Q[r, c] = scale[i] * matrix[r, c]
+        Q[r, r] += diagonal[i, r]
+    return m + k
 
 
 @jit
-def _direction(b, mu, ratio, g, free, n, A, d, weighted):
-    # Solves (Hessian + ridge) d = -g on the free components, by Cholesky.
-    for q in range(mu.size):
-        ratio[q] /= mu[q]
-    for r in range(n):
-        for q in range(mu.size):
-            weighted[q] = b[free[r], q] * ratio[q]
-        for s in range(r + 1):
-            total = 0.0
-            for q in range(mu.size):
-                total += b[free[s], q] * weighted[q]
-            A[r, s] = total
-        A[r, r] += RIDGE * A[r, r] + 1e-300
-    for r in range(n):
-        for s in range(r + 1):
-            total = A[r, s]
-            for t in range(s):
-                total -= A[r, t] * A[s, t]
-            if r == s:
-                A[r, r] = math.sqrt(max(total, RIDGE * A[r, r]))
-            else:
-                A[r, s] = total / A[s, s]
-    for r in range(n):
-        total = -g[free[r]]
-        for t in range(r):
-            total -= A[r, t] * d[t]
-        d[r] = total / A[r, r]
-    for r in range(n - 1, -1, -1):
-        total = d[r]
-        for t in range(r + 1, n):
-            total -= A[t, r] * d[t]
-        d[r] = total / A[r, r]
-
-
-@jit_inline
-def _first_step(d, free, n, v, cost, n_counts):
-    # A nearly singular Hessian asks for steps beyond all counts there are. Only
-    # upwards does that matter: downwards the step ends at zero.
-    longest, spent = 0.0, 0.0
-    for r in range(n):
-        longest = max(longest, d[r] * cost[free[r]])
-        spent += v[free[r]] * cost[free[r]]
-    return min(1.0, max(n_counts, spent) / longest) if longest > 0.0 else 1.0
-
-
-@jit
-def _falls(x, mu, mu_new, v, v_new, cost, g, g_new, change_of_mu, scratch):
-    # Where the slope at the end of a step is still downhill, convexity alone
-    # says that the objective fell, and no logarithm is needed.
-    begin, end, change = 0.0, 0.0, 0.0
-    for c in range(v.size):
-        s = v_new[c] - v[c]
-        begin += g[c] * s
-        end += g_new[c] * s
-        change += cost[c] * s
-    if begin < 0.0 and end <= 0.0:
-        return True
-    for q in range(x.size):
-        change_of_mu[q] = mu_new[q] / mu[q]
-    return change - sum_x_log(x, change_of_mu, scratch) <= ARMIJO * begin
-
-
-@jit
-def _em_step(v, g, cost, n_fixed):
-    for c in range(n_fixed, v.size):
-        if cost[c] > 0.0:
-            v[c] *= max(0.0, 1.0 - g[c] / cost[c])
-
-
-@jit
-def _scale_to(n_counts, v, cost):
-    # The best scale of any v spends exactly the counts there are.
-    spent = 0.0
-    for c in range(v.size):
-        spent += v[c] * cost[c]
-    if spent > 0.0:
-        for c in range(v.size):
-            v[c] *= n_counts / spent
-
-
-@jit
-def _start_row(x, b, v, cost, n_fixed, mu, ratio, g):
-    # Fills the gradient at a start that explains every count, if need be by
-    # giving each component a share; returns how many counts can be explained
-    # at all. The others, where all of the basis is zero, are dropped from x.
-    n_counts = x.sum()
-    if n_fixed == 0:
-        _scale_to(n_counts, v, cost)
-    if _gradient(x, b, v, cost, mu, ratio, g):
-        return n_counts
-    total = 0.0
-    for c in range(v.size):
-        total += v[c] * cost[c]
-    for c in range(n_fixed, v.size):
-        if cost[c] > 0.0:
-            v[c] = max(v[c], 1e-6 * max(total, n_counts) / cost[c])
-    if not _gradient(x, b, v, cost, mu, ratio, g):
-        for q in range(x.size):
-            if ratio[q] >= UNEXPLAINED:
-                x[q] = 0.0
-        n_counts = x.sum()
-    if n_fixed == 0:
-        _scale_to(n_counts, v, cost)
-    _gradient(x, b, v, cost, mu, ratio, g)
-    return n_counts
-
-
-@jit_inline
-def _try_step(x, b, v, cost, n_counts, n_fixed, g, free, n, d, mu, trial):
-    # Looks along the projected arc for a lower objective; True where found.
-    mu_new, ratio, v_new, g_new, change_of_mu, scratch = trial
-    step = _first_step(d, free, n, v, cost, n_counts)
-    for _ in range(HALVINGS):
-        for c in range(v.size):
-            at_zero = c >= n_fixed and cost[c] > 0.0 and v[c] * cost[c] <= AT_ZERO * n_counts
-            v_new[c] = 0.0 if at_zero else v[c]
-        for r in range(n):
-            v_new[free[r]] = max(0.0, v[free[r]] + step * d[r])
-        explained = _gradient(x, b, v_new, cost, mu_new, ratio, g_new)
-        if explained and _falls(x, mu, mu_new, v, v_new, cost, g, g_new, change_of_mu, scratch):
-            return True
-        step *= 0.5
-    return False
-
-
-@jit
-def _solve_row(x, b, cost, v, n_fixed, tol, rtol, max_iter, rows, work, A, free):
-    """Solve one row in place; return its duality gap in nats. Writes to x."""
-    m = x.size
-    mu, mu_new, ratio = rows[0, :m], rows[1, :m], rows[2, :m]
-    g, g_new, v_new, d = work[0], work[1], work[2], work[3]
-    n_counts = _start_row(x, b, v, cost, n_fixed, mu, ratio, g)
-    if n_counts == 0.0:
-        for c in range(n_fixed, v.size):
-            if cost[c] > 0.0:
-                v[c] = 0.0
-        return 0.0
-    gap = _gap(v, g, cost, n_counts, n_fixed)
-    for _ in range(max_iter):
-        if gap <= min(tol, rtol * n_counts):
-            break
-        n = _find_free(v, g, cost, n_counts, n_fixed, free)
-        _direction(b, mu, ratio, g, free, n, A, d, rows[4, :m])
-        trial = (mu_new, ratio, v_new, g_new, rows[3, :m], rows[4, :m])
-        if _try_step(x, b, v, cost, n_counts, n_fixed, g, free, n, d, mu, trial):
-            v[:] = v_new
-            g[:] = g_new
-            mu[:] = mu_new
-        else:
-            _em_step(v, g, cost, n_fixed)
-            _gradient(x, b, v, cost, mu, ratio, g)
-        gap = _gap(v, g, cost, n_counts, n_fixed)
-    if n_fixed == 0:
-        _scale_to(n_counts, v, cost)
-    return gap
-
-
-@jit
-def _scratch(k, n):
-    # x; mu, mu_new, x / mu and what _falls needs; gradients, trial and direction;
-    # Hessian; free list.
-    free = np.empty(k, np.int64)
-    return np.empty(n), np.empty((5, n)), np.empty((4, k)), np.empty((k, k)), free
+def _row_memory(k, n, terms):
+    # x and b with room for pseudo-counts; cost and Q of a row.
+    extra = k if terms[0].size else 0
+    size = k if terms[2].size else 0
+    return np.empty(n + extra), np.empty((k, n + extra)), np.empty(k), np.empty((size, size))
 
 
 @jit
 def _solve_csr(
-    start, stop, indptr, indices, data, basis, cost, V, n_fixed, tol, rtol, max_iter, gaps
+    start, stop, indptr, indices, data, basis, cost, V, n_fixed, tol, rtol, max_iter, gaps, terms
 ):
     k, longest = basis.shape[0], 0
     for i in range(start, stop):
         longest = max(longest, indptr[i + 1] - indptr[i])
-    x, rows, work, A, free = _scratch(k, longest)
-    b = np.empty((k, longest))
+    x, b, own_cost, Q = _row_memory(k, longest, terms)
+    rows, work, A, free = scratch(k, x.size)
+    own_cost[:] = cost
     for i in range(start, stop):
         first, m = indptr[i], indptr[i + 1] - indptr[i]
         for q in range(m):
@@ -259,18 +91,26 @@ def _solve_csr(
         for c in range(k):
             for q in range(m):
                 b[c, q] = basis[c, indices[first + q]]
-        gaps[i] = _solve_row(
-            x[:m], b, cost, V[i], n_fixed, tol, rtol, max_iter, rows, work, A, free
+        if terms[0].size:
+            m = _add_terms(i, m, terms, cost, x, b, own_cost, Q)
+        gaps[i] = solve_row(
+            x[:m], b, own_cost, Q, V[i], n_fixed, tol, rtol, max_iter, rows, work, A, free
         )
 
 
 @jit
-def _solve_dense(start, stop, X, basis, cost, V, n_fixed, tol, rtol, max_iter, gaps):
-    x, rows, work, A, free = _scratch(basis.shape[0], X.shape[1])
+def _solve_dense(start, stop, X, basis, cost, V, n_fixed, tol, rtol, max_iter, gaps, terms):
+    k, n = basis.shape[0], X.shape[1]
+    x, b, own_cost, Q = _row_memory(k, n, terms)
+    rows, work, A, free = scratch(k, x.size)
+    b[:, :n] = basis
+    own_cost[:] = cost
     for i in range(start, stop):
-        x[:] = X[i]
-        gaps[i] = _solve_row(
-            x, basis, cost, V[i], n_fixed, tol, rtol, max_iter, rows, work, A, free
+        x[:n] = X[i]
+        if terms[0].size:
+            _add_terms(i, n, terms, cost, x, b, own_cost, Q)
+        gaps[i] = solve_row(
+            x, b, own_cost, Q, V[i], n_fixed, tol, rtol, max_iter, rows, work, A, free
         )
 
 
@@ -283,6 +123,7 @@ def solve_rows(
     tol: float = 1e-3,
     rtol: float = math.inf,
     max_iter: int = 100,
+    terms: RowTerms = NO_TERMS,
     n_jobs: int | None = 1,
 ):
     """Minimise the divergence of every row over its coefficients.
@@ -302,6 +143,8 @@ def solve_rows(
         nats per count.
     max_iter : int
         Newton steps at most.
+    terms : RowTerms
+        What the objective has beside the likelihood.
     n_jobs : int or None
         Threads; None is all cores.
 
@@ -318,8 +161,10 @@ def solve_rows(
     basis = np.ascontiguousarray(B.T, dtype=float)
     V = np.array(V, dtype=float, order="C")
     cost, gaps = basis.sum(axis=1), np.zeros(len(V))
+    terms = tuple(np.ascontiguousarray(term, dtype=float) for term in terms)
+    problem = (basis, cost, V, n_fixed, tol, rtol, max_iter, gaps, terms)
     run_blocks(
-        lambda block: kernel(*block, *arrays, basis, cost, V, n_fixed, tol, rtol, max_iter, gaps),
+        lambda block: kernel(*block, *arrays, *problem),
         row_blocks(X, work=len(basis) * (len(basis) + 1) / 12),
         n_jobs,
     )
