@@ -10,6 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 
 ZERO_PEAK = 0.12  # keV
+STANDS_OUT = 5  # standard deviations of the residual spectrum
 _KEV = {"keV": 1.0, "eV": 1000.0}
 
 
@@ -49,6 +50,63 @@ def plot_phases(maps, spectra):
         left.set_title(names[i], color=phase_color(i))
         _draw_spectrum(right, spectra, i)
     axes[-1, 1].set_xlabel(_label(spectra.axes_manager.signal_axes[0]))
+    return fig, axes
+
+
+def plot_ambiguity(result):
+    """Plot what the data cannot tell apart.
+
+    Parameters
+    ----------
+    result : Ambiguity
+        From ``s.psnmf.ambiguity()``.
+
+    Returns
+    -------
+    fig : matplotlib.figure.Figure
+    axes : numpy.ndarray of matplotlib.axes.Axes, of shape (n_phases, 2)
+        The band of the spectrum on the left; those of the share of counts and of
+        the composition on the right, with points where they were found.
+    """
+    n = len(result.names)
+    fig, axes = plt.subplots(
+        n,
+        2,
+        figsize=(10, 2.4 * n + 0.4),
+        gridspec_kw={"width_ratios": (2.4, 1)},
+        squeeze=False,
+        layout="constrained",
+    )
+    for i, (left, right) in enumerate(axes):
+        _draw_band(left, result, i)
+        left.set_title(result.names[i], color=phase_color(i))
+        _draw_intervals(right, result, i)
+    axes[-1, 0].set_xlabel(_label(result.spectra.axes_manager.signal_axes[0]))
+    axes[-1, 1].set_xlabel(f"Per cent ({100 * result.confidence:g} % bands)")
+    return fig, axes
+
+
+def plot_residuals(result):
+    """Plot where the model does not fit.
+
+    Parameters
+    ----------
+    result : Residuals
+        From ``s.psnmf.residuals()``.
+
+    Returns
+    -------
+    fig : matplotlib.figure.Figure
+    axes : numpy.ndarray of matplotlib.axes.Axes, of shape (2,)
+        Map and spectrum.
+    """
+    fig, axes = plt.subplots(
+        1, 2, figsize=(10, 3.4), gridspec_kw={"width_ratios": (1, 1.8)}, layout="constrained"
+    )
+    label = result.spectrum.metadata.Signal.quantity
+    _draw_residual_map(axes[0], result.map, label)
+    _draw_residual_spectrum(axes[1], result.spectrum, label)
+    axes[1].set_title(f"All counts together: {result.total:.3f}")
     return fig, axes
 
 
@@ -125,3 +183,72 @@ def _label_lines(ax, spectra, data, top):
         near = slice(max(0, nearest - 3), nearest + 4)
         height = min(data[near].max(initial=0.0) + 0.03 * top, 0.78 * top)
         ax.annotate(label, (energy, height), ha="center", va="bottom", fontsize=7, rotation=90)
+
+
+def _draw_band(ax, result, index):
+    spectra, color = result.spectra, phase_color(index)
+    energy = spectra.axes_manager.signal_axes[0]
+    found, low, high = (
+        np.atleast_2d(s.data)[index] for s in (spectra, result.spectra_low, result.spectra_high)
+    )
+    ax.fill_between(energy.axis, low, high, step="mid", color=color, alpha=0.35, linewidth=0)
+    ax.step(energy.axis, found, where="mid", color=color, linewidth=0.8)
+    visible = energy.axis > ZERO_PEAK * _KEV.get(str(energy.units), 1.0)
+    # Where a phase hardly has counts, its band is far higher than its spectrum.
+    top = 1.3 * max(found[visible].max(initial=0.0), high[visible].max(initial=0.0), 1e-9)
+    ax.set(ylim=(0, top), xlim=(energy.axis[0], _last_line(spectra, energy)), ylabel="Counts")
+    _label_lines(ax, spectra, high, top)
+
+
+def _draw_intervals(ax, result, index):
+    total = max(result.counts.sum(), 1e-300)
+    rows = {"counts": (100 * result.counts / total, 100 * result.counts_band / total)}
+    for element, found in result.compositions.items():
+        rows[element] = found, result.compositions_band[element]
+    for y, (found, band) in enumerate(rows.values()):
+        color = phase_color(index)
+        ax.plot(band[index], (y, y), color=color, alpha=0.35, linewidth=7, solid_capstyle="butt")
+        ax.plot(found[index], y, "o", color=color, markersize=4)
+    ax.set_yticks(range(len(rows)), [k if k == "counts" else f"{k} (at%)" for k in rows])
+    ax.set(xlim=(0, 100), ylim=(len(rows) - 0.5, -0.5))
+
+
+def _draw_residual_map(ax, residuals, label):
+    axes, data = residuals.axes_manager.signal_axes, residuals.data
+    ax.set_xlabel(_label(axes[0]))
+    if data.ndim == 1:
+        ax.axhline(1, color="0.6", linewidth=0.8)
+        ax.plot(axes[0].axis, data, color="k", linewidth=0.9)
+        ax.set_ylabel(label)
+        return
+    if data.ndim > 2:
+        leading = tuple(range(data.ndim - 2))
+        filled = np.isfinite(data).sum(axis=leading)
+        data = np.nansum(data, axis=leading) / np.where(filled, filled, np.nan)
+    far = np.abs(data[np.isfinite(data)] - 1)
+    half = max(np.percentile(far, 99.5) if far.size else 0.0, 1e-3)
+    extent = (*_edges(axes[0]), *_edges(axes[1])[::-1])
+    image = ax.imshow(
+        data, cmap="RdBu_r", extent=extent, vmin=1 - half, vmax=1 + half, interpolation="nearest"
+    )
+    ax.set_ylabel(_label(axes[1]))
+    ax.figure.colorbar(image, ax=ax, label=label)
+
+
+def _draw_residual_spectrum(ax, spectrum, label):
+    energy = spectrum.axes_manager.signal_axes[0]
+    data = np.ravel(spectrum.data)
+    finite = data[np.isfinite(data)]
+    middle = np.median(finite) if finite.size else 1.0
+    # Outliers must not hide themselves: the median of deviations, not their mean.
+    spread = 1.4826 * np.median(np.abs(finite - middle)) if finite.size else 0.0
+    ax.axhline(1, color="0.6", linewidth=0.8)
+    ax.step(energy.axis, data, where="mid", color="k", linewidth=0.7)
+    ax.set(xlim=(energy.axis[0], energy.axis[-1]), ylabel=label, xlabel=_label(energy))
+    bottom, top = ax.get_ylim()
+    ax.set_ylim(bottom, top + 0.15 * (top - bottom))  # room for labels
+    for name, line in _line_energies(spectrum).items():
+        nearest = int(np.argmin(np.abs(energy.axis - line)))
+        peak = np.nan_to_num(data[max(0, nearest - 3) : nearest + 4]).max(initial=0.0)
+        if peak > middle + STANDS_OUT * spread:
+            ax.annotate(name, (line, peak), ha="center", va="bottom", fontsize=7, rotation=90)

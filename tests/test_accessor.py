@@ -59,7 +59,7 @@ def test_the_accessor_belongs_to_its_signal(signal, grains):
 
 
 def test_the_accessor_is_documented(signal):
-    for name in ("names", "phase_spectra", "phase_maps", "report", "plot"):
+    for name in (n for n in dir(PSNMFAccessor) if not n.startswith("_")):
         assert getattr(type(signal.psnmf), name).__doc__, name
 
 
@@ -135,13 +135,27 @@ def test_names_need_a_decomposition(grains):
 # --- other algorithms
 
 
-@pytest.mark.parametrize("method", ["phase_maps", "phase_spectra", "plot", "report"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "ambiguity",
+        "phase_maps",
+        "phase_spectra",
+        "plot",
+        "plot_ambiguity",
+        "plot_residuals",
+        "report",
+        "residuals",
+    ],
+)
 def test_without_a_decomposition_the_way_out_is_named(grains, method):
     with pytest.raises(RuntimeError, match=r"decomposition\(algorithm='PSNMF'"):
         getattr(grains.psnmf, method)()
 
 
-@pytest.mark.parametrize("method", ["phase_maps", "phase_spectra", "plot"])
+@pytest.mark.parametrize(
+    "method", ["ambiguity", "phase_maps", "phase_spectra", "plot", "residuals"]
+)
 def test_negative_components_are_refused(grains, method):
     s = decomposed_by_hyperspy(grains, algorithm="SVD")
     with pytest.raises(ValueError, match=r"SVD are negative .* use algorithm='PSNMF'"):

@@ -23,7 +23,7 @@ OUTSIDE = {
     "kernels": {"numpy", "numba"},
     "nmf": {"scipy"},
     "estimators": {"sklearn"},
-    "eds": {"hyperspy", "exspy", "dask"},
+    "eds": {"hyperspy", "exspy", "dask", "prettytable"},
     "data": set(),
     "plot": {"matplotlib"},
     "gui": {

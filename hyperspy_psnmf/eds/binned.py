@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The counts behind a decomposition, read and binned again as it was found.
+
+What PSNMF noted about its run tells the binning; after another algorithm the
+rules of thumb do.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hyperspy_psnmf.eds.axes import MIN_COARSE_CHANNELS, map_shape, resolve_energy_binning
+from hyperspy_psnmf.eds.counts import NAME, check_data, read_counts
+from hyperspy_psnmf.eds.results import read_counts_and_spectra, read_record
+from hyperspy_psnmf.nmf.bins import PixelBins, bin_counts, choose_binning, spatial_axes
+from hyperspy_psnmf.nmf.counts import total_counts
+
+COARSER = 4  # times 40 eV, about the resolution at Mn Ka
+MAX_BINS = 2048
+
+
+@dataclass(frozen=True)
+class Decomposed:
+    """A map's counts with its factors and loadings.
+
+    Attributes
+    ----------
+    X : csr_array of shape (n_pixels, n_channels_in_use)
+        Counts; pixels left out are empty rows.
+    W : ndarray of shape (n_pixels, n_components)
+        Loadings in counts, zero in pixels left out.
+    H : ndarray of shape (n_components, n_channels_in_use)
+        Spectra of unit sum.
+    keep_pixels, keep_channels : ndarray of bool
+        What was used.
+    n_fixed : int
+        The first `n_fixed` spectra were known.
+    """
+
+    X: object
+    W: np.ndarray
+    H: np.ndarray
+    keep_pixels: np.ndarray
+    keep_channels: np.ndarray
+    n_fixed: int
+
+
+def read_decomposed(signal) -> Decomposed:
+    """Return the counts of a decomposed map and what was found in them."""
+    loadings, factors = read_counts_and_spectra(signal)
+    check_data(signal)
+    keep_channels = ~np.isnan(factors).any(axis=1)
+    # HyperSpy's own masks leave NaN, which eXSpy turns into zeros.
+    keep_pixels = np.nan_to_num(loadings).any(axis=1)
+    X = read_counts(signal, keep_pixels=keep_pixels, keep_channels=keep_channels)
+    if not X.nnz:
+        raise ValueError(f"{NAME} are zero everywhere in the pixels and channels in use")
+    n_fixed = int(read_record(signal).get("n_fixed", 0))
+    W = np.where(keep_pixels[:, None], loadings, 0.0)
+    return Decomposed(X, W, factors[keep_channels].T, keep_pixels, keep_channels, n_fixed)
+
+
+def bin_as_decomposed(signal, decomposed: Decomposed):
+    """Return counts summed over bins of pixels, at full energy.
+
+    The binning is that of the decomposition, doubled until at most 2048 bins
+    remain.
+
+    Returns
+    -------
+    ndarray or csr_array of shape (n_bins, n_channels_in_use)
+    """
+    record = read_record(signal)
+    # Unfolding a map changes its axes, but not the order of its pixels.
+    shape = tuple(np.asarray(record.get("navigation_shape", map_shape(signal)[::-1]))[::-1])
+    shape, spatial = tuple(int(n) for n in shape), spatial_axes(len(shape))
+    if "binning" in record:
+        binning = tuple(int(b) for b in record["binning"])[::-1]
+    else:
+        pixel_counts = total_counts(decomposed.X, axis=1)
+        binning = choose_binning(pixel_counts, shape, spatial, len(decomposed.H))
+    while PixelBins(shape, binning).n_bins > MAX_BINS and any(
+        s and b < n for s, b, n in zip(spatial, binning, shape, strict=True)
+    ):
+        binning = tuple(2 * b if s else b for s, b in zip(spatial, binning, strict=True))
+    return bin_counts(decomposed.X, PixelBins(shape, binning), n_jobs=None)
+
+
+def coarse_energy_binning(signal, n_channels: int) -> int:
+    """Return channels per coarse channel of about 160 eV, as long as 32 remain.
+
+    An X-ray line is about as wide. Narrower channels would tell nothing more
+    about how phases mix, but hold more noise for mixtures to explain.
+    """
+    auto = COARSER * resolve_energy_binning(signal, "auto", n_channels)
+    noted = int(read_record(signal).get("energy_binning", 1))
+    return max(1, min(max(auto, noted), n_channels // MIN_COARSE_CHANNELS))

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``s.psnmf.residuals()``: where the model does not fit the counts."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from hyperspy.signals import BaseSignal
+
+from hyperspy_psnmf.eds.binned import read_decomposed
+from hyperspy_psnmf.eds.phases import phase_spectra
+from hyperspy_psnmf.nmf.goodness import goodness_of_fit
+
+QUANTITY = "Deviance per degree of freedom"
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """Deviance per degree of freedom: 1 where the model fits, more where it does not.
+
+    Attributes
+    ----------
+    map : BaseSignal
+        Of each pixel, with the map's axes as signal axes. NaN where pixels were
+        left out or hold too few counts to tell.
+    spectrum : EDSTEMSpectrum or EDSSEMSpectrum
+        Of each channel, on the energy axis of ``phase_spectra()``; NaN likewise.
+    total : float
+        Of all counts together.
+    """
+
+    map: BaseSignal
+    spectrum: object
+    total: float
+
+
+def find_residuals(signal) -> Residuals:
+    """Return the residuals of a decomposed map; see the accessor."""
+    found = phase_spectra(signal)
+    decomposed = read_decomposed(signal)
+    fit = goodness_of_fit(decomposed.X, decomposed.W, decomposed.H, n_jobs=None)
+    rows = np.where(decomposed.keep_pixels, fit.rows, np.nan)
+    return Residuals(_map(signal, rows), _spectrum(found, fit.channels, decomposed), fit.total)
+
+
+def _map(signal, rows):
+    am = signal.axes_manager
+    axes = [dict(axis.get_axis_dictionary(), navigate=False) for axis in am.navigation_axes[::-1]]
+    general = {"title": f"{QUANTITY} of {signal.metadata.General.title}"}
+    metadata = {"General": general, "Signal": {"quantity": QUANTITY}}
+    residuals = BaseSignal(rows.reshape(am.navigation_shape[::-1]), axes=axes, metadata=metadata)
+    residuals.set_signal_type("")
+    return residuals
+
+
+def _spectrum(found, channels, decomposed):
+    """Return the residuals on the channels of the phases' spectra."""
+    used = np.flatnonzero(decomposed.keep_channels)
+    full = np.full(decomposed.keep_channels.size, np.nan)
+    full[used] = channels
+    spectrum = found.inav[0].deepcopy()
+    spectrum.data = full[used[0] : used[-1] + 1]
+    del spectrum.metadata.Signal.Noise_properties, spectrum.metadata.Phases
+    title = found.metadata.General.title.removeprefix("Phase spectra of ")
+    spectrum.metadata.General.title = f"{QUANTITY} of {title}"
+    spectrum.metadata.Signal.quantity = QUANTITY
+    return spectrum

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+r"""What the counts cannot tell apart: factorisations as likely as the one found.
+
+Moving part of a spectrum into another one and the counts along with it,
+:math:`h_a \leftarrow (h_a - t h_b) / (1 - t)`, leaves :math:`W H` as it is, until an
+entry of W or H meets zero. How far that goes is walked here, for every ordered
+pair (a, b) and both ways, with *all* of W and H free to follow: the counts of
+phase a in the pixels where phase b is strong,
+
+.. math:: F_{ab} = \sum_i s_{ib} w_{ia}, \qquad s_{ib} = (f_{ib} / \max_i f_{ib})^{16},
+
+f the fractions of each pixel's counts, are made ever smaller, or larger, by
+minimising :math:`D + \lambda F` with rising :math:`\lambda`, each time from the last
+solution; and so is the sum over all a other than b. Solutions are kept while they
+are as likely as the best one. That the path is free makes it the profile
+likelihood of F, and long moves of several phases at once come with it. It is the
+idea of MCR-BANDS [1]_ [2]_ with the likelihood in place of a tolerance, and
+without the detour of k x k mixing matrices, which clipped noise stops at once.
+
+*As likely* is a likelihood-ratio test,
+
+.. math:: D - D_{min} \le \tfrac12 \chi^2_{1 + n_{min} - n}(confidence),
+
+with n the number of entries of W and H above zero. One degree of freedom is that
+of the walk. The others are entries that became zero on the way: each of them had
+explained half a nat of noise on average, so that the likelihood favours
+mixtures, which have no zeros, over phases that are absent from some pixels and
+channels. With :math:`\chi^2_1` alone a phase of 1 % of the counts is excluded from
+where it truly is (compare the adjusted profile likelihood [3]_). Errors of the
+model are not part of it.
+
+References
+----------
+.. [1] P. J. Gemperline, Anal. Chem. 71 (1999) 5398. https://doi.org/10.1021/ac990648y
+.. [2] R. Tauler, J. Chemometrics 15 (2001) 627. https://doi.org/10.1002/cem.654
+.. [3] D. R. Cox, N. Reid, J. R. Stat. Soc. B 49 (1987) 1.
+   https://doi.org/10.1111/j.2517-6161.1987.tb01422.x
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import chi2
+
+from hyperspy_psnmf.kernels.newton import RowTerms, solve_rows
+from hyperspy_psnmf.kernels.score import divergence
+from hyperspy_psnmf.kernels.threads import is_csr, run_blocks
+from hyperspy_psnmf.nmf.counts import total_counts
+from hyperspy_psnmf.nmf.solve import poisson_nmf
+
+SHARPNESS = 16  # of s: the purest pixels count, where a phase may be truly absent
+FIRST, GROWTH, LAST = 30.0, 10**0.5, 1e6  # lambda, in nats for all counts of the map
+BISECTIONS = 2
+NEWTON_STEPS = 2  # per alternation
+MAX_ITER = 200
+SMALL, PATIENCE = 0.02, 3  # nats an alternation; that often running
+SHORTEST_STEP, STEP_GROWTH, MAX_TRIES = 0.1, 3.0, 8  # of the extrapolation
+AT_ZERO = 1e-6  # share of a row's or a channel's counts
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A factorisation.
+
+    Attributes
+    ----------
+    W : ndarray of shape (n_rows, n_components)
+        Loadings in counts; each row adds up to its counts.
+    H : ndarray of shape (n_components, n_channels)
+        Spectra of unit sum.
+    divergence : float
+        In nats.
+    n_free : int
+        Entries of W and of the free rows of H that are above zero.
+    """
+
+    W: np.ndarray
+    H: np.ndarray
+    divergence: float
+    n_free: int
+
+    def is_as_likely(self, best: "Solution", confidence: float) -> bool:
+        """Tell whether a likelihood-ratio test does not prefer `best`."""
+        degrees = 1 + max(0, best.n_free - self.n_free)
+        return self.divergence - best.divergence <= chi2.ppf(confidence, degrees) / 2
+
+
+def equally_likely(
+    X, H: np.ndarray, *, confidence: float = 0.95, n_fixed: int = 0, n_jobs: int | None = 1
+) -> list[Solution]:
+    """Return factorisations that are as likely as the one that `H` leads to.
+
+    Parameters
+    ----------
+    X : ndarray or csr_array of shape (n_rows, n_channels)
+        Counts of a map binned in space and energy.
+    H : ndarray of shape (n_components, n_channels)
+        Spectra found.
+    confidence : float
+        Between 0 and 1.
+    n_fixed : int
+        The first `n_fixed` spectra are known.
+    n_jobs : int or None
+        Threads; None is all cores.
+
+    Returns
+    -------
+    list of Solution
+        The most likely one first.
+    """
+    # Binned maps are small: the walks share the threads, not the rows.
+    problem = _Problem(X, n_fixed)
+    fit = poisson_nmf(X, H, n_fixed=n_fixed, n_jobs=n_jobs)
+    start = problem.describe(fit.W, fit.H)
+    found = [start]
+    if 1 < len(H) > n_fixed:
+        walks = run_blocks(
+            lambda weights: _walk(problem, start, weights, confidence),
+            list(_directions(start.W)),
+            n_jobs,
+        )
+        found += [solution for walk in walks for solution in walk]
+    # On its way a walk may pass a better optimum than the one it started from.
+    best = min(found, key=lambda solution: solution.divergence)
+    likely = [solution for solution in found if solution.is_as_likely(best, confidence)]
+    return sorted(likely, key=lambda solution: solution.divergence)
+
+
+def _directions(W):
+    """Yield the weights of loadings in F for every walk."""
+    k = W.shape[1]
+    total = W.sum(axis=1, keepdims=True)
+    fractions = np.divide(W, total, out=np.zeros_like(W), where=total > 0)
+    strong = (fractions / np.maximum(fractions.max(axis=0), 1e-300)) ** SHARPNESS
+    one = np.eye(k, dtype=bool)
+    for b in range(k):
+        lessened = {tuple(one[a]) for a in range(k)}
+        # Rows add up to their counts: less of all others is more of a.
+        lessened |= {tuple(~one[a]) for a in range(k)}
+        for phases in sorted(lessened):
+            yield strong[:, [b]] * np.array(phases)
+
+
+def _walk(problem, start, weights, confidence):
+    """Return the solutions on the way, until one is not likely enough."""
+    found, price = [start], FIRST / problem.n_counts
+    while price * problem.n_counts < LAST:
+        further = problem.settle(found[-1], price * weights)
+        if not further.is_as_likely(start, confidence):
+            break
+        found.append(further)
+        price *= GROWTH
+    else:
+        return found[1:]
+    step = GROWTH
+    for _ in range(BISECTIONS):
+        step **= 0.5
+        further = problem.settle(found[-1], price / step * weights)
+        if further.is_as_likely(start, confidence):
+            found.append(further)
+        else:
+            price /= step
+    return found[1:]
+
+
+class _Problem:
+    """The counts in both orientations, and the solver with a price on loadings."""
+
+    def __init__(self, X, n_fixed):
+        self.X = X
+        self.Xt = X.T.tocsr() if is_csr(X) else np.ascontiguousarray(X.T)
+        self.n_fixed = n_fixed
+        self.row_counts = total_counts(X, axis=1)
+        self.channel_counts = total_counts(X, axis=0)
+        self.n_counts = float(self.row_counts.sum()) or 1.0
+
+    def describe(self, W, H):
+        total = W.sum(axis=1)
+        scale = np.divide(self.row_counts, total, out=np.zeros_like(total), where=total > 0)
+        W = W * scale[:, None]
+        free = (W.sum(axis=0)[:, None] * H)[self.n_fixed :]
+        n_free = np.count_nonzero(AT_ZERO * self.row_counts[:, None] < W)
+        n_free += np.count_nonzero(free > AT_ZERO * self.channel_counts)
+        return Solution(W, H, self.divergence(W, H), n_free)
+
+    def divergence(self, W, H):
+        return divergence(self.X, W, np.ascontiguousarray(H.T))
+
+    def settle(self, start, prices):
+        """Minimise the objective of `loss` from a solution."""
+        new = start.W, start.H
+        best, loss, step, n_small = new, self.loss(*new, prices), 1.0, 0
+        for _ in range(MAX_ITER):
+            old, new = new, self.alternate(*best, prices)
+            before = loss
+            best, loss, step = self.extrapolate(new, old, step, prices)
+            n_small = n_small + 1 if before - loss < SMALL else 0
+            if n_small == PATIENCE:
+                break
+        return self.describe(*best)
+
+    def loss(self, W, H, prices):
+        # D + prices . W at the best scale of W, up to a constant.
+        W = W * (self.n_counts / max(W.sum(), 1e-300))
+        return self.divergence(W, H) + self.n_counts * np.log1p((prices * W).sum() / self.n_counts)
+
+    def alternate(self, W, H, prices):
+        options = {"max_iter": NEWTON_STEPS, "tol": 1e-5}
+        B = np.ascontiguousarray(H.T)
+        terms = RowTerms(prices, np.zeros_like(prices))
+        W, _ = solve_rows(self.X, B, W, terms=terms, **options)
+        each = np.broadcast_to((prices * W).sum(axis=0), B.shape)
+        terms = RowTerms(each, np.zeros(B.shape))
+        B, _ = solve_rows(self.Xt, W, B, n_fixed=self.n_fixed, terms=terms, **options)
+        return self.normalise(W, B.T)
+
+    def normalise(self, W, H):
+        scale = H.sum(axis=1)
+        scale[: self.n_fixed] = 1.0
+        scale[scale == 0] = 1.0
+        return W * scale, H / scale[:, None]
+
+    def extrapolate(self, new, old, step, prices):
+        """Follow the last change as long as the loss falls; return where, loss and step."""
+        best, best_step, turned = new, 0.0, False
+        lowest = self.loss(*new, prices)
+        for _ in range(MAX_TRIES):
+            point = [np.maximum(n + step * (n - o), 0.0) for n, o in zip(new, old, strict=True)]
+            point[1][: self.n_fixed] = new[1][: self.n_fixed]
+            point = self.normalise(*point)
+            loss = self.loss(*point, prices)
+            if loss < lowest:
+                best, lowest, best_step = point, loss, step
+                if turned:
+                    break
+                step *= STEP_GROWTH
+            elif best_step or step < SHORTEST_STEP:
+                break
+            else:
+                turned, step = True, step / STEP_GROWTH
+        return best, lowest, max(best_step or step, SHORTEST_STEP)

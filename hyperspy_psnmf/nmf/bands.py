@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bands that hold all factorisations as likely as the one found, and sampling noise.
+
+`ambiguity` finds the factorisations on counts binned in energy too. Here their
+spectra come back at full energy, by the convex problem with the loadings held,
+and each gets the standard errors of spectra that belong to those loadings.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import norm
+
+from hyperspy_psnmf.nmf.ambiguity import Solution
+from hyperspy_psnmf.nmf.bins import spread_spectra
+from hyperspy_psnmf.nmf.solve import solve_loadings, solve_spectra
+
+
+@dataclass(frozen=True)
+class Alternatives:
+    """Factorisations that the counts cannot tell apart; the first is the one found.
+
+    Attributes
+    ----------
+    counts : ndarray of shape (n_alternatives, n_components)
+        Counts of each component.
+    spectra : ndarray of shape (n_alternatives, n_components, n_channels)
+        Of unit sum.
+    errors : ndarray of shape (n_alternatives, n_components, n_channels)
+        Standard errors of the spectra, given the loadings.
+    """
+
+    counts: np.ndarray
+    spectra: np.ndarray
+    errors: np.ndarray
+
+    def counts_band(self, confidence: float) -> np.ndarray:
+        """Return lowest and highest counts, of shape (n_components, 2)."""
+        noise = norm.ppf((1 + confidence) / 2) * np.sqrt(self.counts)
+        return _envelope(self.counts - noise, self.counts + noise)
+
+    def spectra_band(self, confidence: float) -> np.ndarray:
+        """Return lowest and highest spectra, of shape (n_components, n_channels, 2)."""
+        noise = norm.ppf((1 + confidence) / 2) * self.errors
+        return _envelope(self.spectra - noise, self.spectra + noise)
+
+
+def _envelope(low, high):
+    return np.stack([np.maximum(low.min(axis=0), 0.0), high.max(axis=0)], axis=-1)
+
+
+def alternatives(
+    X,
+    H: np.ndarray,
+    solutions: list[Solution],
+    energy_binning: int,
+    *,
+    n_fixed: int = 0,
+    n_jobs: int | None = 1,
+) -> Alternatives:
+    """Return the factorisation found and its alternatives at full energy.
+
+    Parameters
+    ----------
+    X : ndarray or csr_array of shape (n_rows, n_channels)
+        Counts of the map binned in space.
+    H : ndarray of shape (n_components, n_channels)
+        Spectra found, of unit sum.
+    solutions : list of Solution
+        From `equally_likely`, on channels summed by `energy_binning`.
+    energy_binning : int
+        Channels summed there.
+    n_fixed : int
+        The first `n_fixed` spectra are known.
+    n_jobs : int or None
+        Threads; None is all cores.
+    """
+    pairs = [(solve_loadings(X, H, n_jobs=n_jobs), H)]
+    for solution in _extreme(solutions):
+        start = spread_spectra(solution.H, energy_binning, H.shape[1])
+        start[:n_fixed] = H[:n_fixed]
+        pairs.append(solve_spectra(X, solution.W, start, n_fixed=n_fixed, n_jobs=n_jobs))
+    return Alternatives(
+        np.array([W.sum(axis=0) for W, _ in pairs]),
+        np.array([H for _, H in pairs]),
+        np.array([sampling_errors(W, H, n_fixed=n_fixed) for W, H in pairs]),
+    )
+
+
+def _extreme(solutions):
+    """Return those on the border of any band: the others would not widen it."""
+    values = np.array([np.hstack([s.W.sum(axis=0), s.H.ravel()]) for s in solutions])
+    # What differs in the last digits only is no border.
+    differs = np.ptp(values, axis=0) > 1e-3 * values.max(axis=0)
+    border = np.hstack([values.argmin(axis=0)[differs], values.argmax(axis=0)[differs]])
+    return [solutions[i] for i in np.unique(np.append(border, 0))]
+
+
+def sampling_errors(W, H, *, n_fixed: int = 0) -> np.ndarray:
+    r"""Return the standard errors of spectra, given the loadings.
+
+    From the expected information of each channel, :math:`W^T diag(1/\mu) W`; with
+    half a count more than expected in each channel, so that a channel which
+    expects none is not known exactly.
+
+    Parameters
+    ----------
+    W : ndarray of shape (n_rows, n_components)
+        Loadings in counts.
+    H : ndarray of shape (n_components, n_channels)
+        Spectra of unit sum; those of the first `n_fixed` have no error.
+    n_fixed : int
+        Number of known spectra.
+    """
+    free = W[:, n_fixed:]
+    share = W.sum(axis=1) / max(W.sum(), 1.0)
+    mu = W @ H + 0.5 * share[:, None]
+    n = free.shape[1]
+    products = np.einsum("ia,ib->iab", free, free).reshape(len(W), n * n)
+    weight = np.divide(1.0, mu, out=np.zeros_like(mu), where=mu > 0)
+    information = (weight.T @ products).reshape(H.shape[1], n, n)
+    scale = np.maximum(np.trace(information, axis1=1, axis2=2), 1e-300)
+    covariance = np.linalg.inv(information + 1e-12 * scale[:, None, None] * np.eye(n))
+    errors = np.zeros(H.shape)
+    variances = np.diagonal(covariance, axis1=1, axis2=2).T
+    # A spectrum of unit sum; without counts nothing else is known.
+    errors[n_fixed:] = np.sqrt(np.clip(variances, 0.0, 1.0))
+    return errors

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+r"""Does the model fit? Deviance of rows and channels, over what Poisson counts would have.
+
+The deviance :math:`d = 2 \sum x \log(x / \mu) - x + \mu` has about one unit per
+entry where counts are many [1]_. In a map most entries expect less than one
+count, and there the mean of Poisson counts' deviance is far from one. With
+:math:`E[x] = \mu` it is
+
+.. math:: E[d](\mu) = 2 (E[x \log x] - \mu \log \mu),
+
+tabulated here once. What parameters fitted to the same counts take away is
+subtracted, one unit each [1]_; those of the loadings are shared out among
+channels, and those of the spectra among rows, by their leverage on the mean
+spectrum and on the total map. So a model that fits reads about 1 everywhere.
+
+References
+----------
+.. [1] P. McCullagh, J. A. Nelder, Generalized Linear Models, 2nd ed. (1989),
+   sections 2.3 and 4.4. https://doi.org/10.1201/9780203753736
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from hyperspy_psnmf.kernels.expected import sum_tabulated
+from hyperspy_psnmf.kernels.score import score
+from hyperspy_psnmf.kernels.threads import is_csr
+from hyperspy_psnmf.nmf.counts import total_counts
+
+LARGEST = 64.0  # counts; beyond, E[d] is 1 to 0.3 %
+N_VALUES = 1 << 15
+TAIL = 200  # counts that an expectation of LARGEST never brings
+UNFORESEEN = 1e-6  # share of the mean spectrum in each row, lest a deviance be infinite
+
+
+@dataclass(frozen=True)
+class Goodness:
+    """Deviance per degree of freedom.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n_rows,)
+        NaN where a row expects no more deviance than its parameters take.
+    channels : ndarray of shape (n_channels,)
+        The same of every channel.
+    total : float
+        Of all entries together.
+    """
+
+    rows: np.ndarray
+    channels: np.ndarray
+    total: float
+
+
+def goodness_of_fit(X, W, H, *, n_jobs: int | None = 1) -> Goodness:
+    """Return the deviance per degree of freedom of a Poisson model.
+
+    Parameters
+    ----------
+    X : ndarray or csr_array of shape (n_rows, n_channels)
+        Counts.
+    W : ndarray of shape (n_rows, n_components)
+        Loadings, in counts.
+    H : ndarray of shape (n_components, n_channels)
+        Spectra of unit sum.
+    n_jobs : int or None
+        Threads; None is all cores.
+    """
+    n_in_row, n_in_channel = np.count_nonzero(W, axis=1), np.count_nonzero(H, axis=0)
+    V, B = _with_unforeseen(X, W, H)
+    Xt = X.T.tocsr() if is_csr(X) else np.ascontiguousarray(X.T)
+    rows, channels = (2 * score(*problem, n_jobs=n_jobs)[1] for problem in ((X, V, B), (Xt, B, V)))
+    expected = sum_tabulated(V, B, _expected_deviances(), LARGEST, n_jobs=n_jobs)
+    in_rows = n_in_row + n_in_channel.sum() * _leverages(W, H.sum(axis=1))
+    in_channels = n_in_channel + n_in_row.sum() * _leverages(H.T, W.sum(axis=0))
+    return Goodness(
+        _per_degree(rows, expected[0] - in_rows),
+        _per_degree(channels, expected[1] - in_channels),
+        float(_per_degree(rows.sum(), expected[0].sum() - in_rows.sum())),
+    )
+
+
+def expected_deviance(mu) -> np.ndarray:
+    """Return the mean deviance of Poisson counts that expect `mu`."""
+    table = _expected_deviances()
+    position = np.sqrt(np.minimum(mu, LARGEST) / LARGEST) * (N_VALUES - 1)
+    return np.interp(position, np.arange(N_VALUES), table)
+
+
+@cache
+def _expected_deviances():
+    mu = LARGEST * np.linspace(0.0, 1.0, N_VALUES) ** 2
+    probability, x_log_x = np.exp(-mu), np.zeros(N_VALUES)
+    for x in range(1, TAIL):
+        probability *= mu / x
+        x_log_x += probability * (x * np.log(x))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return 2 * np.where(mu > 0, x_log_x - mu * np.log(mu), 0.0)
+
+
+def _with_unforeseen(X, W, H):
+    """Return loadings and spectra (as columns) that expect something at every count."""
+    rows, channels = total_counts(X, axis=1), total_counts(X, axis=0)
+    mean = channels / max(channels.sum(), 1.0)
+    V = np.hstack([W * (1 - UNFORESEEN), UNFORESEEN * rows[:, None]])
+    return V, np.ascontiguousarray(np.vstack([H, mean]).T)
+
+
+def _leverages(B, scale):
+    """Return the share of each row of a basis in fits to its weighted sum."""
+    mean = B @ scale
+    weighted = np.divide(B, mean[:, None], out=np.zeros(B.shape), where=mean[:, None] > 0)
+    leverages = np.einsum("jk,kl,jl->j", weighted, np.linalg.pinv(B.T @ weighted), B)
+    return leverages / max(leverages.sum(), 1e-300)
+
+
+def _per_degree(deviance, degrees):
+    return np.where(degrees > 0, deviance / np.where(degrees > 0, degrees, 1.0), np.nan)

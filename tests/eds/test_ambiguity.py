@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bands on signals: shapes, metadata, masks, saving, other algorithms, bad arguments."""
+
+import warnings
+
+import hyperspy.api as hs
+import numpy as np
+import pytest
+
+FACTORS = {"Mg_Ka": 1.1, "Si_Ka": 1.0, "Fe_La": 1.4}
+
+
+@pytest.fixture(scope="module")
+def result(unmixed):
+    return unmixed.deepcopy().psnmf.ambiguity(factors=FACTORS)
+
+
+def assert_around(result, slack=1e-9):
+    """What was found lies inside its own bands."""
+    assert (result.spectra_low.data <= result.spectra.data + slack).all()
+    assert (result.spectra.data <= result.spectra_high.data + slack).all()
+    assert (result.counts_band[:, 0] <= result.counts).all()
+    assert (result.counts <= result.counts_band[:, 1]).all()
+
+
+def test_bands_are_signals_like_the_phases_spectra(unmixed, result):
+    spectra = unmixed.psnmf.phase_spectra()
+    for band in (result.spectra, result.spectra_low, result.spectra_high):
+        assert type(band) is type(spectra)
+        assert band.axes_manager.shape == spectra.axes_manager.shape == (3, 310)
+        assert band.axes_manager[-1].scale == spectra.axes_manager[-1].scale
+        assert band.metadata.Sample.xray_lines == spectra.metadata.Sample.xray_lines
+        assert band.metadata.Phases.names == unmixed.psnmf.names
+    np.testing.assert_allclose(result.spectra.data, spectra.data)
+    assert "Lowest" in result.spectra_low.metadata.General.title
+    assert result.counts_band.shape == (3, 2)
+    assert result.n_alternatives > 3
+    assert_around(result)
+
+
+def test_compositions_lie_inside_their_bands(result):
+    assert set(result.compositions) == set(result.compositions_band) == {"Mg", "Si", "Fe"}
+    for element, found in result.compositions.items():
+        low, high = result.compositions_band[element].T
+        assert found.shape == low.shape == (3,)
+        assert (low - 1e-6 <= found).all()
+        assert (found <= high + 1e-6).all()
+        assert (low >= 0).all()
+        assert (high <= 100).all()
+
+
+def test_the_table_names_phases_and_elements(result):
+    text = str(result.table())
+    assert text == repr(result)
+    assert "95 %" in text
+    for word in ("Phase 0", "Phase 2", "Counts", "Fe (at%)", f"{result.counts[0]:.0f}"):
+        assert word in text
+
+
+def test_the_signal_is_left_alone_and_results_repeat(unmixed_copy, state, result):
+    before = state(unmixed_copy)
+    again = unmixed_copy.psnmf.ambiguity(factors=FACTORS)
+    assert state(unmixed_copy) == before
+    np.testing.assert_array_equal(again.spectra_high.data, result.spectra_high.data)
+    np.testing.assert_array_equal(again.compositions_band["Fe"], result.compositions_band["Fe"])
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_it_works_after_saving_and_loading(unmixed, result, tmp_path, lazy):
+    unmixed.save(tmp_path / "map.hspy")
+    loaded = hs.load(tmp_path / "map.hspy", lazy=lazy)
+    found = loaded.psnmf.ambiguity()
+    np.testing.assert_allclose(found.counts_band, result.counts_band, rtol=1e-6)
+    assert found.compositions == {}
+    loaded.close_file() if lazy else None
+
+
+def test_masks_stay_masked(grains, unmix, navigation_mask, signal_mask):
+    unmix(grains, navigation_mask=navigation_mask, signal_mask=signal_mask)
+    result = grains.psnmf.ambiguity()
+    assert result.spectra_high.axes_manager.shape == (3, 301)  # nine cut off at the end
+    inside = np.zeros(301, bool)
+    inside[120 - 9 : 131 - 9] = True
+    assert not result.spectra_high.data[:, inside].any()
+    assert (result.spectra_high.data[:, ~inside].sum(axis=0) > 0).all()
+    assert result.counts_band[:, 0].sum() < grains.data[:, 4:].sum()
+    assert_around(result)
+
+
+def test_known_phases_have_no_band(grains, unmix):
+    truth = grains.metadata.Truth.factors.T
+    unmix(grains, fixed_spectra=truth[:2])
+    result = grains.psnmf.ambiguity()
+    np.testing.assert_allclose(result.spectra_low.data[:2], result.spectra_high.data[:2])
+    assert (result.spectra_low.data[2] < result.spectra_high.data[2]).any()
+    unmix(grains, fixed_spectra=truth)
+    np.testing.assert_allclose(
+        grains.psnmf.ambiguity().spectra_low.data, grains.psnmf.phase_spectra().data
+    )
+
+
+def test_sem_maps(sem, unmix):
+    result = unmix(sem, 2).psnmf.ambiguity(confidence=0.8)
+    assert type(result.spectra_low).__name__ == "EDSSEMSpectrum"
+    assert result.counts_band.shape == (2, 2)
+    assert "80 %" in repr(result)
+
+
+def test_a_single_phase_and_a_line_scan(grains, unmix):
+    line = grains.inav[:, 3].deepcopy()
+    result = unmix(line, 1, binning=1).psnmf.ambiguity()
+    assert result.counts == pytest.approx(line.data.sum())
+    assert_around(result)
+
+
+def test_hyperspys_own_nmf_has_bands_too(grains):
+    grains.change_dtype(float)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        grains.decomposition(
+            algorithm="NMF",
+            output_dimension=3,
+            normalize_poissonian_noise=False,
+            navigation_mask=None,
+            print_info=False,
+        )
+    result = grains.psnmf.ambiguity()
+    assert (result.counts_band[:, 0] < result.counts_band[:, 1]).all()
+    assert result.spectra_low.axes_manager.shape == (3, 310)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "error", "match"),
+    [
+        ({"confidence": 0}, ValueError, "confidence"),
+        ({"confidence": 1}, ValueError, "confidence"),
+        ({"confidence": 95}, ValueError, "confidence"),
+        ({"confidence": float("nan")}, ValueError, "confidence"),
+        ({"confidence": "high"}, TypeError, "confidence"),
+        ({"confidence": True}, TypeError, "confidence"),
+        ({"factors": [1.0, 2.0]}, TypeError, "factors"),
+        ({"factors": {"Fe_Ka": "a", "Si_Ka": 1}}, TypeError, "factors"),
+        ({"factors": {"Fe_Kx": 1.0, "Si_Ka": 1.0}}, ValueError, "factors: Fe_Kx"),
+        ({"factors": {"U_La": 1.0, "Si_Ka": 1.0}}, ValueError, "factors: U_La"),
+        ({"factors": {"Si_Ka": 1.0}}, ValueError, "^factors"),
+        ({"factors": {}}, ValueError, "^factors"),
+    ],
+    ids=str,
+)
+def test_bad_arguments_are_named_before_any_work(unmixed, monkeypatch, kwargs, error, match):
+    def work(*args, **kwargs):
+        raise AssertionError("counts were read")
+
+    monkeypatch.setattr("hyperspy_psnmf.eds.ambiguity.read_decomposed", work)
+    with pytest.raises(error, match=match):
+        unmixed.psnmf.ambiguity(**kwargs)
+
+
+def test_compositions_are_for_thin_specimens(sem, unmix):
+    unmix(sem, 2)
+    with pytest.raises(TypeError, match="factors need an EDS_TEM map"):
+        sem.psnmf.ambiguity(factors={"Al_Ka": 1.0, "Cu_La": 1.2})
+
+
+@pytest.mark.parametrize("method", ["ambiguity", "residuals"])
+def test_a_cropped_map_and_one_without_a_decomposition_are_refused(unmixed_copy, method, grains):
+    with pytest.raises(RuntimeError, match="no factors and loadings yet"):
+        getattr(grains.psnmf, method)()
+    cropped = unmixed_copy.inav[:7, :]
+    cropped.learning_results = unmixed_copy.learning_results
+    with pytest.raises(RuntimeError, match="cropped"):
+        getattr(cropped.psnmf, method)()

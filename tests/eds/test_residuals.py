@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Residuals as signals: about 1 for a good fit, more where something is missing."""
+
+import hyperspy.api as hs
+import numpy as np
+import pytest
+
+
+def test_a_good_fit_reads_one_everywhere(unmixed):
+    result = unmixed.psnmf.residuals()
+    assert result.total == pytest.approx(1, abs=0.01)
+    assert np.nanmean(result.map.data) == pytest.approx(1, abs=0.01)
+    assert np.nanmean(result.spectrum.data) == pytest.approx(1, abs=0.02)
+
+
+def test_they_have_the_axes_of_the_map_and_of_its_spectra(unmixed):
+    result = unmixed.psnmf.residuals()
+    assert result.map.data.shape == (20, 26)
+    assert [a.name for a in result.map.axes_manager.signal_axes] == ["x", "y"]
+    assert result.map.axes_manager.signal_axes[0].scale == unmixed.axes_manager[0].scale
+    assert type(result.spectrum) is type(unmixed)
+    assert result.spectrum.axes_manager.shape == (310,)
+    assert result.spectrum.axes_manager[-1].offset == unmixed.axes_manager[-1].offset
+    for signal in (result.map, result.spectrum):
+        assert signal.metadata.Signal.quantity == "Deviance per degree of freedom"
+        assert signal.metadata.General.title.endswith(unmixed.metadata.General.title)
+    assert "Sample" in result.spectrum.metadata
+
+
+def test_a_line_that_belongs_to_no_phase_stands_out(grains, unmix):
+    grains.data[5, 7, 250:253] += 60
+    unmix(grains)
+    result = grains.psnmf.residuals()
+    assert np.unravel_index(np.nanargmax(result.map.data), (20, 26)) == (5, 7)
+    assert 250 <= np.nanargmax(result.spectrum.data) <= 252
+
+
+def test_a_phase_too_few_is_seen(grains, unmix):
+    one = unmix(grains, 1).psnmf.residuals()
+    assert one.total > 1.02 * unmix(grains, 2).psnmf.residuals().total
+
+
+def test_what_was_masked_is_nan(grains, unmix, navigation_mask, signal_mask):
+    unmix(grains, navigation_mask=navigation_mask, signal_mask=signal_mask)
+    result = grains.psnmf.residuals()
+    assert np.isnan(result.map.data[:, :4]).all()
+    assert np.isfinite(result.map.data[:, 4:]).all()
+    assert result.spectrum.axes_manager.shape == (301,)
+    assert np.isnan(result.spectrum.data[111:122]).all()
+    assert np.isfinite(result.spectrum.data[:111]).all()
+    assert result.total == pytest.approx(1, abs=0.02)
+
+
+def test_lazy_saved_and_unfolded_maps_give_the_same(unmixed, tmp_path):
+    expected = unmixed.psnmf.residuals()
+    unmixed.save(tmp_path / "map.hspy")
+    lazy = hs.load(tmp_path / "map.hspy", lazy=True)
+    np.testing.assert_allclose(lazy.psnmf.residuals().map.data, expected.map.data)
+    lazy.close_file()
+    flat = unmixed.deepcopy()
+    flat.unfold_navigation_space()
+    np.testing.assert_allclose(flat.psnmf.residuals().map.data, expected.map.data.ravel())
+    assert flat.psnmf.ambiguity().counts_band.shape == (3, 2)
+
+
+def test_a_series_has_a_map_of_three_axes(grains, unmix):
+    series = unmix(hs.stack([grains, grains]))
+    assert series.psnmf.residuals().map.data.shape == (2, 20, 26)
+
+
+def test_the_signal_is_left_alone(unmixed_copy, state):
+    before = state(unmixed_copy)
+    unmixed_copy.psnmf.residuals()
+    assert state(unmixed_copy) == before

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Standard errors and upper limits as signals."""
+
+import hyperspy.api as hs
+import numpy as np
+import pytest
+
+from hyperspy_psnmf.eds.uncertainty import find_upper_limits, intensity_errors, standard_errors
+
+
+def test_maps_of_errors_are_like_maps_of_phases(unmixed):
+    errors, maps = standard_errors(unmixed), unmixed.psnmf.phase_maps()
+    assert errors.data.shape == (3, 20, 26)
+    assert str(errors.axes_manager) == str(maps.axes_manager)
+    assert errors.metadata.Phases.names == unmixed.psnmf.names
+    assert errors.metadata.Signal.quantity == "Standard error in counts"
+    assert errors.metadata.General.title.endswith(unmixed.metadata.General.title)
+    np.testing.assert_array_equal(np.isnan(errors.data), maps.data == 0)
+
+
+def test_errors_are_about_those_of_counts(unmixed):
+    errors, maps = standard_errors(unmixed).data, unmixed.psnmf.phase_maps().data
+    strong = maps > 200
+    assert (errors[strong] > 0.9 * np.sqrt(maps[strong])).all()
+    assert np.median(errors[strong] / np.sqrt(maps[strong])) < 3
+
+
+def test_a_loading_has_either_a_sigma_or_a_limit(unmixed):
+    errors, limits = standard_errors(unmixed), find_upper_limits(unmixed)
+    assert (np.isnan(errors.data) != np.isnan(limits.data)).all()
+    assert limits.data.shape == (3, 20, 26)
+    assert "95 %" in limits.metadata.Signal.quantity
+    less = find_upper_limits(unmixed, confidence=0.68)
+    at_zero = np.isfinite(limits.data)
+    assert (less.data[at_zero] < limits.data[at_zero]).all()
+
+
+def test_spectra_that_are_estimates_add_to_the_errors(unmixed):
+    given, all_of_it = standard_errors(unmixed), standard_errors(unmixed, given_spectra=False)
+    np.testing.assert_array_equal(np.isnan(given.data), np.isnan(all_of_it.data))
+    assert np.nanmin(all_of_it.data - given.data) >= 0
+    assert np.nanmean(all_of_it.data) > 1.05 * np.nanmean(given.data)
+
+
+def test_errors_of_spectra_are_like_the_spectra(unmixed):
+    errors, spectra = standard_errors(unmixed, of="spectra"), unmixed.psnmf.phase_spectra()
+    assert type(errors) is type(spectra)
+    assert errors.data.shape == (3, 310)
+    assert "Noise_properties" not in errors.metadata.Signal
+    # No better than if all counts of a channel were known to be the phase's.
+    strong = spectra.data > 50
+    ratio = errors.data[strong] / np.sqrt(spectra.data[strong])
+    assert ratio.min() > 0.95
+    assert np.median(ratio) < 3
+
+
+def test_errors_of_the_model_are_like_the_map(unmixed):
+    errors = standard_errors(unmixed, of="model")
+    assert type(errors) is type(unmixed)
+    assert str(errors.axes_manager) == str(unmixed.axes_manager)
+    results = unmixed.learning_results
+    model = (results.loadings @ results.factors.T).reshape(20, 26, 310)
+    # Far below the noise of the counts, for k numbers stand for all channels.
+    strong = model > 3
+    assert np.median(errors.data[strong] / np.sqrt(model[strong])) < 0.4
+
+
+def test_errors_of_intensities_know_of_correlations(unmixed):
+    total = intensity_errors(unmixed, np.ones(3))
+    counts = unmixed.data.sum(axis=-1).ravel()
+    np.testing.assert_allclose(total, np.sqrt(counts), rtol=0.01)
+    independent = np.sqrt(np.nansum(standard_errors(unmixed).data ** 2, axis=0)).ravel()
+    assert np.mean(independent) > 1.2 * np.mean(total)
+    assert intensity_errors(unmixed, np.ones((3, 4))).shape == (520, 4)
+
+
+def test_what_was_masked_is_nan(grains, unmix, navigation_mask, signal_mask):
+    unmix(grains, navigation_mask=navigation_mask, signal_mask=signal_mask)
+    for maps in (
+        standard_errors(grains),
+        standard_errors(grains, given_spectra=False),
+        find_upper_limits(grains),
+    ):
+        assert np.isnan(maps.data[:, :, :4]).all()
+        assert np.isfinite(maps.data[:, :, 4:]).any()
+    spectra = standard_errors(grains, of="spectra").data
+    assert spectra.shape == (3, 301)
+    assert np.isnan(spectra[:, 111:122]).all()
+    assert np.isfinite(spectra[:, :111]).all()
+    model = standard_errors(grains, of="model").data
+    assert model.shape == (20, 26, 301)
+    assert np.isnan(model[:, :4]).all()
+    assert np.isfinite(model[:, 4:, :111]).all()
+
+
+def test_an_empty_pixel_has_limits(grains, unmix):
+    grains.data[3, 5] = 0
+    unmix(grains)
+    assert np.isnan(standard_errors(grains).data[:, 3, 5]).all()
+    np.testing.assert_allclose(find_upper_limits(grains).data[:, 3, 5], 1.35, rtol=0.01)
+
+
+def test_known_spectra_have_no_errors(grains, unmix):
+    known = grains.metadata.Truth.factors.T[:1]
+    unmix(grains, fixed_spectra=known)
+    errors = standard_errors(grains, of="spectra").data
+    assert (errors[0] == 0).all()
+    assert (errors[1:] > 0).any(axis=1).all()
+
+
+def test_saved_lazy_and_unfolded_maps_give_the_same(unmixed, tmp_path):
+    calls = (
+        standard_errors,
+        find_upper_limits,
+        lambda s: standard_errors(s, of="spectra"),
+        lambda s: standard_errors(s, of="model"),
+    )
+    expected = [call(unmixed).data for call in calls]
+    unmixed.save(tmp_path / "map.hspy")
+    lazy = hs.load(tmp_path / "map.hspy", lazy=True)
+    for call, values in zip(calls, expected, strict=True):
+        found = call(lazy)
+        assert not found._lazy
+        np.testing.assert_allclose(found.data, values, rtol=1e-5)
+    lazy.close_file()
+    flat = unmixed.deepcopy()
+    flat.unfold_navigation_space()
+    np.testing.assert_allclose(standard_errors(flat).data, expected[0].reshape(3, 520))
+
+
+@pytest.mark.filterwarnings("ignore:Maximum number of iterations")
+def test_results_of_hyperspys_own_nmf_do_as_well(grains):
+    grains.change_dtype(float)
+    # Of EDS_TEM, these options would rescale the counts and mask all pixels.
+    grains.decomposition(
+        normalize_poissonian_noise=False,
+        navigation_mask=None,
+        algorithm="NMF",
+        output_dimension=3,
+        print_info=False,
+    )
+    errors, maps = standard_errors(grains).data, grains.psnmf.phase_maps().data
+    strong = maps > 200
+    assert np.isfinite(errors[strong]).all()
+    assert np.median(errors[strong] / np.sqrt(maps[strong])) < 5
+    limits = find_upper_limits(grains).data
+    assert np.isfinite(limits[np.isnan(errors)]).all()
+    assert (standard_errors(grains, of="spectra").data >= 0).all()
+
+
+def test_the_prior_that_was_noted_is_used(unmixed_copy):
+    without = standard_errors(unmixed_copy).data
+    record = unmixed_copy.learning_results.psnmf
+    loadings = unmixed_copy.learning_results.loadings
+    record["prior_weight"], record["prior_mode"] = np.full(520, 2.0), loadings
+    found = standard_errors(unmixed_copy).data
+    assert np.nanmean(found) < 0.8 * np.nanmean(without)
+
+
+def test_a_series_has_maps_of_three_axes(grains, unmix):
+    series = unmix(hs.stack([grains, grains]))
+    assert standard_errors(series).data.shape == (3, 2, 20, 26)
+    assert standard_errors(series, of="model").data.shape == (2, 20, 26, 310)
+
+
+def test_the_signal_is_left_alone(unmixed_copy, state):
+    before = state(unmixed_copy)
+    standard_errors(unmixed_copy)
+    standard_errors(unmixed_copy, of="spectra")
+    standard_errors(unmixed_copy, of="model")
+    find_upper_limits(unmixed_copy)
+    assert state(unmixed_copy) == before
+
+
+def test_bad_arguments_are_named(unmixed):
+    with pytest.raises(ValueError, match="of must be one of 'maps'"):
+        standard_errors(unmixed, of="loadings")
+    with pytest.raises(TypeError, match="given_spectra"):
+        standard_errors(unmixed, given_spectra="no")
+    with pytest.raises(ValueError, match="given_spectra=False is for of='maps'"):
+        standard_errors(unmixed, of="model", given_spectra=False)
+    with pytest.raises(ValueError, match="confidence must be above"):
+        find_upper_limits(unmixed, confidence=0.4)
+    with pytest.raises(TypeError, match="confidence"):
+        find_upper_limits(unmixed, confidence="high")
+
+
+def test_without_results_it_says_what_to_run(grains):
+    for call in (standard_errors, find_upper_limits):
+        with pytest.raises(RuntimeError, match="decomposition"):
+            call(grains)

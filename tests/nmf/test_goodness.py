@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from problems import both, planted, rows
+from scipy import stats
+from scipy.special import kl_div
+
+from hyperspy_psnmf.kernels.expected import sum_tabulated
+from hyperspy_psnmf.nmf.goodness import expected_deviance, goodness_of_fit
+from hyperspy_psnmf.nmf.solve import poisson_nmf, solve_loadings
+
+
+def mean_deviance(mu):
+    """Sum over what Poisson counts may come to."""
+    x = np.arange(500)
+    return (stats.poisson.pmf(x, mu) * 2 * kl_div(x, mu)).sum()
+
+
+@pytest.mark.parametrize("mu", [1e-5, 1e-3, 0.02, 0.3, 1.0, 2.5, 17.0, 63.0])
+def test_the_expected_deviance_is_that_of_poisson_counts(mu):
+    assert expected_deviance(mu) == pytest.approx(mean_deviance(mu), rel=1e-3)
+
+
+def test_the_expected_deviance_of_none_is_none_and_of_many_is_one():
+    assert expected_deviance(0.0) == 0
+    assert expected_deviance(1e5) == pytest.approx(1, abs=0.005)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 3])
+def test_sums_of_a_table_equal_numpy(n_jobs):
+    _, V, B = rows(n_rows=23, n_columns=11, k=3)
+    table, largest = np.cos(np.linspace(0, 3, 50)), 1.5
+    position = np.sqrt(V @ B.T / largest) * 49
+    expected = np.interp(position, np.arange(50), table)
+    assert (position > 49).any()  # beyond the table
+    by_row, by_column = sum_tabulated(V, B, table, largest, n_jobs=n_jobs)
+    np.testing.assert_allclose(by_row, expected.sum(axis=1), rtol=1e-10)
+    np.testing.assert_allclose(by_column, expected.sum(axis=0), rtol=1e-10)
+
+
+def fitted(counts, seed=0, k=3):
+    cube, W, H = planted(shape=(24, 31), n_channels=50, counts=counts, seed=seed)
+    X = cube.reshape(-1, 50)
+    return X, solve_loadings(X, H), H, W
+
+
+@pytest.mark.parametrize("counts", [15, 60, 1000, 20_000])
+def test_a_good_fit_reads_one_at_any_number_of_counts(counts):
+    X, W, H, _ = fitted(counts)
+    fit = poisson_nmf(X, H, W)
+    found = goodness_of_fit(X, fit.W, fit.H)
+    tolerance = 0.06 if counts < 100 else 0.015
+    assert found.total == pytest.approx(1, abs=tolerance)
+    assert np.nanmean(found.rows) == pytest.approx(1, abs=tolerance)
+    assert np.nanmean(found.channels) == pytest.approx(1, abs=tolerance)
+
+
+def test_the_naive_deviance_per_entry_does_not():
+    X, W, H, _ = fitted(15)
+    assert 2 * kl_div(X, W @ H).mean() < 0.8
+
+
+def test_a_row_and_a_channel_that_do_not_fit_stand_out():
+    X, _, H, _ = fitted(300)
+    X = X.copy()
+    X[100] = X[100, ::-1]  # another phase
+    X[:, 17] *= 3
+    found = goodness_of_fit(X, solve_loadings(X, H), H)
+    assert np.nanargmax(found.rows) == 100
+    assert np.nanargmax(found.channels) == 17
+    assert found.channels[17] > 2
+
+
+def test_a_missing_component_is_seen():
+    X, _, H, _ = fitted(300)
+    less = poisson_nmf(X, H[:2])
+    assert goodness_of_fit(X, less.W, less.H).total > 1.2
+
+
+def test_dense_equals_sparse_equals_threads():
+    X, W, H, _ = fitted(60)
+    expected, *others = (
+        goodness_of_fit(counts, W, H, n_jobs=n) for counts in both(X) for n in (1, 4)
+    )
+    for other in others:
+        np.testing.assert_allclose(other.rows, expected.rows, rtol=1e-10)
+        np.testing.assert_allclose(other.channels, expected.channels, rtol=1e-10)
+
+
+def test_what_no_component_explains_is_large_but_finite():
+    X, W, H, _ = fitted(300)
+    H, W = H.copy(), W.copy()
+    H[:, 9] = 0
+    W[5] = 0
+    found = goodness_of_fit(sp.csr_array(X), W, H)
+    assert 2 < found.channels[9] < np.inf
+    assert np.isfinite(found.total)
+
+
+def test_without_counts_there_is_nothing_to_tell():
+    X, W, H, _ = fitted(300)
+    X, H, W = np.pad(X, ((1, 0), (0, 1))), np.pad(H, ((0, 0), (0, 1))), np.pad(W, ((1, 0), (0, 0)))
+    found = goodness_of_fit(X, W, H)
+    assert np.isnan(found.rows[0])
+    assert np.isnan(found.channels[-1])
+    assert np.isfinite(found.rows[1:]).all()
+    assert np.isfinite(found.total)
