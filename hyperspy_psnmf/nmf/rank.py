@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+r"""How many components the counts can tell apart, by count splitting.
+
+Factorisations with 1, 2, 3, ... components are fitted to all folds of the counts but one
+and predict that one, see `splitting`. A component that is there lowers the held-out
+deviance; one that fits noise raises it, measured, by about :math:`2 p / (1 - p)` times its
+number of parameters, rows plus channels, with p the test's share of the counts. So bins much
+coarser than a factorisation wants pay twice: a weak phase is found that would drown in
+parameters, in a sixth of the time. Some hundred bins of pixels will do, and energy bins as
+wide as a line.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from hyperspy_psnmf.nmf.bins import PixelBins, bin_counts, choose_binning
+from hyperspy_psnmf.nmf.counts import total_counts
+from hyperspy_psnmf.nmf.solve import poisson_nmf
+from hyperspy_psnmf.nmf.splitting import Comparison, make_folds
+from hyperspy_psnmf.nmf.validate import check_int
+
+# A component of noise is never converged, and need not be.
+FIT = {"max_iter": 30, "tol": 1e-3}
+PATIENCE = 2  # numbers tried after the best one
+POWER_STEPS = 30
+FILL = 0.1  # share of the mean spectrum that keeps every channel of a new one alive
+
+Callback = Callable[[int, int, float], None]
+
+
+def coarse_counts(
+    X, shape: tuple[int, ...], spatial: tuple[bool, ...], *, energy_binning: int = 16, n_jobs=1
+):
+    """Sum counts over the coarse bins on which to choose the number of components.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_pixels, n_channels)
+        Counts, one row per pixel in C order of the map.
+    shape : tuple of int
+        Shape of the map, in array order.
+    spatial : tuple of bool
+        Which axes may be binned.
+    energy_binning : int
+        Channels per bin; best about 160 eV, a little more than a line's width.
+    n_jobs : int or None
+        Threads; None is all cores.
+
+    Returns
+    -------
+    ndarray or csr_array of float64, of shape (n_bins, n_energy_bins)
+    """
+    binning = choose_binning(total_counts(X, axis=1), shape, spatial, 1)
+    return bin_counts(X, PixelBins(shape, binning), energy_binning=energy_binning, n_jobs=n_jobs)
+
+
+def choose_n_components(
+    X,
+    *,
+    max_components: int = 8,
+    n_folds: int = 10,
+    rng: np.random.Generator | None = None,
+    n_jobs: int | None = 1,
+    callback: Callback | None = None,
+) -> Comparison:
+    """Compare numbers of components by how well they predict counts left out.
+
+    Parameters
+    ----------
+    X : ndarray or csr_array of shape (n_rows, n_channels)
+        Raw counts or sums of them, such as `coarse_counts`.
+    max_components : int
+        Largest number to try; no more than rows or channels are.
+    n_folds : int
+        Number of folds, at least 2. Ten leave more to fit to than five, which a weak
+        phase needs.
+    rng : numpy.random.Generator, optional
+        Source of random numbers.
+    n_jobs : int or None
+        Threads; None is all cores.
+    callback : callable, optional
+        Called after every fit with the number of components, the number of the fold and
+        its held-out deviance. What it raises ends the search.
+
+    Returns
+    -------
+    Comparison
+        Its names are the numbers tried, 1, 2, ...: two more than the best, at most.
+        Take `simplest()`; `best` is the one with the smallest deviance.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X holds no counts or an argument is out of range.
+    """
+    limit = min(check_int("max_components", max_components), *X.shape)
+    rng = np.random.default_rng(0) if rng is None else rng
+    folds = make_folds(X, n_folds, rng)
+    if not total_counts(X):
+        raise ValueError("X has no counts to choose a number of components by")
+    fits, deviances = [None] * n_folds, []
+    for k in range(1, limit + 1):
+        deviances.append(np.empty(n_folds))
+        for f, fold in enumerate(folds):
+            fits[f] = _one_more(fold.train, fits[f], rng, n_jobs)
+            deviances[-1][f] = fold.deviance(*fits[f], n_jobs=n_jobs)
+            if callback is not None:
+                callback(k, f, deviances[-1][f])
+        if k - np.argmin(np.mean(deviances, axis=1)) > PATIENCE:
+            break
+    return Comparison(tuple(range(1, len(deviances) + 1)), np.array(deviances))
+
+
+def _one_more(X, fit, rng, n_jobs):
+    """Return W and H with one component more than `fit` has, or with one."""
+    mean = total_counts(X, axis=0) / max(total_counts(X), 1.0)
+    if fit is None:
+        return total_counts(X, axis=1)[:, None], mean[None]
+    H = np.vstack([fit[1], FILL * mean + (1 - FILL) * _missing_spectrum(X, *fit, mean, rng)])
+    found = poisson_nmf(X, H, n_jobs=n_jobs, **FIT)
+    return found.W, found.H
+
+
+def _missing_spectrum(X, W, H, mean, rng):
+    """Return what the residuals have most in common, a spectrum of unit sum.
+
+    The leading singular vectors of (X - W H) / sqrt(row counts x column counts), whose
+    noise is about the same everywhere, by power iteration; of the parts of either sign
+    the one that holds more.
+    """
+    row = np.sqrt(total_counts(X, axis=1) + 0.5)
+    column = np.sqrt(total_counts(X, axis=0) + 0.5)
+    v = rng.standard_normal(X.shape[1])
+    for _ in range(POWER_STEPS):
+        u = (X @ (v / column) - W @ (H @ (v / column))) / row
+        v = (X.T @ (u / row) - H.T @ (W.T @ (u / row))) / column
+        v /= max(np.linalg.norm(v), np.finfo(float).tiny)
+    parts = [(np.maximum(s * u, 0.0), np.maximum(s * v, 0.0)) for s in (1, -1)]
+    spectrum = max(parts, key=lambda p: np.linalg.norm(p[0]) * np.linalg.norm(p[1]))[1] * column
+    return spectrum / spectrum.sum() if spectrum.sum() > 0 else mean

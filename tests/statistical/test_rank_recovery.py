@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How often the number of phases of the phantoms is found, over many noise seeds.
+
+Run with ``pytest -m statistical -s tests/statistical/test_rank_recovery.py``.
+"""
+
+import numpy as np
+import pytest
+
+from hyperspy_psnmf import data
+from hyperspy_psnmf.nmf.counts import count_matrix
+from hyperspy_psnmf.nmf.rank import choose_n_components, coarse_counts
+
+N_SEEDS = 10
+N_PHASES = {
+    "mineral_grains": 3,
+    "core_shell_particles": 3,
+    "grain_boundary": 3,
+    "sem_two_phases": 2,
+}
+CASES = [(64, 300), (64, 50), (128, 300), (128, 50)]
+
+pytestmark = pytest.mark.statistical
+
+
+def rate(hits):
+    """Return a share and its binomial error, as text."""
+    p, n = np.mean(hits), len(hits)
+    # Add-one smoothing: ten hits of ten do not mean an error of zero.
+    smooth = (np.sum(hits) + 1) / (n + 2)
+    return f"{p:.2f} +- {np.sqrt(smooth * (1 - smooth) / n):.2f}"
+
+
+def search(name, side, counts):
+    """Return the one-standard-error and the minimum choice of every seed."""
+    phantom = getattr(data, name)(shape=(side, side), counts=counts, seed=0)
+    truth = phantom.metadata.Truth
+    expected = truth.loadings @ truth.factors.T
+    choices = []
+    for seed in range(N_SEEDS):
+        X = count_matrix(np.random.default_rng(seed).poisson(expected).astype(np.uint16))
+        coarse = coarse_counts(X, (side, side), (True, True))
+        found = choose_n_components(coarse, rng=np.random.default_rng([seed, 1]))
+        choices.append((found.simplest(), found.best))
+    return np.array(choices).T
+
+
+@pytest.mark.parametrize(("side", "counts"), CASES)
+@pytest.mark.parametrize("name", N_PHASES)
+def test_the_number_of_phases_is_found(name, side, counts):
+    simplest, best = search(name, side, counts)
+    k = N_PHASES[name]
+    lines = [f"\n{name} {side}x{side}, {counts} counts/px, {N_SEEDS} seeds:"]
+    for rule, found in (("one standard error", simplest), ("minimum", best)):
+        lines.append(f"{rule}: right {rate(found == k)}, too large {rate(found > k)};")
+    print(*lines)  # noqa: T201
+    assert np.sum(simplest > k) <= 1
+    if counts == 300:
+        assert np.sum(simplest == k) >= 9
