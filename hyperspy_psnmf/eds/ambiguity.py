@@ -16,7 +16,7 @@ from hyperspy_psnmf.eds.phases import phase_spectra
 from hyperspy_psnmf.eds.results import read_counts_and_spectra, read_names
 from hyperspy_psnmf.nmf.ambiguity import equally_likely
 from hyperspy_psnmf.nmf.bands import Alternatives, alternatives
-from hyperspy_psnmf.nmf.psnmf import bin_energy
+from hyperspy_psnmf.nmf.bins import bin_energy
 
 N_DRAWS = 100  # noisy spectra per phase over all alternatives, for errors of compositions
 SEED = 0

@@ -9,6 +9,7 @@ from hyperspy_psnmf.nmf.validate import check_int
 
 COARSE_CHANNEL = 0.040  # keV, about a third of the resolution at Mn Ka
 MIN_COARSE_CHANNELS = 32
+LINE_WIDTH = 0.5  # keV, some four times the resolution at Mn Ka
 _KEV = {"keV": 1.0, "eV": 1e-3}
 
 
@@ -76,6 +77,14 @@ def resolve_energy_binning(signal, energy_binning, n_channels: int) -> int:
         return 1
     most = n_channels // MIN_COARSE_CHANNELS
     return max(1, min(round(COARSE_CHANNEL / width), most))
+
+
+def line_width(signal) -> int:
+    """Return the channels across which an X-ray line cannot be taken for background."""
+    try:
+        return max(1, round(LINE_WIDTH / float(np.median(np.diff(energies(signal))))))
+    except ValueError:  # an axis without units has been warned of
+        return 1
 
 
 def binning_in_array_order(signal, binning):

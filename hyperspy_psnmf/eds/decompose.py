@@ -8,8 +8,14 @@ from contextlib import contextmanager
 from hyperspy.defaults_parser import preferences
 from hyperspy.external.progressbar import progressbar
 
+from hyperspy_psnmf.eds.absent import absent_channels
 from hyperspy_psnmf.eds.arguments import bind_arguments
-from hyperspy_psnmf.eds.axes import binning_in_array_order, map_shape, resolve_energy_binning
+from hyperspy_psnmf.eds.axes import (
+    binning_in_array_order,
+    line_width,
+    map_shape,
+    resolve_energy_binning,
+)
 from hyperspy_psnmf.eds.counts import NAME, check_data, read_counts
 from hyperspy_psnmf.eds.describe import make_record, summary
 from hyperspy_psnmf.eds.known_spectra import spectra_on_map
@@ -52,9 +58,12 @@ def decompose(
     binning="auto",
     energy_binning="auto",
     energy_range=None,
-    init="nndsvdar",
+    init="auto",
     fixed_spectra=None,
+    absent=None,
+    volume="auto",
     refinement="fixed",
+    spatial_prior="auto",
     navigation_mask=None,
     signal_mask=None,
     return_info=False,
@@ -79,19 +88,34 @@ def decompose(
     binning : "auto", int or tuple of int
         Pixels summed to find the spectra: along each spatial axis, or one
         number per axis in (x, y) order. "auto" brings the median pixel nearest
-        to 10 000 counts per bin.
+        to 4000 counts per bin.
     energy_binning : "auto" or int
         Channels summed while looking for the binned maps; "auto" is 40 eV.
         Spectra come back at full energy.
     energy_range : (float, float), optional
         Energies used, in keV; the rest counts as masked.
-    init : {"nndsvdar", "random"} or array of shape (output_dimension, n_channels)
-        Spectra to start from.
+    init : {"auto", "nndsvdar", "vertex", "random"} or array (output_dimension, n_channels)
+        Spectra to start from. "auto" begins from each and goes on with the likeliest.
     fixed_spectra : EDS signal or array of shape (n_fixed, n_channels), optional
         Known phases; they come first in the result, as they are.
+    absent : dict, optional
+        Elements known not to be in a phase, as ``{phase: [elements]}``, by its number or
+        name in the result without this argument. Where they have lines, that phase has
+        nothing but background. The order of phases stays.
+    volume : "auto" or float
+        What decides among spectra that explain the counts alike. A float is the
+        weight of a penalty on the volume they span; 0 is maximum likelihood. "auto" is
+        parsimony: loadings that are not significant are zero, a phase that
+        accompanies another in constant proportion becomes a part of it, and a matrix
+        that accompanies it in varying proportions is subtracted. See
+        ``s.psnmf.ambiguity()`` for how far other answers are possible.
     refinement : {"fixed", "joint"}
         Whether the spectra are held at full resolution or updated too, as
         published.
+    spatial_prior : "auto" or float
+        Weight, in the maps at full resolution, of neighbouring pixels that agree within
+        errors, beside the pixel itself: 0 is none, "auto" is 1. Across edges nothing is
+        averaged.
     navigation_mask : ndarray, BaseSignal or float, optional
         Pixels left out (True), an array in (x, y) order; a float is the
         threshold of ``vacuum_mask``, on EDS_TEM signals.
@@ -136,7 +160,11 @@ def decompose(
             ),
             init=_on_map("init", init, signal, keep_channels),
             fixed_spectra=_on_map("fixed_spectra", fixed_spectra, signal, keep_channels),
+            volume=volume,
+            line_width=line_width(signal),
+            absent=absent_channels(signal, absent, k, keep_channels),
             refinement=refinement,
+            spatial_prior=spatial_prior,
             max_iter=max_iter,
             tol=tol,
             random_state=random_state,

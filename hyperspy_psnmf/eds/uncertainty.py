@@ -15,9 +15,9 @@ from hyperspy_psnmf.eds.phases import phase_maps, phase_spectra
 from hyperspy_psnmf.eds.results import read_counts_and_spectra, read_record
 from hyperspy_psnmf.nmf.ambiguity import equally_likely
 from hyperspy_psnmf.nmf.bands import alternatives, sampling_errors
+from hyperspy_psnmf.nmf.bins import bin_energy
+from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.limits import upper_limits
-from hyperspy_psnmf.nmf.psnmf import bin_energy
-from hyperspy_psnmf.nmf.solve import solve_loadings
 from hyperspy_psnmf.nmf.uncertainty import (
     ambiguity_errors,
     loading_covariance,

@@ -11,16 +11,25 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
 from hyperspy_psnmf.kernels.threads import resolve_n_jobs
+from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.counts import count_matrix
-from hyperspy_psnmf.nmf.solve import solve_loadings
-from hyperspy_psnmf.nmf.validate import check_choice, check_int, check_spectra, random_generator
+from hyperspy_psnmf.nmf.validate import (
+    check_choice,
+    check_int,
+    check_spectra,
+    check_weight,
+    random_generator,
+)
 
 DENSE_DENSITY = 0.25  # above it, a dense array is faster than CSR
-INITS = ("nndsvdar", "random")
+INITS = ("nndsvdar", "vertex", "random")
 
 
 class PoissonModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """What both estimators share: non-negative components and a Poisson likelihood."""
+
+    _inits = INITS
+    _volumes: tuple[str, ...] = ()
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -94,7 +103,8 @@ class PoissonModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         if isinstance(self.tol, bool) or not isinstance(self.tol, Real) or not self.tol >= 0:
             raise ValueError(f"tol must be a number of at least 0, not {self.tol!r}")
         if isinstance(self.init, str) or self.init is None:
-            check_choice("init", self.init, INITS)
+            check_choice("init", self.init, self._inits)
+        check_weight("volume", self.volume, self._volumes)
         resolve_n_jobs(self.n_jobs)
         random_generator(self.random_state)
 

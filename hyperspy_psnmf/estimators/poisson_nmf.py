@@ -6,9 +6,10 @@ import numpy as np
 from hyperspy_psnmf.estimators.base import PoissonModel
 from hyperspy_psnmf.kernels.score import divergence
 from hyperspy_psnmf.kernels.threads import resolve_n_jobs
+from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.counts import total_counts
 from hyperspy_psnmf.nmf.initialise import initial_spectra
-from hyperspy_psnmf.nmf.solve import poisson_nmf, solve_loadings
+from hyperspy_psnmf.nmf.solve import poisson_nmf
 from hyperspy_psnmf.nmf.validate import random_generator
 
 
@@ -22,8 +23,11 @@ class PoissonNMF(PoissonModel):
     ----------
     n_components : int
         Number of components.
-    init : {"nndsvdar", "random"} or ndarray of shape (n_components, n_features)
+    init : {"nndsvdar", "vertex", "random"} or ndarray of shape (n_components, n_features)
         Components to start from.
+    volume : float
+        Weight of a penalty on the volume that components span. Among models that fit
+        alike it prefers those that mix least; 0 is maximum likelihood.
     max_iter : int
         Alternations at most.
     tol : float
@@ -74,6 +78,7 @@ class PoissonNMF(PoissonModel):
         n_components,
         *,
         init="nndsvdar",
+        volume=0,
         max_iter=500,
         tol=1e-5,
         random_state=0,
@@ -81,6 +86,7 @@ class PoissonNMF(PoissonModel):
     ):
         self.n_components = n_components
         self.init = init
+        self.volume = volume
         self.max_iter = max_iter
         self.tol = tol
         self.random_state = random_state
@@ -111,9 +117,8 @@ class PoissonNMF(PoissonModel):
         init, n_jobs = self._check_init(k, X.shape[1]), resolve_n_jobs(self.n_jobs)
         H = initial_spectra(X, k, init, random_generator(self.random_state))
         notify = callback and (lambda n, _, residual: callback("factorise", n, residual))
-        fit = poisson_nmf(
-            X, H, max_iter=self.max_iter, tol=self.tol, n_jobs=n_jobs, callback=notify
-        )
+        options = {"volume": self.volume, "max_iter": self.max_iter, "tol": self.tol}
+        fit = poisson_nmf(X, H, n_jobs=n_jobs, callback=notify, **options)
         W = solve_loadings(X, fit.H, fit.W, n_jobs=n_jobs)
         order = np.argsort(-W.sum(axis=0), kind="stable")
         W, self.components_ = W[:, order], np.ascontiguousarray(fit.H[order])

@@ -4,13 +4,18 @@
 import numpy as np
 import scipy.sparse as sp
 
-from hyperspy_psnmf.estimators.base import PoissonModel
-from hyperspy_psnmf.kernels.score import divergence
+from hyperspy_psnmf.estimators.base import INITS, PoissonModel
 from hyperspy_psnmf.kernels.threads import resolve_n_jobs
 from hyperspy_psnmf.nmf.bins import PixelBins, choose_binning, spatial_axes
 from hyperspy_psnmf.nmf.counts import count_matrix, total_counts
 from hyperspy_psnmf.nmf.psnmf import psnmf
-from hyperspy_psnmf.nmf.validate import check_choice, check_int, check_spectra, random_generator
+from hyperspy_psnmf.nmf.validate import (
+    check_choice,
+    check_int,
+    check_spectra,
+    check_weight,
+    random_generator,
+)
 
 REFINEMENTS = ("fixed", "joint")
 
@@ -31,18 +36,34 @@ class PSNMF(PoissonModel):
     binning : "auto", int or tuple of int
         Pixels summed along each axis of the map, in array order. An int
         bins the last two axes. "auto": the power of two that brings the median
-        pixel nearest to 10 000 counts per bin, as long as
+        pixel nearest to 4000 counts per bin, as long as
         ``max(64, 16 n_components)`` bins remain.
     energy_binning : int
         Channels summed while looking for the loadings of the binned map.
         Components come back at full resolution.
-    init : {"nndsvdar", "random"} or ndarray of shape (n_components, n_channels)
-        Components to start from.
+    init : {"auto", "nndsvdar", "vertex", "random"} or ndarray (n_components, n_channels)
+        Components to start from. "auto" begins from each and goes on with the likeliest.
     fixed_spectra : ndarray of shape (n_fixed, n_channels), optional
         Known components; they come first in the result.
+    volume : "auto" or float
+        What decides among components that explain the binned map alike. A float is
+        the weight of a penalty on the volume that components span; 0 is
+        maximum likelihood. "auto" is parsimony: loadings that are not significant are
+        zero, a component that accompanies another in constant proportion becomes a
+        part of it, and what accompanies it in varying proportions is subtracted.
+    line_width : int
+        With ``volume="auto"``, channels across which a peak cannot be taken for
+        background; 1 where there is no background.
+    absent : ndarray of bool of shape (n_components, n_channels), optional
+        Channels where a component is known to have nothing but background, with
+        components in the order of the result without it, which is kept.
     refinement : {"fixed", "joint"}
         Whether the factorisation at full resolution holds the spectra, a convex
         problem, or updates them too, as published.
+    spatial_prior : "auto" or float
+        Weight, in the loadings at full resolution, of neighbouring pixels that
+        agree within errors, beside the pixel itself: 0 is none, "auto" is 1.
+        Across edges nothing is averaged.
     max_iter, tol, random_state, n_jobs
         As in `PoissonNMF`.
 
@@ -54,12 +75,18 @@ class PSNMF(PoissonModel):
         The binning used, in array order.
     binned_loadings_ : ndarray of shape (*binned map, n_components)
         Loadings of the binned map, in counts.
+    added_, removed_ : ndarray of shape (n_components, n_components)
+        What parsimony decided: in row a, column b the counts of b that became part of a,
+        per count of a, and the share of b subtracted from a. Zero without parsimony.
+    support_ : ndarray of shape (n_pixels,)
+        From how many pixels each pixel's loadings are, by the spatial prior.
     n_iter_ : int
         Iterations on the binned map.
     kkt_residual_, converged_
         Convergence of all steps: the larger residual.
     reconstruction_err_ : float
-        Kullback-Leibler divergence at full resolution over all entries, in nats;
+        Kullback-Leibler divergence at full resolution over all entries, in nats, before
+        neighbours are asked;
         with ``refinement="joint"`` that of the factorisation at full resolution,
         whose spectra are not the ones kept.
 
@@ -82,6 +109,9 @@ class PSNMF(PoissonModel):
     (120, 2)
     """
 
+    _inits = ("auto", *INITS)
+    _volumes = ("auto",)
+
     def __init__(
         self,
         n_components,
@@ -89,9 +119,13 @@ class PSNMF(PoissonModel):
         navigation_shape=None,
         binning="auto",
         energy_binning=1,
-        init="nndsvdar",
+        init="auto",
         fixed_spectra=None,
+        volume="auto",
+        line_width=1,
+        absent=None,
         refinement="fixed",
+        spatial_prior="auto",
         max_iter=500,
         tol=1e-5,
         random_state=0,
@@ -103,7 +137,11 @@ class PSNMF(PoissonModel):
         self.energy_binning = energy_binning
         self.init = init
         self.fixed_spectra = fixed_spectra
+        self.volume = volume
+        self.line_width = line_width
+        self.absent = absent
         self.refinement = refinement
+        self.spatial_prior = spatial_prior
         self.max_iter = max_iter
         self.tol = tol
         self.random_state = random_state
@@ -144,7 +182,11 @@ class PSNMF(PoissonModel):
             energy_binning=self.energy_binning,
             init=self._check_init(k, n_channels),
             fixed_spectra=self._check_fixed(k, n_channels),
+            volume=self.volume,
+            line_width=self.line_width,
+            absent=self._check_absent(k, n_channels),
             refinement=self.refinement,
+            prior=self.spatial_prior,
             max_iter=self.max_iter,
             tol=self.tol,
             rng=random_generator(self.random_state),
@@ -154,11 +196,11 @@ class PSNMF(PoissonModel):
         self.components_ = np.ascontiguousarray(found.H)
         self.binning_ = bins.binning
         self.binned_loadings_ = found.binned_W.reshape(*found.binned_shape, k)
-        self.reconstruction_err_ = (
-            found.joint_fit.divergence
-            if found.joint_fit
-            else divergence(X, found.W, self.components_.T, n_jobs=n_jobs)
-        )
+        none = np.zeros((k, k))
+        simpler = found.simplification
+        self.added_, self.removed_ = (simpler.added, simpler.removed) if simpler else (none, none)
+        self.support_ = found.support
+        self.reconstruction_err_ = found.divergence
         self._store_convergence(found.binned_fit, found.joint_fit)
         return found.W
 
@@ -174,9 +216,12 @@ class PSNMF(PoissonModel):
         """
         self._check_common()
         check_choice("refinement", self.refinement, REFINEMENTS)
+        check_int("line_width", self.line_width)
+        check_weight("spatial_prior", self.spatial_prior, ("auto",))
         k = self._check_n_components(int(np.prod(navigation_shape)), n_channels)
         self._check_init(k, n_channels)
         self._check_fixed(k, n_channels)
+        self._check_absent(k, n_channels)
         self._check_binning(navigation_shape)
         e = check_int("energy_binning", self.energy_binning)
         if -(-n_channels // e) < k:
@@ -218,6 +263,19 @@ class PSNMF(PoissonModel):
                 f"fixed_spectra has {len(fixed)} spectra, more than {n_components} components"
             )
         return fixed / fixed.sum(axis=1, keepdims=True)
+
+    def _check_absent(self, n_components, n_channels):
+        if self.absent is None:
+            return None
+        absent, shape = np.asarray(self.absent), (n_components, n_channels)
+        if absent.dtype != bool or absent.shape != shape:
+            raise ValueError(f"absent must be of bool and of shape {shape}, not {absent.shape}")
+        known = 0 if self.fixed_spectra is None else len(np.atleast_2d(self.fixed_spectra))
+        if absent[:known].any():
+            raise ValueError(f"absent names one of the {known} phases of fixed_spectra")
+        if absent.all(axis=1).any():
+            raise ValueError("absent leaves a component without any channel")
+        return absent
 
     def _choose_binning(self, X, shape):
         return choose_binning(

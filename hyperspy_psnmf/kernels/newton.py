@@ -49,7 +49,7 @@ NO_TERMS = RowTerms(np.empty((0, 0)), np.empty((0, 0)))
 
 
 @jit
-def _add_terms(i, m, terms, basis_cost, x, b, cost, Q):
+def _add_terms(i, m, terms, basis_cost, x, b, cost, least, Q):
     # Fills the cost and Q of row i and appends its pseudo-counts; returns the number of counts.
     k = cost.size
     linear, pseudo_counts, scale, matrix, diagonal = terms
@@ -63,15 +63,31 @@ def _add_terms(i, m, terms, basis_cost, x, b, cost, Q):
         for c in range(k):
             Q[r, c] = scale[i] * matrix[r, c]
         Q[r, r] += diagonal[i, r]
+    _find_least(x[: m + k], cost, Q, least)
     return m + k
 
 
 @jit
+def _find_least(x, cost, Q, least):
+    # A solution is never below its pseudo-counts over the highest price there can be, as
+    # none of the components can be above all counts over its cost.
+    k = cost.size
+    n_counts = x.sum()
+    for c in range(k):
+        price = cost[c]
+        for r in range(Q.shape[0]):
+            if cost[r] > 0.0:
+                price += max(Q[c, r], 0.0) * n_counts / cost[r]
+        least[c] = x[x.size - k + c] / price if price > 0.0 else 0.0
+
+
+@jit
 def _row_memory(k, n, terms):
-    # x and b with room for pseudo-counts; cost and Q of a row.
+    # x and b with room for pseudo-counts; cost, least coefficients and Q of a row.
     extra = k if terms[0].size else 0
     size = k if terms[2].size else 0
-    return np.empty(n + extra), np.empty((k, n + extra)), np.empty(k), np.empty((size, size))
+    x, b = np.empty(n + extra), np.empty((k, n + extra))
+    return x, b, np.empty(k), np.zeros(k), np.empty((size, size))
 
 
 @jit
@@ -81,7 +97,7 @@ def _solve_csr(
     k, longest = basis.shape[0], 0
     for i in range(start, stop):
         longest = max(longest, indptr[i + 1] - indptr[i])
-    x, b, own_cost, Q = _row_memory(k, longest, terms)
+    x, b, own_cost, least, Q = _row_memory(k, longest, terms)
     rows, work, A, free = scratch(k, x.size)
     own_cost[:] = cost
     for i in range(start, stop):
@@ -92,25 +108,25 @@ def _solve_csr(
             for q in range(m):
                 b[c, q] = basis[c, indices[first + q]]
         if terms[0].size:
-            m = _add_terms(i, m, terms, cost, x, b, own_cost, Q)
+            m = _add_terms(i, m, terms, cost, x, b, own_cost, least, Q)
         gaps[i] = solve_row(
-            x[:m], b, own_cost, Q, V[i], n_fixed, tol, rtol, max_iter, rows, work, A, free
+            x[:m], b, own_cost, least, Q, V[i], n_fixed, tol, rtol, max_iter, rows, work, A, free
         )
 
 
 @jit
 def _solve_dense(start, stop, X, basis, cost, V, n_fixed, tol, rtol, max_iter, gaps, terms):
     k, n = basis.shape[0], X.shape[1]
-    x, b, own_cost, Q = _row_memory(k, n, terms)
+    x, b, own_cost, least, Q = _row_memory(k, n, terms)
     rows, work, A, free = scratch(k, x.size)
     b[:, :n] = basis
     own_cost[:] = cost
     for i in range(start, stop):
         x[:n] = X[i]
         if terms[0].size:
-            _add_terms(i, n, terms, cost, x, b, own_cost, Q)
+            _add_terms(i, n, terms, cost, x, b, own_cost, least, Q)
         gaps[i] = solve_row(
-            x, b, own_cost, Q, V[i], n_fixed, tol, rtol, max_iter, rows, work, A, free
+            x, b, own_cost, least, Q, V[i], n_fixed, tol, rtol, max_iter, rows, work, A, free
         )
 
 

@@ -73,11 +73,12 @@ def _gap(v, g, cost, price, n_counts, n_fixed):
 
 
 @jit_inline
-def _find_free(v, g, cost, n_counts, n_fixed, free):
+def _find_free(v, g, cost, least, n_counts, n_fixed, free):
     # Lists the components that move; returns how many they are.
     n = 0
     for c in range(n_fixed, v.size):
-        if cost[c] > 0.0 and (v[c] * cost[c] > AT_ZERO * n_counts or g[c] < 0.0):
+        is_positive = least[c] > 0.0 or v[c] * cost[c] > AT_ZERO * n_counts
+        if cost[c] > 0.0 and (is_positive or g[c] < 0.0):
             free[n] = c
             n += 1
     return n
@@ -171,6 +172,12 @@ def _em_step(v, g, cost, price, n_fixed):
 
 
 @jit
+def _raise_to(least, v, n_fixed):
+    for c in range(n_fixed, v.size):
+        v[c] = max(v[c], least[c])
+
+
+@jit
 def _scale_to(n_counts, v, cost):
     # The best scale of any v spends exactly the counts there are.
     spent = 0.0
@@ -182,13 +189,14 @@ def _scale_to(n_counts, v, cost):
 
 
 @jit
-def _start_row(x, b, v, cost, Q, n_fixed, mu, ratio, g, price):
+def _start_row(x, b, v, cost, least, Q, n_fixed, mu, ratio, g, price):
     # Fills the gradient at a start that explains every count, if need be by
     # giving each component a share; returns how many counts can be explained
     # at all. The others, where all of the basis is zero, are dropped from x.
     n_counts = x.sum()
     if n_fixed == 0 and Q.size == 0:
         _scale_to(n_counts, v, cost)
+    _raise_to(least, v, n_fixed)
     if _gradient(x, b, v, cost, Q, mu, ratio, g, price):
         return n_counts
     total = 0.0
@@ -209,7 +217,7 @@ def _start_row(x, b, v, cost, Q, n_fixed, mu, ratio, g, price):
 
 
 @jit_inline
-def _try_step(x, b, v, cost, Q, n_counts, n_fixed, g, price, free, n, d, mu, trial):
+def _try_step(x, b, v, cost, least, Q, n_counts, n_fixed, g, price, free, n, d, mu, trial):
     # Looks along the projected arc for a lower objective; True where found.
     mu_new, ratio, v_new, g_new, price_new, change_of_mu, scratch = trial
     step = _first_step(d, free, n, v, cost, n_counts)
@@ -218,7 +226,7 @@ def _try_step(x, b, v, cost, Q, n_counts, n_fixed, g, price, free, n, d, mu, tri
             at_zero = c >= n_fixed and cost[c] > 0.0 and v[c] * cost[c] <= AT_ZERO * n_counts
             v_new[c] = 0.0 if at_zero else v[c]
         for r in range(n):
-            v_new[free[r]] = max(0.0, v[free[r]] + step * d[r])
+            v_new[free[r]] = max(least[free[r]], v[free[r]] + step * d[r])
         if _gradient(x, b, v_new, cost, Q, mu_new, ratio, g_new, price_new) and _falls(
             x, mu, mu_new, v, v_new, price, price_new, g, g_new, change_of_mu, scratch
         ):
@@ -228,7 +236,7 @@ def _try_step(x, b, v, cost, Q, n_counts, n_fixed, g, price, free, n, d, mu, tri
 
 
 @jit
-def solve_row(x, b, cost, Q, v, n_fixed, tol, rtol, max_iter, rows, work, A, free):
+def solve_row(x, b, cost, least, Q, v, n_fixed, tol, rtol, max_iter, rows, work, A, free):
     """Solve one row in place; return its duality gap in nats.
 
     Parameters
@@ -239,6 +247,9 @@ def solve_row(x, b, cost, Q, v, n_fixed, tol, rtol, max_iter, rows, work, A, fre
         Basis.
     cost : ndarray of shape (n_components,)
         Linear cost; a component whose cost is zero is left alone.
+    least : ndarray of shape (n_components,)
+        What the solution cannot be below; zero, or next to a logarithm of the
+        component itself, where no step may end at zero.
     Q : ndarray of shape (n_components, n_components) or (0, 0)
         Quadratic cost.
     v : ndarray of shape (n_components,)
@@ -251,7 +262,7 @@ def solve_row(x, b, cost, Q, v, n_fixed, tol, rtol, max_iter, rows, work, A, fre
     m = x.size
     mu, mu_new, ratio = rows[0, :m], rows[1, :m], rows[2, :m]
     g, g_new, v_new, d, price, price_new = work[0], work[1], work[2], work[3], work[4], work[5]
-    n_counts = _start_row(x, b, v, cost, Q, n_fixed, mu, ratio, g, price)
+    n_counts = _start_row(x, b, v, cost, least, Q, n_fixed, mu, ratio, g, price)
     if n_counts == 0.0:
         for c in range(n_fixed, v.size):
             if cost[c] > 0.0:
@@ -261,10 +272,10 @@ def solve_row(x, b, cost, Q, v, n_fixed, tol, rtol, max_iter, rows, work, A, fre
     for _ in range(max_iter):
         if gap <= min(tol, rtol * n_counts):
             break
-        n = _find_free(v, g, cost, n_counts, n_fixed, free)
+        n = _find_free(v, g, cost, least, n_counts, n_fixed, free)
         _direction(b, Q, mu, ratio, g, free, n, A, d)
         trial = (mu_new, ratio, v_new, g_new, price_new, rows[3, :m], rows[4, :m])
-        if _try_step(x, b, v, cost, Q, n_counts, n_fixed, g, price, free, n, d, mu, trial):
+        if _try_step(x, b, v, cost, least, Q, n_counts, n_fixed, g, price, free, n, d, mu, trial):
             v[:] = v_new
             g[:] = g_new
             price[:] = price_new

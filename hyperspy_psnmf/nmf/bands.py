@@ -13,7 +13,7 @@ from scipy.stats import norm
 
 from hyperspy_psnmf.nmf.ambiguity import Solution
 from hyperspy_psnmf.nmf.bins import spread_spectra
-from hyperspy_psnmf.nmf.solve import solve_loadings, solve_spectra
+from hyperspy_psnmf.nmf.convex import solve_loadings, solve_spectra
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from hyperspy_psnmf.kernels.counting import sum_bins
 
-COUNTS_PER_BIN = 1e4  # enough for a spectrum whose lines can be told apart
+COUNTS_PER_BIN = 4e3  # enough to tell which phases are there; small ones want small bins
 MIN_BINS = 64
 MIN_BINS_PER_COMPONENT = 16
 DENSE_BYTES = 256_000_000
@@ -93,6 +93,14 @@ def bin_spectra(H: np.ndarray, energy_binning: int) -> np.ndarray:
     return np.add.reduceat(H, np.arange(0, H.shape[1], energy_binning), axis=1)
 
 
+def bin_energy(X, energy_binning: int, *, n_jobs=1):
+    """Sum channels of a dense or CSR matrix of counts, `energy_binning` at a time."""
+    if isinstance(X, np.ndarray):
+        return bin_spectra(X, energy_binning)
+    rows = PixelBins((X.shape[0],), (1,))
+    return bin_counts(X, rows, energy_binning=energy_binning, n_jobs=n_jobs)
+
+
 def spread_spectra(H: np.ndarray, energy_binning: int, n_channels: int) -> np.ndarray:
     """Undo `bin_spectra` with every bin spread evenly over its channels."""
     channel = np.arange(n_channels) // energy_binning
@@ -114,7 +122,7 @@ def choose_binning(
     """Return the rule of thumb for the binning of a map.
 
     A power of two, the nearest to what brings the median non-empty pixel to
-    10 000 counts per bin, halved until at least ``max(64, 16 n_components)``
+    4000 counts per bin, halved until at least ``max(64, 16 n_components)``
     bins remain.
 
     Parameters

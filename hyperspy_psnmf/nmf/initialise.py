@@ -21,7 +21,7 @@ def initial_spectra(X, n_components: int, init, rng: np.random.Generator) -> np.
         Counts.
     n_components : int
         Number of spectra.
-    init : {"nndsvdar", "random"} or ndarray of shape (n_components, n_channels)
+    init : {"nndsvdar", "vertex", "random"} or ndarray of shape (n_components, n_channels)
         How to find them, or the spectra themselves.
     rng : numpy.random.Generator
         Source of random numbers.
@@ -35,7 +35,8 @@ def initial_spectra(X, n_components: int, init, rng: np.random.Generator) -> np.
     mean = total_counts(X, axis=0)
     mean = mean / mean.sum()
     if isinstance(init, str):
-        H = {"nndsvdar": _nndsvd, "random": _random}[init](X, mean, n_components, rng)
+        find = {"nndsvdar": _nndsvd, "vertex": _vertices, "random": _random}[init]
+        H = find(_some_rows(X, rng), mean, n_components, rng)
     else:
         H = np.array(init, dtype=float)
     H = H / H.sum(axis=1, keepdims=True)
@@ -44,15 +45,19 @@ def initial_spectra(X, n_components: int, init, rng: np.random.Generator) -> np.
     return H / H.sum(axis=1, keepdims=True)
 
 
+def _some_rows(X, rng):
+    # The directions of some thousand rows are near enough those of all.
+    if X.shape[0] <= ROWS_FOR_START:
+        return X
+    return X[np.sort(rng.choice(X.shape[0], ROWS_FOR_START, replace=False))]
+
+
 def _random(X, mean, n_components, rng):
     return mean * rng.gamma(0.5, size=(n_components, mean.size))
 
 
 def _nndsvd(X, mean, n_components, rng):
     """Non-negative double SVD (Boutsidis & Gallopoulos 2008, doi:10.1016/j.patcog.2007.09.010)."""
-    if X.shape[0] > ROWS_FOR_START:
-        # The directions of some thousand rows are near enough those of all.
-        X = X[np.sort(rng.choice(X.shape[0], ROWS_FOR_START, replace=False))]
     U, V = _leading_singular_vectors(X, n_components, rng)
     H = np.empty((n_components, X.shape[1]))
     H[0] = np.abs(V[0])
@@ -60,6 +65,34 @@ def _nndsvd(X, mean, n_components, rng):
         parts = [(np.maximum(s * U[:, k], 0), np.maximum(s * V[k], 0)) for s in (1, -1)]
         norms = [np.linalg.norm(u) * np.linalg.norm(v) for u, v in parts]
         H[k] = parts[int(np.argmax(norms))][1]
+        if not H[k].any():
+            H[k] = mean
+    return H
+
+
+def _vertices(X, mean, n_components, rng):
+    """Successive projection (Gillis & Vavasis 2014, doi:10.1109/TPAMI.2013.226) on denoised rows.
+
+    The purest rows are the corners of the simplex that rows of unit sum span. It
+    is sought in the space of the leading singular vectors of counts in units of
+    their noise, where noise reaches it least.
+    """
+    counts = total_counts(X, axis=1)
+    X, counts = X[counts > 0], counts[counts > 0]
+    noise = np.sqrt(np.where(mean > 0, mean, 1.0))
+    scaled = sp.csr_array(X) if sp.issparse(X) else X
+    scaled = scaled.multiply(1 / noise[None, :]).tocsr() if sp.issparse(X) else scaled / noise
+    n = min(n_components, *X.shape)
+    _, V = _leading_singular_vectors(scaled, n, rng)
+    rows = (scaled @ V.T) / counts[:, None]
+    # Rows with next to no counts lie far off by noise alone.
+    rows = rows[counts >= np.median(counts) / 4]
+    H, left = np.empty((n_components, X.shape[1])), rows.copy()
+    for k in range(n_components):
+        corner = np.argmax((left**2).sum(axis=1))
+        H[k] = np.maximum(rows[corner] @ V, 0.0) * noise
+        away = left[corner] / (np.linalg.norm(left[corner]) or 1.0)
+        left = left - np.outer(left @ away, away)
         if not H[k].any():
             H[k] = mean
     return H

@@ -33,7 +33,7 @@ import numpy as np
 from scipy.stats import norm
 
 from hyperspy_psnmf.kernels.threads import run_blocks
-from hyperspy_psnmf.nmf.solve import solve_loadings
+from hyperspy_psnmf.nmf.convex import solve_loadings
 
 AT_ZERO = 1e-6  # share of a pixel's counts
 ENTRIES_PER_BLOCK = 500_000  # pixels times channels

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Checks of arguments; every error names the argument."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -19,6 +19,18 @@ def check_choice(name: str, value, choices: tuple[str, ...]) -> None:
     """Raise ValueError naming the argument unless `value` is one of `choices`."""
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
+
+
+def check_weight(name: str, value, words: tuple[str, ...] = ()) -> None:
+    """Raise naming the argument unless it is a weight, or one of `words`."""
+    if isinstance(value, str) and value in words:
+        return
+    if isinstance(value, bool | np.bool_ | str) or not isinstance(value, Real):
+        choices = " or ".join([*map(repr, words), "a number"])
+        error = ValueError if isinstance(value, str) else TypeError
+        raise error(f"{name} must be {choices}, not {value!r}")
+    if not 0 <= value < np.inf:
+        raise ValueError(f"{name} must be finite and not negative, not {value}")
 
 
 def as_floats(name: str, values) -> np.ndarray:

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Elements known not to be in a phase, as channels of the map."""
+
+from collections.abc import Mapping
+from numbers import Integral
+
+import numpy as np
+from exspy.material import elements
+
+from hyperspy_psnmf.eds.axes import energies
+from hyperspy_psnmf.eds.results import read_names
+
+RESOLUTION_MN_KA = 130.0  # eV, where the metadata give none
+ENERGY_MN_KA = 5.898  # keV
+HALF_WIDTH = 1.2  # of a line's full width at half maximum: holds 99.5 % of a Gaussian
+
+
+def absent_channels(signal, absent, n_phases: int, keep_channels) -> np.ndarray | None:
+    """Return where phases have nothing but background.
+
+    Parameters
+    ----------
+    signal : EDSSpectrum
+        The map.
+    absent : dict or None
+        ``{phase: [elements]}``, a phase by its number or its name.
+    n_phases : int
+        Number of phases.
+    keep_channels : ndarray of bool or None
+        Channels in use.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_phases, n_channels_in_use) or None
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the phase or the element that there is not.
+    """
+    if absent is None:
+        return None
+    if not isinstance(absent, Mapping):
+        raise TypeError(f"absent must be a dict of lists of elements, not {absent!r}")
+    energy = energies(signal)
+    found = np.zeros((n_phases, energy.size), dtype=bool)
+    for phase, symbols in absent.items():
+        if isinstance(symbols, str) or not np.iterable(symbols):
+            raise TypeError(f"absent[{phase!r}] must be a list of elements, not {symbols!r}")
+        row = found[_phase_number(signal, phase, n_phases)]
+        for symbol in symbols:
+            row |= _channels_of_element(signal, energy, symbol)
+    return found if keep_channels is None else found[:, keep_channels]
+
+
+def _phase_number(signal, phase, n_phases):
+    if isinstance(phase, Integral) and not isinstance(phase, bool):
+        if 0 <= phase < n_phases:
+            return int(phase)
+        raise ValueError(f"absent names phase {phase}: there are phases 0 to {n_phases - 1}")
+    names = [f"Phase {i}" for i in range(n_phases)]
+    if signal.learning_results.factors is not None:
+        known = read_names(signal)
+        names = known if len(known) == n_phases else names
+    if phase not in names:
+        raise ValueError(f"absent names the phase {phase!r}, which is none of {names}")
+    return names.index(phase)
+
+
+def _channels_of_element(signal, energy, symbol):
+    if not isinstance(symbol, str) or symbol not in elements:
+        raise ValueError(f"absent names {symbol!r}, which is no element")
+    lines = elements[symbol]["Atomic_properties"]["Xray_lines"].as_dictionary().values()
+    centres = np.array([line["energy (keV)"] for line in lines])[:, None]
+    channels = (np.abs(energy - centres) < HALF_WIDTH * _full_width(signal, centres)).any(axis=0)
+    if not channels.any():
+        raise ValueError(f"absent names {symbol}, which has no X-ray line on the energy axis")
+    return channels
+
+
+def _full_width(signal, energy):
+    """Return the detector's full width at half maximum in keV (Fiori & Newbury, SEM 1978, 401)."""
+    microscope = "SEM" if signal.metadata.get_item("Signal.signal_type") == "EDS_SEM" else "TEM"
+    path = f"Acquisition_instrument.{microscope}.Detector.EDS.energy_resolution_MnKa"
+    resolution = float(signal.metadata.get_item(path) or RESOLUTION_MN_KA)
+    squared = resolution**2 + 2.5 * 1e3 * (energy - ENERGY_MN_KA)
+    return 1e-3 * np.sqrt(np.maximum(squared, 1.0))

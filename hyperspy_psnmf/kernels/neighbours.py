@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+r"""Sums over the neighbours of every pixel that look like it.
+
+Pixel i adds up the values of pixels j with weights
+
+.. math:: w_{ij} = l(j - i) \, \min(1, \max(0, 2 - 2 T_{ij})), \qquad
+    T_{ij} = \max_o s \frac{n_{i+o} n_{j+o}}{n_{i+o} + n_{j+o}}
+             \lVert u_{i+o} - u_{j+o} \rVert^2,
+
+o over the 3 x 3 pixels around. u are features of which one observation has the same
+variance everywhere, n is how much has been observed, so T is the squared contrast of
+two pixels over its variance; l falls with the distance, and w_ii = 1. A row of pixels
+is contiguous for each feature, so that all loops vectorise.
+"""
+
+import numpy as np
+
+from hyperspy_psnmf.kernels._compile import jit
+from hyperspy_psnmf.kernels.threads import run_blocks
+
+ROWS_PER_BLOCK = 8  # their sums stay in cache
+
+
+@jit
+def _add_squares(row, values, others):
+    for x in range(row.size):
+        difference = values[x] - others[x]
+        row[x] += difference * difference
+
+
+@jit
+def _weigh(row, n, others, scale):
+    for x in range(row.size):
+        row[x] *= scale * n[x] * (others[x] / (n[x] + others[x] + np.float32(1e-30)))
+
+
+@jit
+def _contrasts(top, bottom, first, last, dy, dx, u, n, scale, t):
+    # t[y - top, x] of the pixels (y, x) and (y + dy, x + dx); 0 beyond the map and where
+    # nothing has been observed.
+    begin, end = max(0, -dx), min(n.shape[1], n.shape[1] - dx)
+    for y in range(top, bottom):
+        t[y - top] = 0.0
+        if first <= y + dy < last:
+            # Slices, for an index that might be negative keeps a loop from vectorising.
+            row = t[y - top, begin:end]
+            for c in range(u.shape[1]):
+                _add_squares(row, u[y, c, begin:end], u[y + dy, c, begin + dx : end + dx])
+            _weigh(row, n[y, begin:end], n[y + dy, begin + dx : end + dx], scale)
+
+
+@jit
+def _largest_around(y, top, bottom, t, across, around):
+    # around[x] = the largest t of the 3 x 3 pixels.
+    across[:] = t[y - top]
+    for near in (y - 1, y + 1):
+        if top <= near < bottom:
+            for x in range(across.size):
+                across[x] = max(across[x], t[near - top, x])
+    around[:] = across
+    for x in range(1, across.size):
+        around[x] = max(around[x], across[x - 1])
+    for x in range(across.size - 1):
+        around[x] = max(around[x], across[x + 1])
+
+
+@jit
+def _find_weights(location, around, n, others, w, total):
+    zero, one, two = np.float32(0), np.float32(1), np.float32(2)
+    for x in range(w.size):
+        weight = location * min(one, max(zero, two - two * around[x]))
+        w[x] = weight if n[x] * others[x] > zero else zero
+        total[x] += w[x]
+
+
+@jit
+def _add_weighted(sums, w, values):
+    for x in range(w.size):
+        sums[x] += w[x] * values[x]
+
+
+@jit
+def _add_row(y, other, dx, location, around, Y, n, sums, weights, w):
+    begin, end = max(0, -dx), min(n.shape[1], n.shape[1] - dx)
+    here, there = slice(begin, end), slice(begin + dx, end + dx)
+    w = w[here]
+    _find_weights(location, around[here], n[y, here], n[other, there], w, weights[y, here])
+    for c in range(Y.shape[1]):
+        _add_weighted(sums[y, c, here], w, Y[other, c, there])
+
+
+@jit
+def _sum_rows(start, stop, first, last, Y, u, n, offsets, locations, scale, sums, weights):
+    n_columns = n.shape[1]
+    top, bottom = max(first, start - 1), min(last, stop + 1)
+    t = np.empty((bottom - top, n_columns), np.float32)
+    across, around = np.empty(n_columns, np.float32), np.empty(n_columns, np.float32)
+    w = np.empty(n_columns, np.float32)
+    for o in range(len(offsets)):
+        dy, dx = offsets[o]
+        if abs(dx) >= n_columns:
+            continue
+        _contrasts(top, bottom, first, last, dy, dx, u, n, scale, t)
+        for y in range(start, stop):
+            if first <= y + dy < last:
+                _largest_around(y, top, bottom, t, across, around)
+                _add_row(y, y + dy, dx, locations[o], around, Y, n, sums, weights, w)
+
+
+def sum_neighbours(
+    Y, u, n, *, offsets, locations, scale: float, n_rows: int, n_jobs: int | None = 1
+):
+    """Add up the values of neighbours that look alike.
+
+    Parameters
+    ----------
+    Y : ndarray of float32, shape (n_slices * n_rows, n_values, n_columns)
+        What to add up.
+    u : ndarray of float32, shape (n_slices * n_rows, n_features, n_columns)
+        What to compare.
+    n : ndarray of float32, shape (n_slices * n_rows, n_columns)
+        How much has been observed; a pixel with none neither adds nor receives.
+    offsets : ndarray of int, shape (n_offsets, 2)
+        Rows and columns from a pixel to its neighbours, (0, 0) among them.
+    locations : ndarray of shape (n_offsets,)
+        l, the largest weight of each neighbour.
+    scale : float
+        s, what makes T of 1 the largest contrast of pixels that look alike.
+    n_rows : int
+        Of a slice; slices do not see each other.
+    n_jobs : int or None
+        Threads; None is all cores. The result does not depend on it.
+
+    Returns
+    -------
+    sums : ndarray of float32, shaped as Y
+    weights : ndarray of float32, shaped as n
+        Sums of the weights.
+    """
+    sums, weights = np.zeros_like(Y), np.zeros_like(n)
+    locations, scale = np.asarray(locations, dtype=np.float32), np.float32(scale)
+    blocks = [
+        (start, min(start + ROWS_PER_BLOCK, first + n_rows), first, first + n_rows)
+        for first in range(0, len(Y), n_rows)
+        for start in range(first, first + n_rows, ROWS_PER_BLOCK)
+    ]
+    run_blocks(
+        lambda block: _sum_rows(*block, Y, u, n, offsets, locations, scale, sums, weights),
+        blocks,
+        n_jobs,
+    )
+    return sums, weights

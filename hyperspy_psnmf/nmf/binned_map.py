@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Step 2 of PSNMF: spectra and loadings of the binned map.
+
+2a looks for the loadings with channels summed too; where the likelihood leaves a choice,
+parsimony or a volume term makes it. 2b solves the convex problem of the spectra at
+full energy.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hyperspy_psnmf.nmf.absent import fill_background, hold_absent
+from hyperspy_psnmf.nmf.bins import bin_energy, bin_spectra, spread_spectra
+from hyperspy_psnmf.nmf.convex import solve_loadings, solve_spectra
+from hyperspy_psnmf.nmf.counts import total_counts
+from hyperspy_psnmf.nmf.initialise import initial_spectra
+from hyperspy_psnmf.nmf.parsimony import Simplification, simplify
+from hyperspy_psnmf.nmf.solve import Factorisation, poisson_nmf
+
+Callback = Callable[[str, int, float], None]
+
+STARTS = ("nndsvdar", "vertex", "random")  # tried by "auto"
+TRIAL = 15  # alternations after which starts are compared
+
+
+@dataclass(frozen=True)
+class BinnedSettings:
+    """How to factorise the binned map; see `psnmf` for the meaning.
+
+    `fixed` has shape (n_fixed, n_channels); `absent`, of bool, has shape (n_components,
+    n_channels) and refers to components in the order of the result.
+    """
+
+    n_components: int
+    fixed: np.ndarray
+    energy_binning: int
+    init: object
+    volume: object
+    line_width: int
+    absent: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class BinnedMap:
+    """What was found: loadings in counts, spectra of unit sum, and how."""
+
+    W: np.ndarray
+    H: np.ndarray
+    fit: Factorisation
+    simplification: Simplification | None
+
+
+def factorise_binned(binned, settings: BinnedSettings, rng, options: dict, notify: Callback):
+    """Factorise a binned map.
+
+    Parameters
+    ----------
+    binned : ndarray or csr_array of shape (n_bins, n_channels)
+        Counts.
+    settings : BinnedSettings
+        How.
+    rng : numpy.random.Generator
+        Source of random numbers.
+    options : dict
+        `max_iter`, `tol` and `n_jobs` of `poisson_nmf`.
+    notify : callable
+        Called with the name of the step, the iteration and its KKT residual.
+
+    Returns
+    -------
+    BinnedMap
+        Components in decreasing order of counts, fixed ones first.
+    """
+    coarse, fixed, n_jobs = binned, settings.fixed, options["n_jobs"]
+    if settings.energy_binning > 1:
+        coarse = bin_energy(binned, settings.energy_binning, n_jobs=n_jobs)
+    fit, simpler = _factorise_coarse(coarse, settings, rng, options, notify)
+    W, H = fit.W, fit.H
+    if settings.energy_binning > 1:
+        H = spread_spectra(H, settings.energy_binning, binned.shape[1])
+        H[: len(fixed)] = fixed
+        if settings.absent is not None:
+            H = fill_background(H, settings.absent)
+        held = {"n_fixed": len(fixed), "held": settings.absent, "n_jobs": n_jobs}
+        W, H = solve_spectra(binned, W, H, **held)
+        H = _cover_channels(H, total_counts(binned, axis=0), len(fixed))
+    return BinnedMap(W, H, fit, simpler)
+
+
+def _factorise_coarse(coarse, settings, rng, options, notify):
+    """Step 2a; return the factorisation and what parsimony decided."""
+    n_fixed = len(settings.fixed)
+    parsimonious = isinstance(settings.volume, str)
+    volume = 0.0 if parsimonious else settings.volume
+    options = {**options, "n_fixed": n_fixed, "callback": forward(notify, "binned map")}
+    H = _best_start(coarse, settings, rng, {**options, "volume": volume})
+    fit, simpler = poisson_nmf(coarse, H, volume=volume, **options), None
+    if parsimonious and settings.n_components > 1:
+        options["callback"] = forward(notify, "parsimony")
+        line_width = max(1, round(settings.line_width / settings.energy_binning))
+        simpler = simplify(coarse, fit, line_width=line_width, **options)
+        fit = simpler.fit
+    order = order_by_counts(fit.W, n_fixed)
+    fit = replace(fit, W=fit.W[:, order], H=fit.H[order])
+    simpler = simpler and simpler.reorder(order)
+    if settings.absent is not None:
+        absent = bin_spectra(settings.absent.astype(float), settings.energy_binning) > 0
+        fit = hold_absent(coarse, fit, absent, volume=volume, **options)
+    return fit, simpler
+
+
+def order_by_counts(W, n_fixed: int) -> np.ndarray:
+    """Return the order of components: fixed ones, then by counts, descending."""
+    free = n_fixed + np.argsort(-W[:, n_fixed:].sum(axis=0), kind="stable")
+    return np.concatenate([np.arange(n_fixed), free])
+
+
+def _best_start(coarse, settings, rng, options):
+    if not isinstance(settings.init, str) or settings.init != "auto":
+        return _start(coarse, settings, settings.init, rng)
+    options = {**options, "max_iter": TRIAL}
+    trials = [
+        poisson_nmf(coarse, _start(coarse, settings, init, rng), **options) for init in STARTS
+    ]
+    return min(trials, key=lambda trial: trial.history[-1]).H
+
+
+def _cover_channels(H, channel_counts, n_fixed):
+    """Let the free spectra explain counts where every spectrum is zero.
+
+    A known spectrum may explain a coarse channel and yet be zero in some of the
+    channels that make it up.
+    """
+    bare = (channel_counts > 0) & ~H.any(axis=0)
+    if not bare.any() or n_fixed == len(H):
+        return H
+    free = np.where(bare, channel_counts / channel_counts.sum(), H[n_fixed:])
+    return np.vstack([H[:n_fixed], free / free.sum(axis=1, keepdims=True)])
+
+
+def _start(coarse, settings, init, rng):
+    """Known spectra first; the free ones from what these leave unexplained."""
+    k, energy_binning = settings.n_components, settings.energy_binning
+    fixed = bin_spectra(settings.fixed, energy_binning)
+    if not isinstance(init, str):
+        H = initial_spectra(coarse, k, bin_spectra(init, energy_binning), rng)
+        return np.vstack([fixed, H[len(fixed) :]])
+    if not len(fixed):
+        return initial_spectra(coarse, k, init, rng)
+    rest = _unexplained(coarse, solve_loadings(coarse, fixed), fixed)
+    return np.vstack([fixed, initial_spectra(rest, k - len(fixed), init, rng)])
+
+
+def _unexplained(X, W, H):
+    """Return what counts exceed the model by, where there are counts; X if nothing does."""
+    if isinstance(X, np.ndarray):
+        rest = np.maximum(X - W @ H, 0.0)
+    else:
+        row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+        rest = X.copy()
+        rest.data = np.maximum(X.data - np.einsum("pk,kp->p", W[row], H[:, X.indices]), 0.0)
+    return rest if rest.sum() > 1e-6 * X.sum() else X
+
+
+def forward(notify: Callback, step: str):
+    """Return a callback for `poisson_nmf` that tells of a step."""
+    return lambda iteration, divergence, residual: notify(step, iteration, residual)

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two convex halves of the problem: loadings with spectra held, and the reverse."""
+
+import numpy as np
+
+from hyperspy_psnmf.kernels.newton import NO_TERMS, RowTerms, solve_rows
+from hyperspy_psnmf.kernels.threads import is_csr
+from hyperspy_psnmf.nmf.counts import total_counts
+
+
+def solve_loadings(X, H, W=None, *, tol: float = 1e-3, n_jobs=1) -> np.ndarray:
+    """Return the loadings that maximise the likelihood with the spectra held.
+
+    Parameters
+    ----------
+    X : ndarray or csr_array of shape (n_rows, n_channels)
+        Counts.
+    H : ndarray of shape (n_components, n_channels)
+        Spectra. Channels where all are zero are ignored.
+    W : ndarray of shape (n_rows, n_components), optional
+        Where to start.
+    tol : float
+        Duality gap in nats at which a row is done; proportionately less where a
+        row holds under 100 counts.
+    n_jobs : int or None
+        Threads; None is all cores.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_components)
+        Loadings in counts; they add up to the counts of each row.
+    """
+    if W is None:
+        W = np.repeat(total_counts(X, axis=1)[:, None] / len(H), len(H), axis=1)
+    W = np.where(H.any(axis=1), W, 0.0)
+    return solve_rows(X, H.T, W, tol=tol, rtol=1e-2 * tol, n_jobs=n_jobs)[0]
+
+
+def solve_spectra(X, W, H, *, n_fixed: int = 0, held=None, tol: float = 1e-3, n_jobs=1):
+    """Return W and H with H the most likely spectra for the loadings held.
+
+    Both are rescaled so that rows of H have unit sum; the first `n_fixed` rows
+    are kept as they are, and so, but for the scale, are entries (n_components,
+    n_channels) that are `held`.
+    """
+    held = None if held is None else held.T
+    options = {"n_fixed": n_fixed, "tol": tol, "n_jobs": n_jobs}
+    B, _ = solve_channels(transpose(X), W, H.T, held, **options)
+    return normalise(W, B, n_fixed)
+
+
+def solve_channels(Xt, W, B, held=None, *, n_fixed: int = 0, terms=NO_TERMS, **options):
+    """Solve every channel with the loadings held, as `solve_rows` does.
+
+    Parameters
+    ----------
+    Xt : ndarray or csr_array of shape (n_channels, n_rows)
+        Counts.
+    W : ndarray of shape (n_rows, n_components)
+        Loadings.
+    B : ndarray of shape (n_channels, n_components)
+        Spectra to start from.
+    held : ndarray of bool of shape (n_channels, n_components), optional
+        Entries that stay as they are.
+    n_fixed : int
+        The first `n_fixed` spectra stay as they are too.
+    """
+    if held is None:
+        return solve_rows(Xt, W, B, n_fixed=n_fixed, terms=terms, **options)
+    held = held | (np.arange(B.shape[1]) < n_fixed)
+    B, gaps = np.array(B), np.zeros(len(B))
+    patterns, pattern = np.unique(held, axis=0, return_inverse=True)
+    for i, held_here in enumerate(patterns):
+        rows = np.flatnonzero(pattern.ravel() == i)
+        # The kernel holds the first coefficients.
+        order = np.argsort(~held_here, kind="stable")
+        own = _terms_of(terms, rows, order)
+        options |= {"n_fixed": np.count_nonzero(held_here), "terms": own}
+        found, gaps[rows] = solve_rows(Xt[rows], W[:, order], B[rows][:, order], **options)
+        B[np.ix_(rows, order)] = found
+    return B, gaps
+
+
+def _terms_of(terms, rows, order):
+    if not terms.linear.size:
+        return terms
+    per_row = (term[rows][:, order] for term in (terms.linear, terms.pseudo_counts))
+    if not terms.scale.size:
+        return RowTerms(*per_row)
+    matrix = terms.matrix[np.ix_(order, order)]
+    return RowTerms(*per_row, terms.scale[rows], matrix, terms.diagonal[rows][:, order])
+
+
+def keep_at_zero(held, dear: float = 1e6) -> RowTerms:
+    """Return terms that make held coefficients too dear to be anything but zero."""
+    return RowTerms(np.where(held, dear, 0.0), np.zeros(held.shape))
+
+
+def normalise(W, B, n_fixed: int = 0):
+    """Return W and H with unit sums in the free rows of H, the product unchanged."""
+    scale = B.sum(axis=0)
+    scale[:n_fixed] = 1.0
+    gone = scale == 0
+    if gone.any():
+        # A component without a spectrum: no counts, and any spectrum will do.
+        B, scale = np.where(gone, 1.0, B), np.where(gone, len(B), scale)
+        W = np.where(gone, 0.0, W)
+    return W * scale, (B / scale).T
+
+
+def transpose(X):
+    """Return the transpose in the layout that kernels want."""
+    return X.T.tocsr() if is_csr(X) else np.ascontiguousarray(X.T)

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from problems import both, planted
+
+from hyperspy_psnmf.kernels.neighbours import sum_neighbours
+from hyperspy_psnmf.nmf.convex import solve_loadings
+from hyperspy_psnmf.nmf.prior import RADII, _alike, _group_channels, spatial_prior
+
+SHAPE, N_CHANNELS = (21, 26), 40
+
+
+def blobs(shape=SHAPE, counts=60.0, k=3, seed=0):
+    """Return counts, spectra, loadings pixel by pixel and the true ones."""
+    cube, W, H = planted(shape=shape, n_channels=N_CHANNELS, k=k, counts=counts, seed=seed)
+    X = cube.reshape(-1, N_CHANNELS)
+    return X, H, solve_loadings(X, H), W
+
+
+def halves(left, right, counts, shape=SHAPE, seed=0):
+    """Return the same of a map of two compositions with a sharp edge in the middle."""
+    _, H, _, _ = blobs(shape=(3, 4))
+    side = np.arange(shape[1]) >= shape[1] // 2
+    W = counts * np.where(side[:, None], right, left)[None].repeat(shape[0], axis=0)
+    W = W.reshape(-1, 3)
+    X = np.random.default_rng(seed).poisson(W @ H)
+    return X, H, solve_loadings(X, H), W
+
+
+def fractions(W):
+    return W / np.maximum(W.sum(axis=1, keepdims=True), 1e-300)
+
+
+def naive_sums(Y, u, n, offsets, locations, scale, n_rows):
+    """Pixel by pixel; a pair of the 3 x 3 that leaves the slice is no pair."""
+    n_columns = n.shape[1]
+
+    def contrast(a, b):
+        (y, x), (v, w) = a, b
+        inside = 0 <= x < n_columns and 0 <= w < n_columns and 0 <= y < len(n) and 0 <= v < len(n)
+        if not inside or y // n_rows != v // n_rows or n[y, x] + n[v, w] == 0:
+            return 0.0
+        weight = n[y, x] * n[v, w] / (n[y, x] + n[v, w])
+        return scale * weight * ((u[y, :, x] - u[v, :, w]) ** 2).sum()
+
+    sums, weights = np.zeros(Y.shape), np.zeros(n.shape)
+    near = [(p, q) for p in (-1, 0, 1) for q in (-1, 0, 1)]
+    for y, x in np.ndindex(n.shape):
+        for (dy, dx), location in zip(offsets, locations, strict=True):
+            v, w = y + dy, x + dx
+            same = 0 <= v < len(n) and 0 <= w < n_columns and v // n_rows == y // n_rows
+            if not same or n[y, x] == 0 or n[v, w] == 0:
+                continue
+            around = [(p, q) for p, q in near if (y + p) // n_rows == y // n_rows]
+            t = max(contrast((y + p, x + q), (v + p, w + q)) for p, q in around)
+            weight = location * min(1.0, max(0.0, 2.0 - 2.0 * t))
+            weights[y, x] += weight
+            sums[y, :, x] += weight * Y[v, :, w]
+    return sums, weights
+
+
+@pytest.mark.parametrize("n_jobs", [1, 3])
+def test_sums_over_neighbours_equal_the_naive_ones(n_jobs):
+    rng = np.random.default_rng(3)
+    n_rows, n_columns = 11, 7  # more rows than a block
+    Y = rng.poisson(3.0, (2 * n_rows, 5, n_columns)).astype(np.float32)
+    u = rng.normal(size=(2 * n_rows, 3, n_columns)).astype(np.float32)
+    n = rng.integers(0, 4, (2 * n_rows, n_columns)).astype(np.float32)
+    offsets = np.array([(0, 0), (0, 1), (2, -1), (-3, 0), (0, -9), (-1, 2)])
+    locations = [1.0, 0.9, 0.4, 0.3, 0.2, 0.6]
+    found = sum_neighbours(
+        Y, u, n, offsets=offsets, locations=locations, scale=0.08, n_rows=n_rows, n_jobs=n_jobs
+    )
+    expected = naive_sums(Y, u, n, offsets, locations, 0.08, n_rows)
+    assert len(np.unique(expected[1])) > 50  # weights of all kinds
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("totals", ["kept", "smoothed"])
+def test_loadings_come_closer_to_the_truth(totals):
+    X, H, W, truth = blobs()
+    found = spatial_prior(X, H, W, SHAPE, totals=totals).W
+    assert (found >= 0).all()
+    before, after = (np.linalg.norm(fractions(w) - fractions(truth)) for w in (W, found))
+    assert after < 0.75 * before
+
+
+def test_pixels_keep_their_counts():
+    X, H, W, _ = blobs()
+    found = spatial_prior(X, H, W, SHAPE).W
+    np.testing.assert_allclose(found.sum(axis=1), X.sum(axis=1), rtol=1e-12)
+
+
+def test_smoothed_totals_are_still_those_of_the_map():
+    X, H, W, _ = blobs()
+    found = spatial_prior(X, H, W, SHAPE, totals="smoothed").W
+    assert found.sum() == pytest.approx(X.sum(), rel=1e-12)
+    assert not np.allclose(found.sum(axis=1), X.sum(axis=1), rtol=1e-2)
+
+
+def test_no_weight_changes_nothing():
+    X, H, W, _ = blobs()
+    found = spatial_prior(X, H, W, SHAPE, weight=0)
+    np.testing.assert_array_equal(found.W, W)
+    np.testing.assert_array_equal(found.support, 1)
+
+
+def test_auto_is_a_weight_of_one_and_more_weight_smooths_more():
+    X, H, W, _ = blobs(counts=30)
+    auto, *others = (spatial_prior(X, H, W, SHAPE, weight=w) for w in ("auto", 1, 0.1, 3.0))
+    np.testing.assert_array_equal(auto.W, others[0].W)
+    assert others[1].support.mean() < auto.support.mean() < others[2].support.mean()
+
+
+def test_where_all_is_alike_all_neighbours_count():
+    X, H, W, truth = halves([0.5, 0.3, 0.2], [0.5, 0.3, 0.2], counts=80)
+    found = spatial_prior(X, H, W, SHAPE)
+    inner = found.support.reshape(SHAPE)[7:-7, 7:-7]
+    full = np.pi * RADII[-1] ** 2 / 2
+    assert np.median(inner) > 0.95 * full
+    before, after = (np.std(fractions(w) - fractions(truth)) for w in (W, found.W))
+    assert after < 0.2 * before
+
+
+def test_a_strong_edge_lets_nothing_through():
+    X, H, W, _ = halves([0.9, 0.1, 0.0], [0.1, 0.0, 0.9], counts=200)
+    found = fractions(spatial_prior(X, H, W, SHAPE).W).reshape(*SHAPE, 3)
+    edge = SHAPE[1] // 2
+    assert found[:, edge - 1, 2].max() < 0.02
+    assert found[:, edge, 2].min() > 0.85
+
+
+def test_a_pixel_unlike_all_others_is_left_as_it_is():
+    X, H, W, _ = halves([0.9, 0.1, 0.0], [0.9, 0.1, 0.0], counts=200)
+    odd = 8 * SHAPE[1] + 11
+    X[odd] = np.random.default_rng(1).poisson(200 * H[2])
+    W = solve_loadings(X, H)
+    found = spatial_prior(X, H, W, SHAPE)
+    assert found.support[odd] == 1
+    np.testing.assert_array_equal(found.W[odd], W[odd])
+    assert found.W[odd + 1, 2] < 0.02 * 200
+
+
+def test_an_edge_of_thickness_does_not_matter_to_fractions():
+    thick, thin = np.array([0.6, 0.3, 0.1]), np.array([0.06, 0.03, 0.01])
+    X, H, W, _ = halves(thick, thin, counts=200)
+    support = spatial_prior(X, H, W, SHAPE).support.reshape(SHAPE)
+    assert np.median(support[7:-7, SHAPE[1] // 2 - 1 :][:, :2]) > 35
+    found = spatial_prior(X, H, W, SHAPE, totals="smoothed").W.sum(axis=1).reshape(SHAPE)
+    edge = SHAPE[1] // 2
+    assert found[:, edge - 1].min() > 150
+    assert found[:, edge].max() < 35
+
+
+@pytest.mark.parametrize("totals", ["kept", "smoothed"])
+def test_empty_pixels_neither_give_nor_receive(totals):
+    X, H, _, _ = halves([0.5, 0.3, 0.2], [0.5, 0.3, 0.2], counts=80)
+    gone = np.zeros(SHAPE, bool)
+    gone[6:13, 9:20], gone[2, 3] = True, True
+    X = np.where(gone.reshape(-1, 1), 0, X)
+    found = spatial_prior(X, H, solve_loadings(X, H), SHAPE, totals=totals)
+    total, support = found.W.sum(axis=1).reshape(SHAPE), found.support.reshape(SHAPE)
+    np.testing.assert_array_equal(total[gone], 0)
+    np.testing.assert_array_equal(support[gone], 0)
+    assert support[~gone].min() >= 1
+    if totals == "smoothed":
+        assert total[~gone].min() > 60
+
+
+def test_dense_equals_sparse_equals_threads():
+    X, H, W, _ = blobs()
+    expected, *others = (
+        spatial_prior(counts, H, W, SHAPE, n_jobs=n) for counts in both(X) for n in (1, 4)
+    )
+    for other in others:
+        np.testing.assert_allclose(other.W, expected.W, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(other.support, expected.support, rtol=1e-9)
+
+
+def test_a_transposed_map_gives_transposed_maps():
+    X, H, W, _ = blobs()
+    turn = np.arange(len(X)).reshape(SHAPE).T.ravel()
+    expected = spatial_prior(X, H, W, SHAPE)
+    found = spatial_prior(X[turn], H, W[turn], SHAPE[::-1])
+    np.testing.assert_allclose(found.W, expected.W[turn], atol=0.05)
+    np.testing.assert_allclose(found.support, expected.support[turn], rtol=0.01)
+
+
+def test_slices_of_a_series_do_not_see_each_other():
+    X, H, W, _ = blobs(shape=(2, 9, 13))
+    found = spatial_prior(X, H, W, (2, 9, 13)).support.reshape(2, -1)
+    for part, support in zip(np.split(np.arange(len(X)), 2), found, strict=True):
+        alone = spatial_prior(X[part], H, W[part], (9, 13)).support
+        np.testing.assert_allclose(support, alone, rtol=0.05)
+
+
+@pytest.mark.parametrize("shape", [(150,), (1, 150), (2, 1, 75)])
+def test_a_line_is_smoothed_along_itself(shape):
+    _, H, _, _ = blobs(shape=(3, 4))
+    truth = np.tile([30.0, 20.0, 10.0], (150, 1))
+    X = sp.csr_array(np.random.default_rng(2).poisson(truth @ H))
+    W = solve_loadings(X, H)
+    found = spatial_prior(X, H, W, shape)
+    assert np.median(found.support) > 15
+    assert np.std(fractions(found.W) - fractions(truth)) < 0.5 * np.std(
+        fractions(W) - fractions(truth)
+    )
+
+
+def test_one_component_has_totals_to_smooth_only():
+    X, H, W, truth = blobs(k=1)
+    W, H = X.sum(axis=1, keepdims=True).astype(float), H[:1]
+    np.testing.assert_array_equal(spatial_prior(X, H, W, SHAPE).W, W)
+    truth = np.full_like(W, 50.0)
+    X = np.random.default_rng(4).poisson(truth @ H)
+    W = X.sum(axis=1, keepdims=True).astype(float)
+    found = spatial_prior(X, H, W, SHAPE, totals="smoothed").W
+    assert np.std(found) < 0.3 * np.std(W)
+
+
+def test_what_no_component_explains_does_not_matter():
+    X, H, W, _ = blobs()
+    H, W = np.vstack([H, np.zeros(N_CHANNELS)]), np.pad(W, ((0, 0), (0, 1)))
+    expected = spatial_prior(X, H, W, SHAPE).W
+    np.testing.assert_array_equal(expected[:, 3], 0)
+    more = np.hstack([X, np.full((len(X), 1), 50)])
+    found = spatial_prior(more, np.pad(H, ((0, 0), (0, 1))), W, SHAPE).W
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_a_map_without_counts_stays_empty():
+    _, H, _, _ = blobs(shape=(3, 4))
+    found = spatial_prior(np.zeros((12, N_CHANNELS)), H, np.zeros((12, 3)), (3, 4))
+    np.testing.assert_array_equal(found.W, 0)
+    np.testing.assert_array_equal(found.support, 0)
+
+
+def test_groups_of_channels_hold_what_tells_components_apart():
+    X, H, _, truth = blobs()
+    H = H.copy()
+    H[:, 5] = 0.0
+    Y, B = _group_channels(X, H, 1)
+    assert Y.shape[1] == B.shape[1] <= 18
+    np.testing.assert_allclose(B.sum(axis=1), H.sum(axis=1))
+    np.testing.assert_allclose(Y.sum(axis=1), np.delete(X, 5, axis=1).sum(axis=1))
+
+    def variance(H):
+        information = np.einsum("aj,ij,bj->iab", H, 1 / (truth @ H), H)
+        return np.linalg.inv(information)[:, range(3), range(3)].mean()
+
+    assert variance(B) < 1.05 * variance(H[:, H.any(axis=0)])
+
+
+def test_channels_that_are_few_or_alike_need_few_groups():
+    H = np.array([[0.1, 0.2, 0.3, 0.4], [0.4, 0.3, 0.2, 0.1]])
+    assert len(np.unique(_alike(H, 9))) == 4
+    assert len(np.unique(_alike(np.repeat(H[:1], 2, axis=0), 9))) == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "name"),
+    [
+        ({"weight": -1}, ValueError, "weight"),
+        ({"weight": np.inf}, ValueError, "weight"),
+        ({"weight": "much"}, TypeError, "weight"),
+        ({"weight": True}, TypeError, "weight"),
+        ({"totals": "lost"}, ValueError, "totals"),
+        ({"shape": (20, 26)}, ValueError, "shape"),
+        ({"shape": (1, 1, 21, 26)}, ValueError, "shape"),
+    ],
+)
+def test_errors_name_the_argument(wrong, error, name):
+    X, H, W, _ = blobs()
+    with pytest.raises(error, match=name):
+        spatial_prior(X, H, W, **{"shape": SHAPE, **wrong})
