@@ -69,3 +69,35 @@ def angles(H, truth):
     H = H / np.linalg.norm(H, axis=1, keepdims=True)
     truth = truth / np.linalg.norm(truth, axis=1, keepdims=True)
     return np.degrees(np.arccos(np.clip((truth @ H.T).max(axis=1), -1, 1)))
+
+
+# Maps as rows, of phases that share lines: for what likelihood alone does not decide.
+
+N_ROWS, N_CHANNELS = 130, 41
+
+
+def spectrum(*lines, background=0.3):
+    """Return a spectrum of unit sum with lines (channel, weight) on a background."""
+    channel = np.arange(N_CHANNELS)
+    peaks = sum(w * np.exp(-(((channel - where) / 1.3) ** 2) / 2) for where, w in lines)
+    slope = np.exp(-channel / 15)
+    return (1 - background) * peaks / peaks.sum() + background * slope / slope.sum()
+
+
+MATRIX = spectrum((8, 1.0), (20, 0.6))
+OTHER = spectrum((14, 1.0), (20, 0.5))
+ALLOY = 0.6 * OTHER + 0.4 * MATRIX
+
+
+def grains():
+    """Return fractions of two phases, pure but for twenty rows between them."""
+    first = np.clip((80.0 - np.arange(N_ROWS)) / 20, 0, 1)
+    return np.stack([first, 1 - first], axis=1)
+
+
+def inclusions(seed=0):
+    """Return fractions of a matrix that is everywhere and of inclusions in some rows."""
+    some = np.where(
+        np.arange(N_ROWS) < 90, 0.0, np.random.default_rng(seed).uniform(0.1, 0.4, N_ROWS)
+    )
+    return np.stack([1 - some, some], axis=1)

@@ -18,10 +18,11 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import hyperspy_psnmf
 from hyperspy_psnmf import PSNMF, PoissonNMF, estimators
 from hyperspy_psnmf.nmf.bins import PixelBins
+from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.counts import count_matrix
 from hyperspy_psnmf.nmf.initialise import initial_spectra
 from hyperspy_psnmf.nmf.psnmf import psnmf
-from hyperspy_psnmf.nmf.solve import poisson_nmf, solve_loadings
+from hyperspy_psnmf.nmf.solve import poisson_nmf
 
 SHAPE = (8, 9)
 
@@ -36,9 +37,25 @@ def make_matrix(seed=0):
     return make_cube(seed)[0].reshape(72, 31)
 
 
-@parametrize_with_checks([PoissonNMF(2), PSNMF(2)])
+def differs_by_neighbours(estimator):
+    """Neighbours take part in `fit_transform`, but not in `transform`, which knows of no map."""
+    if getattr(estimator, "spatial_prior", 0) == 0:
+        return {}
+    return dict.fromkeys(
+        ["check_transformer_general", "check_transformer_data_not_an_array"],
+        differs_by_neighbours.__doc__,
+    )
+
+
+@parametrize_with_checks(
+    [PoissonNMF(2), PSNMF(2), PSNMF(2, volume=0, spatial_prior=0)],
+    expected_failed_checks=differs_by_neighbours,
+)
 def test_scikit_learn_finds_nothing_wrong(estimator, check):
     check(estimator)
+
+
+WITHOUT_NEIGHBOURS = PSNMF(3, binning=2, navigation_shape=SHAPE, spatial_prior=0)
 
 
 def names_of_modules():
@@ -83,7 +100,12 @@ def test_psnmf_is_the_function(refinement):
     W = model.fit_transform(cube)
     options["fixed_spectra"] = H[:1] / H[:1].sum()
     found = psnmf(
-        count_matrix(cube), 3, PixelBins(SHAPE, (2, 3)), rng=np.random.default_rng(5), **options
+        count_matrix(cube),
+        3,
+        PixelBins(SHAPE, (2, 3)),
+        prior="auto",
+        rng=np.random.default_rng(5),
+        **options,
     )
     np.testing.assert_array_equal(model.components_, found.H)
     np.testing.assert_array_equal(W, found.W)
@@ -92,7 +114,7 @@ def test_psnmf_is_the_function(refinement):
     assert model.n_iter_ == found.binned_fit.n_iter
 
 
-@pytest.mark.parametrize("model", [PoissonNMF(3), PSNMF(3, binning=2, navigation_shape=SHAPE)])
+@pytest.mark.parametrize("model", [PoissonNMF(3), WITHOUT_NEIGHBOURS])
 def test_phases_are_found_in_order_and_every_count_is_kept(model):
     X, H = make_matrix(), make_cube()[1]
     W = clone(model).fit_transform(X)
@@ -105,7 +127,7 @@ def test_phases_are_found_in_order_and_every_count_is_kept(model):
     assert model.reconstruction_err_ == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("model", [PoissonNMF(3), PSNMF(3, binning=2, navigation_shape=SHAPE)])
+@pytest.mark.parametrize("model", [PoissonNMF(3), WITHOUT_NEIGHBOURS])
 def test_transforming_the_training_data_gives_what_fitting_gave(model):
     X = make_matrix(seed=1)
     W = model.fit_transform(X)
@@ -202,6 +224,31 @@ def test_components_to_start_from_may_have_any_scale_and_are_not_changed():
     np.testing.assert_allclose(one.components_, other.components_, atol=1e-4)
 
 
+@pytest.mark.parametrize("init", ["auto", "vertex"])
+def test_every_way_to_start_finds_the_phases(init):
+    cube, H = make_cube(seed=14)
+    assert angles(PSNMF(3, binning=2, init=init).fit(cube).components_, H).max() < 8
+
+
+def test_a_weight_draws_the_components_together():
+    X = make_matrix(seed=15)
+    dets = []
+    for volume in (0, 0.5, 5.0):
+        H = PoissonNMF(3, volume=volume).fit(X).components_
+        dets.append(np.linalg.det(H @ H.T))
+    assert (np.diff(dets) < 0).all()
+
+
+def test_what_parsimony_decided_is_told_and_without_it_is_zero():
+    cube, _ = make_cube(seed=16)
+    for volume in (0, 0.5, "auto"):
+        model = PSNMF(3, binning=2, volume=volume).fit(cube)
+        assert model.added_.shape == model.removed_.shape == (3, 3)
+        if volume != "auto":
+            assert not model.added_.any()
+            assert not model.removed_.any()
+
+
 # How they behave
 
 
@@ -238,7 +285,11 @@ PARAMETERS = {
     "energy_binning": 2,
     "init": "random",
     "fixed_spectra": np.ones((1, 31)),
+    "volume": 0.5,
+    "line_width": 5,
+    "absent": np.zeros((4, 31), bool),
     "refinement": "joint",
+    "spatial_prior": 0.5,
     "max_iter": 7,
     "tol": 0.1,
     "random_state": 3,
@@ -279,7 +330,7 @@ def test_it_works_in_a_pipeline_and_names_its_outputs():
 
 @pytest.mark.parametrize("cls", [PoissonNMF, PSNMF])
 def test_stopping_early_warns(cls):
-    model = cls(3, max_iter=1)
+    model = cls(3, volume=0, max_iter=1)
     with pytest.warns(ConvergenceWarning, match="did not converge in max_iter=1") as record:
         model.fit_transform(make_matrix())
     assert record[0].filename == __file__
@@ -326,11 +377,20 @@ def test_with_all_components_known_it_has_converged_at_once():
 @pytest.mark.parametrize("shape", [(2, 9), (3, 9), (1, 2, 9), (2, 1, 9), (2, 1, 2, 9)])
 def test_tiny_maps_are_fitted(shape):
     cube = np.random.default_rng(13).poisson(4.0, size=shape)
-    W = PSNMF(2).fit_transform(cube)
+    assert PSNMF(2).fit_transform(cube).sum() == pytest.approx(cube.sum(), rel=1e-12)
+    W = PSNMF(2, spatial_prior=0).fit_transform(cube)
     np.testing.assert_allclose(W.sum(axis=1), cube.reshape(-1, 9).sum(axis=1), rtol=1e-12)
 
 
-@pytest.mark.parametrize("model", [PoissonNMF(3), PSNMF(3), PSNMF(3, refinement="joint")])
+@pytest.mark.parametrize(
+    "model",
+    [
+        PoissonNMF(3),
+        PoissonNMF(3, volume=0.5),
+        PSNMF(3, spatial_prior=0),
+        PSNMF(3, spatial_prior=0, refinement="joint"),
+    ],
+)
 def test_more_components_than_the_data_have_do_no_harm(model):
     X = np.outer(np.arange(1, 13), np.arange(7))
     W = model.fit_transform(X)
@@ -349,6 +409,7 @@ BAD_COMMON = [
     ("n_components", -1, ValueError),
     ("n_components", 32, ValueError),
     ("init", "nndsvd", ValueError),
+    ("init", "Vertex", ValueError),
     ("init", None, ValueError),
     ("init", 3.0, ValueError),
     ("init", [["a"] * 31] * 3, TypeError),
@@ -371,6 +432,14 @@ BAD_COMMON = [
     ("random_state", "seed", (TypeError, ValueError)),
     ("random_state", -1, ValueError),
     ("random_state", 0.5, (TypeError, ValueError)),
+    ("volume", -1, ValueError),
+    ("volume", -1e-9, ValueError),
+    ("volume", np.nan, ValueError),
+    ("volume", np.inf, ValueError),
+    ("volume", "x", ValueError),
+    ("volume", None, TypeError),
+    ("volume", True, TypeError),
+    ("volume", [0.5], TypeError),
     ("n_jobs", 0, ValueError),
     ("n_jobs", 1.0, TypeError),
     ("n_jobs", "2", TypeError),
@@ -410,6 +479,12 @@ BAD_PSNMF = [
     ("fixed_spectra", np.full((1, 31), np.nan), ValueError),
     ("fixed_spectra", np.zeros((1, 31)), ValueError),
     ("fixed_spectra", np.full((1, 31), 1 + 2j), TypeError),
+    ("line_width", 0, ValueError),
+    ("line_width", -3, ValueError),
+    ("line_width", 2.5, TypeError),
+    ("line_width", "auto", TypeError),
+    ("line_width", None, TypeError),
+    ("line_width", True, TypeError),
     ("refinement", "none", ValueError),
     ("refinement", None, (TypeError, ValueError)),
     ("refinement", 1, (TypeError, ValueError)),
@@ -425,6 +500,12 @@ def test_an_argument_that_makes_no_sense_is_an_error_naming_it(cls, name, value,
     model = cls(3).set_params(**{name: value})
     with pytest.raises(error, match=name):
         model.fit(cube)
+
+
+@pytest.mark.parametrize(("name", "value"), [("init", "auto"), ("volume", "auto")])
+def test_a_matrix_has_no_automatic_start_or_volume(name, value):
+    with pytest.raises(ValueError, match=name):
+        PoissonNMF(3, **{name: value}).fit(make_matrix())
 
 
 @pytest.mark.parametrize("value", ["map", 8.5, 0, (), (8, 8), (8.0, 9.0)])

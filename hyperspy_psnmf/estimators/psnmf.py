@@ -5,14 +5,15 @@ import numpy as np
 import scipy.sparse as sp
 
 from hyperspy_psnmf.estimators.base import INITS, PoissonModel
+from hyperspy_psnmf.estimators.map_checks import check_absent, check_binning, check_fixed
 from hyperspy_psnmf.kernels.threads import resolve_n_jobs
-from hyperspy_psnmf.nmf.bins import PixelBins, choose_binning, spatial_axes
-from hyperspy_psnmf.nmf.counts import count_matrix, total_counts
+from hyperspy_psnmf.nmf.bins import PixelBins
+from hyperspy_psnmf.nmf.counts import count_matrix
+from hyperspy_psnmf.nmf.finer_bins import BinningChoice, choose_finer_binning
 from hyperspy_psnmf.nmf.psnmf import psnmf
 from hyperspy_psnmf.nmf.validate import (
     check_choice,
     check_int,
-    check_spectra,
     check_weight,
     random_generator,
 )
@@ -37,7 +38,9 @@ class PSNMF(PoissonModel):
         Pixels summed along each axis of the map, in array order. An int
         bins the last two axes. "auto": the power of two that brings the median
         pixel nearest to 4000 counts per bin, as long as
-        ``max(64, 16 n_components)`` bins remain.
+        ``max(64, 16 n_components)`` bins remain; halved where smaller bins
+        predict counts left out better, as they do where features are small.
+        The latter is judged for whole numbers only.
     energy_binning : int
         Channels summed while looking for the loadings of the binned map.
         Components come back at full resolution.
@@ -73,6 +76,8 @@ class PSNMF(PoissonModel):
         Components of unit sum: fixed ones, then in decreasing order of counts.
     binning_ : tuple of int
         The binning used, in array order.
+    binning_choice_ : BinningChoice
+        Which binnings were compared, and by how much the smaller ones were better.
     binned_loadings_ : ndarray of shape (*binned map, n_components)
         Loadings of the binned map, in counts.
     added_, removed_ : ndarray of shape (n_components, n_components)
@@ -174,14 +179,16 @@ class PSNMF(PoissonModel):
             raise ValueError("X must have counts: it is zero everywhere")
         k, n_channels = self.n_components, X.shape[1]
         n_jobs = resolve_n_jobs(self.n_jobs)
-        bins = PixelBins(shape, self._check_binning(shape) or self._choose_binning(X, shape))
+        fixed = self._check_fixed(k, n_channels)
+        self.binning_choice_ = self._choose_binning(X, shape, fixed, callback)
+        bins = PixelBins(shape, self.binning_choice_.binning)
         found = psnmf(
             X,
             k,
             bins,
             energy_binning=self.energy_binning,
             init=self._check_init(k, n_channels),
-            fixed_spectra=self._check_fixed(k, n_channels),
+            fixed_spectra=fixed,
             volume=self.volume,
             line_width=self.line_width,
             absent=self._check_absent(k, n_channels),
@@ -255,50 +262,27 @@ class PSNMF(PoissonModel):
         return count_matrix(X, n_jobs=resolve_n_jobs(self.n_jobs))
 
     def _check_fixed(self, n_components, n_channels):
-        if self.fixed_spectra is None:
-            return None
-        fixed = check_spectra("fixed_spectra", self.fixed_spectra, n_channels)
-        if len(fixed) > n_components:
-            raise ValueError(
-                f"fixed_spectra has {len(fixed)} spectra, more than {n_components} components"
-            )
-        return fixed / fixed.sum(axis=1, keepdims=True)
+        return check_fixed(self.fixed_spectra, n_components, n_channels)
 
     def _check_absent(self, n_components, n_channels):
-        if self.absent is None:
-            return None
-        absent, shape = np.asarray(self.absent), (n_components, n_channels)
-        if absent.dtype != bool or absent.shape != shape:
-            raise ValueError(f"absent must be of bool and of shape {shape}, not {absent.shape}")
         known = 0 if self.fixed_spectra is None else len(np.atleast_2d(self.fixed_spectra))
-        if absent[:known].any():
-            raise ValueError(f"absent names one of the {known} phases of fixed_spectra")
-        if absent.all(axis=1).any():
-            raise ValueError("absent leaves a component without any channel")
-        return absent
-
-    def _choose_binning(self, X, shape):
-        return choose_binning(
-            total_counts(X, axis=1), shape, spatial_axes(len(shape)), self.n_components
-        )
+        return check_absent(self.absent, known, n_components, n_channels)
 
     def _check_binning(self, shape):
-        """Return the binning in array order, or None for "auto"."""
-        if isinstance(self.binning, str):
-            return check_choice("binning", self.binning, ("auto",))
-        if np.ndim(self.binning) == 0:
-            b = check_int("binning", self.binning)
-            binning = tuple(b if spatial else 1 for spatial in spatial_axes(len(shape)))
-        else:
-            binning = tuple(check_int("binning", b) for b in self.binning)
-        if len(binning) != len(shape):
-            raise ValueError(f"binning={binning} must have one int per axis of the map {shape}")
-        if any(b > n for b, n in zip(binning, shape, strict=True)):
-            raise ValueError(f"binning={binning} is larger than the map {shape}")
-        n_bins = PixelBins(shape, binning).n_bins
-        if n_bins < self.n_components:
-            raise ValueError(
-                f"binning={binning} leaves {n_bins} bins, fewer than n_components="
-                f"{self.n_components}"
-            )
-        return binning
+        return check_binning(self.binning, shape, self.n_components)
+
+    def _choose_binning(self, X, shape, fixed, callback):
+        given = self._check_binning(shape)
+        if given is not None:
+            return BinningChoice(given)
+        return choose_finer_binning(
+            X,
+            self.n_components,
+            shape,
+            fixed_spectra=fixed,
+            energy_binning=self.energy_binning,
+            # Of its own: with the binning given, the start is the same.
+            rng=np.random.default_rng(0),
+            n_jobs=resolve_n_jobs(self.n_jobs),
+            callback=callback,
+        )

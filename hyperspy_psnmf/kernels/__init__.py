@@ -12,12 +12,16 @@ are rows of X transposed with B the loadings: the same kernels serve both.
 
 ``em``
     one joint expectation-maximisation sweep
-``newton``
-    the exact solution of every row with the basis held
+``row_problem``, ``newton``
+    the exact solution of one row, and of every row, with the basis held
 ``score``
     divergence, gradient and the duality gap of every row
 ``logarithm``
     a sum of logarithms that vectorises
+``expected``
+    deviance that Poisson counts of a model would have
+``neighbours``
+    sums over neighbours that agree
 ``counting``
     from a cube of counts to CSR, and from CSR to bins
 ``threads``

@@ -49,8 +49,9 @@ NO_TERMS = RowTerms(np.empty((0, 0)), np.empty((0, 0)))
 
 
 @jit
-def _add_terms(i, m, terms, basis_cost, x, b, cost, least, Q):
-    # Fills the cost and Q of row i and appends its pseudo-counts; returns the number of counts.
+def _add_terms(i, m, terms, basis_cost, v, n_fixed, x, b, cost, pseudo, Q):
+    # Fills cost, Q and pseudo of row i and appends its pseudo-counts; returns the number
+    # of counts.
     k = cost.size
     linear, pseudo_counts, scale, matrix, diagonal = terms
     for c in range(k):
@@ -63,31 +64,36 @@ def _add_terms(i, m, terms, basis_cost, x, b, cost, least, Q):
         for c in range(k):
             Q[r, c] = scale[i] * matrix[r, c]
         Q[r, r] += diagonal[i, r]
-    _find_least(x[: m + k], cost, Q, least)
+    _find_least(x[: m + k], v, n_fixed, cost, Q, pseudo)
     return m + k
 
 
 @jit
-def _find_least(x, cost, Q, least):
-    # A solution is never below its pseudo-counts over the highest price there can be, as
-    # none of the components can be above all counts over its cost.
+def _find_least(x, v, n_fixed, cost, Q, pseudo):
+    # A solution is never below its pseudo-counts over the highest price there can be.
+    # With t = v'Qv over free and q over held coefficients, what the free ones cost is at
+    # most N - t + sqrt(t q), so no more than N + q / 4.
     k = cost.size
-    n_counts = x.sum()
+    budget = x.sum()
+    for r in range(n_fixed if Q.size else 0):
+        for c in range(n_fixed):
+            budget += 0.25 * v[r] * Q[r, c] * v[c]
     for c in range(k):
         price = cost[c]
         for r in range(Q.shape[0]):
-            if cost[r] > 0.0:
-                price += max(Q[c, r], 0.0) * n_counts / cost[r]
-        least[c] = x[x.size - k + c] / price if price > 0.0 else 0.0
+            is_free = r >= n_fixed and cost[r] > 0.0
+            price += max(Q[c, r], 0.0) * (budget / cost[r] if is_free else v[r])
+        pseudo[0, c] = x[x.size - k + c]
+        pseudo[1, c] = pseudo[0, c] / price if price > 0.0 else 0.0
 
 
 @jit
 def _row_memory(k, n, terms):
-    # x and b with room for pseudo-counts; cost, least coefficients and Q of a row.
+    # x and b with room for pseudo-counts; cost, pseudo and Q of a row.
     extra = k if terms[0].size else 0
     size = k if terms[2].size else 0
     x, b = np.empty(n + extra), np.empty((k, n + extra))
-    return x, b, np.empty(k), np.zeros(k), np.empty((size, size))
+    return x, b, np.empty(k), np.zeros((2, k)), np.empty((size, size))
 
 
 @jit
@@ -97,7 +103,7 @@ def _solve_csr(
     k, longest = basis.shape[0], 0
     for i in range(start, stop):
         longest = max(longest, indptr[i + 1] - indptr[i])
-    x, b, own_cost, least, Q = _row_memory(k, longest, terms)
+    x, b, own_cost, pseudo, Q = _row_memory(k, longest, terms)
     rows, work, A, free = scratch(k, x.size)
     own_cost[:] = cost
     for i in range(start, stop):
@@ -108,25 +114,25 @@ def _solve_csr(
             for q in range(m):
                 b[c, q] = basis[c, indices[first + q]]
         if terms[0].size:
-            m = _add_terms(i, m, terms, cost, x, b, own_cost, least, Q)
+            m = _add_terms(i, m, terms, cost, V[i], n_fixed, x, b, own_cost, pseudo, Q)
         gaps[i] = solve_row(
-            x[:m], b, own_cost, least, Q, V[i], n_fixed, tol, rtol, max_iter, rows, work, A, free
+            x[:m], b, own_cost, pseudo, Q, V[i], n_fixed, tol, rtol, max_iter, rows, work, A, free
         )
 
 
 @jit
 def _solve_dense(start, stop, X, basis, cost, V, n_fixed, tol, rtol, max_iter, gaps, terms):
     k, n = basis.shape[0], X.shape[1]
-    x, b, own_cost, least, Q = _row_memory(k, n, terms)
+    x, b, own_cost, pseudo, Q = _row_memory(k, n, terms)
     rows, work, A, free = scratch(k, x.size)
     b[:, :n] = basis
     own_cost[:] = cost
     for i in range(start, stop):
         x[:n] = X[i]
         if terms[0].size:
-            _add_terms(i, n, terms, cost, x, b, own_cost, least, Q)
+            _add_terms(i, n, terms, cost, V[i], n_fixed, x, b, own_cost, pseudo, Q)
         gaps[i] = solve_row(
-            x, b, own_cost, least, Q, V[i], n_fixed, tol, rtol, max_iter, rows, work, A, free
+            x, b, own_cost, pseudo, Q, V[i], n_fixed, tol, rtol, max_iter, rows, work, A, free
         )
 
 

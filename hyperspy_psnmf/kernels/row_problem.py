@@ -63,22 +63,26 @@ def _gradient(x, b, v, cost, Q, mu, ratio, g, price):
 
 
 @jit_inline
-def _gap(v, g, cost, price, n_counts, n_fixed):
-    slope, excess = 0.0, 0.0
+def _gap(v, g, cost, price, pseudo, n_counts, n_fixed):
+    slope, excess, repair = 0.0, 0.0, 0.0
     for c in range(n_fixed, v.size):
-        slope += g[c] * v[c]
+        # A component left alone may have a price by others all the same.
+        slope += g[c] * v[c] if cost[c] > 0.0 else 0.0
         if cost[c] > 0.0 and g[c] < 0.0:
-            excess = max(excess, -g[c] / price[c]) if price[c] > 0.0 else math.inf
-    return slope + n_counts * excess
+            if pseudo[0, c] > -2.0 * g[c] * v[c]:  # its own channel can give way
+                repair -= pseudo[0, c] * math.log(1.0 + g[c] * v[c] / pseudo[0, c])
+            else:
+                excess = max(excess, -g[c] / price[c]) if price[c] > 0.0 else math.inf
+    return slope + repair + n_counts * excess
 
 
 @jit_inline
-def _find_free(v, g, cost, least, n_counts, n_fixed, free):
-    # Lists the components that move; returns how many they are.
+def _find_free(v, g, cost, price, pseudo, n_counts, n_fixed, free):
+    # Lists the components that move; returns how many. Pseudo-counts may balance near zero.
     n = 0
     for c in range(n_fixed, v.size):
-        is_positive = least[c] > 0.0 or v[c] * cost[c] > AT_ZERO * n_counts
-        if cost[c] > 0.0 and (is_positive or g[c] < 0.0):
+        is_apart = v[c] * cost[c] > AT_ZERO * n_counts
+        if cost[c] > 0.0 and (is_apart or g[c] < 0.0 or g[c] * v[c] < pseudo[0, c]):
             free[n] = c
             n += 1
     return n
@@ -189,14 +193,14 @@ def _scale_to(n_counts, v, cost):
 
 
 @jit
-def _start_row(x, b, v, cost, least, Q, n_fixed, mu, ratio, g, price):
+def _start_row(x, b, v, cost, pseudo, Q, n_fixed, mu, ratio, g, price):
     # Fills the gradient at a start that explains every count, if need be by
     # giving each component a share; returns how many counts can be explained
     # at all. The others, where all of the basis is zero, are dropped from x.
     n_counts = x.sum()
     if n_fixed == 0 and Q.size == 0:
         _scale_to(n_counts, v, cost)
-    _raise_to(least, v, n_fixed)
+    _raise_to(pseudo[1], v, n_fixed)
     if _gradient(x, b, v, cost, Q, mu, ratio, g, price):
         return n_counts
     total = 0.0
@@ -224,7 +228,7 @@ def _try_step(x, b, v, cost, least, Q, n_counts, n_fixed, g, price, free, n, d, 
     for _ in range(HALVINGS):
         for c in range(v.size):
             at_zero = c >= n_fixed and cost[c] > 0.0 and v[c] * cost[c] <= AT_ZERO * n_counts
-            v_new[c] = 0.0 if at_zero else v[c]
+            v_new[c] = least[c] if at_zero else v[c]
         for r in range(n):
             v_new[free[r]] = max(least[free[r]], v[free[r]] + step * d[r])
         if _gradient(x, b, v_new, cost, Q, mu_new, ratio, g_new, price_new) and _falls(
@@ -236,7 +240,7 @@ def _try_step(x, b, v, cost, least, Q, n_counts, n_fixed, g, price, free, n, d, 
 
 
 @jit
-def solve_row(x, b, cost, least, Q, v, n_fixed, tol, rtol, max_iter, rows, work, A, free):
+def solve_row(x, b, cost, pseudo, Q, v, n_fixed, tol, rtol, max_iter, rows, work, A, free):
     """Solve one row in place; return its duality gap in nats.
 
     Parameters
@@ -247,9 +251,8 @@ def solve_row(x, b, cost, least, Q, v, n_fixed, tol, rtol, max_iter, rows, work,
         Basis.
     cost : ndarray of shape (n_components,)
         Linear cost; a component whose cost is zero is left alone.
-    least : ndarray of shape (n_components,)
-        What the solution cannot be below; zero, or next to a logarithm of the
-        component itself, where no step may end at zero.
+    pseudo : ndarray of shape (2, n_components)
+        Pseudo-counts, and what the solution cannot be below: no step may end at zero.
     Q : ndarray of shape (n_components, n_components) or (0, 0)
         Quadratic cost.
     v : ndarray of shape (n_components,)
@@ -262,17 +265,17 @@ def solve_row(x, b, cost, least, Q, v, n_fixed, tol, rtol, max_iter, rows, work,
     m = x.size
     mu, mu_new, ratio = rows[0, :m], rows[1, :m], rows[2, :m]
     g, g_new, v_new, d, price, price_new = work[0], work[1], work[2], work[3], work[4], work[5]
-    n_counts = _start_row(x, b, v, cost, least, Q, n_fixed, mu, ratio, g, price)
+    n_counts = _start_row(x, b, v, cost, pseudo, Q, n_fixed, mu, ratio, g, price)
     if n_counts == 0.0:
         for c in range(n_fixed, v.size):
             if cost[c] > 0.0:
                 v[c] = 0.0
         return 0.0
-    gap = _gap(v, g, cost, price, n_counts, n_fixed)
+    gap, least = _gap(v, g, cost, price, pseudo, n_counts, n_fixed), pseudo[1]
     for _ in range(max_iter):
         if gap <= min(tol, rtol * n_counts):
             break
-        n = _find_free(v, g, cost, least, n_counts, n_fixed, free)
+        n = _find_free(v, g, cost, price, pseudo, n_counts, n_fixed, free)
         _direction(b, Q, mu, ratio, g, free, n, A, d)
         trial = (mu_new, ratio, v_new, g_new, price_new, rows[3, :m], rows[4, :m])
         if _try_step(x, b, v, cost, least, Q, n_counts, n_fixed, g, price, free, n, d, mu, trial):
@@ -283,7 +286,7 @@ def solve_row(x, b, cost, least, Q, v, n_fixed, tol, rtol, max_iter, rows, work,
         else:
             _em_step(v, g, cost, price, n_fixed)
             _gradient(x, b, v, cost, Q, mu, ratio, g, price)
-        gap = _gap(v, g, cost, price, n_counts, n_fixed)
+        gap = _gap(v, g, cost, price, pseudo, n_counts, n_fixed)
     if n_fixed == 0 and Q.size == 0:
         _scale_to(n_counts, v, cost)
     return gap

@@ -1,16 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The PSNMF method on plain arrays and CSR matrices; no signals here.
 
-``bins``
-    which pixel and which channel falls into which bin
-``initialise``
-    spectra to start from
-``solve``
-    Poisson NMF of one matrix, to convergence
+The method
+
 ``psnmf``
     the four steps: bin, factorise, factorise at full resolution, combine
-``counts``
-    arrays and matrices of counts checked and brought to CSR
-``validate``
-    checks of arguments
+``bins``, ``binned_map``
+    which pixel and channel falls into which bin; step 2
+``initialise``
+    spectra to start from
+``solve``, ``convex``
+    Poisson NMF of one matrix, to convergence; its two convex halves
+``parsimony``, ``volume``, ``absent``
+    what decides where several factorisations fit alike
+``prior``
+    neighbouring pixels that agree share what they know
+
+How sure
+
+``information``, ``uncertainty``, ``limits``
+    Fisher information, standard errors and upper limits
+``ambiguity``, ``bands``
+    what the counts cannot tell apart
+``goodness``
+    deviance against what Poisson counts would have
+``splitting``, ``rank``
+    held-out deviance of any choice; the number of components
+
+``counts``, ``validate``
+    counts brought to CSR; checks of arguments
 """

@@ -119,10 +119,11 @@ def order_by_counts(W, n_fixed: int) -> np.ndarray:
 
 def _best_start(coarse, settings, rng, options):
     if not isinstance(settings.init, str) or settings.init != "auto":
-        return _start(coarse, settings, settings.init, rng)
+        return start_spectra(coarse, settings, settings.init, rng)
     options = {**options, "max_iter": TRIAL}
     trials = [
-        poisson_nmf(coarse, _start(coarse, settings, init, rng), **options) for init in STARTS
+        poisson_nmf(coarse, start_spectra(coarse, settings, init, rng), **options)
+        for init in STARTS
     ]
     return min(trials, key=lambda trial: trial.history[-1]).H
 
@@ -140,8 +141,8 @@ def _cover_channels(H, channel_counts, n_fixed):
     return np.vstack([H[:n_fixed], free / free.sum(axis=1, keepdims=True)])
 
 
-def _start(coarse, settings, init, rng):
-    """Known spectra first; the free ones from what these leave unexplained."""
+def start_spectra(coarse, settings: BinnedSettings, init, rng) -> np.ndarray:
+    """Return known spectra first, the free ones from what these leave unexplained."""
     k, energy_binning = settings.n_components, settings.energy_binning
     fixed = bin_spectra(settings.fixed, energy_binning)
     if not isinstance(init, str):

@@ -12,6 +12,8 @@ tabulated here once. What parameters fitted to the same counts take away is
 subtracted, one unit each [1]_; those of the loadings are shared out among
 channels, and those of the spectra among rows, by their leverage on the mean
 spectrum and on the total map. So a model that fits reads about 1 everywhere.
+Whether 1.01 is far from it depends on the number of entries: `misfit` counts in units of
+the scatter of Poisson counts' deviance, whose variance is tabulated too.
 
 References
 ----------
@@ -54,7 +56,7 @@ class Goodness:
     total: float
 
 
-def goodness_of_fit(X, W, H, *, n_jobs: int | None = 1) -> Goodness:
+def goodness_of_fit(X, W, H, *, support=None, n_jobs: int | None = 1) -> Goodness:
     """Return the deviance per degree of freedom of a Poisson model.
 
     Parameters
@@ -65,21 +67,82 @@ def goodness_of_fit(X, W, H, *, n_jobs: int | None = 1) -> Goodness:
         Loadings, in counts.
     H : ndarray of shape (n_components, n_channels)
         Spectra of unit sum.
+    support : ndarray of shape (n_rows,), optional
+        How many rows each row's loadings were averaged over: so much less do they adapt
+        to its own counts.
     n_jobs : int or None
         Threads; None is all cores.
     """
-    n_in_row, n_in_channel = np.count_nonzero(W, axis=1), np.count_nonzero(H, axis=0)
-    V, B = _with_unforeseen(X, W, H)
-    Xt = X.T.tocsr() if is_csr(X) else np.ascontiguousarray(X.T)
-    rows, channels = (2 * score(*problem, n_jobs=n_jobs)[1] for problem in ((X, V, B), (Xt, B, V)))
-    expected = sum_tabulated(V, B, _expected_deviances(), LARGEST, n_jobs=n_jobs)
-    in_rows = n_in_row + n_in_channel.sum() * _leverages(W, H.sum(axis=1))
-    in_channels = n_in_channel + n_in_row.sum() * _leverages(H.T, W.sum(axis=0))
+    d = _Deviances(X, W, H, support, n_jobs)
     return Goodness(
-        _per_degree(rows, expected[0] - in_rows),
-        _per_degree(channels, expected[1] - in_channels),
-        float(_per_degree(rows.sum(), expected[0].sum() - in_rows.sum())),
+        _per_degree(d.rows, d.expected_in_rows),
+        _per_degree(d.channels, d.expected_in_channels),
+        d.total / d.expected if d.expected > 0 else np.nan,
     )
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """How far the deviance is above what Poisson counts would have.
+
+    Attributes
+    ----------
+    total : float
+        Deviance of all entries together, per degree of freedom.
+    scatter : float
+        Standard deviation of `total` around 1, if the model is right.
+    channels : ndarray of shape (n_channels,)
+        Deviance above its expectation, in standard deviations; NaN without counts.
+    """
+
+    total: float
+    scatter: float
+    channels: np.ndarray
+
+    @property
+    def significance(self) -> float:
+        """How many standard deviations `total` is above 1."""
+        return (self.total - 1) / self.scatter
+
+
+def misfit(X, W, H, *, support=None, n_jobs: int | None = 1) -> Misfit:
+    """Return how far a Poisson model is off, in units of the scatter of counts.
+
+    Parameters
+    ----------
+    X, W, H, support, n_jobs :
+        See `goodness_of_fit`. The more counts per entry, the smaller the misfits that
+        are seen: sum pixels and channels to bins as large as what is looked for.
+    """
+    d = _Deviances(X, W, H, support, n_jobs)
+    variance = sum_tabulated(d.V, d.B, _variances(), LARGEST, n_jobs=n_jobs)[1]
+    sigma = np.sqrt(np.where(variance > 0, variance, np.nan))
+    degrees = max(d.expected, 1e-300)
+    return Misfit(
+        float(d.total / degrees),
+        float(np.sqrt(variance.sum()) / degrees),
+        (d.channels - d.expected_in_channels) / sigma,
+    )
+
+
+class _Deviances:
+    """Deviances of rows and channels, and what they would be, less what parameters take."""
+
+    def __init__(self, X, W, H, support, n_jobs):
+        n_in_row, n_in_channel = np.count_nonzero(W, axis=1), np.count_nonzero(H, axis=0)
+        if support is not None:
+            n_in_row = n_in_row / np.maximum(support, 1.0)
+        self.V, self.B = V, B = _with_unforeseen(X, W, H)
+        Xt = X.T.tocsr() if is_csr(X) else np.ascontiguousarray(X.T)
+        self.rows, self.channels = (
+            2 * score(*problem, n_jobs=n_jobs)[1] for problem in ((X, V, B), (Xt, B, V))
+        )
+        expected = sum_tabulated(V, B, _expected_deviances(), LARGEST, n_jobs=n_jobs)
+        in_rows = n_in_row + n_in_channel.sum() * _leverages(W, H.sum(axis=1))
+        in_channels = n_in_channel + n_in_row.sum() * _leverages(H.T, W.sum(axis=0))
+        self.expected_in_rows = expected[0] - in_rows
+        self.expected_in_channels = expected[1] - in_channels
+        self.total, self.expected = self.rows.sum(), self.expected_in_rows.sum()
 
 
 def expected_deviance(mu) -> np.ndarray:
@@ -98,6 +161,19 @@ def _expected_deviances():
         x_log_x += probability * (x * np.log(x))
     with np.errstate(divide="ignore", invalid="ignore"):
         return 2 * np.where(mu > 0, x_log_x - mu * np.log(mu), 0.0)
+
+
+@cache
+def _variances():
+    """Variance of the deviance, at the same expectations."""
+    mu = LARGEST * np.linspace(0.0, 1.0, N_VALUES) ** 2
+    probability = np.exp(-mu)
+    log_mu = np.log(np.where(mu > 0, mu, 1.0))
+    squared = probability * (2 * mu) ** 2
+    for x in range(1, TAIL):
+        probability *= mu / x
+        squared += probability * (2 * (x * (np.log(x) - log_mu) - x + mu)) ** 2
+    return np.where(mu > 0, squared - _expected_deviances() ** 2, 0.0)
 
 
 def _with_unforeseen(X, W, H):

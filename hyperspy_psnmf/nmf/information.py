@@ -12,11 +12,31 @@ same holds for every channel of the spectra.
 
 import numpy as np
 
-ENTRIES_AT_ONCE = 4_000_000
-RIDGE = 1e-9  # relative; a component without loadings or spectrum has no information
+from hyperspy_psnmf.kernels.threads import run_blocks
+
+AT_ZERO = 1e-6  # share of a row's counts
+ENTRIES_PER_BLOCK = 500_000  # rows times columns
+RIDGE = 1e-12  # relative; loadings of spectra that are alike have huge errors, not infinite ones
 
 
-def information(V: np.ndarray, B: np.ndarray) -> np.ndarray:
+def are_free(W: np.ndarray, H: np.ndarray) -> np.ndarray:
+    """Tell which loadings are above zero and have a spectrum.
+
+    Parameters
+    ----------
+    W : ndarray of shape (n_pixels, n_components)
+        Loadings in counts.
+    H : ndarray of shape (n_components, n_channels)
+        Spectra.
+
+    Returns
+    -------
+    ndarray of bool, of shape (n_pixels, n_components)
+    """
+    return (AT_ZERO * W.sum(axis=1, keepdims=True) < W) & H.any(axis=1)
+
+
+def information(V: np.ndarray, B: np.ndarray, n_jobs: int | None = 1) -> np.ndarray:
     """Return the expected information on every row of coefficients.
 
     Parameters
@@ -25,30 +45,52 @@ def information(V: np.ndarray, B: np.ndarray) -> np.ndarray:
         Coefficients: loadings, or spectra transposed.
     B : ndarray of shape (n_columns, n_components)
         Basis: spectra transposed, or loadings.
+    n_jobs : int or None
+        Threads; None is all cores.
 
     Returns
     -------
     ndarray of shape (n_rows, n_components, n_components)
-        Per square count.
+        Per square count. Expected counts are never kept for all rows.
     """
     k = B.shape[1]
-    products = (B[:, :, None] * B[:, None, :]).reshape(len(B), k * k)
-    found = np.empty((len(V), k * k))
-    step = max(1, ENTRIES_AT_ONCE // len(B))
-    for first in range(0, len(V), step):
-        mu = V[first : first + step] @ B.T
-        weight = np.divide(1.0, mu, out=np.zeros_like(mu), where=mu > 0)
-        found[first : first + step] = weight @ products
-    return found.reshape(len(V), k, k)
+    a, b = np.triu_indices(k)
+    products = np.ascontiguousarray(B[:, a] * B[:, b])
+    found = np.empty((len(V), k, k))
+
+    def run(block):
+        rows = slice(*block)
+        mu = V[rows] @ B.T
+        entries = np.divide(1.0, mu, out=np.zeros_like(mu), where=mu > 0) @ products
+        found[rows, a, b] = found[rows, b, a] = entries
+
+    step = max(1, ENTRIES_PER_BLOCK // max(1, len(B)))
+    run_blocks(run, [(i, min(i + step, len(V))) for i in range(0, len(V), step)], n_jobs)
+    return found
+
+
+def invert_free(found: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """Invert the free part of every matrix; the rest becomes zero.
+
+    Parameters
+    ----------
+    found : ndarray of shape (n_rows, n_components, n_components)
+        Information.
+    free : ndarray of bool of shape (n_rows, n_components)
+        Which coefficients may vary.
+    """
+    both = free[:, :, None] & free[:, None, :]
+    diagonal = np.einsum("icc->ic", found)
+    scale = np.sqrt(np.where(free & (diagonal > 0), diagonal, 1.0))
+    scale = scale[:, :, None] * scale[:, None, :]
+    ridge = np.where(free, RIDGE, 1.0)[:, :, None] * np.eye(free.shape[1])
+    inverse = np.linalg.inv(np.where(both, found / scale, 0.0) + ridge)
+    return np.where(both, inverse / scale, 0.0)
 
 
 def covariance(V: np.ndarray, B: np.ndarray) -> np.ndarray:
-    """Return the inverse of `information`, with all components free."""
-    found = information(V, B)
-    scale = np.sqrt(np.einsum("ikk->ik", found))
-    scale[scale == 0] = 1.0
-    pairs = scale[:, :, None] * scale[:, None, :]
-    return np.linalg.inv(found / pairs + RIDGE * np.eye(B.shape[1])) / pairs
+    """Return the inverse of `information`, with all components free that have a basis."""
+    return invert_free(information(V, B), np.repeat([B.any(axis=0)], len(V), axis=0))
 
 
 def standard_deviation(V: np.ndarray, B: np.ndarray) -> np.ndarray:

@@ -6,9 +6,9 @@ anything: the counts tell only how large it may be. Its limit U solves
 
 .. math:: D(U) - D = \tfrac12 z^2, \qquad z = \Phi^{-1}(confidence),
 
-with all other loadings free to follow: 1.35 nats for 95 % [1]_. With a prior, the
-objective that it is part of takes the place of the divergence D. Where a pixel
-holds no counts at all, that is rather low: none exclude 3.0 counts at 95 %, not 1.35.
+with all other loadings free to follow: 1.35 nats for 95 % [1]_. It is a pixel's own
+counts that set the limit, whatever a prior made of its loadings. Where a pixel holds no
+counts at all, it is rather low: none exclude 3.0 counts at 95 %, not 1.35.
 
 References
 ----------
@@ -19,12 +19,11 @@ References
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import xlogy
 from scipy.stats import norm
 
-from hyperspy_psnmf.kernels.newton import NO_TERMS, RowTerms, solve_rows
+from hyperspy_psnmf.kernels.newton import solve_rows
 from hyperspy_psnmf.kernels.score import score
-from hyperspy_psnmf.nmf.uncertainty import are_free, fisher_information, invert_free
+from hyperspy_psnmf.nmf.information import are_free, information, invert_free
 
 SOLVED = 1e-4  # nats
 CLOSE = 1e-3  # nats, of the rise
@@ -38,8 +37,6 @@ def upper_limits(
     H: np.ndarray,
     *,
     confidence: float = 0.95,
-    prior_weight: np.ndarray | None = None,
-    prior_mode: np.ndarray | None = None,
     n_jobs: int | None = 1,
 ) -> np.ndarray:
     """Return one-sided upper limits of the loadings that are at zero.
@@ -48,7 +45,7 @@ def upper_limits(
     ----------
     X : ndarray or csr_array of shape (n_pixels, n_channels)
         Counts.
-    W, H, prior_weight, prior_mode, n_jobs
+    W, H, n_jobs
         See `uncertainty.loading_covariance`.
     confidence : float
         Above 0.5 and below 1.
@@ -70,10 +67,7 @@ def upper_limits(
             continue
         # The solver holds the first ones.
         order = np.r_[c, np.delete(np.arange(k), c)]
-        prior = ()
-        if prior_weight is not None:
-            prior = (prior_weight[rows], prior_mode[np.ix_(rows, order)])
-        profile = _Profile(X[rows], H[order], *prior, n_jobs=n_jobs)
+        profile = _Profile(X[rows], H[order], n_jobs=n_jobs)
         limits[rows, c] = profile.rise_to(rise, W[np.ix_(rows, order)])
     return limits
 
@@ -84,28 +78,14 @@ class _Profile:
 
     X: object
     H: np.ndarray
-    weight: np.ndarray | None = None
-    mode: np.ndarray | None = None
     n_jobs: int | None = 1
-
-    @property
-    def terms(self):
-        if self.weight is None:
-            return NO_TERMS
-        linear = np.repeat(self.weight[:, None], len(self.H), axis=1)
-        return RowTerms(linear, self.weight[:, None] * self.mode)
 
     def solve(self, V, n_held):
         """Return the loadings, the objective and its slope along the first of them."""
-        terms, options = self.terms, {"tol": SOLVED, "n_jobs": self.n_jobs}
-        V, _ = solve_rows(self.X, self.H.T, V, n_fixed=n_held, terms=terms, **options)
+        options = {"tol": SOLVED, "n_jobs": self.n_jobs}
+        V, _ = solve_rows(self.X, self.H.T, V, n_fixed=n_held, **options)
         S, loss = score(self.X, V, np.ascontiguousarray(self.H.T), n_jobs=self.n_jobs)
-        slope = self.H[0].sum() - S[:, 0]
-        if self.weight is not None:
-            loss = loss + (terms.linear * V - xlogy(terms.pseudo_counts, V)).sum(axis=1)
-            share = np.divide(terms.pseudo_counts, V, out=np.zeros(V.shape), where=V > 0)
-            slope = slope + self.weight - share[:, 0]
-        return V, loss, slope
+        return V, loss, self.H[0].sum() - S[:, 0]
 
     def rise_to(self, rise, V):
         """Return where the objective is `rise` above its minimum.
@@ -129,6 +109,6 @@ class _Profile:
         """Return the limit of a parabola."""
         free = are_free(V, self.H)
         free[:, 0] = True
-        variance = invert_free(fisher_information(V + 1.0, self.H, self.n_jobs), free)[:, 0, 0]
+        variance = invert_free(information(V + 1.0, self.H.T, self.n_jobs), free)[:, 0, 0]
         slope = np.maximum(slope, 0.0)
         return V[:, 0] + variance * (np.sqrt(slope**2 + 2 * rise / variance) - slope)

@@ -29,11 +29,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.ndimage import grey_opening
 
-from hyperspy_psnmf.nmf.convex import solve_loadings
+from hyperspy_psnmf.kernels.newton import solve_rows
+from hyperspy_psnmf.kernels.score import score
+from hyperspy_psnmf.nmf.convex import keep_at_zero, solve_loadings
+from hyperspy_psnmf.nmf.counts import total_counts
 from hyperspy_psnmf.nmf.information import covariance, standard_deviation
 from hyperspy_psnmf.nmf.solve import Factorisation, poisson_nmf
 
 SIGNIFICANT = 2.0  # standard errors
+ABSENT_NATS = SIGNIFICANT**2 / 2  # what an absent loading may have explained at most
 DETERMINED = 5.0  # standard errors; rows with less of a phase tell no proportion
 MOST = 0.5  # share of a phase's counts
 FEW = 0.05  # share of a phase's counts
@@ -49,6 +53,8 @@ NEGATIVE_NATS = 3.0
 VISIBLE = 3.0  # standard errors
 BACKGROUND_ERROR = 0.1  # relative
 HALVINGS = 30
+FLOOR = 1e-6  # of the mean spectrum
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -96,28 +102,62 @@ def simplify(X, fit: Factorisation, *, n_fixed: int = 0, line_width: int = 1, **
     Simplification
     """
     k = len(fit.H)
-    added, removed = np.zeros((k, k)), np.zeros((k, k))
+    added, mean = np.zeros((k, k)), total_counts(X, axis=0)
+    if n_fixed == k:
+        return Simplification(fit, added, added)
     for _ in range(MAX_ROUNDS):
         new = constant_proportions(fit.W, fit.H, n_fixed)
-        fit = _refit(X, fit.H + new @ fit.H, n_fixed, options)
+        H = _cover(fit.H + new @ fit.H, mean, n_fixed)
+        fit = _refit(X, fit, H, n_fixed, options)
         added += new
         if new.max() <= NEGLIGIBLE:
             break
     H, removed = subtract_companions(fit.W, fit.H, added, n_fixed, line_width)
-    settled = (np.arange(k) < n_fixed) | (removed.max(axis=1) > 0)
-    if removed.max() > 0:
-        # Counts alone would let these spectra drift back.
-        order = np.argsort(~settled, kind="stable")
-        fit = _refit(X, H[order], np.count_nonzero(settled), options)
-        back = np.argsort(order)
-        fit = replace(fit, W=fit.W[:, back], H=fit.H[back])
-    return Simplification(fit, added, removed)
+    without = _hold_spectra(X, fit, H, n_fixed, removed, options)
+    return Simplification(without or fit, added, removed if without else np.zeros((k, k)))
 
 
-def _refit(X, H, n_fixed, options):
-    H = np.vstack([H[:n_fixed], H[n_fixed:] / H[n_fixed:].sum(axis=1, keepdims=True)])
-    W = solve_loadings(X, H, n_jobs=options.get("n_jobs", 1))
-    return poisson_nmf(X, H, W, n_fixed=n_fixed, support=present(W, H), **options)
+def _hold_spectra(X, fit, H, n_fixed, removed, options):
+    """Return the factorisation with companions removed, None if that explains too little."""
+    if not removed.any():
+        return None
+    # Counts alone would let these spectra drift back.
+    settled = (np.arange(len(H)) < n_fixed) | removed.any(axis=1)
+    order = np.argsort(~settled, kind="stable")
+    H = _cover(H, total_counts(X, axis=0), n_fixed)[order]
+    new = _refit(X, fit, H, np.count_nonzero(settled), options)
+    # The divergence is about half a chi-squared, whose standard deviation is its root.
+    if new.divergence > fit.divergence + np.sqrt(max(fit.divergence, NEGATIVE_NATS**2)):
+        return None
+    back = np.argsort(order)
+    return replace(new, W=new.W[:, back], H=new.H[back])
+
+
+def _cover(H, mean, n_fixed):
+    """Return spectra of unit sum; but for known ones they could all explain any count."""
+    free = H[n_fixed:] / H[n_fixed:].sum(axis=1, keepdims=True)
+    free = np.maximum(free, FLOOR * mean / max(mean.sum(), 1.0))
+    return np.vstack([H[:n_fixed], free / free.sum(axis=1, keepdims=True)])
+
+
+def _refit(X, fit, H, n_fixed, options):
+    W, support = _hold_absent(X, H, options.get("n_jobs", 1))
+    new = poisson_nmf(X, H, W, n_fixed=n_fixed, support=support, **options)
+    return replace(new, n_iter=fit.n_iter + new.n_iter)
+
+
+def _hold_absent(X, H, n_jobs):
+    """Return loadings with those absent at zero, and which are not absent."""
+    W = solve_loadings(X, H, n_jobs=n_jobs)
+    found = present(W, H)
+    terms = keep_at_zero(~found)
+    left, _ = solve_rows(X, H.T, np.where(found, W, 0.0), terms=terms, n_jobs=n_jobs)
+    left = np.where(found, left, 0.0)
+    before, after = (score(X, each, H.T, n_jobs=n_jobs)[1] for each in (W, left))
+    # Of phases that are alike none may be significant, and yet not all can be absent.
+    needed = after - before > ABSENT_NATS * (~found).sum(axis=1) + ROUNDING * before.sum()
+    found[needed] = True
+    return np.where(needed[:, None], W, left), found
 
 
 def present(W: np.ndarray, H: np.ndarray) -> np.ndarray:
@@ -182,8 +222,8 @@ def _mean_proportion(w, V, r):
 
 def _deviation(w, V, r):
     """Return how many standard errors loadings are off proportions, and the variances."""
-    variance = V[:, 1, 1] - 2 * r * V[:, 0, 1] + r**2 * V[:, 0, 0]
-    variance = np.maximum(variance, np.finfo(float).tiny)
+    apart = V[:, 1, 1] + r**2 * V[:, 0, 0]
+    variance = np.maximum(apart - 2 * r * V[:, 0, 1], ROUNDING * apart)
     return (w[:, 1] - r * w[:, 0]) / np.sqrt(variance), variance
 
 
@@ -232,8 +272,10 @@ def subtract_companions(W, H, added, n_fixed: int = 0, line_width: int = 1):
             if a == b or added[a, b] > HARMLESS or not always:
                 continue
             lines, of_companion = (_lines(H[c], errors[c], line_width) for c in (a, b))
-            removed[a, b] = _largest_share(lines, of_companion)
-            H[a] = np.maximum(H[a] - removed[a, b] * H[b], 0.0)
+            share_of_b = _largest_share(lines, of_companion)
+            left = H[a] - share_of_b * H[b]
+            if left.sum() * counts[a] > VISIBLE * np.sqrt(counts[a]):
+                removed[a, b], H[a] = share_of_b, np.maximum(left, 0.0)
     return H / H.sum(axis=1, keepdims=True), removed
 
 

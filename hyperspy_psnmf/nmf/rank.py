@@ -15,6 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hyperspy_psnmf.nmf.bins import PixelBins, bin_counts, choose_binning
+from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.counts import total_counts
 from hyperspy_psnmf.nmf.solve import poisson_nmf
 from hyperspy_psnmf.nmf.splitting import Comparison, make_folds
@@ -59,6 +60,7 @@ def choose_n_components(
     X,
     *,
     max_components: int = 8,
+    fixed_spectra: np.ndarray | None = None,
     n_folds: int = 10,
     rng: np.random.Generator | None = None,
     n_jobs: int | None = 1,
@@ -72,6 +74,8 @@ def choose_n_components(
         Raw counts or sums of them, such as `coarse_counts`.
     max_components : int
         Largest number to try; no more than rows or channels are.
+    fixed_spectra : ndarray of shape (n_fixed, n_channels), optional
+        Known spectra of unit sum, on the channels of X. They count, and are kept.
     n_folds : int
         Number of folds, at least 2. Ten leave more to fit to than five, which a weak
         phase needs.
@@ -86,7 +90,8 @@ def choose_n_components(
     Returns
     -------
     Comparison
-        Its names are the numbers tried, 1, 2, ...: two more than the best, at most.
+        Its names are the numbers tried: 1, or as many as are fixed, 2, ..., and two more
+        than the best at most.
         Take `simplest()`; `best` is the one with the smallest deviance.
 
     Raises
@@ -94,32 +99,47 @@ def choose_n_components(
     TypeError, ValueError
         If X holds no counts or an argument is out of range.
     """
+    n_fixed = 0 if fixed_spectra is None else len(fixed_spectra)
     limit = min(check_int("max_components", max_components), *X.shape)
+    if limit < n_fixed:
+        raise ValueError(f"max_components={limit} is less than the {n_fixed} fixed spectra")
     rng = np.random.default_rng(0) if rng is None else rng
     folds = make_folds(X, n_folds, rng)
     if not total_counts(X):
         raise ValueError("X has no counts to choose a number of components by")
-    fits, deviances = [None] * n_folds, []
-    for k in range(1, limit + 1):
+    fits, deviances, first = [None] * n_folds, [], max(1, n_fixed)
+    for k in range(first, limit + 1):
         deviances.append(np.empty(n_folds))
         for f, fold in enumerate(folds):
-            fits[f] = _one_more(fold.train, fits[f], rng, n_jobs)
+            if k == first:
+                fits[f] = _simplest(fold.train, fixed_spectra, n_jobs)
+            else:
+                fits[f] = _one_more(fold.train, *fits[f], n_fixed, rng, n_jobs)
             deviances[-1][f] = fold.deviance(*fits[f], n_jobs=n_jobs)
             if callback is not None:
                 callback(k, f, deviances[-1][f])
-        if k - np.argmin(np.mean(deviances, axis=1)) > PATIENCE:
+        if k - first - np.argmin(np.mean(deviances, axis=1)) >= PATIENCE:
             break
-    return Comparison(tuple(range(1, len(deviances) + 1)), np.array(deviances))
+    return Comparison(tuple(range(first, k + 1)), np.array(deviances))
 
 
-def _one_more(X, fit, rng, n_jobs):
-    """Return W and H with one component more than `fit` has, or with one."""
-    mean = total_counts(X, axis=0) / max(total_counts(X), 1.0)
-    if fit is None:
-        return total_counts(X, axis=1)[:, None], mean[None]
-    H = np.vstack([fit[1], FILL * mean + (1 - FILL) * _missing_spectrum(X, *fit, mean, rng)])
-    found = poisson_nmf(X, H, n_jobs=n_jobs, **FIT)
+def _simplest(X, fixed, n_jobs):
+    """Return W and H with the fixed components only, or with one."""
+    if fixed is None:
+        return total_counts(X, axis=1)[:, None], _mean_spectrum(X)[None]
+    return solve_loadings(X, fixed, n_jobs=n_jobs), fixed
+
+
+def _one_more(X, W, H, n_fixed, rng, n_jobs):
+    """Return W and H with one component more."""
+    mean = _mean_spectrum(X)
+    H = np.vstack([H, FILL * mean + (1 - FILL) * _missing_spectrum(X, W, H, mean, rng)])
+    found = poisson_nmf(X, H, n_fixed=n_fixed, n_jobs=n_jobs, **FIT)
     return found.W, found.H
+
+
+def _mean_spectrum(X):
+    return total_counts(X, axis=0) / max(total_counts(X), 1.0)
 
 
 def _missing_spectrum(X, W, H, mean, rng):

@@ -165,7 +165,7 @@ class _Patience:
     def note(self, decrease: float) -> None:
         self.decreases = [*self.decreases[-1:], max(decrease, 0.0)]
         before = self.decreases[0]
-        ratio = min(decrease / before, 0.99) if before > 0 else 0.0
+        ratio = min(decrease / before, 0.99) if 0 < before < np.inf else 0.0
         remaining = max(decrease, 0.0) * max(1.0, ratio / (1 - ratio))
         self.n_small = self.n_small + 1 if remaining < REMAINING else 0
 

@@ -21,10 +21,6 @@ References
 ----------
 .. [1] A. Neufeld, A. Dharamshi, L. L. Gao, D. Witten, J. Mach. Learn. Res. 25 (2024)
    57. https://www.jmlr.org/papers/v25/23-0446.html
-.. [2] C. Nadeau, Y. Bengio, Mach. Learn. 52 (2003) 239.
-   https://doi.org/10.1023/A:1024068626366
-.. [3] Y. Bengio, Y. Grandvalet, J. Mach. Learn. Res. 5 (2004) 1089.
-   https://www.jmlr.org/papers/v5/grandvalet04a.html
 """
 
 from collections.abc import Callable, Mapping
@@ -34,8 +30,9 @@ from numbers import Real
 import numpy as np
 import scipy.sparse as sp
 
-from hyperspy_psnmf.kernels.score import divergence
+from hyperspy_psnmf.kernels.score import divergence, score
 from hyperspy_psnmf.kernels.threads import is_csr
+from hyperspy_psnmf.nmf.comparison import Comparison
 from hyperspy_psnmf.nmf.counts import check_count_dtype, total_counts
 from hyperspy_psnmf.nmf.validate import check_int
 
@@ -99,7 +96,7 @@ def _share_out(X, shares, rng):
     check_count_dtype(X.dtype)
     dtype = {"b": np.dtype(np.uint8), "f": np.dtype(float)}.get(X.dtype.kind, X.dtype)
     entries = sp.csr_array(X.astype(dtype, copy=False))
-    rest, parts, still = _whole_counts(entries.data), [], 1.0
+    rest, parts, still = whole_counts(entries.data), [], 1.0
     for share in shares[:-1]:
         parts.append(rng.binomial(rest, min(share / still, 1.0)))
         rest -= parts[-1]
@@ -114,12 +111,12 @@ def _without_zeros(X, values):
     return sp.csr_array((values[kept], X.indices[kept], ends), shape=X.shape)
 
 
-def _whole_counts(values):
+def whole_counts(values, name: str = "X") -> np.ndarray:
     """Return counts as int64, or raise ValueError where they are none."""
     whole = values.dtype.kind != "f" or (values == np.floor(values)).all()
     if not whole or (values.size and not 0 <= values.min() <= values.max() <= LARGEST):
         raise ValueError(
-            "X must hold counts: whole numbers, none negative. Count splitting shares single "
+            f"{name} must hold counts: whole numbers, none negative. Count splitting shares single "
             "counts out between fit and test; the parts are independent only if the counts "
             "are raw Poisson counts or sums of them, not filtered, normalised or background-"
             "corrected ones"
@@ -171,6 +168,19 @@ def held_out_deviance(
     TypeError, ValueError
         If `share` or `eta` is out of range, or W or H are not finite.
     """
+    V, B = _test_model(W, H, share, train_spectrum, eta)
+    return 2 * divergence(X_test, V, B, n_jobs=n_jobs)
+
+
+def held_out_deviances(
+    X_test, W, H, share: float, train_spectrum, *, eta: float = ETA, n_jobs: int | None = 1
+) -> np.ndarray:
+    """Return the deviance of every row, of shape (n_rows,); see `held_out_deviance`."""
+    return 2 * score(X_test, *_test_model(W, H, share, train_spectrum, eta), n_jobs=n_jobs)[1]
+
+
+def _test_model(W, H, share, train_spectrum, eta):
+    """Return coefficients and basis of what a test fold is expected to hold."""
     odds, eta = _check_share("share", share) / (1 - share), _check_share("eta", eta)
     if not (np.isfinite(W).all() and np.isfinite(H).all()):
         raise ValueError("W and H must be finite")
@@ -179,8 +189,7 @@ def held_out_deviance(
     total = W @ H.sum(axis=1)
     floor = max(total.sum(), 1.0) / len(total)
     V = np.column_stack([(1 - eta) * W, eta * np.where(total > 0, total, floor)])
-    B = np.column_stack([H.T, mean])
-    return 2 * divergence(X_test, odds * V, B, n_jobs=n_jobs)
+    return odds * V, np.column_stack([H.T, mean])
 
 
 @dataclass(frozen=True)
@@ -206,56 +215,6 @@ def make_folds(X, n_folds: int, rng: np.random.Generator) -> list[Fold]:
     """Split counts, see `split_counts`, and pair every fold with all counts."""
     folds = split_counts(X, n_folds, rng)
     return [Fold(X.astype(folds[0].dtype, copy=False), test, 1 / n_folds) for test in folds]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Held-out deviances of several candidates on the same folds.
-
-    `names` go from the simplest to the most complex candidate, `deviances` are of shape
-    (n_candidates, n_folds).
-
-    Notes
-    -----
-    Standard errors are those of the mean over folds of the *paired* difference to the best
-    candidate, free of what no candidate can predict. Test folds are independent, but fits
-    share most of their counts: their common error does not scatter between folds, and no
-    unbiased estimate of it exists [3]_. So the variance of the mean is not taken as s²/K
-    but as s² (1/K + 1/(K - 1)) [2]_, with s the standard deviation between K folds and
-    1/(K - 1) the ratio of test to training counts. Measured over 20 noisy copies of a map,
-    the scatter is 0.7 to 1.3 times s/√K for a component that is there and 1.4 to 2.4 times
-    for one of noise; this takes 1.5.
-    """
-
-    names: tuple
-    deviances: np.ndarray
-
-    @property
-    def mean(self) -> np.ndarray:
-        """Mean held-out deviance, of shape (n_candidates,)."""
-        return self.deviances.mean(axis=1)
-
-    @property
-    def best(self):
-        """Name of the candidate with the smallest mean deviance."""
-        return self.names[int(np.argmin(self.mean))]
-
-    @property
-    def differences(self) -> np.ndarray:
-        """Deviances less those of the best, of shape (n_candidates, n_folds)."""
-        return self.deviances - self.deviances[np.argmin(self.mean)]
-
-    @property
-    def standard_errors(self) -> np.ndarray:
-        """Standard errors of the mean differences, of shape (n_candidates,)."""
-        n_folds = self.deviances.shape[1]
-        spread = self.differences.std(axis=1, ddof=1)
-        return spread * np.sqrt(1 / n_folds + 1 / (n_folds - 1))
-
-    def simplest(self, n_errors: float = 1.0):
-        """Return the first candidate within `n_errors` standard errors of the best."""
-        close = self.differences.mean(axis=1) <= n_errors * self.standard_errors
-        return self.names[int(np.argmax(close))]
 
 
 def compare(

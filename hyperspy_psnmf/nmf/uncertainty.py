@@ -7,9 +7,8 @@ The loadings of a pixel that are above zero, its free set F, have the covariance
 
 the inverse of the *expected* Fisher information, summed over all channels.
 The observed information, better where counts are many [1]_, sums over channels
-that happened to hold counts, and fails where these are few. With a prior of
-:math:`\tau \sum_c (w_c - m_c \log w_c)`, :math:`\tau m_c / w_c^2` is added to the
-diagonal, and C is the posterior's.
+that happened to hold counts, and fails where these are few. Where neighbours that
+agree lent what they know, so that an estimate is from n pixels, C is n times smaller.
 
 The expected counts :math:`\mu` are those of the fit with one count more from each
 component. For a component alone C is then w + 1, the variance of the posterior of
@@ -32,37 +31,15 @@ References
 import numpy as np
 from scipy.stats import norm
 
-from hyperspy_psnmf.kernels.threads import run_blocks
 from hyperspy_psnmf.nmf.convex import solve_loadings
-
-AT_ZERO = 1e-6  # share of a pixel's counts
-ENTRIES_PER_BLOCK = 500_000  # pixels times channels
-RIDGE = 1e-12  # relative; loadings of spectra that are alike have huge errors, not infinite ones
-
-
-def are_free(W: np.ndarray, H: np.ndarray) -> np.ndarray:
-    """Tell which loadings are above zero and have a spectrum.
-
-    Parameters
-    ----------
-    W : ndarray of shape (n_pixels, n_components)
-        Loadings in counts.
-    H : ndarray of shape (n_components, n_channels)
-        Spectra.
-
-    Returns
-    -------
-    ndarray of bool, of shape (n_pixels, n_components)
-    """
-    return (AT_ZERO * W.sum(axis=1, keepdims=True) < W) & H.any(axis=1)
+from hyperspy_psnmf.nmf.information import are_free, information, invert_free
 
 
 def loading_covariance(
     W: np.ndarray,
     H: np.ndarray,
     *,
-    prior_weight: np.ndarray | None = None,
-    prior_mode: np.ndarray | None = None,
+    n_pixels: np.ndarray | None = None,
     n_jobs: int | None = 1,
 ) -> np.ndarray:
     """Return the covariance of the loadings of every pixel, given the spectra.
@@ -73,10 +50,8 @@ def loading_covariance(
         Loadings in counts.
     H : ndarray of shape (n_components, n_channels)
         Spectra of unit sum.
-    prior_weight : ndarray of shape (n_pixels,), optional
-        The prior's tau.
-    prior_mode : ndarray of shape (n_pixels, n_components), optional
-        The prior's m, in counts.
+    n_pixels : ndarray of shape (n_pixels,), optional
+        How many pixels each estimate is from; see `prior`. By default 1.
     n_jobs : int or None
         Threads; None is all cores.
 
@@ -85,53 +60,9 @@ def loading_covariance(
     ndarray of shape (n_pixels, n_components, n_components)
         In counts squared. Rows and columns of loadings at zero are zero.
     """
-    free = are_free(W, H)
-    information = fisher_information(W + 1.0, H, n_jobs)
-    if prior_weight is not None:
-        curvature = prior_weight[:, None] * prior_mode / np.where(free, W, 1.0) ** 2
-        np.einsum("icc->ic", information)[...] += curvature
-    return invert_free(information, free)
-
-
-def _pairs(k):
-    return np.triu_indices(k)
-
-
-def fisher_information(W, H, n_jobs=1):
-    """Return H diag(1 / mu) H' of every pixel, mu never kept for all of them."""
-    k = len(H)
-    a, b = _pairs(k)
-    products = np.ascontiguousarray((H[a] * H[b]).T)
-    information = np.empty((len(W), k, k))
-
-    def run(block):
-        rows = slice(*block)
-        mu = W[rows] @ H
-        entries = np.divide(1.0, mu, out=np.zeros_like(mu), where=mu > 0) @ products
-        information[rows, a, b] = information[rows, b, a] = entries
-
-    run_blocks(run, _blocks(len(W), H.shape[1]), n_jobs)
-    return information
-
-
-def _blocks(n_rows, n_columns):
-    step = max(1, ENTRIES_PER_BLOCK // max(1, n_columns))
-    return [(first, min(first + step, n_rows)) for first in range(0, n_rows, step)]
-
-
-def invert_free(information, free):
-    """Invert the free part of every matrix; the rest becomes zero."""
-    k = free.shape[1]
-    both = free[:, :, None] & free[:, None, :]
-    diagonal = np.einsum("icc->ic", information)
-    scale = np.sqrt(np.where(free & (diagonal > 0), diagonal, 1.0))
-    scale = scale[:, :, None] * scale[:, None, :]
-    inverse = np.linalg.inv(np.where(both, information / scale, 0.0) + _ridge(free, k))
-    return np.where(both, inverse / scale, 0.0)
-
-
-def _ridge(free, k):
-    return np.where(free, RIDGE, 1.0)[:, :, None] * np.eye(k)
+    n = np.ones(len(W)) if n_pixels is None else np.maximum(n_pixels, 1.0)
+    found = n[:, None, None] * information(W + 1.0 / n[:, None], H.T, n_jobs)
+    return invert_free(found, are_free(W, H))
 
 
 def standard_deviations(covariance: np.ndarray) -> np.ndarray:
@@ -182,7 +113,7 @@ def reconstruction_errors(covariance: np.ndarray, intensities: np.ndarray) -> np
         Of the product's unit. NaN in pixels where all loadings are at zero; where
         only some are, what they might contribute is not part of it.
     """
-    a, b = _pairs(len(intensities))
+    a, b = np.triu_indices(len(intensities))
     # Off the diagonal each pair stands for two.
     twice = np.where(a == b, 1.0, 2.0).reshape(-1, *[1] * (intensities.ndim - 1))
     variances = covariance[:, a, b] @ (twice * intensities[a] * intensities[b])

@@ -44,8 +44,14 @@ def seconds(function):
     return time.perf_counter() - begin
 
 
+PLAIN = {"normalize_poissonian_noise": False, "navigation_mask": None, "print_info": False}
+DEFAULT = {"binning": "auto", "init": "auto", "volume": "auto", "spatial_prior": "auto"}
+EXPLICIT = {"binning": 8, "init": "nndsvdar", "volume": 0, "spatial_prior": 0}
+
+
 def decompose(signal, **kwargs):
-    kwargs = {"output_dimension": 3, "binning": 8, **kwargs}
+    """Run PSNMF with nothing chosen automatically, but for what `kwargs` say."""
+    kwargs = {"output_dimension": 3, **EXPLICIT, **kwargs}
     signal.decomposition(algorithm="PSNMF", print_info=False, show_progressbar=False, **kwargs)
 
 
@@ -102,13 +108,34 @@ def test_poisson_nmf_against_scikit_learn(benchmark, counts, form):
 def test_psnmf_against_stock_nmf(benchmark, signal):
     stock = signal.deepcopy()
     stock.change_dtype("float64")
-    plain = {"normalize_poissonian_noise": False, "navigation_mask": None, "print_info": False}
     compare(
         benchmark,
         "HyperSpy's NMF / PSNMF",
         lambda: decompose(signal),
-        lambda: stock.decomposition(algorithm="NMF", output_dimension=3, **plain),
+        lambda: stock.decomposition(algorithm="NMF", output_dimension=3, **PLAIN),
         rounds=3,
+    )
+
+
+def test_the_default_against_stock_nmf(benchmark, signal):
+    stock = signal.deepcopy()
+    stock.change_dtype("float64")
+    compare(
+        benchmark,
+        "HyperSpy's NMF / PSNMF by default",
+        lambda: decompose(signal, **DEFAULT),
+        lambda: stock.decomposition(algorithm="NMF", output_dimension=3, **PLAIN),
+        rounds=3,
+    )
+
+
+def test_automatic_choices(benchmark, signal):
+    chosen = {**EXPLICIT, "binning": 4}
+    growth(
+        benchmark,
+        "all automatic choices",
+        lambda: decompose(signal, **chosen),
+        lambda: decompose(signal, **DEFAULT),
     )
 
 

@@ -10,7 +10,7 @@ from scipy.special import ndtr, ndtri
 
 from hyperspy_psnmf.eds.line_intensities import compositions
 from hyperspy_psnmf.kernels.score import divergence
-from hyperspy_psnmf.nmf.solve import solve_loadings
+from hyperspy_psnmf.nmf.convex import solve_loadings
 
 SIGMA_TO_10_90 = 2.0 * float(ndtri(0.9))
 MARGIN = 2.0  # pixels around a particle: the blur of the probe

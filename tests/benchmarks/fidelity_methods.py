@@ -14,8 +14,8 @@ from scipy.sparse.linalg import svds
 from sklearn.decomposition import NMF
 
 from hyperspy_psnmf.eds.decompose import decompose
+from hyperspy_psnmf.nmf.convex import solve_loadings, solve_spectra
 from hyperspy_psnmf.nmf.counts import total_counts
-from hyperspy_psnmf.nmf.solve import solve_loadings, solve_spectra
 
 PUBLISHED = {
     "energy_binning": 1,

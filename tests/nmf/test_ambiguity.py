@@ -8,7 +8,8 @@ from hyperspy_psnmf.kernels.score import divergence
 from hyperspy_psnmf.nmf.ambiguity import Solution, equally_likely
 from hyperspy_psnmf.nmf.bands import Alternatives, alternatives, sampling_errors
 from hyperspy_psnmf.nmf.bins import bin_spectra
-from hyperspy_psnmf.nmf.solve import poisson_nmf, solve_spectra
+from hyperspy_psnmf.nmf.convex import solve_spectra
+from hyperspy_psnmf.nmf.solve import poisson_nmf
 
 
 def ambiguous(seed=0, k=2, n_rows=45, n_channels=36, pure=0.75):

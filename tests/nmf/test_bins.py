@@ -104,21 +104,21 @@ def test_the_last_two_axes_are_spatial(n_axes, expected):
 @pytest.mark.parametrize(
     ("counts", "shape", "k", "expected"),
     [
-        (216, (64, 64), 3, (8, 8)),
+        (216, (64, 64), 3, (4, 4)),
         (380, (50, 50), 3, (4, 4)),
-        (6, (64, 64), 3, (8, 8)),  # 32 for 10 000 counts, but 64 bins must remain
+        (6, (64, 64), 3, (8, 8)),  # 32 for 4000 counts, but 64 bins must remain
         (6, (64, 64), 5, (4, 4)),  # 80 bins must remain
         (6, (256, 512), 3, (32, 32)),
         (20_000, (64, 96), 3, (1, 1)),
-        (1e4 / 4**1.49, (200, 300), 3, (2, 2)),
-        (1e4 / 4**1.51, (200, 300), 3, (4, 4)),
+        (4e3 / 4**1.49, (200, 300), 3, (2, 2)),
+        (4e3 / 4**1.51, (200, 300), 3, (4, 4)),
         (5, (7, 9), 3, (1, 1)),  # too small a map to be binned
         (5, (4, 1000), 3, (4, 4)),  # a bin is no wider than the map
         (39, (2000,), 3, (16,)),  # a line: one axis gathers all counts
         (1, (9, 64, 96), 3, (1, 16, 16)),  # 16 x 6 x 9 is enough; the first axis is left alone
     ],
 )
-def test_binning_brings_bins_to_ten_thousand_counts(counts, shape, k, expected):
+def test_binning_brings_bins_to_four_thousand_counts(counts, shape, k, expected):
     found = choose_binning(np.full(np.prod(shape), counts), shape, spatial_axes(len(shape)), k)
     assert found == expected
 
@@ -126,7 +126,7 @@ def test_binning_brings_bins_to_ten_thousand_counts(counts, shape, k, expected):
 def test_empty_pixels_do_not_matter_for_the_binning():
     counts = np.zeros((64, 80))
     counts[:16] = 216
-    assert choose_binning(counts.ravel(), (64, 80), (True, True), 3) == (8, 8)
+    assert choose_binning(counts.ravel(), (64, 80), (True, True), 3) == (4, 4)
     assert choose_binning(np.zeros(5120), (64, 80), (True, True), 3) == (1, 1)
 
 

@@ -7,8 +7,10 @@ from scipy import stats
 from scipy.special import kl_div
 
 from hyperspy_psnmf.kernels.expected import sum_tabulated
-from hyperspy_psnmf.nmf.goodness import expected_deviance, goodness_of_fit
-from hyperspy_psnmf.nmf.solve import poisson_nmf, solve_loadings
+from hyperspy_psnmf.nmf import goodness
+from hyperspy_psnmf.nmf.convex import solve_loadings
+from hyperspy_psnmf.nmf.goodness import expected_deviance, goodness_of_fit, misfit
+from hyperspy_psnmf.nmf.solve import poisson_nmf
 
 
 def mean_deviance(mu):
@@ -106,3 +108,57 @@ def test_without_counts_there_is_nothing_to_tell():
     assert np.isnan(found.channels[-1])
     assert np.isfinite(found.rows[1:]).all()
     assert np.isfinite(found.total)
+
+
+@pytest.mark.parametrize("mu", [1e-4, 0.02, 0.3, 1.0, 2.5, 17.0, 63.0])
+def test_the_scatter_of_the_deviance_is_that_of_poisson_counts(mu):
+    x = np.arange(500)
+    squared = (stats.poisson.pmf(x, mu) * (2 * kl_div(x, mu)) ** 2).sum()
+    V, B = np.full((1, 1), mu), np.ones((1, 1))
+    variance = sum_tabulated(V, B, goodness._variances(), goodness.LARGEST)[0][0]
+    assert variance == pytest.approx(squared - mean_deviance(mu) ** 2, rel=5e-3)
+
+
+@pytest.mark.parametrize(("counts", "at_most"), [(60, 7), (1000, 4), (20_000, 4)])
+def test_a_good_fit_is_off_by_its_scatter(counts, at_most):
+    # At few counts per entry a parameter does not take exactly one unit.
+    found = []
+    for seed in range(4):
+        X, W, H, _ = fitted(counts, seed=seed)
+        fit = poisson_nmf(X, H, W)
+        found.append(misfit(X, fit.W, fit.H))
+        assert found[-1].total == pytest.approx(goodness_of_fit(X, fit.W, fit.H).total)
+    assert np.abs([f.significance for f in found]).max() < at_most
+    assert np.std(np.concatenate([f.channels for f in found])) == pytest.approx(1, abs=0.25)
+
+
+def test_misfits_are_many_times_the_scatter_and_the_worst_channel_leads():
+    X, _, H, _ = fitted(300)
+    less = poisson_nmf(X, H[:2])
+    assert misfit(X, less.W, less.H).significance > 20
+    X = X.copy()
+    X[: len(X) // 2, 17] *= 3
+    found = misfit(X, solve_loadings(X, H), H)
+    assert np.nanargmax(found.channels) == 17
+    assert found.channels[17] > 8
+
+
+def test_misfits_of_empty_channels_are_not_known():
+    X, W, H, _ = fitted(300)
+    found = misfit(np.pad(X, ((0, 0), (0, 1))), W, np.pad(H, ((0, 0), (0, 1))))
+    assert np.isnan(found.channels[-1])
+    assert np.isfinite(found.channels[:-1]).all()
+
+
+def test_averaged_rows_adapt_less_to_their_counts():
+    rng = np.random.default_rng(3)
+    _, W, H = planted(shape=(24, 31), n_channels=50, counts=300)
+    W, n = np.repeat(W[::4], 4, axis=0), 4
+    X = rng.poisson(W @ H)
+    found = solve_loadings(X.reshape(-1, n, 50).sum(axis=1), H) / n
+    found = np.repeat(found, n, axis=0)
+    aware, unaware = (
+        goodness_of_fit(X, found, H, support=s).total for s in (np.full(len(X), n), None)
+    )
+    # The spectra are the truth, of which the degrees of freedom know nothing.
+    assert unaware > aware > 1

@@ -6,11 +6,12 @@ from problems import angles, planted
 
 from hyperspy_psnmf.kernels.score import divergence
 from hyperspy_psnmf.nmf import bins
-from hyperspy_psnmf.nmf.bins import PixelBins
+from hyperspy_psnmf.nmf.bins import PixelBins, bin_energy
+from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.counts import count_matrix
 from hyperspy_psnmf.nmf.initialise import initial_spectra
-from hyperspy_psnmf.nmf.psnmf import bin_energy, psnmf
-from hyperspy_psnmf.nmf.solve import poisson_nmf, solve_loadings
+from hyperspy_psnmf.nmf.psnmf import psnmf
+from hyperspy_psnmf.nmf.solve import poisson_nmf
 
 SHAPE = (12, 14)
 
@@ -70,7 +71,7 @@ def test_joint_refinement_is_the_more_likely_one():
 
 def test_without_binning_it_is_plain_poisson_nmf():
     cube, _, _ = planted(SHAPE, seed=3)
-    found = unmix(cube, binning=(1, 1))
+    found = unmix(cube, binning=(1, 1), init="nndsvdar", volume=0)
     X = cube.reshape(-1, 40).astype(float)
     fit = poisson_nmf(X, initial_spectra(X, 3, "nndsvdar", np.random.default_rng(0)))
     order = np.argsort(-fit.W.sum(axis=0))
@@ -237,9 +238,10 @@ def test_an_empty_channel_stays_empty():
 def test_steps_are_told_in_their_order():
     cube, _, _ = planted(SHAPE, seed=15)
     seen = []
-    unmix(cube, refinement="joint", callback=lambda step, n, residual: seen.append((step, n)))
+    options = {"init": "nndsvdar", "volume": 0, "refinement": "joint"}
+    unmix(cube, callback=lambda step, n, residual: seen.append((step, n)), **options)
     steps = list(dict.fromkeys(step for step, _ in seen))
-    assert steps == ["bin", "binned map", "full resolution"]
+    assert steps == ["bin", "binned map", "full resolution", "neighbours"]
     for step in steps:
         numbers = [n for s, n in seen if s == step]
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))

@@ -5,6 +5,7 @@ import scipy.sparse as sp
 
 from hyperspy_psnmf.nmf import rank
 from hyperspy_psnmf.nmf.rank import choose_n_components, coarse_counts
+from hyperspy_psnmf.nmf.solve import poisson_nmf
 from tests.problems import both, planted
 
 
@@ -134,3 +135,37 @@ def test_coarse_counts_are_sums_over_pixels_and_channels():
     np.testing.assert_array_equal(
         found, cube.reshape(9, 4, 10, 4, 5, 10).sum(axis=(1, 3, 5)).reshape(90, 5)
     )
+
+
+@pytest.mark.parametrize("n_fixed", [1, 2, 3])
+def test_known_spectra_count_and_are_kept(n_fixed, monkeypatch):
+    cube, _, H = planted((9, 10), n_channels=31, k=3, counts=200.0)
+    seen = []
+
+    def watch(X, start, **options):
+        seen.append(start[: options["n_fixed"]])
+        return poisson_nmf(X, start, **options)
+
+    monkeypatch.setattr(rank, "poisson_nmf", watch)
+    for X in both(cube.reshape(-1, 31)):
+        found = choose_n_components(X, fixed_spectra=H[:n_fixed], n_folds=5, rng=rng(1))
+        assert found.simplest() == 3
+        assert found.names[0] == n_fixed
+    assert all(np.array_equal(fixed, H[:n_fixed]) for fixed in seen)
+
+
+def test_a_known_spectrum_that_is_not_there_does_no_harm():
+    cube, _, H = planted((9, 10), n_channels=31, k=3, counts=200.0)
+    absent = np.full((1, 31), 1 / 31)
+    absent[0, ::2] = 0  # nothing of it in half the channels
+    absent /= absent.sum()
+    fixed = np.vstack([H, absent])
+    found = choose_n_components(cube.reshape(-1, 31), fixed_spectra=fixed, n_folds=5)
+    assert found.simplest() == 4
+
+
+def test_fewer_components_than_known_spectra_are_refused():
+    with pytest.raises(ValueError, match="max_components=2 is less than the 3 fixed"):
+        choose_n_components(
+            counts_of(3), max_components=2, fixed_spectra=np.full((3, 31), 1 / 31), n_folds=2
+        )

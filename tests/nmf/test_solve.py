@@ -7,8 +7,9 @@ from problems import angles, both, planted
 from sklearn.decomposition import NMF
 
 from hyperspy_psnmf.kernels.score import divergence
+from hyperspy_psnmf.nmf.convex import solve_loadings, solve_spectra
 from hyperspy_psnmf.nmf.initialise import initial_spectra
-from hyperspy_psnmf.nmf.solve import poisson_nmf, solve_loadings, solve_spectra
+from hyperspy_psnmf.nmf.solve import poisson_nmf
 
 
 def problem(seed=0, k=3, counts=150.0):

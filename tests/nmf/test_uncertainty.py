@@ -8,10 +8,9 @@ from scipy.optimize import brentq, minimize
 from scipy.special import kl_div
 from scipy.stats import norm
 
-from hyperspy_psnmf.kernels.newton import RowTerms, solve_rows
-from hyperspy_psnmf.nmf import uncertainty
+from hyperspy_psnmf.nmf import information
+from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.limits import upper_limits
-from hyperspy_psnmf.nmf.solve import solve_loadings
 from hyperspy_psnmf.nmf.uncertainty import (
     ambiguity_errors,
     loading_covariance,
@@ -45,7 +44,7 @@ def test_covariances_equal_the_formula(fitted):
 def test_blocks_and_threads_change_nothing(fitted, monkeypatch):
     _, W, H = fitted
     expected = loading_covariance(W, H)
-    monkeypatch.setattr(uncertainty, "ENTRIES_PER_BLOCK", 350)
+    monkeypatch.setattr(information, "ENTRIES_PER_BLOCK", 350)
     for n_jobs in (1, 3):
         np.testing.assert_allclose(loading_covariance(W, H, n_jobs=n_jobs), expected, rtol=1e-12)
 
@@ -154,40 +153,12 @@ def test_a_confidence_outside_its_range_is_named(fitted, confidence):
         upper_limits(*fitted, confidence=confidence)
 
 
-def with_prior(n_pixels=4000, weight=0.4, seed=0):
-    """Draw loadings from a prior, counts from these, and find the posterior's mode."""
-    rng = np.random.default_rng(seed)
-    _, _, H = planted(shape=(3, 2), n_channels=50)
-    mode = rng.uniform(20, 60, size=(n_pixels, 3))
-    truth = rng.gamma(weight * mode + 1, 1 / weight)
-    X = rng.poisson(truth @ H)
-    tau = np.full(n_pixels, weight)
-    terms = RowTerms(np.repeat(tau[:, None], 3, axis=1), weight * mode)
-    W, _ = solve_rows(X, H.T, mode, terms=terms, tol=1e-6)
-    return X, W, H, truth, {"prior_weight": tau, "prior_mode": mode}
-
-
-def test_with_a_prior_they_are_the_spread_of_the_posterior():
-    X, W, H, truth, prior = with_prior()
-    sigma = loading_errors(W, H, **prior)
-    assert np.mean(np.abs(W - truth) <= sigma) == pytest.approx(0.68, abs=0.02)
-    assert np.mean(np.abs(W - truth) <= 1.96 * sigma) == pytest.approx(0.95, abs=0.015)
-    without = loading_errors(solve_loadings(X, H), H)
-    assert np.nanmean(sigma) < 0.9 * np.nanmean(without)
-
-
-def test_a_prior_of_nothing_lowers_limits():
-    X, W, H, _, prior = with_prior(n_pixels=31)
-    # Its mode is zero for the last component, whose counts go to the others.
-    mode, tau = prior["prior_mode"] * [1, 1, 0], prior["prior_weight"]
-    terms = RowTerms(np.repeat(tau[:, None], 3, axis=1), tau[:, None] * mode)
-    X = np.random.default_rng(1).poisson(mode @ H)
-    W, _ = solve_rows(X, H.T, mode + 1, terms=terms, tol=1e-6)
-    limits = upper_limits(X, W, H, prior_weight=tau, prior_mode=mode)
-    at_zero = np.isfinite(limits[:, 2])
-    assert at_zero.sum() > 10
-    likelihood = upper_limits(X, np.where(np.isnan(limits), W, 0.0), H)
-    assert (limits[at_zero, 2] < likelihood[at_zero, 2]).mean() > 0.9
+def test_an_estimate_from_several_pixels_is_known_that_much_better(fitted):
+    _, W, H = fitted
+    n = np.full(len(W), 4.0)
+    ratio = loading_errors(W, H, n_pixels=n) / loading_errors(W, H)
+    # The count that errors are evaluated at in addition matters where there are few.
+    np.testing.assert_allclose(ratio[W > 20], 0.5, rtol=0.05)
 
 
 def test_other_spectra_add_errors_that_belong_to_all_pixels(fitted):

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks of what `PSNMF` is told of a map; every error names the parameter."""
+
+import numpy as np
+
+from hyperspy_psnmf.nmf.bins import PixelBins, spatial_axes
+from hyperspy_psnmf.nmf.validate import check_choice, check_int, check_spectra
+
+
+def check_fixed(spectra, n_components: int, n_channels: int) -> np.ndarray | None:
+    """Return known spectra of unit sum, of shape (n_fixed, n_channels)."""
+    if spectra is None:
+        return None
+    fixed = check_spectra("fixed_spectra", spectra, n_channels)
+    if len(fixed) > n_components:
+        raise ValueError(
+            f"fixed_spectra has {len(fixed)} spectra, more than {n_components} components"
+        )
+    return fixed / fixed.sum(axis=1, keepdims=True)
+
+
+def check_absent(absent, n_fixed: int, n_components: int, n_channels: int) -> np.ndarray | None:
+    """Return where components are absent, of bool, of shape (n_components, n_channels)."""
+    if absent is None:
+        return None
+    absent, shape = np.asarray(absent), (n_components, n_channels)
+    if absent.dtype != bool or absent.shape != shape:
+        raise ValueError(f"absent must be of bool and of shape {shape}, not {absent.shape}")
+    if absent[:n_fixed].any():
+        raise ValueError(f"absent names one of the {n_fixed} phases of fixed_spectra")
+    if absent.all(axis=1).any():
+        raise ValueError("absent leaves a component without any channel")
+    return absent
+
+
+def check_binning(binning, shape: tuple[int, ...], n_components: int) -> tuple[int, ...] | None:
+    """Return the binning in array order, or None for "auto"."""
+    if isinstance(binning, str):
+        return check_choice("binning", binning, ("auto",))
+    if np.ndim(binning) == 0:
+        b = check_int("binning", binning)
+        binning = tuple(b if spatial else 1 for spatial in spatial_axes(len(shape)))
+    else:
+        binning = tuple(check_int("binning", b) for b in binning)
+    if len(binning) != len(shape):
+        raise ValueError(f"binning={binning} must have one int per axis of the map {shape}")
+    if any(b > n for b, n in zip(binning, shape, strict=True)):
+        raise ValueError(f"binning={binning} is larger than the map {shape}")
+    n_bins = PixelBins(shape, binning).n_bins
+    if n_bins < n_components:
+        raise ValueError(
+            f"binning={binning} leaves {n_bins} bins, fewer than n_components={n_components}"
+        )
+    return binning
