@@ -105,11 +105,11 @@ def _unmix(signal, args):
 
 def _write(signal, args) -> list[Path]:
     """Write all results; return the files."""
-    from hyperspy_psnmf.eds.line_intensities import compositions, net_intensities
+    from hyperspy_psnmf.eds.line_intensities import net_intensities
 
     spectra = signal.psnmf.phase_spectra()
     lines = net_intensities(spectra)
-    percent = compositions(spectra, args.k_factors) if args.k_factors else {}
+    percent = _compositions(signal, args.k_factors) if args.k_factors else {}
     out = args.output
     out.mkdir(parents=True, exist_ok=True)
     signal.save(out / "map.hspy", overwrite=True)
@@ -123,17 +123,28 @@ def _write(signal, args) -> list[Path]:
     return [out / name for name in names]
 
 
+def _compositions(signal, k_factors):
+    """Return per cent and standard errors by column; elements without factor are excluded."""
+    given = {line.partition("_")[0] for line in k_factors}
+    listed = {str(e) for e in signal.metadata.get_item("Sample.elements", default=[])}
+    try:
+        found = signal.psnmf.quantify("CL", k_factors, exclude=sorted(listed - given)).atomic
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"k_factors: {error}") from None
+    columns = {}
+    for i, line in enumerate(k_factors):
+        element = line.partition("_")[0]
+        columns |= {f"{element} at%": found.values[:, i], f"{element} sigma": found.sigma[:, i]}
+    return columns
+
+
 def _table(names, spectra, lines, percent):
     """Yield a header, then one row per phase."""
-    yield ["phase", "counts", *(f"{line} net counts" for line in lines), *_units(percent)]
+    yield ["phase", "counts", *(f"{line} net counts" for line in lines), *percent]
     for i, name in enumerate(names):
         net = (f"{values[i]:.1f}" for values in lines.values())
         content = (f"{values[i]:.2f}" for values in percent.values())
         yield [name, f"{spectra.data[i].sum():.1f}", *net, *content]
-
-
-def _units(percent):
-    return [f"{element} at%" for element in percent]
 
 
 if __name__ == "__main__":

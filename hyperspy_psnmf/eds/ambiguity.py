@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``s.psnmf.ambiguity()``: bands of spectra, counts and compositions of phases."""
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
-from hyperspy.defaults_parser import preferences
 from prettytable import PrettyTable
 from scipy.stats import norm
 
 from hyperspy_psnmf.eds.binned import bin_as_decomposed, coarse_energy_binning, read_decomposed
 from hyperspy_psnmf.eds.line_intensities import compositions
 from hyperspy_psnmf.eds.phases import phase_spectra
+from hyperspy_psnmf.eds.progress import no_progress_bars
 from hyperspy_psnmf.eds.results import read_counts_and_spectra, read_names
 from hyperspy_psnmf.nmf.ambiguity import equally_likely
 from hyperspy_psnmf.nmf.bands import Alternatives, alternatives
@@ -83,9 +82,42 @@ def _with_band(value, band, decimals):
 
 def find_ambiguity(signal, *, confidence: float = 0.95, factors=None) -> Ambiguity:
     """Return the bands of a decomposed map; see the accessor."""
-    _check_confidence(confidence)
+    check_confidence(confidence)
     found = phase_spectra(signal)
     percent = _compositions(found, factors) if factors is not None else {}
+    others, window = find_alternatives(signal, found, confidence)
+    low, high = np.moveaxis(others.spectra_band(confidence), -1, 0)
+    return Ambiguity(
+        read_names(signal),
+        float(confidence),
+        found,
+        window.like_found(low, "Lowest"),
+        window.like_found(high, "Highest"),
+        window.counts,
+        others.counts_band(confidence),
+        percent,
+        _compositions_band(window, others, factors, confidence) if percent else {},
+        len(others.counts),
+    )
+
+
+def find_alternatives(signal, found, confidence: float):
+    """Return the factorisations that fit as well, and what makes signals of them.
+
+    Parameters
+    ----------
+    signal : EDSSpectrum
+        A decomposed map.
+    found : EDSSpectrum
+        Its `phase_spectra`.
+    confidence : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    Alternatives
+    Window
+    """
     decomposed = read_decomposed(signal)
     X = bin_as_decomposed(signal, decomposed)
     energy_binning = coarse_energy_binning(signal, X.shape[1])
@@ -96,23 +128,11 @@ def find_ambiguity(signal, *, confidence: float = 0.95, factors=None) -> Ambigui
     )
     others = alternatives(X, H, solutions, energy_binning, n_fixed=n_fixed, n_jobs=None)
     counts = np.nansum(read_counts_and_spectra(signal)[0], axis=0)
-    window = _Window(found, decomposed.keep_channels, counts)
-    low, high = np.moveaxis(others.spectra_band(confidence), -1, 0)
-    return Ambiguity(
-        read_names(signal),
-        float(confidence),
-        found,
-        window.like_found(low, "Lowest"),
-        window.like_found(high, "Highest"),
-        counts,
-        others.counts_band(confidence),
-        percent,
-        _compositions_band(window, others, factors, confidence) if percent else {},
-        len(others.counts),
-    )
+    return others, Window(found, decomposed.keep_channels, counts)
 
 
-def _check_confidence(confidence):
+def check_confidence(confidence):
+    """Raise naming the argument unless it lies between 0 and 1."""
     if isinstance(confidence, bool) or not isinstance(confidence, Real):
         raise TypeError(f"confidence must be a number, not {confidence!r}")
     if not 0 < confidence < 1:
@@ -129,7 +149,7 @@ def _compositions(spectra, factors):
         raise type(error)(str(error).replace("k_factors", "factors")) from None
 
 
-class _Window:
+class Window:
     """Brings spectra of unit sum, on the channels in use, to signals like `phase_spectra()`."""
 
     def __init__(self, found, keep_channels, counts):
@@ -144,6 +164,7 @@ class _Window:
         return full
 
     def like_found(self, H, what):
+        """Return bounds of spectra as a signal like `phase_spectra`."""
         signal = self.found.deepcopy()
         signal.data = self.spread(H)
         signal.metadata.General.title = f"{what} {signal.metadata.General.title}"
@@ -161,17 +182,6 @@ class _Window:
         return type(self.found)(data, axes=axes, metadata=metadata)
 
 
-@contextmanager
-def _no_progressbar():
-    """Keep eXSpy's bars over hundreds of spectra, that no user asked for, off the screen."""
-    shown = preferences.General.show_progressbar
-    preferences.General.show_progressbar = False
-    try:
-        yield
-    finally:
-        preferences.General.show_progressbar = shown
-
-
 def _compositions_band(window, others: Alternatives, factors, confidence):
     """Return the lowest and highest atomic per cent of all alternatives, noise added."""
     n, k = others.counts.shape
@@ -179,7 +189,7 @@ def _compositions_band(window, others: Alternatives, factors, confidence):
     noise = np.random.default_rng(SEED).standard_normal((n_each, *others.errors.shape))
     noise[0] = 0.0
     drawn = (others.spectra + noise * others.errors).reshape(n_each * n, k, -1)
-    with _no_progressbar():
+    with no_progress_bars():
         found = compositions(window.stack(drawn), factors)
     z, bands = norm.ppf((1 + confidence) / 2), {}
     for element, values in found.items():

@@ -61,15 +61,17 @@ def read_decomposed(signal) -> Decomposed:
 
 
 def bin_as_decomposed(signal, decomposed: Decomposed):
-    """Return counts summed over bins of pixels, at full energy.
-
-    The binning is that of the decomposition, doubled until at most 2048 bins
-    remain.
+    """Return counts summed over bins of pixels, at full energy; see `bins_as_decomposed`.
 
     Returns
     -------
     ndarray or csr_array of shape (n_bins, n_channels_in_use)
     """
+    return bin_counts(decomposed.X, bins_as_decomposed(signal, decomposed), n_jobs=None)
+
+
+def bins_as_decomposed(signal, decomposed: Decomposed) -> PixelBins:
+    """Return the bins of the decomposition, doubled until at most 2048 remain."""
     record = read_record(signal)
     # Unfolding a map changes its axes, but not the order of its pixels.
     shape = tuple(np.asarray(record.get("navigation_shape", map_shape(signal)[::-1]))[::-1])
@@ -83,7 +85,7 @@ def bin_as_decomposed(signal, decomposed: Decomposed):
         s and b < n for s, b, n in zip(spatial, binning, shape, strict=True)
     ):
         binning = tuple(2 * b if s else b for s, b in zip(spatial, binning, strict=True))
-    return bin_counts(decomposed.X, PixelBins(shape, binning), n_jobs=None)
+    return PixelBins(shape, binning)
 
 
 def coarse_energy_binning(signal, n_channels: int) -> int:

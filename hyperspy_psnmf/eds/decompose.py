@@ -5,9 +5,6 @@ import inspect
 import warnings
 from contextlib import contextmanager
 
-from hyperspy.defaults_parser import preferences
-from hyperspy.external.progressbar import progressbar
-
 from hyperspy_psnmf.eds.absent import absent_channels
 from hyperspy_psnmf.eds.arguments import bind_arguments
 from hyperspy_psnmf.eds.axes import (
@@ -17,13 +14,20 @@ from hyperspy_psnmf.eds.axes import (
     resolve_energy_binning,
 )
 from hyperspy_psnmf.eds.counts import NAME, check_data, read_counts
-from hyperspy_psnmf.eds.describe import make_record, summary
+from hyperspy_psnmf.eds.describe import summary
 from hyperspy_psnmf.eds.known_spectra import spectra_on_map
 from hyperspy_psnmf.eds.masks import channels_in_use, pixels_in_use
+from hyperspy_psnmf.eds.number_of_components import (
+    MAX_COMPONENTS,
+    channels_per_line,
+    choose_number,
+)
+from hyperspy_psnmf.eds.progress import progress_bar
+from hyperspy_psnmf.eds.record import make_record
 from hyperspy_psnmf.eds.results import write_results
 from hyperspy_psnmf.estimators import PSNMF
 from hyperspy_psnmf.kernels.threads import resolve_n_jobs
-from hyperspy_psnmf.nmf.validate import check_int
+from hyperspy_psnmf.nmf.validate import check_int, random_generator
 
 MODEL_PARAMETERS = frozenset(inspect.signature(PSNMF).parameters) - {"n_components"}
 
@@ -83,12 +87,14 @@ def decompose(
     algorithm : "PSNMF", PSNMF or PoissonNMF
         The method, or an estimator that brings its own parameters along; the
         parameters of the estimator may not be given again then.
-    output_dimension : int
-        Number of phases, the fixed ones included.
+    output_dimension : int or "auto"
+        Number of phases, the fixed ones included. "auto" takes what
+        ``s.psnmf.estimate_number_of_components()`` finds best.
     binning : "auto", int or tuple of int
         Pixels summed to find the spectra: along each spatial axis, or one
         number per axis in (x, y) order. "auto" brings the median pixel nearest
-        to 4000 counts per bin.
+        to 4000 counts per bin, and halves that as long as it predicts counts left out
+        better, as where features are small.
     energy_binning : "auto" or int
         Channels summed while looking for the binned maps; "auto" is 40 eV.
         Spectra come back at full energy.
@@ -152,14 +158,18 @@ def decompose(
     k = _check_output_dimension(signal, algorithm, output_dimension, keep_pixels, keep_channels)
     estimator = algorithm
     if isinstance(algorithm, str):
+        fixed_spectra = _on_map("fixed_spectra", fixed_spectra, signal, keep_channels)
+        if k is None:
+            _check_for_auto(init, absent)
         estimator = PSNMF(
-            k,
+            # Until the counts have told how many there are, the least there can be.
+            k or max(1, 0 if fixed_spectra is None else len(fixed_spectra)),
             binning=binning_in_array_order(signal, binning),
             energy_binning=resolve_energy_binning(
                 signal, energy_binning, _n_channels(signal, keep_channels)
             ),
             init=_on_map("init", init, signal, keep_channels),
-            fixed_spectra=_on_map("fixed_spectra", fixed_spectra, signal, keep_channels),
+            fixed_spectra=fixed_spectra,
             volume=volume,
             line_width=line_width(signal),
             absent=absent_channels(signal, absent, k, keep_channels),
@@ -183,9 +193,14 @@ def decompose(
     )
     if not X.nnz:
         raise ValueError(f"{NAME} are zero everywhere in the pixels and channels in use")
+    chosen = None
+    if k is None:
+        chosen = _choose_number(signal, estimator, X, keep_channels, show_progressbar)
+        estimator.set_params(n_components=chosen.best)
+        estimator.check_parameters(map_shape(signal), X.shape[1])
     with _progress(show_progressbar) as callback:
         loadings = estimator.fit_transform(X, callback=callback, **fit_params)
-    record = make_record(signal, estimator, X, loadings, keep_channels)
+    record = make_record(signal, estimator, X, loadings, keep_channels, chosen)
     # Before anything is stored, for a warning may have been made an error.
     for weakness in record["weaknesses"]:
         warnings.warn(weakness, UserWarning, stacklevel=4)
@@ -205,11 +220,42 @@ def _n_channels(signal, keep_channels):
     return signal.axes_manager.signal_size if keep_channels is None else int(keep_channels.sum())
 
 
+def _check_for_auto(init, absent):
+    if not isinstance(init, str):
+        raise ValueError("init has a number of spectra: give it as output_dimension, not 'auto'")
+    if absent is not None:
+        raise ValueError(
+            "absent names phases of a result: give their number as output_dimension, not 'auto'"
+        )
+
+
+def _choose_number(signal, estimator, X, keep_channels, show_progressbar):
+    fixed = estimator.fixed_spectra
+    return choose_number(
+        X,
+        map_shape(signal),
+        channels_per_line(signal, keep_channels),
+        # Two more than are known must be tried to tell that there are no more.
+        max_components=max(MAX_COMPONENTS, 0 if fixed is None else len(fixed) + 2),
+        fixed_spectra=fixed,
+        show_progressbar=show_progressbar,
+        rng=random_generator(estimator.random_state),
+        n_jobs=resolve_n_jobs(estimator.n_jobs),
+    )
+
+
 def _check_output_dimension(signal, algorithm, output_dimension, keep_pixels, keep_channels):
+    """Return the number of phases, or None for "auto"."""
     if output_dimension is None and not isinstance(algorithm, str):
         output_dimension = algorithm.n_components
     if output_dimension is None:
         raise ValueError("output_dimension, the number of phases, must be given")
+    if isinstance(output_dimension, str) and output_dimension == "auto":
+        if not isinstance(algorithm, str):
+            raise ValueError(
+                "output_dimension='auto' needs algorithm='PSNMF': an estimator has its n_components"
+            )
+        return None
     k = check_int("output_dimension", output_dimension)
     if not isinstance(algorithm, str) and k != algorithm.n_components:
         raise ValueError(
@@ -228,11 +274,7 @@ def _check_output_dimension(signal, algorithm, output_dimension, keep_pixels, ke
 @contextmanager
 def _progress(show):
     """Yield a callback that drives HyperSpy's progress bar, or None."""
-    show = preferences.General.show_progressbar if show is None else show
-    if not show:
-        yield None
-        return
-    with progressbar(desc="PSNMF", unit=" iterations") as bar:
+    with progress_bar(show, desc="PSNMF", unit=" iterations") as bar:
 
         def callback(step, iteration, residual):
             bar.set_description_str(f"PSNMF, {step}", refresh=not iteration)
@@ -240,4 +282,4 @@ def _progress(show):
                 bar.set_postfix_str(f"KKT residual {residual:.1e}", refresh=False)
                 bar.update()
 
-        yield callback
+        yield None if bar is None else callback

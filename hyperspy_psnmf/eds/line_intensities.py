@@ -23,7 +23,7 @@ def net_intensities(spectra) -> dict[str, np.ndarray]:
     """
     return {
         str(signal.metadata.Sample.xray_lines[0]): np.maximum(np.ravel(signal.data), 0.0)
-        for signal in _intensity_signals(spectra, _lines_within(spectra))
+        for signal in intensity_signals(spectra, _lines_within(spectra))
     }
 
 
@@ -62,7 +62,7 @@ def compositions(spectra, k_factors: dict[str, float]) -> dict[str, np.ndarray]:
         raise ValueError(f"k_factors: {', '.join(missing)} not on the energy axis")
     if len(k_factors) < 2:
         raise ValueError("k_factors must have at least two lines")
-    signals = _intensity_signals(spectra, list(k_factors))
+    signals = intensity_signals(spectra, list(k_factors))
     for signal in signals:
         signal.data = np.maximum(signal.data, 0.0)
     # eXSpy's default mask takes every phase for vacuum that has no strong channel,
@@ -89,7 +89,8 @@ def _lines_within(spectra, lines=None):
     return spectra._get_xray_lines_in_spectral_range([str(line) for line in lines])[0]
 
 
-def _intensity_signals(spectra, lines):
+def intensity_signals(spectra, lines: list[str]) -> list:
+    """Return eXSpy's net intensities of lines by windows, one signal per line."""
     if not lines:
         return []
     axis = spectra.axes_manager.signal_axes[0]

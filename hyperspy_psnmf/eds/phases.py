@@ -6,6 +6,7 @@ The signals are built from their parts, as HyperSpy's own
 """
 
 import copy
+import warnings
 
 import numpy as np
 from hyperspy.signals import BaseSignal, Signal1D
@@ -13,6 +14,7 @@ from hyperspy.signals import BaseSignal, Signal1D
 from hyperspy_psnmf.eds.results import read_counts_and_spectra, read_names
 
 _NORMALISATIONS = (None, "counts")
+_TEM = "Acquisition_instrument.TEM"
 
 
 def phase_spectra(signal):
@@ -27,7 +29,7 @@ def phase_spectra(signal):
     spectra = _eager_class(signal)(
         data, axes=[_phase_axis(len(data)), {**energy, "navigate": False}], metadata=metadata
     )
-    _scale_live_time(spectra, _n_pixels_in_use(signal, loadings))
+    _scale_exposure(spectra, signal, count_pixels(signal))
     # At least one count: fits weigh channels by the inverse of their variance.
     spectra.set_noise_variance(Signal1D(np.maximum(data, 1.0)))
     _store_names(spectra, read_names(signal))
@@ -76,12 +78,13 @@ def _crop_axis(axis, window):
     return {**kept, "_type": "DataAxis", "axis": np.array(axis.axis[window])}
 
 
-def _n_pixels_in_use(signal, loadings):
+def count_pixels(signal) -> int:
+    """Return the number of pixels that a decomposition used."""
     # eXSpy turns the NaN of masked pixels into zeros, so the mask comes first.
     mask = signal.learning_results.navigation_mask
     if mask is not None:
         return np.count_nonzero(~np.asarray(mask, dtype=bool))
-    return np.count_nonzero(~np.isnan(loadings[:, 0]))
+    return np.count_nonzero(~np.isnan(read_counts_and_spectra(signal)[0][:, 0]))
 
 
 def _clean(metadata, title):
@@ -92,11 +95,30 @@ def _clean(metadata, title):
     metadata.pop("Truth", None)
 
 
-def _scale_live_time(spectra, n_pixels):
-    for microscope in ("TEM", "SEM"):
-        path = f"Acquisition_instrument.{microscope}.Detector.EDS.live_time"
+def _scale_exposure(spectra, signal, n_pixels):
+    """Set live time, real time and probe area to those of all pixels together."""
+    for path in ("TEM.Detector.EDS.live_time", "SEM.Detector.EDS.live_time",
+                 "TEM.Detector.EDS.real_time", "SEM.Detector.EDS.real_time",
+                 "TEM.probe_area"):  # fmt: skip
+        path = f"Acquisition_instrument.{path}"
         if spectra.metadata.get_item(path) is not None:
-            spectra.metadata.set_item(path, spectra.metadata.get_item(path) * n_pixels)
+            spectra.metadata.set_item(path, float(spectra.metadata.get_item(path)) * n_pixels)
+    # eXSpy would take the probe area from the map's axes, which phases do not have.
+    if hasattr(signal, "get_probe_area"):
+        area = f"{_TEM}.probe_area"
+        if spectra.metadata.get_item(area) is None and (pixel := pixel_area(signal)) is not None:
+            spectra.metadata.set_item(area, pixel * n_pixels)
+
+
+def pixel_area(signal) -> float | None:
+    """Return the area of a pixel in nm², or None where axes have no unit of length."""
+    with warnings.catch_warnings():
+        # A pixel of 1 nm² is no surprise here.
+        warnings.filterwarnings("ignore", "Please note that the probe area")
+        try:
+            return float(signal.get_probe_area())
+        except (AttributeError, ValueError, TypeError):
+            return None
 
 
 def _store_names(signal, names):

@@ -8,6 +8,7 @@ from hyperspy.signals import BaseSignal
 
 from hyperspy_psnmf.eds.binned import read_decomposed
 from hyperspy_psnmf.eds.phases import phase_spectra
+from hyperspy_psnmf.eds.results import read_record
 from hyperspy_psnmf.nmf.goodness import goodness_of_fit
 
 QUANTITY = "Deviance per degree of freedom"
@@ -37,7 +38,8 @@ def find_residuals(signal) -> Residuals:
     """Return the residuals of a decomposed map; see the accessor."""
     found = phase_spectra(signal)
     decomposed = read_decomposed(signal)
-    fit = goodness_of_fit(decomposed.X, decomposed.W, decomposed.H, n_jobs=None)
+    behind = read_record(signal).get("n_pixels_behind")
+    fit = goodness_of_fit(decomposed.X, decomposed.W, decomposed.H, support=behind, n_jobs=None)
     rows = np.where(decomposed.keep_pixels, fit.rows, np.nan)
     return Residuals(_map(signal, rows), _spectrum(found, fit.channels, decomposed), fit.total)
 

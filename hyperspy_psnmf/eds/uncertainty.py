@@ -51,8 +51,8 @@ def find_upper_limits(signal, *, confidence: float = 0.95):
     """Return the upper limits of loadings at zero; see the accessor."""
     if isinstance(confidence, bool) or not isinstance(confidence, Real):
         raise TypeError(f"confidence must be a number, not {confidence!r}")
-    in_use, d = _pixels_in_use(signal), read_decomposed(signal)
-    found = upper_limits(d.X, d.W, d.H, confidence=confidence, n_jobs=None, **_prior(signal))
+    in_use, d = pixels_in_use(signal), read_decomposed(signal)
+    found = upper_limits(d.X, d.W, d.H, confidence=confidence, n_jobs=None)
     found[~in_use] = np.nan
     quantity = f"Upper limit in counts at {100 * confidence:g} % confidence"
     return _like_phase_maps(signal, found, "Upper limits", quantity)
@@ -68,7 +68,9 @@ def read_covariance(signal) -> np.ndarray:
     """
     loadings, factors = read_counts_and_spectra(signal)
     H = np.ascontiguousarray(factors[_channels_in_use(factors)].T)
-    return loading_covariance(np.nan_to_num(loadings), H, n_jobs=None, **_prior(signal))
+    return loading_covariance(
+        np.nan_to_num(loadings), H, n_pixels=read_record(signal).get("n_pixels_behind"), n_jobs=None
+    )
 
 
 def intensity_errors(signal, intensities) -> np.ndarray:
@@ -94,18 +96,13 @@ def _channels_in_use(factors):
     return ~np.isnan(factors).any(axis=1)
 
 
-def _pixels_in_use(signal):
+def pixels_in_use(signal) -> np.ndarray:
+    """Return which pixels a decomposition used, of shape (n_pixels,)."""
     # eXSpy turns the NaN of masked pixels into zeros, so the mask comes first.
     mask = signal.learning_results.navigation_mask
     if mask is not None:
         return ~np.asarray(mask, dtype=bool).ravel()
     return ~np.isnan(read_counts_and_spectra(signal)[0]).any(axis=1)
-
-
-def _prior(signal):
-    """Return the prior that PSNMF noted, as keyword arguments."""
-    record = read_record(signal)
-    return {name: record[name] for name in ("prior_weight", "prior_mode") if name in record}
 
 
 def _errors_from_spectra(signal):

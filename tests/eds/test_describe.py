@@ -150,3 +150,27 @@ def test_a_report_needs_psnmf(grains):
     )
     with pytest.raises(RuntimeError, match="those of NMF"):
         grains.psnmf.report()
+
+
+def test_the_summary_says_why_a_binning_was_taken(grains, unmix, capsys):
+    unmix(grains, print_info=True)
+    assert re.search(r"rule of thumb is 2 x 2; 1 x 1 has a held-out", capsys.readouterr().out)
+    assert "the rule of thumb is 2 x 2" in grains.psnmf.report()
+    grains.change_dtype(float)
+    grains.data *= 0.9
+    unmix(grains, print_info=True)
+    assert "the rule of thumb; data that are no whole numbers" in capsys.readouterr().out
+
+
+def test_small_particles_are_not_lost_in_bins(unmix):
+    s = data.isolated_particles(shape=(72, 88), n_channels=400, counts=50, seed=0)
+    auto = unmix(s.deepcopy(), 2, energy_binning=1)
+    assert auto.learning_results.psnmf["binning"] == [4, 4]
+    truth = s.metadata.Truth.factors
+    truth = truth / np.linalg.norm(truth, axis=0)
+
+    def worst(signal):
+        found = signal.learning_results.factors
+        return (truth.T @ (found / np.linalg.norm(found, axis=0))).max(axis=1).min()
+
+    assert worst(auto) > worst(unmix(s, 2, binning=8, energy_binning=1)) + 0.1

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf import data
+from hyperspy_psnmf.eds.axes import line_width
 
 
 def results_of(signal):
@@ -39,7 +40,7 @@ MASKS = {
 @pytest.mark.parametrize("make", MASKS.values(), ids=MASKS)
 def test_a_navigation_mask_is_understood_in_every_form(grains, unmix, navigation_mask, make, lazy):
     s = grains.as_lazy() if lazy else grains
-    unmix(s, navigation_mask=make(navigation_mask))
+    unmix(s, navigation_mask=make(navigation_mask), spatial_prior=0)
     loadings = s.learning_results.loadings.reshape(20, 26, 3)
     assert np.isnan(loadings[:, :4]).all()
     np.testing.assert_allclose(
@@ -165,5 +166,6 @@ def test_masks_reach_an_instance_too(grains, unmix, navigation_mask, signal_mask
 
     options = {"navigation_mask": navigation_mask, "signal_mask": signal_mask}
     expected = unmix(grains.deepcopy(), **options)
-    grains.decomposition(algorithm=PSNMF(3, energy_binning=4), print_info=False, **options)
+    model = PSNMF(3, energy_binning=4, line_width=line_width(grains))
+    grains.decomposition(algorithm=model, print_info=False, **options)
     assert_same_results(grains, expected)

@@ -52,6 +52,7 @@ def test_metadata_are_those_of_the_map(spectra, unmixed):
     )
     live_time = theirs["Detector"]["EDS"].pop("live_time")
     assert ours["Detector"]["EDS"].pop("live_time") == pytest.approx(520 * live_time)
+    assert ours.pop("probe_area") == pytest.approx(1280.0**2)  # nm², the whole field
     assert ours == theirs
     assert unmixed.metadata.General.title in spectra.metadata.General.title
     assert "Truth" not in spectra.metadata
@@ -202,10 +203,15 @@ def test_maps_have_the_axes_of_the_map(grains, unmix, lazy):
     np.testing.assert_allclose(maps.data[1], expected, rtol=1e-12)
 
 
-def test_maps_add_up_to_the_counts_of_each_pixel(unmixed):
+def test_maps_add_up_to_the_counts_of_the_map(unmixed):
     maps = unmixed.psnmf.phase_maps()
-    np.testing.assert_allclose(maps.data.sum(axis=0), unmixed.data.sum(axis=2), rtol=1e-9)
+    np.testing.assert_allclose(maps.data.sum(), unmixed.data.sum(), rtol=1e-9)
     assert maps.metadata.Signal.quantity == "Counts"
+
+
+def test_without_neighbours_they_add_up_to_the_counts_of_each_pixel(grains, unmix):
+    maps = unmix(grains, spatial_prior=0).psnmf.phase_maps()
+    np.testing.assert_allclose(maps.data.sum(axis=0), grains.data.sum(axis=2), rtol=1e-9)
 
 
 def test_fractions_add_up_to_one_and_are_nan_without_counts(grains, unmix):
@@ -228,7 +234,7 @@ def test_maps_of_a_line_scan_and_of_a_series(grains, unmix):
     assert isinstance(line, hs.signals.Signal1D)
     assert line.axes_manager.shape == (2, 26)
     series = hs.stack([grains.inav[:14, :10]] * 3)
-    maps = unmix(series, 2).psnmf.phase_maps()
+    maps = unmix(series, 2, spatial_prior=0).psnmf.phase_maps()
     assert maps.axes_manager.shape == (2, 14, 10, 3)
     np.testing.assert_allclose(maps.data.sum(axis=0), series.data.sum(axis=3), rtol=1e-9)
 

@@ -17,8 +17,8 @@ from scipy.optimize import linear_sum_assignment
 from hyperspy_psnmf import data
 from hyperspy_psnmf.nmf.bands import sampling_errors
 from hyperspy_psnmf.nmf.bins import PixelBins
+from hyperspy_psnmf.nmf.convex import solve_loadings, solve_spectra
 from hyperspy_psnmf.nmf.limits import upper_limits
-from hyperspy_psnmf.nmf.solve import solve_loadings, solve_spectra
 from hyperspy_psnmf.nmf.uncertainty import loading_errors
 
 PHANTOMS = [

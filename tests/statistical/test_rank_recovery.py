@@ -4,6 +4,10 @@
 Run with ``pytest -m statistical -s tests/statistical/test_rank_recovery.py``.
 """
 
+import os
+from pathlib import Path
+
+import hyperspy.api as hs
 import numpy as np
 import pytest
 
@@ -18,6 +22,10 @@ N_PHASES = {
     "grain_boundary": 3,
     "sem_two_phases": 2,
 }
+DEFAULT = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+FOLDER = Path(os.environ.get("PSNMF_TEST_DATA") or DEFAULT)
+# What is found in real maps. There is no truth to compare with.
+IN_MAPS = {"core_shell.hspy": 4, "mineral_lamella_88.hspy": 5}
 CASES = [(64, 300), (64, 50), (128, 300), (128, 50)]
 
 pytestmark = pytest.mark.statistical
@@ -57,3 +65,16 @@ def test_the_number_of_phases_is_found(name, side, counts):
     assert np.sum(simplest > k) <= 1
     if counts == 300:
         assert np.sum(simplest == k) >= 9
+
+
+@pytest.mark.parametrize("name", IN_MAPS)
+def test_the_number_in_a_real_map_is_stable(name):
+    if not (FOLDER / name).is_file():
+        pytest.skip(f"no {name} in {FOLDER}; set PSNMF_TEST_DATA to its folder")
+    s = hs.load(FOLDER / name)
+    found = [
+        s.psnmf.estimate_number_of_components(random_state=seed, show_progressbar=False)
+        for seed in range(5)
+    ]
+    print(f"\n{name}, 5 seeds: {[(f.best, f.minimum) for f in found]}", found[0], sep="\n")  # noqa: T201
+    assert [f.best for f in found] == 5 * [IN_MAPS[name]]

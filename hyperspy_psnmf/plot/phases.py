@@ -49,7 +49,7 @@ def plot_phases(maps, spectra):
         _draw_map(left, maps.data[i], maps.axes_manager.signal_axes, phase_color(i))
         left.set_title(names[i], color=phase_color(i))
         _draw_spectrum(right, spectra, i)
-    axes[-1, 1].set_xlabel(_label(spectra.axes_manager.signal_axes[0]))
+    axes[-1, 1].set_xlabel(axis_label(spectra.axes_manager.signal_axes[0]))
     return fig, axes
 
 
@@ -81,7 +81,7 @@ def plot_ambiguity(result):
         _draw_band(left, result, i)
         left.set_title(result.names[i], color=phase_color(i))
         _draw_intervals(right, result, i)
-    axes[-1, 0].set_xlabel(_label(result.spectra.axes_manager.signal_axes[0]))
+    axes[-1, 0].set_xlabel(axis_label(result.spectra.axes_manager.signal_axes[0]))
     axes[-1, 1].set_xlabel(f"Per cent ({100 * result.confidence:g} % bands)")
     return fig, axes
 
@@ -110,12 +110,13 @@ def plot_residuals(result):
     return fig, axes
 
 
-def _label(axis):
+def axis_label(axis) -> str:
+    """Return name and unit of an axis."""
     name = axis.name if isinstance(axis.name, str) else "Position"
     return f"{name} ({axis.units})" if isinstance(axis.units, str) and axis.units else name
 
 
-def _edges(axis):
+def axis_edges(axis):
     """Return where the first pixel begins and the last one ends."""
     values = np.asarray(axis.axis, dtype=float)
     half = (values[-1] - values[0]) / max(1, 2 * (values.size - 1)) or 0.5
@@ -124,7 +125,7 @@ def _edges(axis):
 
 def _draw_map(ax, data, map_axes, color):
     x = map_axes[0]
-    ax.set_xlabel(_label(x))
+    ax.set_xlabel(axis_label(x))
     if data.ndim == 1:
         ax.plot(x.axis, data, color=color)
         ax.set_ylabel("Counts")
@@ -134,9 +135,9 @@ def _draw_map(ax, data, map_axes, color):
     # Black to the phase's colour to white: dark is little, as in every microscope.
     shades = LinearSegmentedColormap.from_list("phase", ["black", color, "white"])
     top = np.nanpercentile(data, 99.8) or None  # a few hot pixels must not hide the rest
-    extent = (*_edges(x), *_edges(y)[::-1])
+    extent = (*axis_edges(x), *axis_edges(y)[::-1])
     image = ax.imshow(data, cmap=shades, extent=extent, vmin=0, vmax=top, interpolation="nearest")
-    ax.set_ylabel(_label(y))
+    ax.set_ylabel(axis_label(y))
     ax.figure.colorbar(image, ax=ax, label="Counts")
 
 
@@ -215,7 +216,7 @@ def _draw_intervals(ax, result, index):
 
 def _draw_residual_map(ax, residuals, label):
     axes, data = residuals.axes_manager.signal_axes, residuals.data
-    ax.set_xlabel(_label(axes[0]))
+    ax.set_xlabel(axis_label(axes[0]))
     if data.ndim == 1:
         ax.axhline(1, color="0.6", linewidth=0.8)
         ax.plot(axes[0].axis, data, color="k", linewidth=0.9)
@@ -227,11 +228,11 @@ def _draw_residual_map(ax, residuals, label):
         data = np.nansum(data, axis=leading) / np.where(filled, filled, np.nan)
     far = np.abs(data[np.isfinite(data)] - 1)
     half = max(np.percentile(far, 99.5) if far.size else 0.0, 1e-3)
-    extent = (*_edges(axes[0]), *_edges(axes[1])[::-1])
+    extent = (*axis_edges(axes[0]), *axis_edges(axes[1])[::-1])
     image = ax.imshow(
         data, cmap="RdBu_r", extent=extent, vmin=1 - half, vmax=1 + half, interpolation="nearest"
     )
-    ax.set_ylabel(_label(axes[1]))
+    ax.set_ylabel(axis_label(axes[1]))
     ax.figure.colorbar(image, ax=ax, label=label)
 
 
@@ -244,7 +245,7 @@ def _draw_residual_spectrum(ax, spectrum, label):
     spread = 1.4826 * np.median(np.abs(finite - middle)) if finite.size else 0.0
     ax.axhline(1, color="0.6", linewidth=0.8)
     ax.step(energy.axis, data, where="mid", color="k", linewidth=0.7)
-    ax.set(xlim=(energy.axis[0], energy.axis[-1]), ylabel=label, xlabel=_label(energy))
+    ax.set(xlim=(energy.axis[0], energy.axis[-1]), ylabel=label, xlabel=axis_label(energy))
     bottom, top = ax.get_ylim()
     ax.set_ylim(bottom, top + 0.15 * (top - bottom))  # room for labels
     for name, line in _line_energies(spectrum).items():

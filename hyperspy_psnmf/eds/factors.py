@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Factors of X-ray lines by name: checked, and in an order that nobody need know.
+
+eXSpy takes factors as a list in the alphabetical order of the lines, in which two are
+easily swapped. Here they are a dict.
+"""
+
+import warnings
+from numbers import Real
+
+import numpy as np
+from exspy.material import elements as elements_db
+
+
+def resolve_factors(signal, factors, xray_lines=None, exclude=()):
+    """Return the lines to quantify with their factors.
+
+    Parameters
+    ----------
+    signal : EDSSpectrum
+        A map; its metadata name the elements of the specimen.
+    factors : dict
+        {line: value} or {line: (value, sigma)}.
+    xray_lines : list of str, optional
+        Lines asked for; all of `factors` by default.
+    exclude : str or iterable of str
+        Elements that are left out of the composition.
+
+    Returns
+    -------
+    lines : list of str
+        In the order of `xray_lines`, else of `factors`.
+    values, errors : ndarray of shape (n_lines,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is no factor or no line; if lines are missing, lie outside the
+        energy axis, or two belong to one element.
+    """
+    given = _checked(factors)
+    excluded = check_elements("exclude", exclude)
+    asked = list(given) if xray_lines is None else check_lines("xray_lines", xray_lines)
+    lines = [line for line in asked if element_of(line) not in excluded]
+    ignored = [line for line in given if line not in lines]
+    if ignored:
+        warnings.warn(
+            f"factors: {', '.join(ignored)} ignored, as not asked for", UserWarning, stacklevel=4
+        )
+    missing = [line for line in lines if line not in given]
+    missing += _elements_without_line(signal, lines, excluded)
+    if missing:
+        raise ValueError(
+            f"factors: none for {', '.join(missing)}; without it the composition would be that of "
+            "another specimen. Give it, or leave the element out with exclude="
+        )
+    _check_one_each(lines)
+    check_on_axis("factors", signal, lines)
+    return lines, *np.array([given[line] for line in lines]).T
+
+
+def _checked(factors):
+    """Return {line: (value, sigma)}."""
+    if not isinstance(factors, dict) or not factors:
+        raise TypeError(
+            "factors must be a dict of one factor per X-ray line, such as "
+            f"{{'Fe_Ka': 1.45, 'Pt_La': (5.1, 0.2)}}, not {factors!r}"
+        )
+    check_lines("factors", list(factors))
+    return {line: _value_and_sigma(line, value) for line, value in factors.items()}
+
+
+def _value_and_sigma(line, given):
+    pair = given if isinstance(given, tuple | list) else (given, 0.0)
+    numbers = all(isinstance(v, Real) and not isinstance(v, bool | np.bool_) for v in pair)
+    if len(pair) != 2 or not numbers:
+        raise TypeError(f"factors: {line} must be a number or (value, sigma), not {given!r}")
+    value, sigma = (float(v) for v in pair)
+    if not (0 < value < np.inf and 0 <= sigma < np.inf):
+        raise ValueError(f"factors: {line} must be positive and finite, not {given!r}")
+    return value, sigma
+
+
+def element_of(line: str) -> str:
+    """Return the element of a line."""
+    return line.partition("_")[0]
+
+
+def check_lines(name: str, lines) -> list[str]:
+    """Return lines as a list, or raise naming the argument where one is none."""
+    if isinstance(lines, str | dict) or not np.iterable(lines):
+        raise TypeError(f"{name} must be a list of X-ray lines, not {lines!r}")
+    lines = [str(line) for line in lines]
+    unknown = [line for line in lines if not is_xray_line(line)]
+    if unknown:
+        raise ValueError(f"{name}: {', '.join(unknown)} is no X-ray line as eXSpy writes it")
+    if len(set(lines)) < len(lines) or not lines:
+        raise ValueError(f"{name} must be different X-ray lines, not {lines!r}")
+    return lines
+
+
+def is_xray_line(line: str) -> bool:
+    """Tell whether eXSpy knows a line of this name."""
+    element, _, name = line.partition("_")
+    return bool(name) and elements_db.has_item(f"{element}.Atomic_properties.Xray_lines.{name}")
+
+
+def check_elements(name: str, elements) -> list[str]:
+    """Return elements as a list, or raise naming the argument where one is none."""
+    if not np.iterable(elements):
+        raise TypeError(f"{name} must be a list of elements, not {elements!r}")
+    elements = [elements] if isinstance(elements, str) else [str(e) for e in elements]
+    unknown = [e for e in elements if not elements_db.has_item(e)]
+    if unknown:
+        raise ValueError(f"{name}: {', '.join(unknown)} is no element")
+    return elements
+
+
+def _elements_without_line(signal, lines, excluded):
+    listed = [str(e) for e in signal.metadata.get_item("Sample.elements", default=[])]
+    have = {element_of(line) for line in lines} | set(excluded)
+    return [element for element in listed if element not in have]
+
+
+def _check_one_each(lines):
+    symbols = [element_of(line) for line in lines]
+    twice = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
+    if twice:
+        raise ValueError(f"factors must have one line per element, but two of {', '.join(twice)}")
+    if len(lines) < 2:
+        raise ValueError("factors must have at least two lines: ratios are what is quantified")
+
+
+def check_on_axis(name: str, signal, lines: list[str]) -> None:
+    """Raise naming the argument where a line lies outside the energy axis."""
+    missing = signal._get_xray_lines_in_spectral_range(lines)[1]
+    if missing:
+        raise ValueError(f"{name}: {', '.join(missing)} not on the energy axis")

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+r"""Net intensities of X-ray lines in the spectra of phases, with their covariance.
+
+Both methods are linear in the spectrum, :math:`I = L^T S`, so that the covariance is
+:math:`L^T C_S L` with the variance :math:`C_S` of each channel of the spectrum. Other
+phases add to it what Poisson counts alone would not show, where they overlap.
+
+- "model": weighted least squares with the columns of `line_model`. Weights are 1 over
+  the variance that the fit expects, found again from fit to fit: weights from the
+  counts themselves would pull every fit towards channels that happen to be low.
+- "windows": sums of eXSpy's windows less the background on both sides.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from hyperspy_psnmf.eds.binned import bin_as_decomposed, read_decomposed
+from hyperspy_psnmf.eds.line_calibration import calibrate
+from hyperspy_psnmf.eds.line_intensities import intensity_signals
+from hyperspy_psnmf.eds.line_model import build_line_model
+from hyperspy_psnmf.eds.misfit import warn_of_unexplained_peaks
+from hyperspy_psnmf.eds.phases import phase_spectra
+from hyperspy_psnmf.nmf.bands import sampling_errors
+from hyperspy_psnmf.nmf.convex import solve_loadings
+
+METHODS = ("model", "windows")
+FLOOR = 0.5  # counts; a channel without any is not known exactly
+N_FITS = 3
+
+
+@dataclass(frozen=True)
+class LineIntensities:
+    """Net intensities of lines in each phase.
+
+    Attributes
+    ----------
+    spectra : EDSTEMSpectrum or EDSSEMSpectrum
+        From `phase_spectra`.
+    lines : list of str
+        In the order asked for.
+    counts : ndarray of shape (n_phases,)
+        All counts of each phase.
+    net : ndarray of shape (n_phases, n_lines)
+        Net counts; below zero where noise is.
+    covariance, counting : ndarray of shape (n_phases, n_lines, n_lines)
+        Of the net counts; and the part that the phase's own counts would have alone.
+    blank : ndarray of shape (n_phases, n_lines)
+        Standard deviation of the net counts if the line were absent.
+    operators : ndarray of shape (n_phases, n_channels, n_lines)
+        From a spectrum on the channels of `spectra` to its net counts.
+    """
+
+    spectra: object
+    lines: list[str]
+    counts: np.ndarray
+    net: np.ndarray
+    covariance: np.ndarray
+    counting: np.ndarray
+    blank: np.ndarray
+    operators: np.ndarray
+
+    @property
+    def sigma(self) -> np.ndarray:
+        """Standard errors of the net counts, of shape (n_phases, n_lines)."""
+        return np.sqrt(np.diagonal(self.covariance, axis1=1, axis2=2))
+
+    def of(self, spectra: np.ndarray) -> np.ndarray:
+        """Return net counts of other spectra of the phases, (..., n_phases, n_channels)."""
+        return np.einsum("...pj,pjl->...pl", spectra, self.operators)
+
+
+def measure_lines(signal, lines: list[str], *, method: str = "model", elements=()):
+    """Return the net intensities of X-ray lines in each phase of a decomposed map.
+
+    Parameters
+    ----------
+    signal : EDSSpectrum
+        The map; it is not changed.
+    lines : list of str
+        Lines as eXSpy writes them, such as "Fe_Ka".
+    method : {"model", "windows"}
+        See above.
+    elements : iterable of str
+        Elements in the spectra beside those of the lines.
+
+    Raises
+    ------
+    ValueError
+        If a line cannot be measured on the channels in use.
+    """
+    found = phase_spectra(signal)
+    noise = _Noise(signal, found)
+    if method == "windows":
+        parts = _by_windows(found, lines, noise)
+    else:
+        everything = {line.split("_")[0] for line in lines} | set(elements)
+        parts = _by_model(found, lines, noise, everything)
+    operators, variance, own, blank = parts
+    net = np.einsum("pj,pjl->pl", found.data, operators)
+    covariance, counting = (
+        np.einsum("pjl,pj,pjm->plm", operators, v, operators, optimize=True)
+        for v in (variance, own)
+    )
+    if blank is None:
+        of_nets = np.diagonal(covariance, axis1=1, axis2=2)
+        blank = np.sqrt(np.maximum(of_nets - np.maximum(net, 0.0), FLOOR))
+    counts = found.data.sum(axis=1)
+    return LineIntensities(found, list(lines), counts, net, covariance, counting, blank, operators)
+
+
+def _by_model(found, lines, noise, elements):
+    """Return operators, variances of the spectra and of their own counts, and blanks."""
+    model = calibrate(build_line_model(found, elements, noise.inside), found.data)
+    pick = _columns_of(model, lines)
+    operators, variance, fitted = _fit(model, found.data, noise)
+    warn_of_unexplained_peaks(found, model, fitted)
+    operators = operators[:, :, pick]
+    net = np.einsum("pjl,pj->pl", operators, found.data)
+    # What is left of the variance without the line itself.
+    rest = variance[:, :, None] - np.maximum(net, 0.0)[:, None] * model.peaks[:, pick]
+    blank = np.sqrt((operators**2 * np.maximum(rest, FLOOR)).sum(axis=1))
+    return operators, variance, np.maximum(fitted, FLOOR), blank
+
+
+def _by_windows(found, lines, noise):
+    """Return the same for windows, where blanks follow from the net counts."""
+    operators = _windows(found, lines, noise)
+    return operators, noise.variance(found.data), np.maximum(found.data, FLOOR), None
+
+
+class _Noise:
+    """The variance of spectra, from the maps that they were found with."""
+
+    def __init__(self, signal, found):
+        decomposed = read_decomposed(signal)
+        used = np.flatnonzero(decomposed.keep_channels)
+        self.inside = decomposed.keep_channels[used[0] : used[-1] + 1]
+        self.W = solve_loadings(bin_as_decomposed(signal, decomposed), decomposed.H, n_jobs=None)
+        self.n_fixed = decomposed.n_fixed
+        self.counts = found.data.sum(axis=1, keepdims=True)
+
+    def variance(self, spectra):
+        """Return the variance (n_phases, n_channels) that spectra in counts have.
+
+        Known spectra have been measured too, with counts that nobody told: at
+        least that of their own counts.
+        """
+        counts = np.maximum(self.counts, 1e-300)
+        H = np.maximum(spectra, 0.0)[:, self.inside] / counts
+        errors = np.zeros_like(spectra)
+        errors[:, self.inside] = sampling_errors(self.W, H, n_fixed=self.n_fixed) * self.counts
+        return np.maximum(errors**2, np.maximum(spectra, FLOOR))
+
+
+def _columns_of(model, lines):
+    missing = [line for line in lines if line not in model.lines]
+    if missing:
+        raise ValueError(
+            f"{', '.join(missing)}: the model has {', '.join(model.lines)} on the channels in use "
+            "(the main line of each shell); method='windows' can integrate others"
+        )
+    return [model.lines.index(line) for line in lines]
+
+
+def _fit(model, data, noise):
+    """Return operators, variances and fitted spectra of all phases."""
+    expected = gaussian_filter1d(data, 3.0, axis=1, mode="nearest")
+    for _ in range(N_FITS):
+        variance = noise.variance(expected)
+        operators = np.array([_least_squares(model, v) for v in variance])
+        expected = data.copy()
+        coefficients = np.einsum("pjc,pj->pc", operators, data)
+        expected[:, model.use] = np.maximum(coefficients @ model.columns.T, 0.0)
+    return operators, noise.variance(expected), expected
+
+
+def _least_squares(model, variance):
+    """Return what brings a spectrum to its coefficients, of shape (n_channels, n_columns)."""
+    columns, weights = model.columns, 1.0 / variance[model.use, None]
+    normal = columns.T @ (weights * columns)
+    scale = 1.0 / np.sqrt(np.maximum(np.diag(normal), 1e-300))
+    correlation = scale * normal * scale[:, None]
+    if np.linalg.cond(correlation) > 1e12:
+        raise ValueError(_not_separable(model, correlation))
+    operator = np.zeros((variance.size, columns.shape[1]))
+    operator[model.use] = (
+        weights * columns * scale @ np.linalg.inv(correlation) * scale
+    )  # fmt: skip
+    return operator
+
+
+def _not_separable(model, correlation):
+    n = len(model.lines)
+    a, b = np.unravel_index(np.argmax(np.triu(correlation[:n, :n], 1)), (n, n))
+    return (
+        f"{model.lines[a]} and {model.lines[b]} cannot be told apart at this resolution: take one "
+        "element out of s.metadata.Sample.elements, or use method='windows'"
+    )
+
+
+def _windows(found, lines, noise):
+    """Return eXSpy's integration of windows as an operator on spectra."""
+    n_phases, n_channels = found.data.shape
+    energy = found.axes_manager.signal_axes[0].get_axis_dictionary()
+    axes = [{"size": n_channels, "navigate": True}, {**energy, "navigate": False}]
+    metadata = found.metadata.as_dictionary()
+    metadata["Signal"].pop("Noise_properties", None)
+    unit = type(found)(np.eye(n_channels), axes=axes, metadata=metadata)
+    operator = np.array([np.ravel(s.data) for s in intensity_signals(unit, lines)]).T
+    touched = (operator[~noise.inside] != 0).any(axis=0)
+    if touched.any():
+        names = ", ".join(line for line, t in zip(lines, touched, strict=True) if t)
+        raise ValueError(f"{names}: the windows hold channels that the decomposition left out")
+    return np.broadcast_to(operator, (n_phases, *operator.shape))

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How many phases the counts can tell apart: before a decomposition, or as a part of it.
+
+Judged by held-out deviance on coarse bins of pixels and of channels; see `nmf.rank`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from prettytable import PrettyTable
+
+from hyperspy_psnmf.eds.axes import MIN_COARSE_CHANNELS, energies, map_shape
+from hyperspy_psnmf.eds.counts import NAME, check_data, read_counts
+from hyperspy_psnmf.eds.known_spectra import spectra_on_map
+from hyperspy_psnmf.eds.masks import channels_in_use, pixels_in_use
+from hyperspy_psnmf.eds.progress import progress_bar
+from hyperspy_psnmf.kernels.threads import resolve_n_jobs
+from hyperspy_psnmf.nmf.bins import bin_spectra, spatial_axes
+from hyperspy_psnmf.nmf.rank import choose_n_components, coarse_counts
+from hyperspy_psnmf.nmf.splitting import Comparison, whole_counts
+from hyperspy_psnmf.nmf.validate import check_int, random_generator
+
+MAX_COMPONENTS = 8
+COARSE_CHANNEL = 0.16  # keV, a little more than the width of a line
+COARSE_CHANNELS = 16  # per bin, where the energy axis has no unit
+
+
+@dataclass(frozen=True)
+class NumberOfComponents:
+    """Numbers of phases, by how well they predict counts left out.
+
+    Attributes
+    ----------
+    best : int
+        The smallest number within one standard error of the minimum: what to take.
+    minimum : int
+        The number with the smallest held-out deviance.
+    numbers : tuple of int
+        All numbers tried.
+    deviances : ndarray of shape (n_numbers, n_folds)
+        Held-out Poisson deviance of each fold of the counts.
+    differences, standard_errors : ndarray of shape (n_numbers,)
+        Mean deviance less that of `minimum`, and the standard error of this difference.
+    is_limited : bool
+        Whether `best` is the largest number that was allowed, so that there may be more.
+    """
+
+    best: int
+    minimum: int
+    numbers: tuple[int, ...]
+    deviances: np.ndarray
+    differences: np.ndarray
+    standard_errors: np.ndarray
+    is_limited: bool
+
+    def table(self) -> PrettyTable:
+        """Return the held-out deviance of every number, and what was made of it."""
+        table = PrettyTable()
+        table.title = "Number of phases by held-out deviance"
+        table.field_names = ["Phases", "Deviance", "Above minimum", "Standard error", "Choice"]
+        table.align = "r"
+        table.align["Choice"] = "l"
+        rows = zip(
+            self.numbers,
+            self.deviances.mean(axis=1),
+            self.differences,
+            self.standard_errors,
+            strict=True,
+        )
+        for n, deviance, above, error in rows:
+            words = [w for w, m in (("best", self.best), ("minimum", self.minimum)) if m == n]
+            row = (f"{value:.1f}" for value in (deviance, above, error))
+            table.add_row([n, *row, ", ".join(words)])
+        return table
+
+    def reason(self) -> str:
+        """Say in words why `best` was chosen."""
+        if self.best == self.minimum:
+            return f"{self.best} phases predict counts left out best"
+        i = self.numbers.index(self.best)
+        return (
+            f"{self.best} phases predict counts left out as well as {self.minimum}, within one "
+            f"standard error: deviance higher by {self.differences[i]:.1f} +- "
+            f"{self.standard_errors[i]:.1f}"
+        )
+
+    def __repr__(self):
+        return str(self.table())
+
+
+def estimate_number(
+    signal,
+    *,
+    max_components=MAX_COMPONENTS,
+    fixed_spectra=None,
+    energy_range=None,
+    navigation_mask=None,
+    signal_mask=None,
+    n_folds=10,
+    show_progressbar=None,
+    random_state=0,
+    n_jobs=None,
+) -> NumberOfComponents:
+    """Return how many phases the counts of a map can tell apart; see the accessor."""
+    check_data(signal)
+    keep_pixels = pixels_in_use(signal, navigation_mask)
+    keep_channels = channels_in_use(signal, signal_mask, energy_range)
+    check_int("max_components", max_components)
+    check_int("n_folds", n_folds, minimum=2)
+    if fixed_spectra is not None:
+        fixed_spectra = spectra_on_map("fixed_spectra", fixed_spectra, signal, keep_channels)
+        check_int("max_components", max_components, minimum=len(fixed_spectra))
+    rng, n_jobs = random_generator(random_state), resolve_n_jobs(n_jobs)
+    masks = {"keep_pixels": keep_pixels, "keep_channels": keep_channels}
+    X = read_counts(signal, **masks, n_jobs=n_jobs)
+    return choose_number(
+        X,
+        map_shape(signal),
+        channels_per_line(signal, keep_channels),
+        max_components=max_components,
+        fixed_spectra=fixed_spectra,
+        n_folds=n_folds,
+        show_progressbar=show_progressbar,
+        rng=rng,
+        n_jobs=n_jobs,
+    )
+
+
+def choose_number(
+    X,
+    shape,
+    energy_binning,
+    *,
+    max_components=MAX_COMPONENTS,
+    fixed_spectra=None,
+    n_folds=10,
+    show_progressbar=None,
+    rng=None,
+    n_jobs=None,
+) -> NumberOfComponents:
+    """Compare numbers of components on the coarse bins of a map.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_pixels, n_channels)
+        Counts, one row per pixel in C order of the map.
+    shape : tuple of int
+        Shape of the map, in array order.
+    energy_binning : int
+        Channels per bin; see `channels_per_line`.
+    max_components, fixed_spectra, n_folds, rng, n_jobs
+        As for `choose_n_components`; the spectra at full energy.
+    show_progressbar : bool, optional
+        None is HyperSpy's preference.
+
+    Raises
+    ------
+    ValueError
+        If X does not hold whole numbers, or nothing but zeros.
+    """
+    whole_counts(X.data, NAME)
+    if not X.data.any():
+        raise ValueError(f"{NAME} are zero everywhere in the pixels and channels in use")
+    options = {"energy_binning": energy_binning, "n_jobs": n_jobs}
+    coarse = coarse_counts(X, shape, spatial_axes(len(shape)), **options)
+    if fixed_spectra is not None:
+        fixed_spectra = bin_spectra(fixed_spectra, energy_binning)
+        fixed_spectra /= fixed_spectra.sum(axis=1, keepdims=True)
+    with progress_bar(show_progressbar, desc="Number of phases", unit=" fits") as bar:
+        found = choose_n_components(
+            coarse,
+            max_components=max_components,
+            fixed_spectra=fixed_spectra,
+            n_folds=n_folds,
+            rng=rng,
+            n_jobs=n_jobs,
+            callback=None if bar is None else lambda k, fold, deviance: _show(bar, k),
+        )
+    return _result(found, max_components)
+
+
+def channels_per_line(signal, keep_channels) -> int:
+    """Return channels per bin of about 160 eV, as long as 32 bins remain."""
+    n_channels = signal.axes_manager.signal_size if keep_channels is None else keep_channels.sum()
+    try:
+        wanted = round(COARSE_CHANNEL / float(np.median(np.diff(energies(signal)))))
+    except ValueError:  # an axis without units
+        wanted = COARSE_CHANNELS
+    return max(1, min(wanted, int(n_channels) // MIN_COARSE_CHANNELS))
+
+
+def _show(bar, k):
+    bar.set_postfix_str(f"{k} phases", refresh=False)
+    bar.update()
+
+
+def _result(found: Comparison, max_components) -> NumberOfComponents:
+    best = found.simplest()
+    return NumberOfComponents(
+        best,
+        found.best,
+        found.names,
+        found.deviances,
+        found.differences.mean(axis=1),
+        found.standard_errors,
+        best == max_components,
+    )

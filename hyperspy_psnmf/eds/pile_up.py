@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sum peaks: two photons that the detector takes for one of the sum of their energies.
+
+Where the count rate is about the same all over the map, pile-up is a part of every
+phase's spectrum like any line, and no residual shows it. So the map's spectrum is searched for
+peaks at sums of the energies of its strongest peaks, where no line of the sample is.
+"""
+
+from itertools import combinations_with_replacement
+
+import numpy as np
+from exspy.material import elements
+from scipy.ndimage import gaussian_filter1d, grey_opening
+
+from hyperspy_psnmf.eds.axes import LINE_WIDTH
+from hyperspy_psnmf.nmf.counts import total_counts
+
+N_STRONGEST = 3
+SIGNIFICANT = 6.0  # standard deviations
+WIDTH = 0.13  # keV, of a line at half its height
+LOWEST = 0.2  # keV; below it is the zero peak
+
+
+def find_sum_peaks(signal, X, energy) -> list[str]:
+    """Describe what looks like pile-up; nothing where the elements are not known.
+
+    Parameters
+    ----------
+    signal : EDSSpectrum
+        With ``metadata.Sample.elements``.
+    X : csr_array of shape (n_pixels, n_channels_in_use)
+        Counts.
+    energy : ndarray of shape (n_channels_in_use,)
+        In keV.
+    """
+    known = _lines_of_elements(signal)
+    spectrum = total_counts(X, axis=0)
+    found = {}
+    for a, b in combinations_with_replacement(_strongest(spectrum, energy), 2):
+        at = a + b
+        if not known.size or np.abs(known - at).min() < WIDTH:
+            continue
+        if _significance(spectrum, energy, at) > SIGNIFICANT:
+            found[round(at, 2)] = f"{at:.2f} keV = {a:.2f} + {b:.2f} keV"
+    return list(found.values())
+
+
+def _lines_of_elements(signal):
+    """Return the energies of all lines of the elements of the sample."""
+    symbols = signal.metadata.get_item("Sample.elements", [])
+    lines = [elements[str(e)]["Atomic_properties"]["Xray_lines"].as_dictionary() for e in symbols]
+    return np.array([line["energy (keV)"] for of in lines for line in of.values()])
+
+
+def _strongest(spectrum, energy):
+    """Return the energies of the highest peaks above the background."""
+    channel = float(np.median(np.diff(energy)))
+    smooth = gaussian_filter1d(spectrum, WIDTH / 2.355 / channel)
+    net = smooth - grey_opening(smooth, max(3, round(LINE_WIDTH / channel)))
+    net[energy < LOWEST] = 0.0
+    peaks = []
+    while len(peaks) < N_STRONGEST and net.any():
+        peaks.append(float(energy[np.argmax(net)]))
+        net[np.abs(energy - peaks[-1]) < 1.5 * WIDTH] = 0.0
+    return peaks
+
+
+def _significance(spectrum, energy, at):
+    """Return a peak's net counts over their error, with background from both sides."""
+    distance = np.abs(energy - at)
+    peak, sides = distance < 0.7 * WIDTH, (distance > 1.2 * WIDTH) & (distance < 2.2 * WIDTH)
+    if at + 2.2 * WIDTH > energy[-1] or not peak.any() or not sides.any():
+        return 0.0
+    ratio = np.count_nonzero(peak) / np.count_nonzero(sides)
+    gross, beside = spectrum[peak].sum(), spectrum[sides].sum()
+    return (gross - ratio * beside) / np.sqrt(max(gross + ratio**2 * beside, 1.0))

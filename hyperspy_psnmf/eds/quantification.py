@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What ``s.psnmf.quantify()`` returns: compositions of phases with their errors."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+
+import numpy as np
+from prettytable import PrettyTable
+
+UNITS = {"atomic": "at%", "weight": "wt%"}
+NO_ZAF = "k-ratios normalised to 100 %, without any ZAF correction"
+
+
+@dataclass(frozen=True)
+class Percent:
+    """Compositions in one unit; each array is of shape (n_phases, n_elements).
+
+    Attributes
+    ----------
+    values : ndarray
+        Per cent; NaN in phases with too few counts.
+    sigma : ndarray
+        Standard errors, of counts, spectra and factors; the ambiguity is not in them.
+    limits : ndarray
+        Detection limits: what an intensity of three times its standard deviation
+        without the element would be taken for.
+    budget : dict of ndarray
+        Parts of the standard errors: "counting" (of the phase's own counts),
+        "spectra" (what unmixing adds), "factors", and, where asked for, "ambiguity".
+    band : ndarray of shape (n_phases, n_elements, 2), or None
+        Lowest and highest of all factorisations that fit as well, noise included.
+    """
+
+    values: np.ndarray
+    sigma: np.ndarray
+    limits: np.ndarray
+    budget: dict[str, np.ndarray]
+    band: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Quantification:
+    """Compositions of phases.
+
+    Attributes
+    ----------
+    names, elements, lines : list of str
+        Phases; elements and the line that stands for each, in the order of the factors.
+    method : str
+    composition_units : {"atomic", "weight"}
+        What tables and maps show.
+    counts : ndarray of shape (n_phases,)
+        All counts of each phase.
+    net, net_sigma : ndarray of shape (n_phases, n_elements)
+        Net counts of each line, and their standard errors.
+    detected : ndarray of bool, of shape (n_phases, n_elements)
+        Whether net counts exceed three standard deviations of a blank.
+    atomic, weight : Percent
+    confidence : float
+        Of the bands.
+    """
+
+    names: list[str]
+    elements: list[str]
+    lines: list[str]
+    method: str
+    composition_units: str
+    counts: np.ndarray
+    net: np.ndarray
+    net_sigma: np.ndarray
+    detected: np.ndarray
+    atomic: Percent
+    weight: Percent
+    confidence: float
+    _maps: Callable = field(repr=False)
+
+    @property
+    def percent(self) -> Percent:
+        """The compositions in `composition_units`."""
+        return getattr(self, self.composition_units)
+
+    @property
+    def atomic_percent(self) -> dict[str, np.ndarray]:
+        """Atomic per cent of each phase, by element."""
+        return dict(zip(self.elements, self.atomic.values.T, strict=True))
+
+    @property
+    def weight_percent(self) -> dict[str, np.ndarray]:
+        """Weight per cent of each phase, by element."""
+        return dict(zip(self.elements, self.weight.values.T, strict=True))
+
+    def table(self) -> PrettyTable:
+        """Return compositions and standard errors, or detection limits, of every phase."""
+        found, unit = self.percent, UNITS[self.composition_units]
+        table = PrettyTable()
+        table.title = f"Composition in {unit}, 1 sigma ({self._how()})"
+        table.field_names = ["Phase", "Counts", *self.elements]
+        table.align = "r"
+        table.align["Phase"] = "l"
+        for i, name in enumerate(self.names):
+            cells = [self._cell(found, i, j) for j in range(len(self.elements))]
+            table.add_row([name, f"{self.counts[i]:.0f}", *cells])
+        return table
+
+    def _how(self):
+        return NO_ZAF if self.method == "k_ratios" else self.method
+
+    def _cell(self, found, i, j):
+        value, sigma, limit = found.values[i, j], found.sigma[i, j], found.limits[i, j]
+        if np.isnan(value):
+            return "too few counts"
+        text = f"{value:.1f} ± {sigma:.1f}" if sigma >= 0.05 else f"{value:.2f} ± {sigma:.2f}"
+        if not self.detected[i, j]:
+            text = f"< {limit:.2g}"
+        if found.band is None:
+            return text
+        low, high = found.band[i, j]
+        return f"{text} ({low:.1f} to {high:.1f})"
+
+    def budget(self) -> PrettyTable:
+        """Return what each standard error is made of."""
+        found = self.percent
+        table = PrettyTable()
+        table.title = f"Standard errors in {UNITS[self.composition_units]}"
+        table.field_names = ["Phase", "Element", *found.budget]
+        table.align = "r"
+        table.align["Phase"] = "l"
+        for i, name in enumerate(self.names):
+            for j, element in enumerate(self.elements):
+                parts = (f"{part[i, j]:.2f}" for part in found.budget.values())
+                table.add_row([name, element, *parts])
+        return table
+
+    def to_dataframe(self):
+        """Return one row per phase and element, as a pandas DataFrame.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        try:
+            pandas = import_module("pandas")  # no dependency of this package
+        except ImportError:
+            raise ImportError(
+                "to_dataframe() needs pandas, which is not installed: pip install pandas; "
+                "rows() gives the same as a list of dicts"
+            ) from None
+        return pandas.DataFrame(self.rows())
+
+    def rows(self) -> list[dict]:
+        """Return one dict per phase and element, for CSV files and data frames."""
+        return [self._row(i, j) for i in range(len(self.names)) for j in range(len(self.elements))]
+
+    def _row(self, i, j):
+        row = {
+            "phase": self.names[i],
+            "element": self.elements[j],
+            "line": self.lines[j],
+            "net_counts": float(self.net[i, j]),
+            "net_counts_sigma": float(self.net_sigma[i, j]),
+            "detected": bool(self.detected[i, j]),
+        }
+        for unit, found in (("at%", self.atomic), ("wt%", self.weight)):
+            row |= {unit: float(found.values[i, j]), f"{unit}_sigma": float(found.sigma[i, j])}
+            row[f"{unit}_limit"] = float(found.limits[i, j])
+            row |= {f"{unit}_{name}": float(part[i, j]) for name, part in found.budget.items()}
+            if found.band is not None:
+                row[f"{unit}_low"], row[f"{unit}_high"] = map(float, found.band[i, j])
+        return row
+
+    def maps(self, *, min_counts: float = 20.0) -> list:
+        """Return the composition of the reconstructed map in every pixel.
+
+        Parameters
+        ----------
+        min_counts : float
+            Pixels with fewer net counts in all lines together are NaN: a ratio of
+            a handful of counts is no composition.
+
+        Returns
+        -------
+        list of BaseSignal
+            One map per element, in `composition_units`, in the order of `elements`.
+        """
+        return self._maps(min_counts)
+
+    def __repr__(self):
+        return str(self.table())

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``s.psnmf.quantify()``: from the counts of phases to compositions with errors."""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+from scipy.stats import norm
+
+from hyperspy_psnmf.eds.ambiguity import check_confidence, find_alternatives
+from hyperspy_psnmf.eds.composition import (
+    Quantifier,
+    derivatives,
+    limits,
+    propagate,
+    trial_intensities,
+)
+from hyperspy_psnmf.eds.element_maps import line_maps
+from hyperspy_psnmf.eds.factors import resolve_factors
+from hyperspy_psnmf.eds.line_fit import METHODS as INTENSITIES
+from hyperspy_psnmf.eds.line_fit import measure_lines
+from hyperspy_psnmf.eds.phases import count_pixels
+from hyperspy_psnmf.eds.quantification import UNITS, Percent, Quantification
+from hyperspy_psnmf.eds.quantify_arguments import LIVE_TIME, exposed, resolve_options
+from hyperspy_psnmf.eds.results import read_counts_and_spectra, read_names, require_results
+from hyperspy_psnmf.nmf.validate import check_choice
+
+DETECTED = 3.0  # standard deviations of a blank (Goldstein et al., ch. 9)
+
+
+def quantify(
+    signal,
+    method: str | None = None,
+    factors: dict | None = None,
+    *,
+    composition_units: str = "atomic",
+    xray_lines=None,
+    exclude=(),
+    intensities: str = "model",
+    absorption_correction: bool = False,
+    thickness=None,
+    density=None,
+    take_off_angle="auto",
+    probe_area="auto",
+    ambiguity: bool = False,
+    confidence: float = 0.95,
+) -> Quantification:
+    """Return the composition of each phase; see the accessor."""
+    require_results(signal)
+    check_choice("composition_units", composition_units, tuple(UNITS))
+    check_choice("intensities", intensities, INTENSITIES)
+    check_confidence(confidence)
+    names = read_names(signal)
+    method, probe_area, options = resolve_options(
+        signal, names, method, absorption_correction=absorption_correction, thickness=thickness,
+        density=density, take_off_angle=take_off_angle, probe_area=probe_area,
+    )  # fmt: skip
+    lines, values, errors = resolve_factors(signal, factors, xray_lines, exclude)
+    measured = measure_lines(signal, lines, method=intensities, elements=_others(signal, exclude))
+    quantifier = Quantifier(measured.spectra, method, lines, values, fill=_fill(signal), **options)
+    if method == "cross_section":
+        quantifier = exposed(quantifier, probe_area=count_pixels(signal) * probe_area)
+    net = _usable(measured, names)
+    others = find_alternatives(signal, measured.spectra, confidence) if ambiguity else None
+    atomic, weight = _compositions(quantifier, measured, net, errors / values, others, confidence)
+    return Quantification(
+        names, quantifier.elements, lines, method, composition_units, measured.counts,
+        measured.net, measured.sigma, measured.net > DETECTED * measured.blank, atomic, weight,
+        float(confidence),
+        lambda min_counts: composition_maps(
+            signal, quantifier, measured, composition_units, min_counts
+        ),
+    )  # fmt: skip
+
+
+def _fill(signal):
+    """Return the share of the pixels that each phase fills: 1 if it is the same in all."""
+    loadings = np.nan_to_num(read_counts_and_spectra(signal)[0])
+    squares = np.maximum((loadings**2).sum(axis=0), 1e-300)
+    pixels = loadings.sum(axis=0) ** 2 / squares
+    return np.maximum(pixels, 1.0) / count_pixels(signal)
+
+
+def _others(signal, exclude):
+    """Return elements whose lines are in the spectra, though nobody asks for them."""
+    listed = signal.metadata.get_item("Sample.elements", default=[])
+    return {str(e) for e in listed} | ({exclude} if isinstance(exclude, str) else set(exclude))
+
+
+def _usable(measured, names):
+    """Return net counts, NaN in phases where all together are no more than noise."""
+    total = np.maximum(measured.net, 0.0).sum(axis=1)
+    noise = np.sqrt(measured.covariance.sum(axis=(1, 2)))
+    few = ~(total > DETECTED * noise) | (total < 1.0)
+    if few.any():
+        which = ", ".join(name for name, f in zip(names, few, strict=True) if f)
+        warnings.warn(
+            f"{which}: too few counts in the lines for a composition, which is NaN",
+            UserWarning,
+            stacklevel=4,
+        )
+    return np.where(few[:, None], np.nan, measured.net)
+
+
+def _compositions(quantifier, measured, net, relative, others, confidence):
+    """Return compositions in atomic and in weight per cent, with all their errors."""
+    trials = trial_intensities(net, measured.sigma, DETECTED * measured.blank)
+    everything = trials
+    if others is not None:
+        alternatives, window = others
+        of_others = measured.of(window.spread(alternatives.spectra))
+        everything = np.concatenate([trials, np.where(np.isnan(net), np.nan, of_others)])
+    atomic = quantifier.atomic(everything)
+    of_factors = np.eye(net.shape[1]) * ((relative * np.maximum(net, 0.0)) ** 2)[:, None, :]
+    found = []
+    for percent in (atomic, quantifier.weight(atomic)):
+        at_trials, at_others = np.split(percent, [len(trials)])
+        result = _with_errors(trials, at_trials, measured, of_factors)
+        found.append(result if others is None else _with_band(result, at_others, confidence))
+    return found
+
+
+def _with_errors(trials, percent, measured, of_factors):
+    jacobian = derivatives(trials, percent)
+    counting, spectra, factors = (
+        propagate(jacobian, c) for c in (measured.counting, measured.covariance, of_factors)
+    )
+    budget = {
+        "counting": np.minimum(counting, spectra),
+        "spectra": np.sqrt(np.maximum(spectra**2 - counting**2, 0.0)),
+        "factors": factors,
+    }
+    return Percent(percent[0], np.hypot(spectra, factors), limits(percent), budget)
+
+
+def _with_band(found, of_others, confidence):
+    # As found is in the band, whichever loadings the alternatives were solved with.
+    values = np.concatenate([found.values[None], of_others])
+    low, high = np.fmin.reduce(values), np.fmax.reduce(values)
+    z = norm.ppf((1 + confidence) / 2)
+    band = np.stack([low - z * found.sigma, high + z * found.sigma], axis=-1)
+    budget = {**found.budget, "ambiguity": (high - low) / (2 * z)}
+    return replace(found, budget=budget, band=np.clip(band, 0.0, 100.0))
+
+
+def composition_maps(signal, quantifier, measured, unit: str, min_counts: float) -> list:
+    """Return the composition in every pixel; see `Quantification.maps`."""
+    if isinstance(min_counts, bool) or not np.isscalar(min_counts) or not min_counts > 0:
+        raise ValueError(f"min_counts must be a positive number, not {min_counts!r}")
+    maps = line_maps(signal, measured)
+    net = np.stack([np.ravel(m.data) for m in maps], axis=-1)
+    enough = np.maximum(net, 0.0).sum(axis=1) >= min_counts
+    percent = np.full(net.shape, np.nan)
+    if enough.any():
+        percent[enough] = _of_pixels(signal, quantifier).atomic(net[enough])
+    if unit == "weight":
+        percent = quantifier.weight(percent)
+    for m, values in zip(maps, percent.T, strict=True):
+        m.data = values.reshape(m.data.shape)
+        element = m.metadata.Sample.elements[0]
+        m.metadata.General.title = f"{unit} percent of {element} in {signal.metadata.General.title}"
+        m.metadata.set_item("Signal.quantity", f"{element} ({UNITS[unit]})")
+    return maps
+
+
+def _of_pixels(signal, quantifier):
+    """Return the quantifier for single pixels, which are exposed for less time."""
+    n = count_pixels(signal)
+    thickness, density = (
+        None if v is None else float(np.mean(v)) for v in (quantifier.thickness, quantifier.density)
+    )
+    area = quantifier.options.get("probe_area")
+    live_time = quantifier.spectra.metadata.get_item(LIVE_TIME)
+    return exposed(
+        replace(quantifier, thickness=thickness, density=density, fill=None),
+        probe_area=None if area is None else area / n,
+        live_time=None if live_time is None else live_time / n,
+    )

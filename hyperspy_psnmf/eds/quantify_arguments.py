@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Arguments and metadata that a method of quantification asks for, checked before work."""
+
+from dataclasses import replace
+from numbers import Real
+
+import numpy as np
+
+from hyperspy_psnmf.eds.composition import METHODS
+from hyperspy_psnmf.eds.line_model import read_beam_energy, read_resolution
+from hyperspy_psnmf.eds.phases import pixel_area
+from hyperspy_psnmf.nmf.validate import check_choice
+
+_TEM = "Acquisition_instrument.TEM"
+LIVE_TIME = f"{_TEM}.Detector.EDS.live_time"
+_SET = "set it with s.set_microscope_parameters({}=...)"
+
+
+def resolve_options(
+    signal, names, method, *, absorption_correction, thickness, density, take_off_angle, probe_area
+) -> tuple[str, float | None, dict]:
+    """Return the method, the area of a pixel in nm² and the arguments for `Quantifier`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument, or the metadata and the call that sets them.
+    """
+    method = _resolve_method(signal, method)
+    read_beam_energy(signal), read_resolution(signal)
+    if not isinstance(absorption_correction, bool):
+        raise TypeError(f"absorption_correction must be True or False: {absorption_correction!r}")
+    thickness = _per_phase("thickness", thickness, names)
+    density = _per_phase("density", density, names)
+    if absorption_correction and method == "CL" and thickness is None:
+        raise ValueError("thickness in nm is needed for absorption_correction with method='CL'")
+    if absorption_correction and method == "k_ratios":
+        raise ValueError("absorption_correction is not for k-ratios: no ZAF correction is applied")
+    options = {}
+    if method != "k_ratios":
+        options["take_off_angle"] = _take_off_angle(signal, take_off_angle, absorption_correction)
+    if method in ("zeta", "cross_section"):
+        _require(signal, "beam_current", f"{_TEM}.beam_current")
+        _require(signal, "live_time", LIVE_TIME)
+    area = _probe_area(signal, probe_area) if method == "cross_section" else None
+    return (
+        method,
+        area,
+        {
+            "absorption_correction": absorption_correction,
+            "thickness": thickness,
+            "density": density,
+            "options": options,
+        },
+    )
+
+
+def exposed(quantifier, *, probe_area=None, live_time=None):
+    """Return a quantifier for another area in nm² or another live time in s.
+
+    eXSpy reads both from the metadata, and the area from an argument too.
+    """
+    spectra, options = quantifier.spectra.deepcopy(), dict(quantifier.options)
+    if probe_area is not None:
+        spectra.metadata.set_item(f"{_TEM}.probe_area", float(probe_area))
+        options["probe_area"] = float(probe_area)
+    if live_time is not None:
+        spectra.metadata.set_item(LIVE_TIME, float(live_time))
+    return replace(quantifier, spectra=spectra, options=options)
+
+
+def _resolve_method(signal, method):
+    thin = hasattr(signal, "quantification")
+    if method is None:
+        return "CL" if thin else "k_ratios"
+    check_choice("method", method, METHODS)
+    if not thin and method != "k_ratios":
+        raise TypeError(
+            f"method={method!r} needs an EDS_TEM map: it is for thin specimens. For EDS_SEM there "
+            "is 'k_ratios', against standards and without ZAF correction"
+        )
+    return method
+
+
+def _require(signal, name, path):
+    if signal.metadata.get_item(path) is None:
+        raise ValueError(f"the metadata have no {name}: " + _SET.format(name))
+
+
+def _per_phase(name, value, names):
+    """Return None, a float, or an array with one value per phase."""
+    if value is None:
+        return None
+    if isinstance(value, dict):
+        if set(value) != set(names):
+            raise ValueError(f"{name} must have a value for each of {names}, not {value!r}")
+        value = [value[n] for n in names]
+    try:
+        values = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number or one per phase, not {value!r}") from None
+    if values.shape not in ((), (len(names),)) or not (np.isfinite(values) & (values > 0)).all():
+        raise ValueError(f"{name} must be positive, one number or one per phase, not {value!r}")
+    return values
+
+
+def _take_off_angle(signal, angle, needed):
+    if isinstance(angle, Real) and not isinstance(angle, bool) and 0 < angle <= 90:
+        return float(angle)
+    if not (isinstance(angle, str) and angle == "auto"):
+        raise ValueError(f"take_off_angle must be 'auto' or from 0 to 90 degrees, not {angle!r}")
+    try:
+        return float(signal.get_take_off_angle())
+    except (TypeError, AttributeError, ValueError):
+        if needed:
+            raise ValueError(
+                "the metadata have no take-off angle: pass take_off_angle=, or "
+                + _SET.format("elevation_angle=..., azimuth_angle=..., tilt_stage")
+            ) from None
+        return 90.0  # not used without absorption correction, but eXSpy wants one
+
+
+def _probe_area(signal, area):
+    """Return the area of a pixel in nm²."""
+    if isinstance(area, Real) and not isinstance(area, bool) and area > 0:
+        return float(area)
+    if not (isinstance(area, str) and area == "auto"):
+        raise ValueError(f"probe_area must be 'auto' or a positive number in nm², not {area!r}")
+    found = signal.metadata.get_item(f"{_TEM}.probe_area") or pixel_area(signal)
+    if found is None:
+        raise ValueError(
+            "probe_area is not known, as the map's axes have no unit of length: pass probe_area= "
+            "in nm², or " + _SET.format("probe_area")
+        )
+    return float(found)

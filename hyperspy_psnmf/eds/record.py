@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was done, in plain values and arrays, and what is weak about it."""
+
+import math
+
+import numpy as np
+
+from hyperspy_psnmf._version import __version__
+from hyperspy_psnmf.eds.axes import energies, map_shape
+from hyperspy_psnmf.estimators import PSNMF
+from hyperspy_psnmf.nmf.bins import PixelBins
+from hyperspy_psnmf.nmf.counts import total_counts
+from hyperspy_psnmf.nmf.finer_bins import CLEARLY
+
+FEW_PER_BIN = 1000  # counts; below it a spectrum shows little but its strongest line
+FEW_IN_PHASE = 2000  # counts
+ZERO_PEAK = 0.12  # keV; below it is the electronic noise peak
+ZERO_PEAK_SHARE = 0.05
+
+LIMITED = "as many phases as were tried are distinguishable: there may be more of them"
+
+CONCENTRATED = 2.5  # a pixel's counts over the mean of its bin, weighted with counts
+
+
+def make_record(signal, estimator, X, loadings, keep_channels, chosen=None) -> dict:
+    """Return everything worth keeping about a run, as plain values and arrays.
+
+    Parameters
+    ----------
+    signal : EDSSpectrum
+        The map.
+    estimator : PSNMF or PoissonNMF
+        Fitted.
+    X : csr_array of shape (n_pixels, n_channels_in_use)
+        Counts; pixels left out are empty.
+    loadings : ndarray of shape (n_pixels, n_components)
+        In counts.
+    keep_channels : ndarray of bool or None
+        Channels in use.
+    chosen : NumberOfComponents, optional
+        How the number of phases was chosen.
+    """
+    pixel_counts, channel_counts = total_counts(X, axis=1), total_counts(X, axis=0)
+    filled = pixel_counts[pixel_counts > 0]
+    record = {
+        "version": __version__,
+        "algorithm": "PSNMF" if isinstance(estimator, PSNMF) else type(estimator).__name__,
+        "n_components": int(estimator.n_components),
+        "navigation_shape": list(signal.axes_manager.navigation_shape),
+        "init": estimator.init if isinstance(estimator.init, str) else "given",
+        "max_iter": int(estimator.max_iter),
+        "tol": float(estimator.tol),
+        "random_state": _plain_seed(estimator.random_state),
+        "n_iter": int(estimator.n_iter_),
+        "converged": bool(estimator.converged_),
+        "kkt_residual": float(estimator.kkt_residual_),
+        "divergence": float(estimator.reconstruction_err_),
+        "n_counts": float(pixel_counts.sum()),
+        "n_filled_pixels": int(filled.size),
+        "median_pixel_counts": float(np.median(filled)),
+        "n_unexplained": float(channel_counts[~estimator.components_.any(axis=0)].sum()),
+        "phase_counts": loadings.sum(axis=0),
+        "phase_names": [f"Phase {i}" for i in range(loadings.shape[1])],
+    }
+    if isinstance(estimator, PSNMF):
+        record |= _record_of_binning(estimator, record["n_counts"])
+    if chosen is not None:
+        record |= _record_of_choice(chosen)
+    record["weaknesses"] = _find_weaknesses(signal, record, channel_counts, keep_channels)
+    if isinstance(estimator, PSNMF):
+        record["weaknesses"] += _find_small_features(record, map_shape(signal), loadings)
+    return record
+
+
+def _plain_seed(random_state):
+    return int(random_state) if isinstance(random_state, int | np.integer) else repr(random_state)
+
+
+def _plain(word_or_number):
+    return word_or_number if isinstance(word_or_number, str) else float(word_or_number)
+
+
+def _record_of_binning(estimator, n_counts):
+    fixed = estimator.fixed_spectra
+    bins = estimator.binned_loadings_
+    n_filled_bins = max(1, np.count_nonzero(bins.sum(axis=-1)))
+    return {
+        # In (x, y) order, as the user gives it.
+        "binning": [int(b) for b in estimator.binning_[::-1]],
+        "binning_chosen": isinstance(estimator.binning, str),
+        "binning_reason": _reason(estimator),
+        "energy_binning": int(estimator.energy_binning),
+        "refinement": estimator.refinement,
+        "volume": _plain(estimator.volume),
+        "added": estimator.added_,
+        "removed": estimator.removed_,
+        "spatial_prior": _plain(estimator.spatial_prior),
+        "n_pixels_behind": estimator.support_,
+        "n_fixed": 0 if fixed is None else len(fixed),
+        "n_bins": int(np.prod(bins.shape[:-1])),
+        "counts_per_bin": n_counts / n_filled_bins,
+        "binned_loadings": bins,
+    }
+
+
+def _reason(estimator):
+    if not isinstance(estimator.binning, str):
+        return "as given"
+    choice = estimator.binning_choice_
+    if choice.not_tried:
+        return f"the rule of thumb; {choice.not_tried}"
+    steps = [
+        f"{times(binning[::-1])} has a held-out deviance {'lower' if gain > 0 else 'higher'} by "
+        f"{abs(gain):.0f} +- {error:.0f}{', too little to count' * (0 < gain <= CLEARLY * error)}"
+        for binning, (gain, error) in zip(choice.tried[1:], choice.gains, strict=True)
+    ]
+    return f"the rule of thumb is {times(choice.tried[0][::-1])}; {', '.join(steps)}"
+
+
+def _record_of_choice(chosen):
+    return {
+        "numbers_tried": list(chosen.numbers),
+        "held_out_deviances": chosen.deviances.mean(axis=1),
+        "held_out_differences": chosen.differences,
+        "held_out_standard_errors": chosen.standard_errors,
+        "number_of_phases_minimum": chosen.minimum,
+        "number_of_phases_reason": chosen.reason(),
+        "number_of_phases_limited": chosen.is_limited,
+    }
+
+
+def _find_weaknesses(signal, record, channel_counts, keep_channels):
+    found = []
+    if record.get("number_of_phases_limited"):
+        found.append(LIMITED)
+    if record.get("counts_per_bin", np.inf) < FEW_PER_BIN:
+        found.append(
+            f"only {record['counts_per_bin']:.0f} counts per bin on average: spectra will be "
+            "poor in detail; bin more, or lower output_dimension"
+        )
+    for name, counts in zip(record["phase_names"], record["phase_counts"], strict=True):
+        if counts < FEW_IN_PHASE:
+            found.append(f"{name} holds {counts:.0f} counts only: do not rely on its spectrum")
+    share, highest = _zero_peak(signal, channel_counts, keep_channels)
+    if share > ZERO_PEAK_SHARE:
+        found.append(
+            f"{100 * share:.0f} % of the counts lie below {ZERO_PEAK} keV, in the detector's "
+            f"zero peak; energy_range=({ZERO_PEAK}, {math.ceil(100 * highest) / 100:g}) "
+            "leaves them out"
+        )
+    if record["n_unexplained"]:
+        found.append(
+            f"{record['n_unexplained']:.0f} counts lie in channels where all spectra are zero: "
+            "they are left out of the maps"
+        )
+    return found
+
+
+def _find_small_features(record, shape, loadings):
+    """Warn of phases whose counts sit in a few pixels of their bins."""
+    bins = PixelBins(shape, tuple(record["binning"][::-1]))
+    n_pixels = np.maximum(np.bincount(bins.index, loadings.any(axis=1), bins.n_bins), 1.0)
+    found = []
+    for name, w in zip(record["phase_names"], loadings.T, strict=True):
+        mean = (np.bincount(bins.index, w, bins.n_bins) / n_pixels)[bins.index]
+        if (w**2).sum() > CONCENTRATED * (w * mean).sum():
+            found.append(
+                f"features of {name} are smaller than the binning, {times(record['binning'])}: "
+                "its spectrum may hold much of what is around them; try a smaller binning"
+            )
+    return found
+
+
+def _zero_peak(signal, channel_counts, keep_channels):
+    try:
+        energy = energies(signal)
+    except ValueError:  # an axis without units has been warned of
+        return 0.0, 0.0
+    used = energy if keep_channels is None else energy[keep_channels]
+    return channel_counts[used < ZERO_PEAK].sum() / channel_counts.sum(), energy[-1]
+
+
+def times(binning) -> str:
+    """Return a binning as in "4 x 4"."""
+    return " x ".join(str(b) for b in binning)

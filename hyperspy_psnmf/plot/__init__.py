@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Figures. Functions take signals and results, and return matplotlib objects."""
+
+from hyperspy_psnmf.plot.compositions import plot_composition, plot_element_maps
+from hyperspy_psnmf.plot.number_of_components import EstimatedNumber, plot_number_of_components
+from hyperspy_psnmf.plot.phases import phase_color, plot_ambiguity, plot_phases, plot_residuals
+
+__all__ = [
+    "EstimatedNumber",
+    "phase_color",
+    "plot_ambiguity",
+    "plot_composition",
+    "plot_element_maps",
+    "plot_number_of_components",
+    "plot_phases",
+    "plot_residuals",
+]

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Figures of what phases and pixels are made of."""
+
+import numpy as np
+from matplotlib import pyplot as plt
+
+from hyperspy_psnmf.eds.quantification import NO_ZAF, UNITS
+from hyperspy_psnmf.plot.phases import axis_edges, axis_label, phase_color
+
+MAX_COLUMNS = 4
+
+
+def plot_composition(result):
+    """Plot the composition of each phase as bars with error bars.
+
+    Parameters
+    ----------
+    result : Quantification
+        From ``s.psnmf.quantify()``. Error bars are 1 sigma; a thin line is the band of
+        factorisations that fit as well, where it was asked for. Elements below their
+        detection limit have an arrow from that limit down instead of a bar.
+
+    Returns
+    -------
+    fig : matplotlib.figure.Figure
+    ax : matplotlib.axes.Axes
+    """
+    n_phases, n = len(result.names), len(result.elements)
+    fig, ax = plt.subplots(figsize=(2.0 + 0.42 * n * max(n_phases, 2), 3.6), layout="constrained")
+    width = 0.8 / n_phases
+    for i, name in enumerate(result.names):
+        x = np.arange(n) + (i - (n_phases - 1) / 2) * width
+        _draw_bars(ax, result, i, x, width, name)
+    unit = UNITS[result.composition_units]
+    ax.set(xticks=range(n), ylabel=f"Content ({unit})", xlim=(-0.5, n - 0.5))
+    ax.set_xticklabels(result.elements)
+    ax.set_ylim(0, 1.02 * ax.get_ylim()[1])
+    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    if result.method == "k_ratios":
+        ax.set_title(NO_ZAF, fontsize=9)
+    return fig, ax
+
+
+def _draw_bars(ax, result, i, x, width, name):
+    found, color = result.percent, phase_color(i)
+    values, limits = found.values[i], found.limits[i]
+    shown = result.detected[i] & np.isfinite(values)
+    ax.bar(x, np.where(shown, values, 0.0), width, color=color, label=name)
+    ax.errorbar(x[shown], values[shown], found.sigma[i][shown], fmt="none", ecolor="k", capsize=2)
+    below = ~shown & np.isfinite(values) & np.isfinite(limits)
+    drop = np.vstack([limits[below], np.zeros(below.sum())])
+    ax.errorbar(x[below], limits[below], drop, fmt="_", color=color, uplims=True, elinewidth=0.8)
+    if found.band is not None:
+        finite = np.isfinite(found.band[i]).all(axis=1)
+        low, high = found.band[i][finite].T
+        ax.vlines(x[finite] + 0.3 * width, low, high, color="0.35", linewidth=0.8)
+
+
+def plot_element_maps(maps):
+    """Plot element maps side by side, each with its own scale.
+
+    Parameters
+    ----------
+    maps : list of BaseSignal
+        From ``s.psnmf.element_maps()`` or ``Quantification.maps()``. Series of maps are
+        averaged over all but the last two axes; line scans are drawn as lines.
+
+    Returns
+    -------
+    fig : matplotlib.figure.Figure
+    axes : numpy.ndarray of matplotlib.axes.Axes, of shape (n_maps,)
+    """
+    n = len(maps)
+    columns = min(n, MAX_COLUMNS)
+    rows = -(-n // columns)
+    fig, grid = plt.subplots(
+        rows, columns, figsize=(3.1 * columns, 2.8 * rows), squeeze=False, layout="constrained"
+    )
+    axes = grid.ravel()
+    for ax, signal in zip(axes, maps, strict=False):
+        _draw_element(ax, signal)
+    for ax in axes[n:]:
+        ax.remove()
+    return fig, axes[:n]
+
+
+def _draw_element(ax, signal):
+    data, map_axes = np.asarray(signal.data, dtype=float), signal.axes_manager.navigation_axes
+    quantity = signal.metadata.get_item("Signal.quantity", default="Counts")
+    line = str(signal.metadata.Sample.xray_lines[0]).replace("_", " ")
+    ax.set_title(line.replace("a", "α") if line.endswith("a") else line)
+    ax.set_xlabel(axis_label(map_axes[0]))
+    if data.ndim == 1:
+        ax.plot(map_axes[0].axis, data, color="k")
+        ax.set_ylabel(quantity)
+        return
+    if data.ndim > 2:
+        leading = tuple(range(data.ndim - 2))
+        filled = np.isfinite(data).sum(axis=leading)
+        data = np.nansum(data, axis=leading) / np.where(filled, filled, np.nan)
+    finite = data[np.isfinite(data)]
+    top = np.percentile(finite, 99.8) if finite.size else 1.0
+    extent = (*axis_edges(map_axes[0]), *axis_edges(map_axes[1])[::-1])
+    # What is masked is grey: black is the colour of nothing found.
+    cmap = plt.get_cmap("inferno").with_extremes(bad="0.6")
+    image = ax.imshow(
+        data, cmap=cmap, extent=extent, vmin=0, vmax=max(top, 1e-9), interpolation="nearest"
+    )
+    ax.set_ylabel(axis_label(map_axes[1]))
+    ax.figure.colorbar(image, ax=ax, label=quantity)

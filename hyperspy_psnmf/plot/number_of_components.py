@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Figure of the held-out deviance against the number of phases."""
+
+import numpy as np
+from matplotlib import pyplot as plt
+
+from hyperspy_psnmf.eds.number_of_components import NumberOfComponents
+from hyperspy_psnmf.plot.phases import phase_color
+
+ROOM = 1.5  # above the worst number that is not too small
+
+
+class EstimatedNumber(NumberOfComponents):
+    """`NumberOfComponents` that can draw itself."""
+
+    def plot(self):
+        """Plot the held-out deviance of every number, above the smallest.
+
+        Returns
+        -------
+        fig : matplotlib.figure.Figure
+        ax : matplotlib.axes.Axes
+        """
+        return plot_number_of_components(self)
+
+
+def plot_number_of_components(result):
+    """Plot the held-out deviance of every number of phases.
+
+    Parameters
+    ----------
+    result : NumberOfComponents
+        From ``s.psnmf.estimate_number_of_components()``.
+
+    Returns
+    -------
+    fig : matplotlib.figure.Figure
+    ax : matplotlib.axes.Axes
+    """
+    fig, ax = plt.subplots(figsize=(5, 3.4), layout="constrained")
+    ax.axhline(0, color="0.6", linewidth=0.8)
+    ax.plot(result.numbers, result.differences, color="0.6", linewidth=0.8, zorder=1)
+    ax.errorbar(
+        result.numbers, result.differences, result.standard_errors, fmt="o", color="k", capsize=3
+    )
+    best = result.numbers.index(result.best)
+    ax.plot(result.best, result.differences[best], "o", color=phase_color(0), markersize=10)
+    ax.set(xlabel="Number of phases", ylabel="Held-out deviance above minimum")
+    ax.set_title(f"{result.best} phases, minimum at {result.minimum}")
+    ax.set_xticks(result.numbers)
+    _look_near_the_minimum(ax, result)
+    return fig, ax
+
+
+def _look_near_the_minimum(ax, result):
+    """Leave out what is too few phases: that costs thousands, too many tens."""
+    others = np.array(result.numbers) >= result.best
+    top = ROOM * (result.differences + result.standard_errors)[others].max()
+    if top > 0:
+        ax.set_ylim(-0.1 * top, top)

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Element maps: in the order asked for, overlap-free, with the sums of the raw map."""
+
+import numpy as np
+import pytest
+
+LINES = ["Si_Ka", "Mg_Ka", "O_Ka"]
+pytestmark = pytest.mark.filterwarnings("ignore:no line of the elements given explains")
+
+
+@pytest.fixture(scope="module")
+def maps(unmixed):
+    return unmixed.psnmf.element_maps(LINES)
+
+
+def test_maps_are_in_the_order_asked_for(unmixed, maps):
+    assert [m.metadata.Sample.xray_lines for m in maps] == [[line] for line in LINES]
+    back = unmixed.psnmf.element_maps(LINES[::-1])
+    for a, b in zip(maps, back[::-1], strict=True):
+        np.testing.assert_allclose(a.data, b.data)
+
+
+@pytest.mark.parametrize("method", ["model", "windows"])
+def test_maps_look_like_those_of_exspy(unmixed, method):
+    found = unmixed.psnmf.element_maps(["Si_Ka"], method)[0]
+    expected = unmixed.get_lines_intensity(["Si_Ka"])[0]
+    assert type(found) is type(expected)
+    assert found.metadata.General.title == expected.metadata.General.title
+    assert found.metadata.Sample.as_dictionary() == expected.metadata.Sample.as_dictionary()
+    assert found.data.shape == expected.data.shape == (20, 26)
+    for ours, theirs in zip(
+        found.axes_manager.navigation_axes, expected.axes_manager.navigation_axes, strict=True
+    ):
+        assert (ours.name, ours.scale, ours.units) == (theirs.name, theirs.scale, theirs.units)
+    assert "Truth" not in found.metadata
+
+
+def test_the_lines_of_the_metadata_are_the_default(unmixed):
+    found = unmixed.psnmf.element_maps()
+    assert [m.metadata.Sample.xray_lines[0] for m in found] == list(
+        unmixed.metadata.Sample.xray_lines
+    )
+
+
+def test_sums_are_the_window_intensities_of_the_raw_map(unmixed):
+    lines = ["Si_Ka", "O_Ka"]
+    found, errors = unmixed.psnmf.element_maps(lines, "windows", standard_errors=True)
+    raw = unmixed.get_lines_intensity(
+        lines, background_windows=unmixed.estimate_background_windows(xray_lines=lines)
+    )
+    for ours, theirs in zip(found, raw, strict=True):
+        noise = np.sqrt(3 * np.abs(theirs.data.sum()))  # line and background
+        assert ours.data.sum() == pytest.approx(theirs.data.sum(), abs=2 * noise)
+    assert all(e.data.shape == (20, 26) for e in errors)
+
+
+def test_the_model_has_the_sums_of_windows_where_nothing_overlaps(unmixed, maps):
+    # A window of two widths holds 98 % of a line.
+    windows = unmixed.psnmf.element_maps(LINES, "windows")
+    assert 0.98 * maps[0].data.sum() == pytest.approx(windows[0].data.sum(), rel=0.03)
+
+
+def test_maps_are_closer_to_the_truth_than_those_of_the_raw_map(unmixed):
+    truth = unmixed.metadata.Truth
+    ideal = unmixed.deepcopy()
+    ideal.learning_results.factors, ideal.learning_results.loadings = truth.factors, truth.loadings
+    raw = unmixed.get_lines_intensity(
+        ["Mg_Ka"], background_windows=unmixed.estimate_background_windows(xray_lines=["Mg_Ka"])
+    )[0]
+    ours, true = (s.psnmf.element_maps(["Mg_Ka"], "windows")[0] for s in (unmixed, ideal))
+    error, raw_error = (np.linalg.norm(m.data - true.data) for m in (ours, raw))
+    assert error < 0.8 * raw_error
+
+
+def test_errors_cover_the_differences_from_the_truth(unmixed):
+    truth = unmixed.metadata.Truth
+    ideal = unmixed.deepcopy()
+    ideal.learning_results.factors, ideal.learning_results.loadings = truth.factors, truth.loadings
+    (found,), (error,) = unmixed.psnmf.element_maps(["Si_Ka"], standard_errors=True)
+    (true,) = ideal.psnmf.element_maps(["Si_Ka"])
+    z = (found.data - true.data) / error.data
+    assert 0.4 < np.mean(np.abs(z) < 1) <= 1
+    assert "Standard error" in error.metadata.General.title
+
+
+def test_masked_pixels_are_nan(grains, unmix, navigation_mask):
+    s = unmix(grains, navigation_mask=navigation_mask)
+    found, errors = s.psnmf.element_maps(["Si_Ka"], standard_errors=True)
+    for m in (*found, *errors):
+        assert np.isnan(m.data[:, :4]).all()
+        assert np.isfinite(m.data[:, 4:]).all()
+
+
+def test_maps_of_a_bulk_specimen(sem, unmix):
+    found = unmix(sem, 2).psnmf.element_maps()
+    assert len(found) == 2
+    assert all(m.data.sum() > 0 for m in found)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "match"),
+    [
+        ({"xray_lines": "Si_Ka"}, TypeError, "xray_lines must be a list"),
+        ({"xray_lines": []}, ValueError, "xray_lines must be different"),
+        ({"xray_lines": ["Si_Ka", "Si_Ka"]}, ValueError, "xray_lines must be different"),
+        ({"xray_lines": ["Si_Kz"]}, ValueError, "xray_lines: Si_Kz is no X-ray line"),
+        ({"xray_lines": ["Fe_Ka"]}, ValueError, "xray_lines: Fe_Ka not on the energy axis"),
+        ({"method": "sum"}, ValueError, "method must be one of"),
+        ({"standard_errors": 1}, TypeError, "standard_errors must be True or False"),
+    ],
+)
+def test_bad_arguments_are_named(unmixed, arguments, error, match):
+    with pytest.raises(error, match=match):
+        unmixed.psnmf.element_maps(**arguments)
+
+
+def test_no_lines_at_all_is_said(unmixed_copy):
+    del unmixed_copy.metadata.Sample.xray_lines
+    with pytest.raises(ValueError, match=r"xray_lines: none given.*add_lines"):
+        unmixed_copy.psnmf.element_maps()
+
+
+def test_the_signal_is_left_alone(unmixed_copy, state):
+    before = state(unmixed_copy)
+    unmixed_copy.psnmf.element_maps(["Si_Ka"], standard_errors=True)
+    assert state(unmixed_copy) == before

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A missed phase, a drifting energy axis and pile-up show in the report."""
+
+import re
+import time
+
+import numpy as np
+import pytest
+
+from hyperspy_psnmf import data
+from hyperspy_psnmf.eds.fit_quality import find_fit_quality
+from hyperspy_psnmf.eds.pile_up import find_sum_peaks
+from hyperspy_psnmf.nmf.counts import count_matrix
+
+MISFIT = "differ from the model by more than noise"
+
+
+@pytest.fixture(scope="module")
+def pristine():
+    """Three phases, 43 x 39 pixels (x, y), 1980 channels of 10 eV."""
+    return data.core_shell_particles(shape=(39, 43), counts=300, seed=4)
+
+
+@pytest.fixture
+def particles(pristine):
+    return pristine.deepcopy()
+
+
+def drifting(signal, electronvolts):
+    """Shift spectra upwards, by nothing in the first row and most in the last."""
+    rng, channel = np.random.default_rng(1), 1e3 * signal.axes_manager[-1].scale
+    for y, row in enumerate(signal.data):
+        by = electronvolts * y / len(signal.data) / channel
+        row[:] = np.roll(row, int(by), axis=-1)
+        moved = rng.binomial(row, by % 1).astype(row.dtype)
+        row[:] = row - moved + np.roll(moved, 1, axis=-1)
+    return signal
+
+
+def piled_up(signal, share):
+    """Replace pairs of counts by one at the sum of their energies."""
+    rng, axis = np.random.default_rng(1), signal.axes_manager[-1]
+    for pixel in signal.data.reshape(-1, axis.size):
+        channels = rng.permutation(np.repeat(np.arange(axis.size), pixel))
+        pairs, rest = np.split(channels, [2 * (rng.binomial(len(channels), share) // 2)])
+        both = np.rint(pairs[::2] + pairs[1::2] + axis.offset / axis.scale).astype(int)
+        both = both[(both >= 0) & (both < axis.size)]
+        pixel[:] = np.bincount(np.concatenate([rest, both]), minlength=axis.size)
+    return signal
+
+
+def test_what_fits_is_said_to_fit(particles, unmix):
+    report = unmix(particles).psnmf.report()
+    assert "the model fits" in report
+    assert MISFIT not in report
+    assert "Pile-up" not in report
+    total, scatter = map(float, re.search(r"is ([\d.]+), where .* \+- ([\d.]+)", report).groups())
+    assert abs(total - 1) < 5 * scatter
+
+
+def test_a_missed_phase_shows(particles, unmix):
+    assert MISFIT in unmix(particles, 2).psnmf.report()
+    quality = find_fit_quality(particles)
+    assert quality.total > 1.2
+    # Of the elements in the sample's metadata, where they have lines.
+    assert any(re.search(r"keV \([A-Z][a-z]?_[KLM][ab]", place) for place in quality.places)
+
+
+def test_a_drifting_energy_axis_shows(particles, unmix):
+    report = unmix(drifting(particles, 20)).psnmf.report()
+    assert MISFIT in report
+    assert "drift of the energy axis" in report
+    near = [float(e) for e in re.findall(r"([\d.]+) keV", report.split("noise near")[1])]
+    assert near
+
+
+def test_pile_up_shows_though_every_spectrum_holds_it(particles, unmix):
+    lines = unmix(piled_up(particles, 0.08)).psnmf.report().split("Pile-up")[1]
+    sums = re.findall(r"([\d.]+) keV = ([\d.]+) \+ ([\d.]+) keV", lines)
+    assert sums
+    for at, a, b in np.array(sums, dtype=float):
+        assert at == pytest.approx(a + b, abs=0.011)
+
+
+def test_masked_lazy_and_other_algorithms_are_judged_too(particles, unmix):
+    mask = np.zeros((43, 39), bool)
+    mask[:5] = True
+    lazy = unmix(particles.as_lazy(), navigation_mask=mask, energy_range=(0.3, 12.0))
+    assert find_fit_quality(lazy).fits
+    particles.change_dtype(float)
+    particles.decomposition(
+        normalize_poissonian_noise=False,
+        navigation_mask=None,
+        algorithm="NMF",
+        output_dimension=2,
+        print_info=False,
+    )
+    assert not find_fit_quality(particles).fits
+
+
+def test_an_axis_without_a_unit_has_no_energies_to_name(particles, unmix):
+    particles.axes_manager[-1].units = "channel"
+    with pytest.warns(UserWarning, match="single channels"):
+        unmix(particles, 2, energy_binning="auto")
+    quality = find_fit_quality(particles)
+    assert not quality.fits
+    assert quality.places == quality.sum_peaks == []
+
+
+def test_without_elements_no_peak_is_called_a_sum(particles):
+    particles = piled_up(particles, 0.08)
+    X, energy = count_matrix(particles.data), particles.axes_manager[-1].axis
+    assert find_sum_peaks(particles, X, energy)
+    del particles.metadata.Sample.elements
+    assert find_sum_peaks(particles, X, energy) == []
+
+
+def test_the_signal_is_left_alone_and_it_is_quick(particles, unmix, state):
+    before = state(unmix(particles))
+    find_fit_quality(particles)
+    start = time.perf_counter()
+    particles.psnmf.report()
+    assert time.perf_counter() - start < 3  # 0.1 s where nothing else runs
+    assert state(particles) == before

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Net intensities of lines: right on noise-free spectra, with honest errors on noisy ones."""
+
+import numpy as np
+import pytest
+
+from hyperspy_psnmf import data
+from hyperspy_psnmf.eds import line_fit
+from hyperspy_psnmf.eds.line_calibration import calibrate
+from hyperspy_psnmf.eds.line_fit import measure_lines
+from hyperspy_psnmf.eds.line_model import build_line_model, peak_fwhm
+from hyperspy_psnmf.eds.phantoms import _detector, _scenes, _spectra
+
+TOTAL = 1e5  # counts of a phase
+
+
+def true_intensities(scene, truth, n_channels):
+    """Return the counts of each line in spectra of `TOTAL` counts, one dict per phase."""
+    lines, continuum = _spectra.phase_spectra(
+        scene.phases,
+        scene.microscope,
+        continuum_share=scene.continuum_share,
+        n_channels=n_channels,
+    )
+    yields = (lines + continuum).sum(axis=0)
+    found = []
+    for phase, total in zip(scene.phases, yields, strict=True):
+        counts = {}
+        for element, share in phase.weight_fraction.items():
+            for name, line in _spectra.emitted(element, scene.microscope).items():
+                passed = _spectra.transmission(np.array([line.energy]), phase, scene.microscope)
+                efficiency = _detector.detector_efficiency(line.energy)
+                counts[name] = TOTAL / total * share * line.intensity * (passed * efficiency)[0]
+        found.append(counts)
+    return found
+
+
+def as_decomposed(signal, factors, loadings):
+    """Return a copy that was decomposed into these, by nobody in particular."""
+    signal = signal.deepcopy()
+    results = signal.learning_results
+    results.factors, results.loadings = factors, loadings
+    results.decomposition_algorithm = "truth"
+    results.output_dimension = factors.shape[1]
+    return signal
+
+
+@pytest.fixture(scope="module")
+def grains():
+    return data.mineral_grains(shape=(11, 13), n_channels=800, counts=2000, seed=1)
+
+
+@pytest.fixture(scope="module")
+def ideal(grains):
+    """The map with its true maps and spectra."""
+    truth = grains.metadata.Truth
+    return as_decomposed(grains, truth.factors, truth.loadings)
+
+
+@pytest.fixture(scope="module")
+def measured(ideal):
+    return measure_lines(ideal, ["Si_Ka", "Fe_Ka", "Al_Ka", "Mg_Ka"], elements=["O", "Ca", "Ti"])
+
+
+def test_the_model_finds_the_counts_of_lines_in_noise_free_spectra(grains, measured):
+    truth = true_intensities(_scenes.MINERALS, grains.metadata.Truth, 800)
+    for p, counts in enumerate(measured.counts):
+        for i, line in enumerate(measured.lines):
+            expected = truth[p].get(line, 0.0) * counts / TOTAL
+            assert measured.net[p, i] == pytest.approx(expected, rel=0.01, abs=6e-4 * counts)
+
+
+def test_results_are_in_the_order_asked_for(ideal, measured):
+    other = measure_lines(ideal, ["Fe_Ka", "Si_Ka"], elements=["O", "Ca", "Ti", "Al", "Mg"])
+    np.testing.assert_allclose(other.net, measured.net[:, [1, 0]], rtol=1e-9)
+    np.testing.assert_allclose(other.sigma, measured.sigma[:, [1, 0]], rtol=1e-9)
+
+
+def test_errors_are_those_of_repeated_counts(grains):
+    # Spectra of noise are solved given the true maps; their lines must scatter as told.
+    truth, rng = grains.metadata.Truth, np.random.default_rng(5)
+    mean = truth.loadings @ truth.factors.T
+    lines, found, errors = ["Fe_Ka", "Si_Ka"], [], []
+    inverse = np.linalg.pinv(truth.loadings)
+    for _ in range(16):
+        noisy = grains.deepcopy()
+        counts = rng.poisson(mean)
+        noisy.data = counts.reshape(noisy.data.shape)
+        factors = np.maximum(inverse @ counts, 0.0).T
+        s = as_decomposed(noisy, factors / factors.sum(axis=0), truth.loadings)
+        result = measure_lines(s, lines, elements=["O", "Ca", "Ti", "Al", "Mg"])
+        found.append(result.net)
+        errors.append(result.sigma)
+    scatter, told = np.std(found, axis=0, ddof=1), np.mean(errors, axis=0)
+    # Least squares with equal weights is not quite as good as what is told.
+    strong = np.mean(found, axis=0) > 300
+    assert strong.sum() >= 3
+    assert (told[strong] < 1.6 * scatter[strong]).all()
+    assert (told[strong] > 0.55 * scatter[strong]).all()
+
+
+def test_the_unmixing_adds_to_the_noise_of_counts(measured):
+    counting = np.sqrt(np.diagonal(measured.counting, axis1=1, axis2=2))
+    assert (measured.sigma >= counting * (1 - 1e-9)).all()
+    assert (measured.sigma > 1.05 * counting).any()
+
+
+def test_a_blank_is_known_better_than_a_strong_line(measured):
+    assert (measured.blank <= measured.sigma * (1 + 1e-9)).all()
+    assert measured.blank[0, 0] < 0.7 * measured.sigma[0, 0]  # Si in the silicate
+
+
+def test_absent_lines_scatter_around_zero_and_may_be_negative(measured):
+    absent = measured.net[2, measured.lines.index("Fe_Ka")]
+    assert abs(absent) < 3 * measured.blank[2, 1]
+
+
+def test_overlapping_lines_are_told_apart_by_the_model_only():
+    # Fe Kb lies beside Co Ka; there is no cobalt.
+    s = data.sharp_interface(shape=(9, 12), n_channels=900, counts=3000, seed=1)
+    s = as_decomposed(s, s.metadata.Truth.factors, s.metadata.Truth.loadings)
+    s.add_elements(["Co"])
+    model = measure_lines(s, ["Co_Ka", "Fe_Ka"], elements=["O", "Mg"])
+    windows = measure_lines(s, ["Co_Ka", "Fe_Ka"], method="windows")
+    assert abs(model.net[0, 0]) < 3 * model.sigma[0, 0] < 0.02 * model.net[0, 1]
+    assert windows.net[0, 0] > 0.05 * windows.net[0, 1]
+
+
+def test_windows_are_those_of_exspy(ideal):
+    lines = ["Si_Ka", "Fe_Ka"]
+    found = measure_lines(ideal, lines, method="windows")
+    spectra = ideal.psnmf.phase_spectra()
+    expected = spectra.get_lines_intensity(
+        lines, background_windows=spectra.estimate_background_windows(xray_lines=lines)
+    )
+    for i, signal in enumerate(expected):
+        np.testing.assert_allclose(found.net[:, i], np.ravel(signal.data))
+
+
+def test_a_forgotten_element_is_named(ideal):
+    s = ideal.deepcopy()
+    s.metadata.Sample.elements = ["Mg", "Si", "O", "Fe", "Ca", "Ti", "Al"]
+    with pytest.warns(UserWarning, match=r"counts at 1\.\d+ keV \(.*Si_Ka"):
+        measure_lines(s, ["Mg_Ka", "Fe_Ka"], elements=["O", "Ca", "Ti", "Al"])
+
+
+def test_masked_channels_are_no_zeros(ideal, measured):
+    s = ideal.deepcopy()
+    s.learning_results.factors = s.learning_results.factors.copy()
+    s.learning_results.factors[330:390] = np.nan  # 3.4 to 4 keV: Ca Ka
+    lines, others = ["Si_Ka", "Fe_Ka"], ["O", "Al", "Mg"]
+    found = measure_lines(s, lines, elements=others)
+    np.testing.assert_allclose(found.net[0], measured.net[0, :2], rtol=0.02)
+    with pytest.raises(ValueError, match=r"Ca_Ka: the model has"):
+        measure_lines(s, ["Ca_Ka", "Fe_Ka"], elements=others)
+    with pytest.raises(ValueError, match=r"Ca_Ka: the windows hold channels"):
+        measure_lines(s, ["Ca_Ka", "Fe_Ka"], method="windows")
+
+
+def test_lines_beside_the_main_ones_need_windows(ideal):
+    with pytest.raises(ValueError, match=r"Fe_Kb: the model has .*Fe_Ka.*method='windows'"):
+        measure_lines(ideal, ["Fe_Kb", "Si_Ka"])
+    assert measure_lines(ideal, ["Fe_Kb", "Si_Ka"], method="windows").net[1, 0] > 0
+
+
+def test_lines_that_no_detector_resolves_are_an_error(ideal, monkeypatch):
+    def twice(*args):
+        model = build_line_model(*args)
+        model.peaks[:, model.lines.index("Mg_Ka")] = model.peaks[:, model.lines.index("Si_Ka")]
+        return model
+
+    monkeypatch.setattr(line_fit, "build_line_model", twice)
+    monkeypatch.setattr(line_fit, "calibrate", lambda model, spectra: model)
+    with pytest.raises(ValueError, match="Mg_Ka and Si_Ka cannot be told apart"):
+        measure_lines(ideal, ["Mg_Ka", "Fe_Ka"], elements=["Si", "O", "Al"])
+
+
+def test_offset_and_resolution_are_found(ideal):
+    spectra = ideal.psnmf.phase_spectra()
+    elements = list(spectra.metadata.Sample.elements)
+    spectra.metadata.Acquisition_instrument.TEM.Detector.EDS.energy_resolution_MnKa = 145.0
+    spectra.axes_manager.signal_axes[0].offset += 0.004
+    model = calibrate(build_line_model(spectra, elements, np.ones(800, bool)), spectra.data)
+    assert model.resolution == pytest.approx(130.0, abs=2.0)
+    assert model.offset + 1.74 * model.gain == pytest.approx(0.004, abs=5e-4)
+
+
+def test_few_counts_do_not_move_the_calibration(ideal):
+    spectra = ideal.psnmf.phase_spectra()
+    few = np.random.default_rng(0).poisson(spectra.data * 1e-4)
+    model = build_line_model(spectra, ["Si", "O"], np.ones(800, bool))
+    moved = calibrate(model, few)
+    assert abs(moved.offset) < 0.01
+    assert moved.resolution == pytest.approx(130.0, abs=15)
+
+
+def test_widths_are_those_of_fiori_and_newbury_and_never_imaginary():
+    assert peak_fwhm(130.0, 5.8987) == pytest.approx(0.130)
+    assert peak_fwhm(130.0, 1.74) == pytest.approx(_detector.peak_fwhm(1.74))
+    assert peak_fwhm(110.0, 0.28) == pytest.approx(0.030)
+
+
+def test_the_signal_is_left_alone(unmixed_copy, state):
+    before = state(unmixed_copy)
+    measure_lines(unmixed_copy, ["Si_Ka", "Mg_Ka"], elements=["O", "Al"])
+    measure_lines(unmixed_copy, ["Si_Ka", "Mg_Ka"], method="windows")
+    assert state(unmixed_copy) == before
+
+
+def test_an_axis_in_ev_gives_the_same(ideal, measured):
+    s = ideal.deepcopy()
+    axis = s.axes_manager.signal_axes[0]
+    axis.scale, axis.offset, axis.units = 1000 * axis.scale, 1000 * axis.offset, "eV"
+    found = measure_lines(s, measured.lines, elements=["O", "Ca", "Ti"])
+    np.testing.assert_allclose(found.net, measured.net, rtol=1e-5, atol=1)

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Figures of compositions and element maps show what they are given."""
+
+import hyperspy.api as hs
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+
+from hyperspy_psnmf import data, plot
+from hyperspy_psnmf.eds.quantification import Percent, Quantification
+
+matplotlib.use("agg")
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def percent(values, band=None):
+    values = np.array(values)
+    return Percent(values, np.full_like(values, 0.5), np.full_like(values, 0.2), {}, band)
+
+
+@pytest.fixture
+def result():
+    """Two phases of three elements; one element is below its limit in the second phase."""
+    values = percent([[50.0, 30.0, 20.0], [99.9, 0.1, np.nan]])
+    band = np.stack([values.values - 5, values.values + 5], axis=-1)
+    return Quantification(
+        names=["Ore", "Metal"], elements=["O", "Mg", "Fe"], lines=["O_Ka", "Mg_Ka", "Fe_Ka"],
+        method="CL", composition_units="atomic", counts=np.array([1e4, 2e3]),
+        net=np.ones((2, 3)), net_sigma=np.ones((2, 3)),
+        detected=np.array([[True, True, True], [True, False, False]]),
+        atomic=percent(values.values, band), weight=values, confidence=0.95, _maps=lambda n: [],
+    )  # fmt: skip
+
+
+def test_bars_are_as_high_as_the_contents(result):
+    fig, ax = plot.plot_composition(result)
+    fig.canvas.draw()
+    heights = [[bar.get_height() for bar in group.patches] for group in ax.containers
+               if isinstance(group, matplotlib.container.BarContainer)]  # fmt: skip
+    np.testing.assert_allclose(heights, [[50, 30, 20], [99.9, 0, 0]])
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["O", "Mg", "Fe"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["Ore", "Metal"]
+    assert ax.get_ylabel() == "Content (at%)"
+
+
+def test_k_ratios_say_that_nothing_was_corrected(result):
+    from dataclasses import replace
+
+    _, ax = plot.plot_composition(replace(result, method="k_ratios", composition_units="weight"))
+    assert "without any ZAF" in ax.get_title()
+    assert ax.get_ylabel() == "Content (wt%)"
+
+
+def element_map(values, line="Fe_Ka"):
+    axes = [
+        {"name": name, "size": size, "scale": 0.5, "units": "nm", "navigate": True}
+        for name, size in zip("tyx"[-values.ndim :], values.shape, strict=True)
+    ]
+    signal = hs.signals.BaseSignal(values, axes=axes)
+    signal.metadata.set_item("Sample.xray_lines", [line])
+    signal.metadata.set_item("Signal.quantity", "Counts")
+    return signal
+
+
+def test_element_maps_stand_in_a_grid():
+    rng = np.random.default_rng(0)
+    maps = [element_map(rng.poisson(9, (5, 7)).astype(float), f"Fe_K{i}") for i in "abgde"]
+    maps[1].data[2] = np.nan
+    fig, axes = plot.plot_element_maps(maps)
+    fig.canvas.draw()
+    assert axes.shape == (5,)
+    assert axes[0].get_title() == "Fe Kα"
+    assert axes[0].get_xlabel() == "x (nm)"
+    np.testing.assert_array_equal(axes[2].images[0].get_array(), maps[2].data)
+    assert axes[1].images[0].get_extent() == [-0.25, 3.25, 2.25, -0.25]
+
+
+def test_line_scans_are_lines_and_series_are_averaged():
+    values = np.arange(24.0).reshape(2, 3, 4)
+    _, axes = plot.plot_element_maps([element_map(values[0, 0]), element_map(values)])
+    np.testing.assert_array_equal(axes[0].lines[0].get_ydata(), values[0, 0])
+    np.testing.assert_array_equal(axes[1].images[0].get_array(), values.mean(axis=0))
+
+
+def test_the_accessor_draws_both(result):
+    s = data.sem_two_phases(shape=(11, 14), n_channels=310, counts=900, seed=2)
+    truth = s.metadata.Truth
+    s.learning_results.factors, s.learning_results.loadings = truth.factors, truth.loadings
+    s.learning_results.decomposition_algorithm = "truth"
+    _, axes = s.psnmf.plot_element_maps(["Al_Ka"], "windows")
+    assert len(axes) == 1
+    _, ax = s.psnmf.plot_composition(result)
+    assert ax.containers
