@@ -9,8 +9,8 @@ The method
     which pixel and channel falls into which bin; step 2
 ``initialise``
     spectra to start from
-``solve``, ``convex``
-    Poisson NMF of one matrix, to convergence; its two convex halves
+``solve``, ``convex``, ``line_search``
+    Poisson NMF of one matrix, to convergence; its two convex halves; steps beyond them
 ``parsimony``, ``volume``, ``absent``
     what decides where several factorisations fit alike
 ``prior``
@@ -24,8 +24,8 @@ How sure
     what the counts cannot tell apart
 ``goodness``
     deviance against what Poisson counts would have
-``splitting``, ``rank``
-    held-out deviance of any choice; the number of components
+``splitting``, ``comparison``, ``rank``, ``finer_bins``
+    held-out deviance of any choice; the number of components; smaller bins
 
 ``counts``, ``validate``
     counts brought to CSR; checks of arguments

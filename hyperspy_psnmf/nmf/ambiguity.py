@@ -38,14 +38,18 @@ References
 """
 
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import chi2
 
 from hyperspy_psnmf.kernels.newton import RowTerms, solve_rows
 from hyperspy_psnmf.kernels.score import divergence
-from hyperspy_psnmf.kernels.threads import is_csr, run_blocks
+from hyperspy_psnmf.kernels.threads import run_blocks
+from hyperspy_psnmf.nmf.convex import normalise, transpose
 from hyperspy_psnmf.nmf.counts import total_counts
+from hyperspy_psnmf.nmf.line_search import go_further
 from hyperspy_psnmf.nmf.solve import poisson_nmf
 
 SHARPNESS = 16  # of s: the purest pixels count, where a phase may be truly absent
@@ -54,7 +58,6 @@ BISECTIONS = 2
 NEWTON_STEPS = 2  # per alternation
 MAX_ITER = 200
 SMALL, PATIENCE = 0.02, 3  # nats an alternation; that often running
-SHORTEST_STEP, STEP_GROWTH, MAX_TRIES = 0.1, 3.0, 8  # of the extrapolation
 AT_ZERO = 1e-6  # share of a row's or a channel's counts
 
 
@@ -163,12 +166,18 @@ def _walk(problem, start, weights, confidence):
     return found[1:]
 
 
+class _Point(NamedTuple):
+    W: np.ndarray
+    B: np.ndarray  # spectra as columns
+    loss: float
+
+
 class _Problem:
     """The counts in both orientations, and the solver with a price on loadings."""
 
     def __init__(self, X, n_fixed):
         self.X = X
-        self.Xt = X.T.tocsr() if is_csr(X) else np.ascontiguousarray(X.T)
+        self.Xt = transpose(X)
         self.n_fixed = n_fixed
         self.row_counts = total_counts(X, axis=1)
         self.channel_counts = total_counts(X, axis=0)
@@ -181,61 +190,42 @@ class _Problem:
         free = (W.sum(axis=0)[:, None] * H)[self.n_fixed :]
         n_free = np.count_nonzero(AT_ZERO * self.row_counts[:, None] < W)
         n_free += np.count_nonzero(free > AT_ZERO * self.channel_counts)
-        return Solution(W, H, self.divergence(W, H), n_free)
-
-    def divergence(self, W, H):
-        return divergence(self.X, W, np.ascontiguousarray(H.T))
+        return Solution(W, H, divergence(self.X, W, np.ascontiguousarray(H.T)), n_free)
 
     def settle(self, start, prices):
         """Minimise the objective of `loss` from a solution."""
-        new = start.W, start.H
-        best, loss, step, n_small = new, self.loss(*new, prices), 1.0, 0
+        point = self.place(start.W, np.ascontiguousarray(start.H.T), prices)
+        found, step, n_small = point, 1.0, 0
         for _ in range(MAX_ITER):
-            old, new = new, self.alternate(*best, prices)
-            before = loss
-            best, loss, step = self.extrapolate(new, old, step, prices)
-            n_small = n_small + 1 if before - loss < SMALL else 0
+            before, old = point.loss, found
+            found = self.alternate(point, prices)
+            point, step = go_further(partial(self.go_on, found, old, prices), found, step)
+            n_small = n_small + 1 if before - point.loss < SMALL else 0
             if n_small == PATIENCE:
                 break
-        return self.describe(*best)
+        return self.describe(point.W, point.B.T)
 
-    def loss(self, W, H, prices):
+    def place(self, W, B, prices):
         # D + prices . W at the best scale of W, up to a constant.
-        W = W * (self.n_counts / max(W.sum(), 1e-300))
-        return self.divergence(W, H) + self.n_counts * np.log1p((prices * W).sum() / self.n_counts)
+        at_scale = W * (self.n_counts / max(W.sum(), 1e-300))
+        price = self.n_counts * np.log1p((prices * at_scale).sum() / self.n_counts)
+        return _Point(W, B, divergence(self.X, at_scale, B) + price)
 
-    def alternate(self, W, H, prices):
+    def alternate(self, point, prices):
         options = {"max_iter": NEWTON_STEPS, "tol": 1e-5}
-        B = np.ascontiguousarray(H.T)
         terms = RowTerms(prices, np.zeros_like(prices))
-        W, _ = solve_rows(self.X, B, W, terms=terms, **options)
-        each = np.broadcast_to((prices * W).sum(axis=0), B.shape)
-        terms = RowTerms(each, np.zeros(B.shape))
-        B, _ = solve_rows(self.Xt, W, B, n_fixed=self.n_fixed, terms=terms, **options)
-        return self.normalise(W, B.T)
+        W, _ = solve_rows(self.X, point.B, point.W, terms=terms, **options)
+        each = np.broadcast_to((prices * W).sum(axis=0), point.B.shape)
+        terms = RowTerms(each, np.zeros(point.B.shape))
+        B, _ = solve_rows(self.Xt, W, point.B, n_fixed=self.n_fixed, terms=terms, **options)
+        return self.normalise(W, B, prices)
 
-    def normalise(self, W, H):
-        scale = H.sum(axis=1)
-        scale[: self.n_fixed] = 1.0
-        scale[scale == 0] = 1.0
-        return W * scale, H / scale[:, None]
+    def go_on(self, new, old, prices, step):
+        W = np.maximum(new.W + step * (new.W - old.W), 0.0)
+        B = np.maximum(new.B + step * (new.B - old.B), 0.0)
+        B[:, : self.n_fixed] = new.B[:, : self.n_fixed]
+        return self.normalise(W, B, prices)
 
-    def extrapolate(self, new, old, step, prices):
-        """Follow the last change as long as the loss falls; return where, loss and step."""
-        best, best_step, turned = new, 0.0, False
-        lowest = self.loss(*new, prices)
-        for _ in range(MAX_TRIES):
-            point = [np.maximum(n + step * (n - o), 0.0) for n, o in zip(new, old, strict=True)]
-            point[1][: self.n_fixed] = new[1][: self.n_fixed]
-            point = self.normalise(*point)
-            loss = self.loss(*point, prices)
-            if loss < lowest:
-                best, lowest, best_step = point, loss, step
-                if turned:
-                    break
-                step *= STEP_GROWTH
-            elif best_step or step < SHORTEST_STEP:
-                break
-            else:
-                turned, step = True, step / STEP_GROWTH
-        return best, lowest, max(best_step or step, SHORTEST_STEP)
+    def normalise(self, W, B, prices):
+        W, H = normalise(W, B, self.n_fixed)
+        return self.place(W, np.ascontiguousarray(H.T), prices)

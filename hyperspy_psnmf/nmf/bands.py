@@ -14,6 +14,7 @@ from scipy.stats import norm
 from hyperspy_psnmf.nmf.ambiguity import Solution
 from hyperspy_psnmf.nmf.bins import spread_spectra
 from hyperspy_psnmf.nmf.convex import solve_loadings, solve_spectra
+from hyperspy_psnmf.nmf.information import information, invert_free
 
 
 @dataclass(frozen=True)
@@ -112,17 +113,10 @@ def sampling_errors(W, H, *, n_fixed: int = 0) -> np.ndarray:
     n_fixed : int
         Number of known spectra.
     """
-    free = W[:, n_fixed:]
-    share = W.sum(axis=1) / max(W.sum(), 1.0)
-    mu = W @ H + 0.5 * share[:, None]
-    n = free.shape[1]
-    products = np.einsum("ia,ib->iab", free, free).reshape(len(W), n * n)
-    weight = np.divide(1.0, mu, out=np.zeros_like(mu), where=mu > 0)
-    information = (weight.T @ products).reshape(H.shape[1], n, n)
-    scale = np.maximum(np.trace(information, axis1=1, axis2=2), 1e-300)
-    covariance = np.linalg.inv(information + 1e-12 * scale[:, None, None] * np.eye(n))
-    errors = np.zeros(H.shape)
-    variances = np.diagonal(covariance, axis1=1, axis2=2).T
+    free = np.broadcast_to(np.arange(len(H)) >= n_fixed, H.T.shape)
+    # Half a count, shared out between components, and by W between rows.
+    found = information(H.T + 0.5 / max(W.sum(), 1.0), W)
+    variances = np.einsum("jkk->kj", invert_free(found, free))
     # A spectrum of unit sum; without counts nothing else is known.
-    errors[n_fixed:] = np.sqrt(np.clip(variances, 0.0, 1.0))
-    return errors
+    known = W.any(axis=0)[:, None] | ~free.T
+    return np.sqrt(np.where(known, np.clip(variances, 0.0, 1.0), 1.0))

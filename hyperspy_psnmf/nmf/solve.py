@@ -23,6 +23,7 @@ References
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -37,12 +38,12 @@ from hyperspy_psnmf.nmf.convex import (
     transpose,
 )
 from hyperspy_psnmf.nmf.counts import total_counts
+from hyperspy_psnmf.nmf.line_search import go_further
 from hyperspy_psnmf.nmf.volume import VolumeTerm
 
 EM_SWEEPS = 5
 NEWTON_STEPS = 2  # per alternation; the other factor moves on anyway
 INNER = 0.1  # share of the present gap to which rows are solved
-SHORTEST_STEP, GROWTH, MAX_TRIES = 0.1, 3.0, 6  # of the extrapolation
 REMAINING = 0.1  # nats
 PATIENCE = 3
 
@@ -134,7 +135,7 @@ def poisson_nmf(
         if found.loss > point.loss:  # only the last digits of the objective rose
             found = replace(point, gap=min(point.gap, found.gap))
         patience.note(point.loss - found.loss)
-        start, step = problem.extrapolate(found, point, step)
+        start, step = go_further(partial(problem.go_on, found, point), found, step)
         point = found
         history.append(point.loss)
         residual = point.gap / problem.n_counts
@@ -220,22 +221,6 @@ class _Problem:
             options |= {"max_iter": 0, "terms": self.volume.bound(B)}
             _, gaps = solve_channels(self.Xt, W, B, self.held, **options)
         return self.judge(W, B, gaps.sum())
-
-    def extrapolate(self, new, old, step):
-        """Follow the last change as long as D falls; return where, and the step to try next."""
-        best, best_step, turned = new, 0.0, False
-        for _ in range(MAX_TRIES):
-            point = self.go_on(new, old, step)
-            if point.loss < best.loss:
-                best, best_step = point, step
-                if turned:
-                    break
-                step *= GROWTH
-            elif best_step or step < SHORTEST_STEP:
-                break
-            else:
-                turned, step = True, step / GROWTH
-        return best, max(best_step or step, SHORTEST_STEP)
 
     def go_on(self, new, old, step):
         W = np.maximum(new.W + step * (new.W - old.W), 0.0)

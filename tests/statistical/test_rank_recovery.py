@@ -4,12 +4,9 @@
 Run with ``pytest -m statistical -s tests/statistical/test_rank_recovery.py``.
 """
 
-import os
-from pathlib import Path
-
-import hyperspy.api as hs
 import numpy as np
 import pytest
+from real_maps import load, needs_maps
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.nmf.counts import count_matrix
@@ -22,8 +19,6 @@ N_PHASES = {
     "grain_boundary": 3,
     "sem_two_phases": 2,
 }
-DEFAULT = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-FOLDER = Path(os.environ.get("PSNMF_TEST_DATA") or DEFAULT)
 # What is found in real maps. There is no truth to compare with.
 IN_MAPS = {"core_shell.hspy": 4, "mineral_lamella_88.hspy": 5}
 CASES = [(64, 300), (64, 50), (128, 300), (128, 50)]
@@ -67,11 +62,10 @@ def test_the_number_of_phases_is_found(name, side, counts):
         assert np.sum(simplest == k) >= 9
 
 
+@needs_maps(*IN_MAPS)
 @pytest.mark.parametrize("name", IN_MAPS)
 def test_the_number_in_a_real_map_is_stable(name):
-    if not (FOLDER / name).is_file():
-        pytest.skip(f"no {name} in {FOLDER}; set PSNMF_TEST_DATA to its folder")
-    s = hs.load(FOLDER / name)
+    s = load(name)
     found = [
         s.psnmf.estimate_number_of_components(random_state=seed, show_progressbar=False)
         for seed in range(5)

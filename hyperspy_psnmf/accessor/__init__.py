@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``s.psnmf``: what can be done with an EDS map before and after its decomposition."""
+
+import numpy as np
+
+from hyperspy_psnmf import plot
+from hyperspy_psnmf.accessor.certainty import Certainty
+from hyperspy_psnmf.accessor.chemistry import Chemistry
+from hyperspy_psnmf.eds import describe, phases, results
+from hyperspy_psnmf.eds.fit_quality import find_fit_quality
+
+
+class PSNMFAccessor(Certainty, Chemistry):
+    """Phases of an EDS map, from its learning results.
+
+    Works on any non-negative factors and loadings, HyperSpy's own NMF included.
+
+    Parameters
+    ----------
+    signal : EDSSpectrum
+        The map.
+    """
+
+    def __init__(self, signal):
+        self._signal = signal
+
+    def __repr__(self):
+        lr = self._signal.learning_results
+        state = "no decomposition yet" if lr.factors is None else lr.decomposition_algorithm
+        return f"<psnmf accessor of {self._signal!r}: {state}>"
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the phases, used in every title and table; set a list to change them."""
+        return results.read_names(self._signal)
+
+    @names.setter
+    def names(self, names):
+        results.write_names(self._signal, names)
+
+    def phase_spectra(self):
+        """Return the spectrum of each phase, in counts, as an EDS signal.
+
+        Each is the unit-sum spectrum times all counts of that phase in the map, so
+        the spectra add up to the map's sum spectrum. Channels left out at either
+        end are cropped, those in between are zero.
+
+        Returns
+        -------
+        EDSTEMSpectrum or EDSSEMSpectrum
+            With a navigation axis "Phase". The metadata are the map's; the live
+            time is that of all pixels together.
+            ``metadata.Signal.Noise_properties`` holds the variance, that of
+            Poisson counts and at least 1.
+        """
+        return phases.phase_spectra(self._signal)
+
+    def phase_maps(self, normalize: str | None = None):
+        """Return the map of each phase as a signal.
+
+        Parameters
+        ----------
+        normalize : {None, "counts"}
+            None: counts. "counts": the fraction of each pixel's counts that comes
+            from the phase. That is no mass nor volume fraction: phases differ in
+            how many counts a given mass of them yields. Empty pixels are NaN then.
+
+        Returns
+        -------
+        BaseSignal
+            With a navigation axis "Phase" and the map's axes as signal axes.
+        """
+        return phases.phase_maps(self._signal, normalize=normalize)
+
+    def report(self) -> str:
+        """Return a methods paragraph with every setting and diagnostic.
+
+        That the model fits is judged anew from the map's counts; see `residuals`.
+        """
+        record = results.require_record(self._signal)
+        loadings, _ = results.read_counts_and_spectra(self._signal)
+        quality = find_fit_quality(self._signal)
+        return describe.report(record, self.names, np.nansum(loadings, axis=0), quality)
+
+    def plot(self):
+        """Plot each phase's map beside its spectrum with labelled X-ray lines.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        numpy.ndarray of matplotlib.axes.Axes, of shape (n_phases, 2)
+        """
+        return plot.plot_phases(self.phase_maps(), self.phase_spectra())

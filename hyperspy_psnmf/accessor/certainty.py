@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The part of ``s.psnmf`` that tells how many phases there are, and how sure all is."""
+
+from hyperspy_psnmf import plot
+from hyperspy_psnmf.eds import ambiguity, residuals, uncertainty
+from hyperspy_psnmf.eds.number_of_components import estimate_number
+
+
+class Certainty:
+    """What the counts can tell, and what not."""
+
+    def estimate_number_of_components(
+        self,
+        max_components: int = 8,
+        *,
+        fixed_spectra=None,
+        energy_range: tuple[float, float] | None = None,
+        navigation_mask=None,
+        signal_mask=None,
+        n_folds: int = 10,
+        show_progressbar: bool | None = None,
+        random_state=0,
+        n_jobs: int | None = None,
+    ):
+        """Return how many phases the counts can tell apart, before any decomposition.
+
+        Every count is put into one of the folds at random, factorisations of coarse bins
+        are fitted to all folds but one, and judged by the deviance of that one. The choice
+        is the smallest number within one standard error of the minimum. It is the
+        number of spectra that it takes to predict the map: a phase too weak to matter
+        is not counted, and one whose spectrum varies may count as two. So may drifts of the
+        energy axis and pile-up.
+
+        Parameters
+        ----------
+        max_components : int
+            Largest number to try. The search ends two beyond the minimum.
+        fixed_spectra, energy_range, navigation_mask, signal_mask
+            As for ``s.decomposition(algorithm="PSNMF")``. Fixed spectra count.
+        n_folds : int
+            Number of folds, at least 2.
+        show_progressbar : bool, optional
+            None is HyperSpy's preference.
+        random_state : int, Generator, RandomState or None
+            Seed of the folds.
+        n_jobs : int or None
+            Threads; None is all cores.
+
+        Returns
+        -------
+        EstimatedNumber
+            With ``best``, ``minimum``, ``table()`` and ``plot()``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming the argument, or if the data are not counts: whole numbers. What was
+            filtered, scaled or background-corrected cannot be split into independent parts.
+        """
+        found = estimate_number(
+            self._signal,
+            max_components=max_components,
+            fixed_spectra=fixed_spectra,
+            energy_range=energy_range,
+            navigation_mask=navigation_mask,
+            signal_mask=signal_mask,
+            n_folds=n_folds,
+            show_progressbar=show_progressbar,
+            random_state=random_state,
+            n_jobs=n_jobs,
+        )
+        return plot.EstimatedNumber(**vars(found))
+
+    def standard_errors(self, of: str = "maps", *, given_spectra: bool = True):
+        """Return 1-sigma errors of the maps, the spectra or the model.
+
+        A loading of zero has no sigma, for it is at the border of what is
+        possible: it is NaN here, and `upper_limits` tells how large it may be.
+
+        Parameters
+        ----------
+        of : {"maps", "spectra", "model"}
+            "maps": of the counts of each phase in each pixel. "spectra": of
+            ``phase_spectra()``, given the maps. "model": of the counts that all
+            phases together predict in each pixel and channel, given the spectra;
+            as large as the data.
+        given_spectra : bool
+            True: as if the spectra were exact, where intervals cover what they
+            promise. But spectra are estimates, and with those the phantoms' true
+            loadings are inside one sigma in 30 to 60 % of the cases. False adds what
+            other spectra that fit as well would change; see `ambiguity`. These
+            errors are common to all pixels and do not average out. Maps only.
+
+        Returns
+        -------
+        BaseSignal
+            For maps: with a navigation axis "Phase" and the map's axes as signal
+            axes, in counts, from the Fisher information of all loadings that are
+            above zero; where PSNMF had a spatial prior, the spread of the posterior.
+            For spectra and the model an EDS signal, likewise in counts. Masked
+            pixels and channels are NaN.
+        """
+        return uncertainty.standard_errors(self._signal, of, given_spectra=given_spectra)
+
+    def upper_limits(self, *, confidence: float = 0.95):
+        """Return one-sided upper limits of the loadings that are at zero.
+
+        Up to there, the likelihood is not lower than by 1.35 nats at 95 %, the
+        other loadings of the pixel following, given the spectra.
+
+        Parameters
+        ----------
+        confidence : float
+            Above 0.5 and below 1.
+
+        Returns
+        -------
+        BaseSignal
+            Like `phase_maps`, in counts; NaN where a loading is above zero: there
+            `standard_errors` holds. NaN too in masked pixels.
+        """
+        return uncertainty.find_upper_limits(self._signal, confidence=confidence)
+
+    def ambiguity(self, *, confidence: float = 0.95, factors: dict[str, float] | None = None):
+        """Return, for each phase, what the data cannot tell apart.
+
+        Several factorisations can fit the counts equally well. This looks for as
+        many of them as possible, on the binned map, with all loadings and spectra
+        free, and returns the bands that hold them all, sampling noise included.
+        Errors of the model are not: a wrong number of phases, for one.
+
+        Parameters
+        ----------
+        confidence : float
+            Between 0 and 1.
+        factors : dict, optional
+            One Cliff-Lorimer factor per X-ray line, as ``{"Fe_Ka": 1.45, ...}``.
+            With them there are bands of compositions too.
+
+        Returns
+        -------
+        Ambiguity
+            With ``spectra_low``, ``spectra_high``, ``counts_band``,
+            ``compositions_band`` and ``table()``. See `plot_ambiguity` for a figure.
+        """
+        return ambiguity.find_ambiguity(self._signal, confidence=confidence, factors=factors)
+
+    def residuals(self):
+        """Return how well the model fits each pixel and each channel.
+
+        The deviance of the counts from the model over what Poisson counts would
+        have, so that a good fit reads about 1 everywhere, at few counts too.
+
+        Returns
+        -------
+        Residuals
+            With ``map``, ``spectrum`` and ``total``. See `plot_residuals`.
+        """
+        return residuals.find_residuals(self._signal)
+
+    def plot_ambiguity(
+        self, *, confidence: float = 0.95, factors: dict[str, float] | None = None, result=None
+    ):
+        """Plot the bands of spectra, counts and, with factors, compositions.
+
+        Parameters
+        ----------
+        confidence, factors
+            See `ambiguity`.
+        result : Ambiguity, optional
+            What `ambiguity` returned, not to compute it again.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        numpy.ndarray of matplotlib.axes.Axes, of shape (n_phases, 2)
+        """
+        return plot.plot_ambiguity(result or self.ambiguity(confidence=confidence, factors=factors))
+
+    def plot_residuals(self, *, result=None):
+        """Plot the deviance per degree of freedom as a map and as a spectrum.
+
+        X-ray lines near which the spectrum stands out are labelled.
+
+        Parameters
+        ----------
+        result : Residuals, optional
+            What `residuals` returned, not to compute it again.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        numpy.ndarray of matplotlib.axes.Axes, of shape (2,)
+        """
+        return plot.plot_residuals(result or self.residuals())

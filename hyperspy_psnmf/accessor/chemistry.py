@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The part of ``s.psnmf`` that turns phases into elements."""
+
+from hyperspy_psnmf import plot
+from hyperspy_psnmf.eds.element_maps import element_maps
+from hyperspy_psnmf.eds.quantify import quantify
+
+
+class Chemistry:
+    """Element maps and compositions."""
+
+    def element_maps(
+        self, xray_lines=None, method: str = "model", *, standard_errors: bool = False
+    ):
+        """Return net maps of X-ray lines, from loadings times intensities of phases.
+
+        So lines that overlap are told apart by the phases they come from. Noise may
+        take a map of an absent line a little below zero; sums stay right that way.
+
+        Parameters
+        ----------
+        xray_lines : list of str, optional
+            Such as ``["Fe_Ka", "Pt_La"]``; those of the metadata by default.
+        method : {"model", "windows"}
+            "model": the phases' spectra are fitted with the lines of all elements in
+            the metadata, in eXSpy's families, and a smooth background. Lines that
+            overlap are told apart; a warning names peaks that no element explains.
+            "windows": eXSpy's integration windows less the background beside them.
+        standard_errors : bool
+            True: return standard errors too.
+
+        Returns
+        -------
+        list of BaseSignal
+            One map of counts per line, in the order asked for, like those of eXSpy's
+            ``get_lines_intensity``. Masked pixels are NaN.
+        list of BaseSignal
+            With `standard_errors`: 1 sigma in counts, of the loadings and of the
+            phases' net intensities. The latter are common to all pixels.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming the argument, such as a line outside the energy axis, or what the
+            metadata lack.
+        """
+        return element_maps(
+            self._signal, xray_lines, method=method, standard_errors=standard_errors
+        )
+
+    def quantify(self, method: str | None = None, factors: dict | None = None, **kwargs):
+        """Return the composition of each phase, with standard errors.
+
+        Net intensities of lines go through eXSpy's ``quantification``. Standard errors
+        hold the Poisson noise of the spectra, what unmixing adds to it, and the
+        factors' errors. They do not hold the ambiguity of the factorisation, which is
+        a band of its own, nor a wrong number of phases.
+
+        Parameters
+        ----------
+        method : {"CL", "zeta", "cross_section", "k_ratios"}, optional
+            Cliff-Lorimer, zeta factors or cross sections for thin specimens (EDS_TEM,
+            "CL" by default). For EDS_SEM, "k_ratios": intensities over those of pure
+            standards, normalised to 100 %. No ZAF correction is applied.
+        factors : dict
+            One factor per X-ray line in any order, ``{"Fe_Ka": 1.45, ...}``, with its
+            standard error if known: ``{"Fe_Ka": (1.45, 0.05), ...}``. Weight-fraction
+            k-factors, zeta factors in kg/m², cross sections in barns, or intensities of
+            pure standards. Each element of the sample needs one, unless excluded.
+        composition_units : {"atomic", "weight"}
+            Of tables and maps.
+        xray_lines : list of str, optional
+            Lines to quantify; those of `factors` by default.
+        exclude : str or list of str
+            Elements that are in the spectra, but not of the specimen, as
+            ``("Cu", "C")``. Their lines are fitted and left out of the composition.
+        intensities : {"model", "windows"}
+            How net intensities are measured; see `element_maps`.
+        absorption_correction : bool
+            By eXSpy. "CL" needs the thickness.
+        thickness, density : float, list or dict, optional
+            Thickness in nm and density in g/cm³, of all phases or of each. Without a
+            density eXSpy takes the mean of the elements' own, and that of gases is
+            far too low.
+        take_off_angle : "auto" or float
+            In degrees.
+        probe_area : "auto" or float
+            Of one pixel, in nm², for cross sections.
+        ambiguity : bool
+            Give the band of compositions that other factorisations of equal
+            likelihood have. Takes as long as `ambiguity`.
+        confidence : float
+            Of these bands.
+
+        Returns
+        -------
+        Quantification
+            With ``table()``, ``budget()``, ``rows()``, ``to_dataframe()``, ``maps()``,
+            ``atomic`` and ``weight``. Below three standard deviations of a blank a
+            table shows the detection limit. Phases with too few counts are NaN.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming the argument, or what the metadata lack and the call that sets it.
+        """
+        return quantify(self._signal, method, factors, **kwargs)
+
+    def plot_composition(self, result):
+        """Plot the composition of each phase as bars with 1-sigma errors.
+
+        Parameters
+        ----------
+        result : Quantification
+            What `quantify` returned.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        matplotlib.axes.Axes
+        """
+        return plot.plot_composition(result)
+
+    def plot_element_maps(self, xray_lines=None, method: str = "model"):
+        """Plot net maps of X-ray lines side by side.
+
+        Parameters
+        ----------
+        xray_lines, method
+            See `element_maps`.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        numpy.ndarray of matplotlib.axes.Axes, of shape (n_lines,)
+        """
+        return plot.plot_element_maps(self.element_maps(xray_lines, method))
