@@ -101,3 +101,18 @@ def inclusions(seed=0):
         np.arange(N_ROWS) < 90, 0.0, np.random.default_rng(seed).uniform(0.1, 0.4, N_ROWS)
     )
     return np.stack([1 - some, some], axis=1)
+
+
+# Small maps for estimators.
+
+MAP_SHAPE = (8, 9)
+
+
+def make_cube(seed=0, counts=80.0):
+    """Return counts (8, 9, 31) and the true spectra (3, 31)."""
+    cube, _, H = planted(MAP_SHAPE, n_channels=31, counts=counts, seed=seed)
+    return cube, H
+
+
+def make_matrix(seed=0):
+    return make_cube(seed)[0].reshape(72, 31)

@@ -3,7 +3,6 @@
 
 import inspect
 import warnings
-from contextlib import contextmanager
 
 from hyperspy_psnmf.eds.absent import absent_channels
 from hyperspy_psnmf.eds.arguments import bind_arguments
@@ -13,20 +12,23 @@ from hyperspy_psnmf.eds.axes import (
     map_shape,
     resolve_energy_binning,
 )
-from hyperspy_psnmf.eds.counts import NAME, check_data, read_counts
+from hyperspy_psnmf.eds.counts import NAME, check_data
 from hyperspy_psnmf.eds.describe import summary
 from hyperspy_psnmf.eds.known_spectra import spectra_on_map
+from hyperspy_psnmf.eds.lazy import open_counts
 from hyperspy_psnmf.eds.masks import channels_in_use, pixels_in_use
+from hyperspy_psnmf.eds.memory import resolve_max_memory
 from hyperspy_psnmf.eds.number_of_components import (
     MAX_COMPONENTS,
     channels_per_line,
     choose_number,
 )
-from hyperspy_psnmf.eds.progress import progress_bar
+from hyperspy_psnmf.eds.progress import has_listener, progress_of_decomposition
 from hyperspy_psnmf.eds.record import make_record
 from hyperspy_psnmf.eds.results import write_results
 from hyperspy_psnmf.estimators import PSNMF
 from hyperspy_psnmf.kernels.threads import resolve_n_jobs
+from hyperspy_psnmf.nmf.counts import check_range
 from hyperspy_psnmf.nmf.validate import check_int, random_generator
 
 MODEL_PARAMETERS = frozenset(inspect.signature(PSNMF).parameters) - {"n_components"}
@@ -77,6 +79,7 @@ def decompose(
     tol=1e-5,
     random_state=0,
     n_jobs=None,
+    max_memory="auto",
 ):
     """Unmix an EDS map into phases and store the learning results.
 
@@ -141,6 +144,13 @@ def decompose(
         Seed of the start.
     n_jobs : int or None
         Threads; None is all cores.
+    max_memory : "auto", int or str
+        Bytes, or as in "2 GB", that the counts of a lazy signal and copies of them may
+        take. Beyond that, they are kept in temporary files, in the folder of
+        ``dask.config.get("temporary-directory")`` or the system's, and on a cluster always
+        on its workers. What is at work at a time, chunks and some blocks, the binned map and
+        the loadings come on top. "auto" is a quarter of the available memory, and 1.5 GB at
+        most.
 
     Returns
     -------
@@ -151,8 +161,11 @@ def decompose(
     ------
     TypeError, ValueError
         Naming the argument, before any work; the signal is left as it was.
+    OSError
+        If there is no room for temporary files; none is left, nor is the signal changed.
     """
     check_data(signal)
+    max_memory = resolve_max_memory(max_memory)
     keep_pixels = pixels_in_use(signal, navigation_mask)
     keep_channels = channels_in_use(signal, signal_mask, energy_range)
     k = _check_output_dimension(signal, algorithm, output_dimension, keep_pixels, keep_channels)
@@ -185,24 +198,28 @@ def decompose(
         fit_params["navigation_shape"] = map_shape(signal)
         estimator.check_parameters(map_shape(signal), _n_channels(signal, keep_channels))
 
-    X = read_counts(
+    with open_counts(
         signal,
         keep_pixels=keep_pixels,
         keep_channels=keep_channels,
+        max_memory=max_memory,
+        by_pixel=isinstance(estimator, PSNMF) and estimator.refinement == "fixed",
+        show_progressbar=show_progressbar,
         n_jobs=resolve_n_jobs(estimator.n_jobs),
-    )
-    if not X.nnz:
-        raise ValueError(f"{NAME} are zero everywhere in the pixels and channels in use")
-    chosen = None
-    if k is None:
-        chosen = _choose_number(signal, estimator, X, keep_channels, show_progressbar)
-        estimator.set_params(n_components=chosen.best)
-        estimator.check_parameters(map_shape(signal), X.shape[1])
-    with _progress(show_progressbar) as callback:
-        loadings = estimator.fit_transform(X, callback=callback, **fit_params)
-    record = make_record(signal, estimator, X, loadings, keep_channels, chosen)
+    ) as X:
+        if not X.nnz:
+            raise ValueError(f"{NAME} are zero everywhere in the pixels and channels in use")
+        check_range(X, NAME)
+        chosen = None
+        if k is None:
+            chosen = _choose_number(signal, estimator, X, keep_channels, show_progressbar)
+            estimator.set_params(n_components=chosen.best)
+            estimator.check_parameters(map_shape(signal), X.shape[1])
+        with progress_of_decomposition(show_progressbar, X) as callback:
+            loadings = estimator.fit_transform(X, callback=callback, **fit_params)
+        record = make_record(signal, estimator, X, loadings, keep_channels, chosen)
     # Before anything is stored, for a warning may have been made an error.
-    for weakness in record["weaknesses"]:
+    for weakness in () if has_listener() else record["weaknesses"]:
         warnings.warn(weakness, UserWarning, stacklevel=4)
     write_results(signal, loadings, estimator.components_.T, keep_pixels, keep_channels, record)
     if print_info:
@@ -269,17 +286,3 @@ def _check_output_dimension(signal, algorithm, output_dimension, keep_pixels, ke
             f"{n_channels} channels in use"
         )
     return k
-
-
-@contextmanager
-def _progress(show):
-    """Yield a callback that drives HyperSpy's progress bar, or None."""
-    with progress_bar(show, desc="PSNMF", unit=" iterations") as bar:
-
-        def callback(step, iteration, residual):
-            bar.set_description_str(f"PSNMF, {step}", refresh=not iteration)
-            if iteration:
-                bar.set_postfix_str(f"KKT residual {residual:.1e}", refresh=False)
-                bar.update()
-
-        yield None if bar is None else callback

@@ -10,17 +10,21 @@ import numpy as np
 from prettytable import PrettyTable
 
 from hyperspy_psnmf.eds.axes import MIN_COARSE_CHANNELS, energies, map_shape
-from hyperspy_psnmf.eds.counts import NAME, check_data, read_counts
+from hyperspy_psnmf.eds.counts import NAME, check_data
 from hyperspy_psnmf.eds.known_spectra import spectra_on_map
+from hyperspy_psnmf.eds.lazy import open_counts
 from hyperspy_psnmf.eds.masks import channels_in_use, pixels_in_use
-from hyperspy_psnmf.eds.progress import progress_bar
+from hyperspy_psnmf.eds.memory import resolve_max_memory
+from hyperspy_psnmf.eds.progress import progress_bar, with_listener
 from hyperspy_psnmf.kernels.threads import resolve_n_jobs
 from hyperspy_psnmf.nmf.bins import bin_spectra, spatial_axes
+from hyperspy_psnmf.nmf.counts import total_counts
 from hyperspy_psnmf.nmf.rank import choose_n_components, coarse_counts
-from hyperspy_psnmf.nmf.splitting import Comparison, whole_counts
+from hyperspy_psnmf.nmf.splitting import Comparison, check_whole
 from hyperspy_psnmf.nmf.validate import check_int, random_generator
 
 MAX_COMPONENTS = 8
+STEP = "number of phases"  # for listeners
 COARSE_CHANNEL = 0.16  # keV, a little more than the width of a line
 COARSE_CHANNELS = 16  # per bin, where the energy axis has no unit
 
@@ -112,18 +116,19 @@ def estimate_number(
         check_int("max_components", max_components, minimum=len(fixed_spectra))
     rng, n_jobs = random_generator(random_state), resolve_n_jobs(n_jobs)
     masks = {"keep_pixels": keep_pixels, "keep_channels": keep_channels}
-    X = read_counts(signal, **masks, n_jobs=n_jobs)
-    return choose_number(
-        X,
-        map_shape(signal),
-        channels_per_line(signal, keep_channels),
-        max_components=max_components,
-        fixed_spectra=fixed_spectra,
-        n_folds=n_folds,
-        show_progressbar=show_progressbar,
-        rng=rng,
-        n_jobs=n_jobs,
-    )
+    memory = {"max_memory": resolve_max_memory("auto"), "show_progressbar": show_progressbar}
+    with open_counts(signal, **masks, **memory, n_jobs=n_jobs) as X:
+        return choose_number(
+            X,
+            map_shape(signal),
+            channels_per_line(signal, keep_channels),
+            max_components=max_components,
+            fixed_spectra=fixed_spectra,
+            n_folds=n_folds,
+            show_progressbar=show_progressbar,
+            rng=rng,
+            n_jobs=n_jobs,
+        )
 
 
 def choose_number(
@@ -142,7 +147,7 @@ def choose_number(
 
     Parameters
     ----------
-    X : csr_array of shape (n_pixels, n_channels)
+    X : csr_array or CountBlocks of shape (n_pixels, n_channels)
         Counts, one row per pixel in C order of the map.
     shape : tuple of int
         Shape of the map, in array order.
@@ -158,8 +163,8 @@ def choose_number(
     ValueError
         If X does not hold whole numbers, or nothing but zeros.
     """
-    whole_counts(X.data, NAME)
-    if not X.data.any():
+    check_whole(X, NAME)
+    if not total_counts(X):
         raise ValueError(f"{NAME} are zero everywhere in the pixels and channels in use")
     options = {"energy_binning": energy_binning, "n_jobs": n_jobs}
     coarse = coarse_counts(X, shape, spatial_axes(len(shape)), **options)
@@ -174,7 +179,7 @@ def choose_number(
             n_folds=n_folds,
             rng=rng,
             n_jobs=n_jobs,
-            callback=None if bar is None else lambda k, fold, deviance: _show(bar, k),
+            callback=_callback(bar, n_folds),
         )
     return _result(found, max_components)
 
@@ -189,9 +194,17 @@ def channels_per_line(signal, keep_channels) -> int:
     return max(1, min(wanted, int(n_channels) // MIN_COARSE_CHANNELS))
 
 
-def _show(bar, k):
-    bar.set_postfix_str(f"{k} phases", refresh=False)
-    bar.update()
+def _callback(bar, n_folds):
+    """Return a callback that drives the progress bar and tells a listener, or None."""
+
+    def show(step, fit, residual):
+        bar.set_postfix_str(f"{1 + (fit - 1) // n_folds} phases", refresh=False)
+        bar.update()
+
+    tell = with_listener(None if bar is None else show)
+    if tell is None:
+        return None
+    return lambda k, fold, deviance: tell(STEP, (k - 1) * n_folds + fold + 1, np.inf)
 
 
 def _result(found: Comparison, max_components) -> NumberOfComponents:

@@ -1,10 +1,62 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""HyperSpy's progress bar, where the user wants one."""
+"""HyperSpy's progress bar, where the user wants one, and listeners, which can end a run.
 
+What runs in a background thread is followed, and cancelled, by a listener::
+
+    with listening(callback):
+        decompose(signal, ...)
+
+The callback gets the name of the step, the iteration and its KKT residual. What it raises
+ends the run, and the signal stays as it was.
+"""
+
+import math
+import threading
+from collections.abc import Callable
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from hyperspy.defaults_parser import preferences
 from hyperspy.external.progressbar import progressbar
+
+from hyperspy_psnmf.nmf.blocks import CountBlocks
+
+Callback = Callable[[str, int, float], None]
+
+# Of a context, so that a run in one thread never reports to the listener of another.
+_listener: ContextVar[Callback | None] = ContextVar("psnmf_listener", default=None)
+
+
+@contextmanager
+def listening(callback: Callback):
+    """Tell `callback` of every step and iteration of what runs in this thread meanwhile.
+
+    What is weak about a result is then in its record only: warnings belong to a whole
+    process, so in a background thread they would turn up in what others are doing.
+    """
+    token = _listener.set(callback)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+def has_listener() -> bool:
+    """Tell whether somebody listens to this thread."""
+    return _listener.get() is not None
+
+
+def with_listener(callback: Callback | None) -> Callback | None:
+    """Return a callback that tells the listener, if there is one, before `callback`."""
+    listener = _listener.get()
+    if listener is None or callback is None:
+        return listener or callback
+
+    def tell_both(step, iteration, residual):
+        listener(step, iteration, residual)
+        callback(step, iteration, residual)
+
+    return tell_both
 
 
 @contextmanager
@@ -27,11 +79,55 @@ def progress_bar(show, **options):
 
 
 @contextmanager
+def progress_of_decomposition(show, X):
+    """Yield a callback that drives the bar of a decomposition and tells a listener, or None.
+
+    Parameters
+    ----------
+    show : bool or None
+        None is HyperSpy's preference.
+    X : csr_array or CountBlocks
+        Counts, whose blocks are followed one by one.
+    """
+    with progress_bar(show, desc="PSNMF", unit=" iterations") as bar:
+
+        def callback(step, iteration, residual):
+            bar.set_description_str(f"PSNMF, {step}", refresh=not iteration)
+            if iteration:
+                bar.set_postfix_str(f"KKT residual {residual:.1e}", refresh=False)
+                bar.update()
+
+        tell = with_listener(None if bar is None else callback)
+        if tell is not None and isinstance(X, CountBlocks):
+            X.notify = lambda n, n_blocks: tell(f"block {n} of {n_blocks}", 0, math.inf)
+        yield tell
+
+
+class _Hiding:
+    """Who keeps progress bars off the screen."""
+
+    def __init__(self):
+        self.lock, self.threads, self.shown = threading.Lock(), 0, True
+
+
+_hiding = _Hiding()
+
+
+@contextmanager
 def no_progress_bars():
-    """Keep bars of HyperSpy and eXSpy, that no user asked for, off the screen."""
-    shown = preferences.General.show_progressbar
-    preferences.General.show_progressbar = False
+    """Keep bars of HyperSpy and eXSpy, that no user asked for, off the screen.
+
+    The preference is everybody's: of several threads the last gives it back as the first found it.
+    """
+    with _hiding.lock:
+        if not _hiding.threads:
+            _hiding.shown = preferences.General.show_progressbar
+        _hiding.threads += 1
+        preferences.General.show_progressbar = False
     try:
         yield
     finally:
-        preferences.General.show_progressbar = shown
+        with _hiding.lock:
+            _hiding.threads -= 1
+            if not _hiding.threads:
+                preferences.General.show_progressbar = _hiding.shown

@@ -107,14 +107,17 @@ def _reason(estimator):
     if not isinstance(estimator.binning, str):
         return "as given"
     choice = estimator.binning_choice_
+    where = f", judged on {choice.n_pixels} pixels of the map" if choice.n_pixels else ""
+    if choice.n_doubled:
+        where += f", and doubled {choice.n_doubled} times for the binned map to fit into memory"
     if choice.not_tried:
-        return f"the rule of thumb; {choice.not_tried}"
+        return f"the rule of thumb; {choice.not_tried}{where}"
     steps = [
         f"{times(binning[::-1])} has a held-out deviance {'lower' if gain > 0 else 'higher'} by "
         f"{abs(gain):.0f} +- {error:.0f}{', too little to count' * (0 < gain <= CLEARLY * error)}"
         for binning, (gain, error) in zip(choice.tried[1:], choice.gains, strict=True)
     ]
-    return f"the rule of thumb is {times(choice.tried[0][::-1])}; {', '.join(steps)}"
+    return f"the rule of thumb is {times(choice.tried[0][::-1])}; {', '.join(steps)}{where}"
 
 
 def _record_of_choice(chosen):

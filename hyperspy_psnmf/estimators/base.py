@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What both estimators share."""
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Callable
 from numbers import Real
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,9 +15,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
 from hyperspy_psnmf.kernels.threads import resolve_n_jobs
+from hyperspy_psnmf.nmf.blocks import CountBlocks
 from hyperspy_psnmf.nmf.convex import solve_loadings
-from hyperspy_psnmf.nmf.counts import count_matrix
+from hyperspy_psnmf.nmf.counts import check_count_dtype, check_no_mask, count_matrix
 from hyperspy_psnmf.nmf.validate import (
+    as_floats,
     check_choice,
     check_int,
     check_spectra,
@@ -21,14 +27,19 @@ from hyperspy_psnmf.nmf.validate import (
     random_generator,
 )
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 DENSE_DENSITY = 0.25  # above it, a dense array is faster than CSR
+Model = TypeVar("Model", bound="PoissonModel")
+Callback = Callable[[str, int, float], None] | None
 INITS = ("nndsvdar", "vertex", "random")
 
 
 class PoissonModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """What both estimators share: non-negative components and a Poisson likelihood."""
 
-    _inits = INITS
+    _inits: tuple[str, ...] = INITS
     _volumes: tuple[str, ...] = ()
 
     def __sklearn_tags__(self):
@@ -37,8 +48,16 @@ class PoissonModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         tags.input_tags.positive_only = True
         return tags
 
-    def fit(self, X, y=None, **fit_params):
+    def fit(self: Model, X: Any, y: Any = None, **fit_params: Any) -> Model:
         """Fit the model to counts; see `fit_transform`.
+
+        Parameters
+        ----------
+        X : ndarray or sparse matrix of shape (n_samples, n_features)
+            Counts.
+        y : ignored
+        **fit_params
+            Of `fit_transform`.
 
         Returns
         -------
@@ -47,7 +66,7 @@ class PoissonModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self.fit_transform(X, **fit_params)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray:
         """Return the most likely loadings of counts, with the components held.
 
         Parameters
@@ -64,7 +83,7 @@ class PoissonModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         X = self._count(self._validate(X, reset=False))
         return solve_loadings(X, self.components_, n_jobs=resolve_n_jobs(self.n_jobs))
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Return the expected counts for loadings.
 
         Parameters
@@ -77,7 +96,10 @@ class PoissonModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         ndarray of shape (n_samples, n_features)
         """
         check_is_fitted(self)
-        return np.asarray(X) @ self.components_
+        X = as_floats("X", X)
+        if X.ndim != 2 or X.shape[1] != self._n_features_out:
+            raise ValueError(f"X must have shape (n, {self._n_features_out}), not {X.shape}")
+        return X @ self.components_
 
     @property
     def _n_features_out(self):
@@ -85,6 +107,13 @@ class PoissonModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _validate(self, X, *, reset):
         """Return an array or a sparse matrix that may hold counts."""
+        if isinstance(X, CountBlocks):  # checked when they were made
+            self.n_features_in_ = X.shape[1]
+            return X
+        check_no_mask(X)
+        # scikit-learn looks into numbers and objects; dates and records are neither.
+        if getattr(getattr(X, "dtype", None), "kind", "") in ("m", "M", "V"):
+            check_count_dtype(X.dtype)
         X = validate_data(
             self, X, reset=reset, accept_sparse=("csr", "csc"), dtype="numeric", order=None
         )
@@ -93,6 +122,8 @@ class PoissonModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _count(self, X):
         """Return counts as CSR, or as a float array where that is faster."""
+        if isinstance(X, CountBlocks):
+            return X
         counts = count_matrix(X, n_jobs=resolve_n_jobs(self.n_jobs))
         if not sp.issparse(X) and counts.nnz > DENSE_DENSITY * X.size:
             return np.ascontiguousarray(X, dtype=float)

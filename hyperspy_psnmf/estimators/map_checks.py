@@ -4,7 +4,7 @@
 import numpy as np
 
 from hyperspy_psnmf.nmf.bins import PixelBins, spatial_axes
-from hyperspy_psnmf.nmf.validate import check_choice, check_int, check_spectra
+from hyperspy_psnmf.nmf.validate import as_array, check_choice, check_int, check_spectra
 
 
 def check_fixed(spectra, n_components: int, n_channels: int) -> np.ndarray | None:
@@ -23,7 +23,7 @@ def check_absent(absent, n_fixed: int, n_components: int, n_channels: int) -> np
     """Return where components are absent, of bool, of shape (n_components, n_channels)."""
     if absent is None:
         return None
-    absent, shape = np.asarray(absent), (n_components, n_channels)
+    absent, shape = as_array("absent", absent), (n_components, n_channels)
     if absent.dtype != bool or absent.shape != shape:
         raise ValueError(f"absent must be of bool and of shape {shape}, not {absent.shape}")
     if absent[:n_fixed].any():
@@ -36,7 +36,8 @@ def check_absent(absent, n_fixed: int, n_components: int, n_channels: int) -> np
 def check_binning(binning, shape: tuple[int, ...], n_components: int) -> tuple[int, ...] | None:
     """Return the binning in array order, or None for "auto"."""
     if isinstance(binning, str):
-        return check_choice("binning", binning, ("auto",))
+        check_choice("binning", binning, ("auto",))
+        return None
     if np.ndim(binning) == 0:
         b = check_int("binning", binning)
         binning = tuple(b if spatial else 1 for spatial in spatial_axes(len(shape)))

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Poisson NMF of a matrix as an estimator."""
 
+from typing import Any
+
 import numpy as np
 
-from hyperspy_psnmf.estimators.base import PoissonModel
-from hyperspy_psnmf.kernels.score import divergence
+from hyperspy_psnmf.estimators.base import Callback, PoissonModel
 from hyperspy_psnmf.kernels.threads import resolve_n_jobs
+from hyperspy_psnmf.nmf.blocks import divergence
 from hyperspy_psnmf.nmf.convex import solve_loadings
-from hyperspy_psnmf.nmf.counts import total_counts
+from hyperspy_psnmf.nmf.counts import check_range
 from hyperspy_psnmf.nmf.initialise import initial_spectra
 from hyperspy_psnmf.nmf.solve import poisson_nmf
-from hyperspy_psnmf.nmf.validate import random_generator
+from hyperspy_psnmf.nmf.validate import check_callback, random_generator
 
 
 class PoissonNMF(PoissonModel):
@@ -75,15 +77,15 @@ class PoissonNMF(PoissonModel):
 
     def __init__(
         self,
-        n_components,
+        n_components: int,
         *,
-        init="nndsvdar",
-        volume=0,
-        max_iter=500,
-        tol=1e-5,
-        random_state=0,
-        n_jobs=None,
-    ):
+        init: str | np.ndarray = "nndsvdar",
+        volume: float = 0,
+        max_iter: int = 500,
+        tol: float = 1e-5,
+        random_state: Any = 0,
+        n_jobs: int | None = None,
+    ) -> None:
         self.n_components = n_components
         self.init = init
         self.volume = volume
@@ -92,7 +94,7 @@ class PoissonNMF(PoissonModel):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def fit_transform(self, X, y=None, *, callback=None):
+    def fit_transform(self, X: Any, y: Any = None, *, callback: Callback = None) -> np.ndarray:
         """Fit the model and return the loadings.
 
         Parameters
@@ -108,20 +110,27 @@ class PoissonNMF(PoissonModel):
         ndarray of shape (n_samples, n_components)
             Loadings, in counts.
         """
+        check_callback(callback)
         X = self._validate(X, reset=True)
         self._check_common()
         k = self._check_n_components(*X.shape)
         X = self._count(X)
-        if not total_counts(X) > 0:
-            raise ValueError("X must have counts: it is zero everywhere")
+        check_range(X)
         init, n_jobs = self._check_init(k, X.shape[1]), resolve_n_jobs(self.n_jobs)
         H = initial_spectra(X, k, init, random_generator(self.random_state))
-        notify = callback and (lambda n, _, residual: callback("factorise", n, residual))
-        options = {"volume": self.volume, "max_iter": self.max_iter, "tol": self.tol}
+        tell: Any = callback
+        notify = tell and (lambda n, _, residual: tell("factorise", n, residual))
+        options: dict[str, Any] = {
+            "volume": self.volume,
+            "max_iter": self.max_iter,
+            "tol": self.tol,
+        }
         fit = poisson_nmf(X, H, n_jobs=n_jobs, callback=notify, **options)
         W = solve_loadings(X, fit.H, fit.W, n_jobs=n_jobs)
         order = np.argsort(-W.sum(axis=0), kind="stable")
-        W, self.components_ = W[:, order], np.ascontiguousarray(fit.H[order])
-        self.reconstruction_err_ = divergence(X, W, self.components_.T, n_jobs=n_jobs)
+        W, H = W[:, order], np.ascontiguousarray(fit.H[order])
+        # Nothing that can fail comes after the first attribute.
+        self.reconstruction_err_ = divergence(X, W, H.T, n_jobs=n_jobs)
+        self.components_ = H
         self._store_convergence(fit)
         return W

@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PSNMF of a map as an estimator."""
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
 
-from hyperspy_psnmf.estimators.base import INITS, PoissonModel
+from hyperspy_psnmf.estimators.base import INITS, Callback, PoissonModel
 from hyperspy_psnmf.estimators.map_checks import check_absent, check_binning, check_fixed
 from hyperspy_psnmf.kernels.threads import resolve_n_jobs
 from hyperspy_psnmf.nmf.bins import PixelBins
-from hyperspy_psnmf.nmf.counts import count_matrix
+from hyperspy_psnmf.nmf.blocks import CountBlocks
+from hyperspy_psnmf.nmf.counts import check_no_mask, check_range, count_matrix
 from hyperspy_psnmf.nmf.finer_bins import BinningChoice, choose_finer_binning
 from hyperspy_psnmf.nmf.psnmf import psnmf
+from hyperspy_psnmf.nmf.sample import sample_map
 from hyperspy_psnmf.nmf.validate import (
+    as_array,
+    check_callback,
     check_choice,
     check_int,
     check_weight,
@@ -119,23 +125,23 @@ class PSNMF(PoissonModel):
 
     def __init__(
         self,
-        n_components,
+        n_components: int,
         *,
-        navigation_shape=None,
-        binning="auto",
-        energy_binning=1,
-        init="auto",
-        fixed_spectra=None,
-        volume="auto",
-        line_width=1,
-        absent=None,
-        refinement="fixed",
-        spatial_prior="auto",
-        max_iter=500,
-        tol=1e-5,
-        random_state=0,
-        n_jobs=None,
-    ):
+        navigation_shape: tuple[int, ...] | None = None,
+        binning: str | int | tuple[int, ...] = "auto",
+        energy_binning: int = 1,
+        init: str | np.ndarray = "auto",
+        fixed_spectra: np.ndarray | None = None,
+        volume: str | float = "auto",
+        line_width: int = 1,
+        absent: np.ndarray | None = None,
+        refinement: str = "fixed",
+        spatial_prior: str | float = "auto",
+        max_iter: int = 500,
+        tol: float = 1e-5,
+        random_state: Any = 0,
+        n_jobs: int | None = None,
+    ) -> None:
         self.n_components = n_components
         self.navigation_shape = navigation_shape
         self.binning = binning
@@ -152,12 +158,14 @@ class PSNMF(PoissonModel):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def fit_transform(self, X, y=None, *, navigation_shape=None, callback=None):
+    def fit_transform(
+        self, X: Any, y: Any = None, *, navigation_shape: Any = None, callback: Callback = None
+    ) -> np.ndarray:
         """Fit the model and return the loadings.
 
         Parameters
         ----------
-        X : ndarray of shape (..., n_channels), or sparse matrix
+        X : ndarray of shape (..., n_channels), sparse matrix or CountBlocks
             Counts: non-negative integers or floats. A pixel without counts is
             as good as left out.
         y : ignored
@@ -171,17 +179,17 @@ class PSNMF(PoissonModel):
         ndarray of shape (n_pixels, n_components)
             Loadings in counts, pixels in C order.
         """
+        check_callback(callback)
         X = self._validate(X, reset=True)
         shape = self._map_shape(X, navigation_shape)
         self.check_parameters(shape, X.shape[-1])
         X = self._count(X)
-        if not X.data.any():
-            raise ValueError("X must have counts: it is zero everywhere")
+        check_range(X)
         k, n_channels = self.n_components, X.shape[1]
         n_jobs = resolve_n_jobs(self.n_jobs)
-        fixed = self._check_fixed(k, n_channels)
-        self.binning_choice_ = self._choose_binning(X, shape, fixed, callback)
-        bins = PixelBins(shape, self.binning_choice_.binning)
+        fixed = check_fixed(self.fixed_spectra, k, n_channels)
+        choice = self._choose_binning(X, shape, fixed, callback)
+        bins = PixelBins(shape, choice.binning)
         found = psnmf(
             X,
             k,
@@ -201,11 +209,11 @@ class PSNMF(PoissonModel):
             callback=callback,
         )
         self.components_ = np.ascontiguousarray(found.H)
-        self.binning_ = bins.binning
+        self.binning_choice_, self.binning_ = choice, bins.binning
         self.binned_loadings_ = found.binned_W.reshape(*found.binned_shape, k)
-        none = np.zeros((k, k))
-        simpler = found.simplification
-        self.added_, self.removed_ = (simpler.added, simpler.removed) if simpler else (none, none)
+        simpler, none = found.simplification, np.zeros((k, k))
+        self.added_: np.ndarray = simpler.added if simpler else none
+        self.removed_: np.ndarray = simpler.removed if simpler else none
         self.support_ = found.support
         self.reconstruction_err_ = found.divergence
         self._store_convergence(found.binned_fit, found.joint_fit)
@@ -227,9 +235,9 @@ class PSNMF(PoissonModel):
         check_weight("spatial_prior", self.spatial_prior, ("auto",))
         k = self._check_n_components(int(np.prod(navigation_shape)), n_channels)
         self._check_init(k, n_channels)
-        self._check_fixed(k, n_channels)
+        check_fixed(self.fixed_spectra, k, n_channels)
         self._check_absent(k, n_channels)
-        self._check_binning(navigation_shape)
+        check_binning(self.binning, navigation_shape, k)
         e = check_int("energy_binning", self.energy_binning)
         if -(-n_channels // e) < k:
             raise ValueError(f"energy_binning={e} leaves fewer channels than n_components={k}")
@@ -247,7 +255,8 @@ class PSNMF(PoissonModel):
         return shape
 
     def _validate(self, X, *, reset):
-        X = np.asarray(X) if isinstance(X, list | tuple) else X
+        check_no_mask(X)
+        X = as_array("X", X) if isinstance(X, list | tuple) else X
         if sp.issparse(X) or getattr(X, "ndim", 2) <= 2:
             return super()._validate(X, reset=reset)
         X = np.asarray(X)
@@ -259,22 +268,24 @@ class PSNMF(PoissonModel):
         return X
 
     def _count(self, X):
+        if isinstance(X, CountBlocks):
+            return X
         return count_matrix(X, n_jobs=resolve_n_jobs(self.n_jobs))
-
-    def _check_fixed(self, n_components, n_channels):
-        return check_fixed(self.fixed_spectra, n_components, n_channels)
 
     def _check_absent(self, n_components, n_channels):
         known = 0 if self.fixed_spectra is None else len(np.atleast_2d(self.fixed_spectra))
         return check_absent(self.absent, known, n_components, n_channels)
 
-    def _check_binning(self, shape):
-        return check_binning(self.binning, shape, self.n_components)
-
     def _choose_binning(self, X, shape, fixed, callback):
-        given = self._check_binning(shape)
+        given = check_binning(self.binning, shape, self.n_components)
         if given is not None:
             return BinningChoice(given)
+        if isinstance(X, CountBlocks):
+            sample = sample_map(X, shape, self.n_components)
+            choice = self._choose_binning(*sample, fixed, callback)
+            if sample.shape != shape:
+                choice = choice.on_map(len(shape), sample.X.shape[0])
+            return choice.fitting(shape, X.shape[1])
         return choose_finer_binning(
             X,
             self.n_components,

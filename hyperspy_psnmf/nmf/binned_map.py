@@ -85,7 +85,7 @@ def factorise_binned(binned, settings: BinnedSettings, rng, options: dict, notif
             H = fill_background(H, settings.absent)
         held = {"n_fixed": len(fixed), "held": settings.absent, "n_jobs": n_jobs}
         W, H = solve_spectra(binned, W, H, **held)
-        H = _cover_channels(H, total_counts(binned, axis=0), len(fixed))
+        H = cover_channels(H, total_counts(binned, axis=0), len(fixed))
     return BinnedMap(W, H, fit, simpler)
 
 
@@ -128,7 +128,7 @@ def _best_start(coarse, settings, rng, options):
     return min(trials, key=lambda trial: trial.history[-1]).H
 
 
-def _cover_channels(H, channel_counts, n_fixed):
+def cover_channels(H, channel_counts, n_fixed):
     """Let the free spectra explain counts where every spectrum is zero.
 
     A known spectrum may explain a coarse channel and yet be zero in some of the

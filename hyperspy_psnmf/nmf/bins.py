@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from hyperspy_psnmf.kernels.counting import sum_bins
+from hyperspy_psnmf.nmf.blocks import CountBlocks, bin_blocks, bin_blocks_sparse
 
 COUNTS_PER_BIN = 4e3  # enough to tell which phases are there; small ones want small bins
 MIN_BINS = 64
@@ -57,7 +58,7 @@ def bin_counts(X, pixel_bins: PixelBins, *, energy_binning: int = 1, n_jobs=1):
 
     Parameters
     ----------
-    X : csr_array of shape (n_pixels, n_channels)
+    X : csr_array or CountBlocks of shape (n_pixels, n_channels)
         Counts.
     pixel_bins : PixelBins
         Bins of the map.
@@ -69,13 +70,21 @@ def bin_counts(X, pixel_bins: PixelBins, *, energy_binning: int = 1, n_jobs=1):
     Returns
     -------
     ndarray or csr_array of float64, of shape (n_bins, n_energy_bins)
-        Dense, unless that were large and mostly zeros.
+        Dense, unless that were large and mostly zeros. Large and dense from blocks it is of
+        float32 where that is exact.
     """
     index = pixel_bins.index
     channel = np.arange(X.shape[1]) // energy_binning
     shape = (pixel_bins.n_bins, int(channel[-1]) + 1)
     size = shape[0] * shape[1]
-    if 8 * size > DENSE_BYTES and X.nnz < DENSE_DENSITY * size:
+    is_large = 8 * size > DENSE_BYTES
+    is_sparse = is_large and X.nnz < DENSE_DENSITY * size
+    if isinstance(X, CountBlocks):
+        if is_sparse:
+            return bin_blocks_sparse(X, index, shape[0], channel, shape[1])
+        binned = bin_blocks(X, index, shape[0], channel, shape[1], n_jobs=n_jobs)
+        return binned if is_large else binned.astype(float)
+    if is_sparse:
         return _bin_sparse(X, index, channel, shape)
     return sum_bins(X, index, shape[0], channel, shape[1], n_jobs=n_jobs)
 

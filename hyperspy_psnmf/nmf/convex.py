@@ -3,8 +3,9 @@
 
 import numpy as np
 
-from hyperspy_psnmf.kernels.newton import NO_TERMS, RowTerms, solve_rows
+from hyperspy_psnmf.kernels.newton import NO_TERMS, RowTerms
 from hyperspy_psnmf.kernels.threads import is_csr
+from hyperspy_psnmf.nmf.blocks import CountBlocks, solve_rows
 from hyperspy_psnmf.nmf.counts import total_counts
 
 
@@ -110,4 +111,6 @@ def normalise(W, B, n_fixed: int = 0):
 
 def transpose(X):
     """Return the transpose in the layout that kernels want."""
+    if isinstance(X, CountBlocks):
+        return X.transpose()
     return X.T.tocsr() if is_csr(X) else np.ascontiguousarray(X.T)

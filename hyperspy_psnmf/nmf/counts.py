@@ -5,12 +5,34 @@ import numpy as np
 import scipy.sparse as sp
 
 from hyperspy_psnmf.kernels.counting import csr_arrays, sum_bins
+from hyperspy_psnmf.nmf.blocks import CountBlocks
+
+SMALLEST_TOTAL, LARGEST_TOTAL = 1e-100, 1e100  # of a map
 
 
 def check_count_dtype(dtype, name: str = "X") -> None:
     """Raise TypeError unless `dtype` is an integer, boolean or real type."""
     if np.dtype(dtype).kind not in "buif" or np.dtype(dtype).itemsize > 8:
         raise TypeError(f"{name} must hold real counts, not {np.dtype(dtype)}")
+
+
+def check_no_mask(X, name: str = "X") -> None:
+    """Raise TypeError for a masked array: numpy would take what is masked for counts."""
+    if isinstance(X, np.ma.MaskedArray):
+        raise TypeError(f"{name} must not be a masked array: set what is masked to 0")
+
+
+def check_range(X, name: str = "X") -> None:
+    """Raise ValueError where the sum of all counts is zero, or too large or small to square."""
+    with np.errstate(over="ignore"):
+        total = float(total_counts(X))
+    if total == 0:
+        raise ValueError(f"{name} must have counts: it is zero everywhere")
+    if not SMALLEST_TOTAL < total < LARGEST_TOTAL:
+        raise ValueError(
+            f"{name} must add up to between {SMALLEST_TOTAL:g} and {LARGEST_TOTAL:g} counts, "
+            f"not to {total:g}"
+        )
 
 
 def count_matrix(cube, *, keep_rows=None, keep_channels=None, name: str = "X", n_jobs=1):
@@ -80,6 +102,9 @@ def _canonical(X):
 
 def total_counts(X, axis=None):
     """Sum counts without overflow, exactly for integers below 2**53."""
+    if isinstance(X, CountBlocks):
+        known = {0: X.channel_counts, 1: X.row_counts, None: X.row_counts.sum()}
+        return np.asarray(known[axis])
     if axis == 0 and sp.issparse(X):
         # scipy would add single precision in single precision.
         n_rows, n_columns = X.shape

@@ -17,7 +17,7 @@ there are more bins by chance pure, the same particles keep the rule's.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -34,13 +34,14 @@ from hyperspy_psnmf.nmf.bins import (
 from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.counts import total_counts
 from hyperspy_psnmf.nmf.solve import poisson_nmf
-from hyperspy_psnmf.nmf.splitting import held_out_deviances, thin_counts
+from hyperspy_psnmf.nmf.splitting import are_whole, held_out_deviances, thin_counts
 
 SHARE = 0.2  # of the counts, left out
 START = "vertex"  # the purest bins, which are what smaller bins make purer
 ALTERNATIONS = 10
 ROUGH = 1e-3
 LOADING_NATS = 0.1
+BINNED_BYTES = 500_000_000  # of a map that is out of core itself
 CLEARLY = 4.0  # standard errors: where rough fits happen to end is worth three
 
 
@@ -60,12 +61,35 @@ class BinningChoice:
         before, and the standard error of that.
     not_tried : str
         Why nothing was compared, if so.
+    n_pixels : int
+        Of the map, on which they were compared; 0 is all.
+    n_doubled : int
+        How many times the best was doubled for want of memory.
     """
 
     binning: tuple[int, ...]
     tried: tuple[tuple[int, ...], ...] = ()
     gains: tuple[tuple[float, float], ...] = ()
     not_tried: str = ""
+    n_pixels: int = 0
+    n_doubled: int = 0
+
+    def on_map(self, n_axes: int, n_pixels: int) -> "BinningChoice":
+        """Return the choice made on a series of tiles for the map that they are from."""
+        tried = tuple(binning[-n_axes:] for binning in self.tried)
+        return replace(self, binning=self.binning[-n_axes:], tried=tried, n_pixels=n_pixels)
+
+    def fitting(self, shape: tuple[int, ...], n_channels: int) -> "BinningChoice":
+        """Return the same with spatial axes doubled until the binned map fits into memory."""
+        spatial, binning, n = spatial_axes(len(shape)), self.binning, 0
+        while 4 * PixelBins(shape, binning).n_bins * n_channels > BINNED_BYTES:
+            wider = tuple(
+                min(2 * b, m) if s else b for s, b, m in zip(spatial, binning, shape, strict=True)
+            )
+            if wider == binning:
+                break
+            binning, n = wider, n + 1
+        return replace(self, binning=binning, n_doubled=n)
 
 
 def choose_finer_binning(
@@ -132,7 +156,7 @@ def _why_not(binning, X, n_free):
         return "there are none smaller"
     if not n_free:
         return "all spectra are known"
-    if X.data.dtype.kind == "f" and (X.data != np.floor(X.data)).any():
+    if not are_whole(X.data):
         return "data that are no whole numbers cannot tell whether smaller bins predict better"
     return ""
 

@@ -6,6 +6,7 @@ import scipy.sparse as sp
 from scipy.linalg import svd
 from scipy.sparse.linalg import svds
 
+from hyperspy_psnmf.nmf.blocks import CountBlocks
 from hyperspy_psnmf.nmf.counts import total_counts
 
 ROWS_FOR_START = 4096
@@ -48,8 +49,9 @@ def initial_spectra(X, n_components: int, init, rng: np.random.Generator) -> np.
 def _some_rows(X, rng):
     # The directions of some thousand rows are near enough those of all.
     if X.shape[0] <= ROWS_FOR_START:
-        return X
-    return X[np.sort(rng.choice(X.shape[0], ROWS_FOR_START, replace=False))]
+        return X.take(np.arange(X.shape[0])) if isinstance(X, CountBlocks) else X
+    rows = np.sort(rng.choice(X.shape[0], ROWS_FOR_START, replace=False))
+    return X.take(rows) if isinstance(X, CountBlocks) else X[rows]
 
 
 def _random(X, mean, n_components, rng):

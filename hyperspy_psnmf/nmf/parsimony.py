@@ -141,13 +141,13 @@ def _cover(H, mean, n_fixed):
 
 
 def _refit(X, fit, H, n_fixed, options):
-    W, support = _hold_absent(X, H, options.get("n_jobs", 1))
+    W, support = hold_absent_loadings(X, H, options.get("n_jobs", 1))
     new = poisson_nmf(X, H, W, n_fixed=n_fixed, support=support, **options)
     return replace(new, n_iter=fit.n_iter + new.n_iter)
 
 
-def _hold_absent(X, H, n_jobs):
-    """Return loadings with those absent at zero, and which are not absent."""
+def hold_absent_loadings(X, H, n_jobs):
+    """Return the likeliest loadings with those absent at zero, and which are not absent."""
     W = solve_loadings(X, H, n_jobs=n_jobs)
     found = present(W, H)
     terms = keep_at_zero(~found)

@@ -44,11 +44,14 @@ from hyperspy_psnmf.kernels.counting import sum_bins
 from hyperspy_psnmf.kernels.neighbours import sum_neighbours
 from hyperspy_psnmf.kernels.newton import solve_rows
 from hyperspy_psnmf.kernels.threads import is_csr
+from hyperspy_psnmf.nmf.blocks import CountBlocks, group_columns
+from hyperspy_psnmf.nmf.overlap import overlapping_bands
 from hyperspy_psnmf.nmf.validate import check_choice
 
 RADII = np.array([1.5, 2.2, 3.2, 4.5, 6.5])  # pixels: twice the area from one to the next
 SIGNIFICANCE = 0.001  # of the contrast at which a neighbour does not count at all
 GROUPS_PER_COMPONENT, MOST_GROUPS = 6, 48
+BAND_BYTES = 64_000_000  # of grouped counts; what is made of them takes some times as much
 GROUPING_SWEEPS = 5
 TOL, LAST_STEPS = 1e-2, 20  # nats for all counts behind an estimate; Newton steps
 
@@ -83,7 +86,7 @@ def spatial_prior(
 
     Parameters
     ----------
-    X : ndarray or csr_array of shape (n_pixels, n_channels)
+    X : ndarray, csr_array or CountBlocks of shape (n_pixels, n_channels)
         Counts, in C order of the map. Pixels left out are empty.
     H : ndarray of shape (n_components, n_channels)
         Spectra of unit sum.
@@ -120,7 +123,11 @@ def spatial_prior(
     if weight == 0 or (keep and len(H) == 1):
         return LocalEstimate(W, (counts > 0).astype(float))
     Y, B = _group_channels(X, H, n_jobs)
-    means, support = _grow_windows(Y, B, W, grid, weight, keep, n_jobs)
+    if isinstance(X, CountBlocks):
+        options = {"B": B, "weight": weight, "fractions_only": keep, "n_jobs": n_jobs}
+        means, support = _grow_in_bands(X, Y, W, shape, options)
+    else:
+        means, support = _grow_windows(Y, B, W, grid, weight, keep, n_jobs)
     total = means.sum(axis=1)
     alike = (support > 1) & (total > 0)
     if keep:
@@ -181,7 +188,9 @@ def _group_channels(X, H, n_jobs):
     B = np.zeros((len(H), group.max() + 1))
     for spectrum, sums in zip(H, B, strict=True):
         np.add.at(sums, group, spectrum)
-    if is_csr(X):
+    if isinstance(X, CountBlocks):
+        Y = group_columns(X, group, B.shape[1], n_jobs=n_jobs)
+    elif is_csr(X):
         rows = np.arange(X.shape[0])
         Y = sum_bins(X, rows, len(rows), group, B.shape[1], n_jobs=n_jobs)
     else:
@@ -240,6 +249,24 @@ def _grow_windows(Y, B, W, grid, weight, fractions_only, n_jobs):
         options = {"tol": TOL, "max_iter": max_iter, "n_jobs": n_jobs}
         means = solve_rows(grid.unfold(sums), B.T, means * each, **options)[0] / each
     return means, support
+
+
+def _grow_in_bands(X, Y, W, shape, options):
+    """Return the same as `_grow_windows`, for some rows of the map at a time."""
+    # Each size of windows compares estimates of the size before, with those around them.
+    halo = sum(int(radius) + 1 for radius in RADII)
+    bytes_of_row = 8 * Y.shape[1] * shape[-1]
+    bands = list(overlapping_bands(shape, halo, max(2 * halo, BAND_BYTES // bytes_of_row)))
+    arguments = ((Y[band.pixels], W[band.pixels], band.shape) for band in bands)
+    means, support = np.empty(W.shape), np.empty(len(W))
+    found = X.call(_grow_band, arguments, **options)
+    for band, (of_band, support_of_band) in zip(bands, found, strict=True):
+        means[band.kept], support[band.kept] = of_band[band.inside], support_of_band[band.inside]
+    return means, support
+
+
+def _grow_band(Y, W, shape, *, B, weight, fractions_only, n_jobs):
+    return _grow_windows(Y, B, W, _Grid(shape, len(W)), weight, fractions_only, n_jobs)
 
 
 def _observations(means, support, fractions_only):

@@ -21,18 +21,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hyperspy_psnmf.kernels.score import divergence
 from hyperspy_psnmf.nmf.binned_map import (
     BinnedMap,
     BinnedSettings,
     Callback,
-    factorise_binned,
     forward,
     order_by_counts,
 )
 from hyperspy_psnmf.nmf.bins import PixelBins, bin_counts
+from hyperspy_psnmf.nmf.blocks import divergence
 from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.counts import total_counts
+from hyperspy_psnmf.nmf.many_bins import factorise_map
 from hyperspy_psnmf.nmf.parsimony import Simplification
 from hyperspy_psnmf.nmf.prior import spatial_prior
 from hyperspy_psnmf.nmf.solve import Factorisation, poisson_nmf
@@ -99,7 +99,7 @@ def psnmf(
 
     Parameters
     ----------
-    X : csr_array of shape (n_pixels, n_channels)
+    X : csr_array or CountBlocks of shape (n_pixels, n_channels)
         Counts, one row per pixel in C order of the map. A pixel left out is an
         empty row.
     n_components : int
@@ -143,7 +143,7 @@ def psnmf(
         settings = BinnedSettings(
             n_components, fixed, energy_binning, init, volume, line_width, absent
         )
-        found = factorise_binned(binned, settings, rng, options, notify)
+        found = factorise_map(binned, settings, rng, options, notify)
     else:
         found = BinnedMap(solve_loadings(binned, fixed, n_jobs=n_jobs), fixed, None, None)
     H = found.H

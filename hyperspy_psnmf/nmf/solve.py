@@ -27,9 +27,9 @@ from functools import partial
 
 import numpy as np
 
-from hyperspy_psnmf.kernels.em import em_sweep
-from hyperspy_psnmf.kernels.newton import NO_TERMS, solve_rows
-from hyperspy_psnmf.kernels.score import divergence, duality_gap, score
+from hyperspy_psnmf.kernels.newton import NO_TERMS
+from hyperspy_psnmf.kernels.score import duality_gap
+from hyperspy_psnmf.nmf.blocks import divergence, em_sweep, score, solve_rows
 from hyperspy_psnmf.nmf.convex import (
     keep_at_zero,
     normalise,

@@ -32,6 +32,7 @@ import scipy.sparse as sp
 
 from hyperspy_psnmf.kernels.score import divergence, score
 from hyperspy_psnmf.kernels.threads import is_csr
+from hyperspy_psnmf.nmf.blocks import CountBlocks
 from hyperspy_psnmf.nmf.comparison import Comparison
 from hyperspy_psnmf.nmf.counts import check_count_dtype, total_counts
 from hyperspy_psnmf.nmf.validate import check_int
@@ -111,17 +112,31 @@ def _without_zeros(X, values):
     return sp.csr_array((values[kept], X.indices[kept], ends), shape=X.shape)
 
 
+def are_whole(values) -> bool:
+    """Tell whether values can be shared out count by count."""
+    whole = values.dtype.kind != "f" or (values == np.floor(values)).all()
+    return bool(whole and (not values.size or 0 <= values.min() <= values.max() <= LARGEST))
+
+
 def whole_counts(values, name: str = "X") -> np.ndarray:
     """Return counts as int64, or raise ValueError where they are none."""
-    whole = values.dtype.kind != "f" or (values == np.floor(values)).all()
-    if not whole or (values.size and not 0 <= values.min() <= values.max() <= LARGEST):
+    _require_whole(are_whole(values), name)
+    return values.astype(np.int64)
+
+
+def check_whole(X, name: str = "X") -> None:
+    """Raise ValueError where a matrix, or blocks of one, hold anything but counts."""
+    _require_whole(X.is_whole if isinstance(X, CountBlocks) else are_whole(X.data), name)
+
+
+def _require_whole(is_whole, name):
+    if not is_whole:
         raise ValueError(
             f"{name} must hold counts: whole numbers, none negative. Count splitting shares single "
             "counts out between fit and test; the parts are independent only if the counts "
             "are raw Poisson counts or sums of them, not filtered, normalised or background-"
             "corrected ones"
         )
-    return values.astype(np.int64)
 
 
 def _check_share(name, share) -> float:

@@ -33,12 +33,26 @@ def check_weight(name: str, value, words: tuple[str, ...] = ()) -> None:
         raise ValueError(f"{name} must be finite and not negative, not {value}")
 
 
+def check_callback(callback) -> None:
+    """Raise TypeError naming the argument unless it is None or can be called."""
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be a function or None, not {callback!r}")
+
+
+def as_array(name: str, values) -> np.ndarray:
+    """Return `values` as an array, or raise TypeError naming the argument where rows differ."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise TypeError(f"{name} must be an array: its rows are not of one length") from None
+
+
 def as_floats(name: str, values) -> np.ndarray:
     """Return a copy of `values` as floats, or raise TypeError naming the argument."""
     try:
         values = np.asarray(values)
-        # Numpy would drop an imaginary part with no more than a warning.
-        return values.astype(float, casting="same_kind" if values.dtype.kind == "c" else "unsafe")
+        # Numpy would drop an imaginary part with no more than a warning, and open a record.
+        return values.astype(float, casting="same_kind" if values.dtype.kind in "cV" else "unsafe")
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be an array of real numbers") from None
 

@@ -7,6 +7,8 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
+from tests.lazy_maps import lazy
+
 CHUNKS = {
     "one": (20, 26, 310),
     "single pixels": (1, 1, 310),
@@ -14,12 +16,6 @@ CHUNKS = {
     "energy": (20, 26, 7),
     "all, ragged": ((11, 9), (7, 7, 7, 5), (300, 10)),
 }
-
-
-def lazy(signal, chunks):
-    s = signal.as_lazy()
-    s.data = s.data.rechunk(chunks)
-    return s
 
 
 @pytest.mark.parametrize("masked", [False, True], ids=["all", "masked"])
@@ -63,6 +59,7 @@ def test_lazy_sem_signals(sem, unmix):
 def test_results_of_lazy_signals_are_used_by_hyperspy(grains, unmix):
     s = unmix(lazy(grains, (7, 9, 100)))
     model = s.get_decomposition_model()
+    assert model._lazy
     expected = s.learning_results.loadings @ s.learning_results.factors.T
     np.testing.assert_allclose(np.asarray(model.data).reshape(520, 310), expected)
     assert s.get_decomposition_loadings().axes_manager.shape == (3, 26, 20)

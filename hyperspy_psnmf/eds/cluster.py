@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Blocks of counts in the memory of a dask cluster's workers.
+
+Counts never leave the workers: tasks go to them with spectra and loadings, and sums and
+loadings come back. Blocks are results of the graph that reads the data, so what a lost
+worker held is read again.
+"""
+
+from collections import deque
+
+import dask
+import numpy as np
+
+from hyperspy_psnmf.eds.chunks import make_tasks, plan_pieces
+from hyperspy_psnmf.nmf.blocks import CountBlocks
+from hyperspy_psnmf.nmf.parts import Part, as_csr, smallest_type
+
+MOST_PIXELS = 1 << 16  # of a block
+
+
+def active_client():
+    """Return the distributed client that dask would compute with, or None."""
+    owner = getattr(dask.base.get_scheduler(), "__self__", None)
+    return owner if type(owner).__module__.startswith("distributed.") else None
+
+
+class ClusterBlocks(CountBlocks):
+    """Counts on workers.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Connection to the cluster.
+    blocks : list of (ndarray of int, Future)
+        Rows of each block, and the part that holds them.
+    shape, dtype, nnz, row_counts, channel_counts, is_whole
+        As for `CountBlocks`.
+    """
+
+    def __init__(self, client, blocks, **known):
+        super().__init__(**known)
+        self.client, self.blocks = client, blocks
+
+    @classmethod
+    def read(cls, client, data, *, keep_pixels, keep_channels, name, bar=None):
+        """Read the chunks of a dask array, each once, and leave them on the workers."""
+        shape = data.shape[:-1]
+        n_channels = data.shape[-1] if keep_channels is None else int(keep_channels.sum())
+        plan = plan_pieces(data, keep_pixels, keep_channels)
+        tasks = make_tasks(data, plan, n_channels, name=name)
+        n_rows = int(np.prod(shape))
+        row_counts, channel_counts, blocks = np.zeros(n_rows), np.zeros(n_channels), []
+        # At once, lest what tasks have in common be computed again.
+        futures = iter(client.compute([task for group in tasks for task in group]))
+        groups = [[next(futures) for _ in group] for group in tasks]
+        sums = {
+            client.submit(_sums, future, pure=False): g
+            for g, group in enumerate(groups)
+            for future in group
+        }
+        rows_of, known = {}, []
+        for future, (rows, counts, *rest) in _as_completed(list(sums)):
+            rows_of[sums[future]] = rows
+            row_counts[rows] += counts
+            channel_counts += rest[0]
+            known.append(rest[1:])
+            if bar is not None:
+                bar.update()
+        dtypes, nnz, is_whole = zip(*known, strict=True)
+        for g, group in enumerate(groups):
+            rows = rows_of[g]
+            for first in range(0, len(rows), MOST_PIXELS):
+                last = min(first + MOST_PIXELS, len(rows))
+                part = client.submit(_part, group, first, last, n_channels, pure=False)
+                blocks.append((rows[first:last], part))
+        return cls(
+            client,
+            blocks,
+            shape=(n_rows, n_channels),
+            dtype=np.result_type(*dtypes),
+            nnz=sum(nnz),
+            row_counts=row_counts,
+            channel_counts=channel_counts,
+            is_whole=all(is_whole),
+        )
+
+    def run(self, task, *per_row, where=None, **common):
+        """Do something with every block on its worker; see `CountBlocks.run`."""
+        common = self._share(common)
+        rows_of = {}
+        for rows, part in self.blocks:
+            if where is None or where[rows].any():
+                own = [values[rows] for values in per_row]
+                future = self.client.submit(
+                    _run, task, part, own, common, self.shape[1], self.dtype, pure=False
+                )
+                rows_of[future] = rows
+        try:
+            for n_done, (future, result) in enumerate(_as_completed(list(rows_of))):
+                yield rows_of[future], result
+                self.tell(n_done + 1, len(rows_of))
+        finally:
+            _forget(self.client, rows_of)
+
+    def call(self, task, arguments, **common):
+        """Yield what a task returns, computed on the workers."""
+        common = self._share(common)
+        # What is sent should not all be on its way at once.
+        most, futures = 2 + 2 * sum(self.client.nthreads().values()), deque()
+        try:
+            for each in arguments:
+                futures.append(self.client.submit(_call, task, each, common, pure=False))
+                if len(futures) == most:
+                    yield futures.popleft().result()
+            while futures:
+                yield futures.popleft().result()
+        finally:
+            _forget(self.client, futures)
+
+    def release(self):
+        """Let the workers forget the counts."""
+        self.blocks = []
+
+    def _share(self, common):
+        """Return a future of what all tasks need, which workers pass on to each other."""
+        if "n_jobs" in common:
+            common = {**common, "n_jobs": 1}  # a worker has threads of its own
+        # Not scattered: the scheduler can make it again when a worker is lost.
+        return self.client.submit(_as_it_is, common, pure=False)
+
+
+def fetch(client, tasks: list[list], plan, put_away) -> list[list]:
+    """Return the results of tasks, which leave the workers one after the other.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Connection to the cluster.
+    tasks : list of list of Delayed
+        See `make_tasks`.
+    plan : list of list of list of Piece
+        What they convert.
+    put_away : callable
+        Called with each result and its pieces; what it returns is returned.
+    """
+    places = [(g, i) for g, group in enumerate(tasks) for i in range(len(group))]
+    futures = client.compute([tasks[g][i] for g, i in places])
+    place_of = dict(zip(futures, places, strict=True))
+    found = [[None] * len(group) for group in tasks]
+    del futures
+    for future, converted in _as_completed(list(place_of)):
+        g, i = place_of.pop(future)
+        found[g][i] = put_away(converted, plan[g][i])
+    return found
+
+
+def _as_completed(futures):
+    from dask.distributed import as_completed  # part of an optional package
+
+    return as_completed(futures, with_results=True)
+
+
+def _forget(client, futures):
+    """Cancel what is not done yet, after an error."""
+    pending = [future for future in futures if not future.done()]
+    if pending:
+        client.cancel(pending)
+
+
+def _as_it_is(common):
+    return common
+
+
+def _sums(converted):
+    part = converted.part
+    dtype = part.data.dtype
+    sums = converted.row_counts, converted.channel_counts
+    return part.rows, *sums, dtype, part.nnz, converted.is_whole
+
+
+def _part(group, first, last, n_channels):
+    """Return rows of a group of conversions, with all of their channels."""
+    parts = [converted.part.read(first, last) for converted in group]
+    if len(parts) == 1:
+        return parts[0]
+    dtype = np.result_type(*(part.data.dtype for part in parts))
+    X = as_csr(parts, n_channels, dtype)
+    indices = X.indices.astype(smallest_type(n_channels))
+    return Part(parts[0].rows, X.indptr.astype(np.int64), indices, X.data)
+
+
+def _run(task, part, per_row, common, n_channels, dtype):
+    return task(as_csr([part], n_channels, dtype), *per_row, **common)
+
+
+def _call(task, arguments, common):
+    return task(*arguments, **common)

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Counts of a lazy signal: in memory while they fit, else in blocks on disk or on workers.
+
+The data are read once, by dask's active scheduler, and brought to CSR chunk by chunk. Where
+that and what is made of it fits the budget, it is gathered, and what follows is what
+an eager signal gets. Otherwise chunks stay what they are: parts in a temporary folder, or in
+the memory of a cluster's workers.
+"""
+
+import errno
+import tempfile
+from contextlib import contextmanager
+from functools import partial
+
+import dask
+import dask.array as da
+import numpy as np
+from dask.callbacks import Callback
+
+from hyperspy_psnmf.eds.chunks import make_tasks, plan_pieces, put_away
+from hyperspy_psnmf.eds.cluster import ClusterBlocks, active_client, fetch
+from hyperspy_psnmf.eds.counts import NAME, read_counts
+from hyperspy_psnmf.eds.progress import progress_bar
+from hyperspy_psnmf.nmf.stored_blocks import BLOCK_BYTES, StoredBlocks
+
+WORKING = 11  # times the CSR matrix: what a decomposition takes at its peak, measured
+BLOCK_SHARE, SMALLEST_BLOCK = 32, 100_000
+DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def open_counts(
+    signal,
+    *,
+    keep_pixels=None,
+    keep_channels=None,
+    max_memory: int,
+    by_pixel: bool = True,
+    show_progressbar=None,
+    n_jobs=None,
+):
+    """Give the counts of a signal, and remove what they took on disk afterwards.
+
+    Parameters
+    ----------
+    signal : EDSSpectrum
+        The map.
+    keep_pixels, keep_channels : ndarray of bool, optional
+        What to use. Pixels left out are empty rows, channels left out are gone.
+    max_memory : int
+        Bytes that a decomposition may take; an eager signal is in memory anyway.
+    by_pixel : bool
+        Whether the counts of some pixels at a time are all that is needed, so that they
+        can stay on the workers of a cluster.
+    show_progressbar : bool, optional
+        None is HyperSpy's preference.
+    n_jobs : int or None
+        Threads for an eager signal.
+
+    Yields
+    ------
+    csr_array or CountBlocks of shape (n_pixels, n_channels_in_use)
+
+    Raises
+    ------
+    OSError
+        If there is no room for the temporary files.
+    """
+    masks = {"keep_pixels": keep_pixels, "keep_channels": keep_channels}
+    data = signal._data_aligned_with_axes
+    if not isinstance(data, da.Array):
+        yield read_counts(signal, **masks, n_jobs=n_jobs)
+        return
+    client = active_client()
+    if client is not None and by_pixel:
+        with progress_bar(show_progressbar, desc="Reading counts", unit=" blocks") as bar:
+            blocks = ClusterBlocks.read(client, data, **masks, name=NAME, bar=bar)
+        try:
+            yield blocks
+        finally:
+            blocks.release()
+        return
+    with _temporary_folder() as folder:
+        options = {"folder": folder, "budget": max_memory, "show": show_progressbar}
+        yield _read(data, client, **masks, **options)
+
+
+@contextmanager
+def _temporary_folder():
+    where = dask.config.get("temporary-directory", None)
+    with tempfile.TemporaryDirectory(
+        prefix="psnmf-", dir=where, ignore_cleanup_errors=True
+    ) as folder:
+        try:
+            yield folder
+        except OSError as error:
+            if error.errno not in DISK_IS_FULL:
+                raise
+            raise OSError(
+                error.errno,
+                f"no space left for the temporary files of PSNMF in {folder}, which are removed: "
+                "choose another disk with dask.config.set({'temporary-directory': ...}), or "
+                "raise max_memory",
+            ) from error
+
+
+def _read(data, client, *, keep_pixels, keep_channels, folder, budget, show):
+    """Return a csr_array, or blocks in a folder."""
+    n_pixels = int(np.prod(data.shape[:-1]))
+    n_channels = data.shape[-1] if keep_channels is None else int(keep_channels.sum())
+    plan = plan_pieces(data, keep_pixels, keep_channels)
+    # So that no task needs to know of the others; some parts may go to disk in vain.
+    share = budget / WORKING / max(1, data.nbytes)
+    if client is not None:  # whose workers may not have this disk
+        groups = make_tasks(data, plan, n_channels, name=NAME)
+        groups = fetch(client, groups, plan, partial(put_away, folder=folder, share=share))
+    else:
+        groups = make_tasks(data, plan, n_channels, folder=folder, share=share, name=NAME)
+        with _bar_of_tasks(show, sum(map(len, groups))):
+            (groups,) = dask.compute(groups)
+    blocks = _stored(groups, (n_pixels, n_channels), folder, budget)
+    size = blocks.nnz * (4 + blocks.dtype.itemsize) + 8 * n_pixels
+    return blocks.gather() if size * WORKING <= budget else blocks
+
+
+def _stored(groups, shape, folder, budget):
+    found = [converted for group in groups for converted in group]
+    row_counts, channel_counts = np.zeros(shape[0]), np.zeros(shape[1])
+    for converted in found:
+        row_counts[converted.part.rows] += converted.row_counts
+        channel_counts += converted.channel_counts
+    return StoredBlocks(
+        [[converted.part for converted in group] for group in groups],
+        folder=folder,
+        block_bytes=min(max(budget // BLOCK_SHARE, SMALLEST_BLOCK), BLOCK_BYTES),
+        shape=shape,
+        dtype=np.result_type(*(converted.part.data.dtype for converted in found)),
+        nnz=sum(converted.part.nnz for converted in found),
+        row_counts=row_counts,
+        channel_counts=channel_counts,
+        is_whole=all(converted.is_whole for converted in found),
+    )
+
+
+@contextmanager
+def _bar_of_tasks(show, n_tasks):
+    """Show how many tasks a local scheduler has done."""
+    with progress_bar(show, desc="Reading counts", unit=" blocks", total=n_tasks) as bar:
+        if bar is None:
+            yield
+            return
+        with Callback(posttask=lambda key, *_: str(key).startswith("convert-") and bar.update()):
+            yield

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Some tiles of a map, spread over it, for what need not be judged on all pixels."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from hyperspy_psnmf.nmf.bins import (
+    MIN_BINS,
+    MIN_BINS_PER_COMPONENT,
+    choose_binning,
+    spatial_axes,
+)
+from hyperspy_psnmf.nmf.blocks import CountBlocks
+
+N_PIXELS = 1 << 16
+SIDE = 64  # pixels
+WELL_FILLED = 0.5  # of what the best filled tile holds in pixels with counts
+
+
+class Sample(NamedTuple):
+    """Some pixels of a map.
+
+    Attributes
+    ----------
+    X : csr_array of shape (n_pixels, n_channels)
+        Counts.
+    shape : tuple of int
+        Of the map of these pixels, in array order. Tiles are like the images of a series.
+    """
+
+    X: object
+    shape: tuple[int, ...]
+
+
+def sample_map(X: CountBlocks, shape: tuple[int, ...], n_components: int) -> Sample:
+    """Return the counts of 65 536 pixels, more where bins of the map are large, or of all.
+
+    Parameters
+    ----------
+    X : CountBlocks of shape (n_pixels, n_channels)
+        Counts.
+    shape : tuple of int
+        Of the map, in array order.
+    n_components : int
+        Number of components to be found.
+    """
+    n_pixels = X.shape[0]
+    b = max(choose_binning(X.row_counts, shape, spatial_axes(len(shape)), n_components))
+    n_bins = max(MIN_BINS, MIN_BINS_PER_COMPONENT * n_components)
+    wanted = max(N_PIXELS, n_bins * b ** min(2, len(shape)))
+    if wanted >= n_pixels:
+        return Sample(X.take(np.arange(n_pixels)), shape)
+    side = -(-SIDE // b) * b
+    tile = (wanted,) if len(shape) == 1 else tuple(min(side, n) for n in shape[-2:])
+    tiles = _cut(np.arange(n_pixels).reshape(shape), tile)
+    filled = np.count_nonzero(X.row_counts[tiles], axis=1)
+    tiles = tiles[filled >= WELL_FILLED * filled.max()]
+    n_tiles = min(len(tiles), -(-wanted // tiles.shape[1]))
+    pixels = tiles[np.linspace(0, len(tiles) - 1, n_tiles).astype(int)]
+    return Sample(X.take(pixels.ravel()), tile if len(shape) == 1 else (n_tiles, *tile))
+
+
+def _cut(pixel, tile):
+    """Return the pixels of all tiles that lie within the map, of shape (n_tiles, n_pixels)."""
+    if pixel.ndim == 1:
+        n = len(pixel) // tile[0]
+        return pixel[: n * tile[0]].reshape(n, -1)
+    images = pixel.reshape(-1, *pixel.shape[-2:])
+    (h, w), (n, n_rows, n_columns) = tile, images.shape
+    rows, columns = n_rows // h, n_columns // w
+    images = images[:, : rows * h, : columns * w].reshape(n, rows, h, columns, w)
+    return images.transpose(0, 1, 3, 2, 4).reshape(-1, h * w)

@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Maps larger than `max_memory`: the same answer from temporary files, which never stay."""
+
+import errno
+import os
+import warnings
+
+import dask
+import dask.array as da
+import hyperspy.api as hs
+import numpy as np
+import pytest
+import rsciio.bruker._api as reader
+from real_maps import FOLDER, needs_maps
+
+from hyperspy_psnmf import PoissonNMF
+from hyperspy_psnmf.eds import lazy as module
+from hyperspy_psnmf.eds.memory import MOST, resolve_max_memory
+from hyperspy_psnmf.nmf.stored_blocks import StoredBlocks
+from tests.lazy_maps import lazy, same
+
+TINY = "10 kB"
+CHUNKS = {
+    "one": (20, 26, 310),
+    "ragged": ((3, 9, 8), (1, 20, 5), 310),
+    "energy, ragged": ((11, 9), (7, 7, 7, 5), (300, 10)),
+}
+
+
+@pytest.fixture(autouse=True)
+def spill(tmp_path, monkeypatch):
+    """Watch the folder of temporary files, and what was read into it."""
+    seen = []
+
+    def read(*args, **kwargs):
+        found = original(*args, **kwargs)
+        (folder,) = os.listdir(tmp_path)
+        seen.append((type(found), len(os.listdir(tmp_path / folder))))
+        return found
+
+    original = module._read
+    monkeypatch.setattr(module, "_read", read)
+    with dask.config.set({"temporary-directory": str(tmp_path)}):
+        yield seen
+    assert os.listdir(tmp_path) == []
+
+
+def was_spilled(seen):
+    return bool(seen) and all(kind is StoredBlocks and n_files for kind, n_files in seen)
+
+
+@pytest.mark.parametrize("masked", [False, True], ids=["all", "masked"])
+@pytest.mark.parametrize("chunks", CHUNKS.values(), ids=CHUNKS)
+def test_the_answer_is_that_of_eager_signals(
+    pristine_grains, unmix, navigation_mask, signal_mask, chunks, masked, spill
+):
+    masks = {"navigation_mask": navigation_mask, "signal_mask": signal_mask} if masked else {}
+    eager = unmix(pristine_grains.deepcopy(), **masks)
+    s = lazy(pristine_grains, chunks)
+    before = s.data
+    unmix(s, max_memory=TINY, **masks)
+    same(s, eager)
+    assert was_spilled(spill)
+    assert s.data is before
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"refinement": "joint", "binning": 4},
+        {"output_dimension": "auto"},
+        {"spatial_prior": 0, "volume": 0.2, "binning": 4},
+        {"algorithm": PoissonNMF(3)},
+        {"energy_range": (0.5, 9.0)},
+    ],
+    ids=["joint", "number of phases", "no prior", "PoissonNMF", "energy_range"],
+)
+def test_whatever_is_asked_for(grains, unmix, options, spill):
+    eager = unmix(grains.deepcopy(), **options)
+    s = unmix(lazy(grains, CHUNKS["ragged"]), max_memory=TINY, **options)
+    same(s, eager)
+    assert was_spilled(spill)
+
+
+def test_fixed_spectra_and_absent_elements(grains, unmixed, unmix, spill):
+    fixed = unmixed.psnmf.phase_spectra().inav[:1]
+    options = {"fixed_spectra": fixed, "binning": 4, "absent": {2: ["Fe"]}}
+    eager = unmix(grains.deepcopy(), **options)
+    same(unmix(lazy(grains, (7, 9, 100)), max_memory=TINY, **options), eager)
+    assert was_spilled(spill)
+
+
+def test_series_and_line_scans(grains, unmix, spill):
+    series = hs.stack([grains.inav[:14, :10]] * 3)
+    for s, chunks in ((series, (2, 3, 5, 310)), (grains.inav[:, 3], (7, 310))):
+        eager = unmix(s.deepcopy(), 2)
+        same(unmix(lazy(s, chunks), 2, max_memory=TINY), eager)
+    assert was_spilled(spill)
+
+
+def test_processes_write_and_read_as_well(grains, unmixed, unmix, spill):
+    s = lazy(grains, (7, 9, 100))
+    with dask.config.set(scheduler="processes", num_workers=2):
+        unmix(s, max_memory=TINY)
+    same(s, unmixed)
+    assert was_spilled(spill)
+
+
+def test_results_are_used_as_ever(grains, unmixed, unmix):
+    s = unmix(lazy(grains, (7, 9, 100)), max_memory=TINY)
+    for get in (
+        lambda s: s.psnmf.standard_errors().data,
+        lambda s: s.psnmf.residuals().map.data,
+        lambda s: s.psnmf.element_maps()[0].data,
+    ):
+        np.testing.assert_allclose(get(s), get(unmixed), rtol=1e-6)
+    model = s.get_decomposition_model()
+    assert model._lazy
+    expected = s.learning_results.loadings @ s.learning_results.factors.T
+    np.testing.assert_allclose(model.data.compute().reshape(520, 310), expected)
+
+
+def test_everything_stays_in_memory_while_it_fits(grains, unmix, spill):
+    unmix(lazy(grains, (7, 9, 100)))
+    ((kind, _),) = spill
+    assert kind is not StoredBlocks
+
+
+def test_each_chunk_is_computed_once(grains, unmix, spill):
+    read = []
+
+    def load(block, block_info=None):
+        if block_info:
+            read.append(block_info[0]["chunk-location"])
+        return block
+
+    s = lazy(grains, (7, 9, 100))
+    s.data = s.data.map_blocks(load, dtype=s.data.dtype, meta=np.empty((0, 0, 0), "u1"))
+    unmix(s, max_memory=TINY)
+    assert len(read) == len(set(read)) == 36
+    assert was_spilled(spill)
+
+
+def test_chunks_that_are_masked_are_not_computed(grains, unmix, navigation_mask):
+    cube = grains.data.astype(float)
+    s = lazy(grains, (20, 4, 310))
+    navigation_mask[4:] = False
+
+    def load(block, block_info=None):
+        if block_info and block_info[0]["chunk-location"][1] == 0:
+            raise RuntimeError("this was to be left out")
+        return block
+
+    s.data = s.data.map_blocks(load, dtype=s.data.dtype, meta=np.empty((0, 0, 0), "u1"))
+    unmix(s, max_memory=TINY, navigation_mask=navigation_mask)
+    assert s.learning_results.loadings.shape == (cube[..., 0].size, 3)
+
+
+def test_a_corrupt_chunk_raises_its_own_error(unmixed_copy, unmix, state):
+    def load(block, block_info=None):
+        if block_info and block_info[0]["chunk-location"] == (1, 1, 0):
+            raise OSError("checksum of chunk 1.1.0 is wrong")
+        return block
+
+    s = lazy(unmixed_copy, (7, 9, 310))
+    good, kept = s.data, state(s)
+    s.data = good.map_blocks(load, dtype=good.dtype, meta=np.empty((0, 0, 0), "u1"))
+    with pytest.raises(OSError, match="checksum of chunk"):
+        unmix(s, max_memory=TINY)
+    s.data = good
+    assert state(s) == kept
+
+
+@pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
+@pytest.mark.parametrize("refinement", ["fixed", "joint"])
+def test_a_full_disk_leaves_nothing_behind(
+    unmixed_copy, unmix, state, monkeypatch, scheduler, refinement
+):
+    """The disk fills up in the first pass, or when channels are written in the second."""
+    full = _DiskOf(100_000 if refinement == "fixed" else 300_000)
+    monkeypatch.setattr("hyperspy_psnmf.nmf.parts.open", full.open, raising=False)
+    s = lazy(unmixed_copy, (7, 9, 310))
+    before = state(s)
+    with dask.config.set(scheduler=scheduler), pytest.raises(OSError, match="no space") as raised:
+        unmix(s, max_memory=TINY, refinement=refinement)
+    assert raised.value.errno == errno.ENOSPC
+    assert "temporary-directory" in str(raised.value)
+    assert full.written > 50_000
+    assert state(s) == before
+
+
+class _DiskOf:
+    """Opens files until so many bytes have been written."""
+
+    def __init__(self, size):
+        self.size, self.written = size, 0
+
+    def open(self, file, mode):
+        stream, disk = open(file, mode), self  # noqa: SIM115 - closed below
+
+        class Stream:
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *_):
+                stream.close()
+
+            def write(self, data):
+                disk.written += len(data)
+                if disk.written > disk.size:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                stream.write(data)
+
+        return Stream()
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        (0, ValueError),
+        (-5, ValueError),
+        ("much", ValueError),
+        ("0 GB", ValueError),
+        (True, TypeError),
+        (1.5e9, TypeError),
+        (None, TypeError),
+    ],
+)
+def test_bad_max_memory_is_refused_before_any_work(grains, unmix, value, error):
+    s = lazy(grains, (7, 9, 310))
+    s.data = da.map_blocks(lambda block: 1 / 0, s.data, dtype=s.data.dtype, meta=s.data._meta)
+    with pytest.raises(error, match="max_memory"):
+        unmix(s, max_memory=value)
+
+
+def test_max_memory_in_words():
+    assert resolve_max_memory("2 GB") == resolve_max_memory(2_000_000_000) == 2_000_000_000
+    assert resolve_max_memory("1 MiB") == 1 << 20
+    assert 0 < resolve_max_memory("auto") <= MOST
+
+
+def test_the_number_of_phases_is_estimated_lazily(grains, monkeypatch):
+    monkeypatch.setattr("hyperspy_psnmf.eds.memory.MOST", 10_000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = lazy(grains, (7, 9, 100)).psnmf.estimate_number_of_components()
+        expected = grains.psnmf.estimate_number_of_components()
+    np.testing.assert_array_equal(found.deviances, expected.deviances)
+
+
+@needs_maps("bcf_v2_50x50px.bcf", "test_TEM.bcf")
+@pytest.mark.parametrize("name", ["bcf_v2_50x50px.bcf", "test_TEM.bcf"])
+def test_bruker_files_are_parsed_once(unmix, spill, monkeypatch, name):
+    """The reader makes one task of the whole file, whatever the chunks are made of it."""
+    parsed = []
+
+    def parse(*args, **kwargs):
+        parsed.append(name)
+        return original(*args, **kwargs)
+
+    of = reader.unbcf_fast if reader.fast_unbcf else reader
+    function = "parse_to_numpy" if reader.fast_unbcf else "py_parse_hypermap"
+    original = getattr(of, function)
+    monkeypatch.setattr(of, function, parse)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        eager = hs.load(FOLDER / name)[-1]
+        s = hs.load(FOLDER / name, lazy=True)[-1]
+        s.data = s.data.rechunk((9, 20, 700))
+        options = {"binning": 4, "energy_range": (0.12, 10)}
+        unmix(eager, 2, **options)
+        parsed.clear()
+        unmix(s, 2, max_memory=TINY, **options)
+    same(s, eager)
+    assert was_spilled(spill)
+    assert len(parsed) == 1
+
+
+def test_sparse_chunks_are_made_dense(grains, unmixed, unmix):
+    """As the reader of Velox's event streams may make them."""
+
+    class Sparse(np.lib.mixins.NDArrayOperatorsMixin):
+        def __init__(self, dense):
+            self.dense, self.shape, self.dtype, self.ndim = dense, dense.shape, dense.dtype, 3
+
+        def __array__(self, *args, **kwargs):
+            raise RuntimeError("sparse arrays refuse to be made dense unasked")
+
+        def todense(self):
+            return self.dense
+
+    s = lazy(grains, (7, 9, 310))
+    s.data = s.data.map_blocks(Sparse, dtype=s.data.dtype, meta=np.empty((0, 0, 0), "u1"))
+    same(unmix(s, max_memory=TINY), unmixed)
+
+
+def test_the_progress_bar_shows_both_passes(grains, unmix, capsys):
+    """Chunks that were read, then blocks."""
+    unmix(lazy(grains, (7, 9, 310)), max_memory=TINY, show_progressbar=True)
+    shown = "".join(capsys.readouterr())
+    assert "Reading counts" in shown
+    assert "9/9" in shown
+    assert "block" in shown

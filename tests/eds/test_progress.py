@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Listeners follow a run and can end it; the signal stays as it was."""
+
+import threading
+import warnings
+
+import pytest
+
+from hyperspy_psnmf.eds.progress import has_listener, listening, with_listener
+
+
+class EnoughError(Exception):
+    pass
+
+
+def stop_at(step):
+    def listen(current, iteration, residual):
+        if current == step:
+            raise EnoughError(step)
+
+    return listen
+
+
+@pytest.mark.parametrize("show", [False, True])
+def test_a_listener_hears_every_step_with_and_without_a_bar(grains, unmix, show, capsys):
+    heard = []
+    with listening(lambda *args: heard.append(args)):
+        unmix(grains, show_progressbar=show)
+    steps = [step for step, _, _ in heard]
+    assert {"bin", "binned map", "full resolution", "neighbours"} <= set(steps)
+    assert steps.index("bin") < steps.index("binned map") < steps.index("neighbours")
+    assert all(residual > 0 for _, _, residual in heard)
+
+
+def test_the_search_for_the_number_is_heard_too(grains, unmix):
+    fits = []
+
+    def listen(step, iteration, residual):
+        if step == "number of phases":
+            fits.append(iteration)
+
+    with listening(listen):
+        unmix(grains, output_dimension="auto")
+    assert fits == list(range(1, len(fits) + 1))
+
+
+@pytest.mark.parametrize("step", ["binning", "bin", "binned map", "parsimony", "neighbours"])
+def test_what_a_listener_raises_ends_the_run_and_leaves_the_signal(grains, unmix, state, step):
+    before = state(grains)
+    with pytest.raises(EnoughError, match=step), listening(stop_at(step)):
+        unmix(grains)
+    assert state(grains) == before
+
+
+def test_the_search_for_the_number_can_be_ended(grains, unmix, state):
+    before = state(grains)
+    with pytest.raises(EnoughError), listening(stop_at("number of phases")):
+        unmix(grains, output_dimension="auto")
+    assert state(grains) == before
+
+
+def test_it_is_heard_no_more_afterwards_even_after_an_error(grains, unmix):
+    with pytest.raises(EnoughError), listening(stop_at("bin")):
+        unmix(grains)
+    assert not has_listener()
+    unmix(grains)
+
+
+def test_other_threads_are_not_heard():
+    heard = []
+    with listening(print):
+        thread = threading.Thread(target=lambda: heard.append(has_listener()))
+        thread.start()
+        thread.join()
+    assert heard == [False]
+
+
+def test_the_listener_comes_before_the_bar_and_neither_is_needed():
+    assert with_listener(None) is None
+    order = []
+    with listening(lambda *args: order.append("listener")):
+        with_listener(lambda *args: order.append("bar"))("bin", 0, 1.0)
+    assert order == ["listener", "bar"]
+
+
+def test_weaknesses_are_left_to_who_listens(grains):
+    with warnings.catch_warnings(), listening(lambda *args: None):
+        warnings.simplefilter("error", UserWarning)
+        grains.decomposition(algorithm="PSNMF", output_dimension=3, binning=1, print_info=False)
+    assert grains.learning_results.psnmf["weaknesses"]

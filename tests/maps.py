@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What tests on signals share: a quiet decomposition, and all that a call must leave alone."""
+
+import warnings
+
+import numpy as np
+
+CALL = {"algorithm": "PSNMF", "output_dimension": 3, "print_info": False, "show_progressbar": False}
+SMALL = {"shape": (20, 26), "n_channels": 310, "counts": 400, "seed": 2}
+
+
+def unmix_quietly(signal, output_dimension=3, **kwargs):
+    """Decompose without a word and return the signal."""
+    options = {"algorithm": "PSNMF", "print_info": False, "show_progressbar": False}
+    with warnings.catch_warnings():
+        # What small maps are told; tested in test_describe.py.
+        warnings.filterwarnings("ignore", ".*(counts per bin|counts only|zero peak)")
+        signal.decomposition(output_dimension=output_dimension, **{**options, **kwargs})
+    return signal
+
+
+def describe_state(signal):
+    """Return all that a call must leave alone, in comparable form."""
+    results = {
+        name: value.tolist() if isinstance(value, np.ndarray) else repr(value)
+        for name, value in vars(signal.learning_results).items()
+    }
+    return (
+        np.asarray(signal.data).tobytes(),
+        signal.data.dtype,
+        signal.data.shape,
+        repr(signal.metadata.as_dictionary()),
+        repr(signal.axes_manager),
+        results,
+    )
+
+
+def results_of(signal):
+    return signal.learning_results.factors, signal.learning_results.loadings
+
+
+def assert_same_results(a, b, **tolerance):
+    for x, y in zip(results_of(a), results_of(b), strict=True):
+        np.testing.assert_allclose(x, y, **{"rtol": 0, "atol": 0, **tolerance})
+
+
+def expected_counts(signal):
+    factors, loadings = results_of(signal)
+    return (loadings @ factors.T).reshape(signal._data_aligned_with_axes.shape)
+
+
+def angle(a, b):
+    return np.degrees(np.arccos(min(1.0, a @ b / np.linalg.norm(a) / np.linalg.norm(b))))
