@@ -75,11 +75,9 @@ def _load(args):
         args.k = args.k or len(signal.metadata.Truth.phase_names)
         args.k_factors = args.k_factors or signal.metadata.Truth.k_factors.as_dictionary()
         return signal
-    import hyperspy.api as hs
-
     if args.k is None:
         raise ValueError("-k, the number of phases, is needed with a file")
-    loaded = hs.load(args.file)
+    loaded = _read(args.file)
     signals = loaded if isinstance(loaded, list) else [loaded]
     maps = [s for s in signals if hasattr(s, "psnmf") and s.axes_manager.navigation_size > 1]
     if not maps:
@@ -88,10 +86,21 @@ def _load(args):
     return maps[-1]
 
 
+def _read(file):
+    import hyperspy.api as hs
+
+    try:
+        return hs.load(file)
+    except Exception as error:  # readers of broken files raise whatever they stumble over
+        raise ValueError(f"{file} cannot be read: {type(error).__name__}: {error}") from None
+
+
 def _unmix(signal, args):
     if args.elements:
         signal.set_elements(args.elements)
         signal.set_lines([])
+    if args.output.exists() and not args.output.is_dir():
+        raise ValueError(f"-o {args.output} is no folder")
     if not args.overwrite and args.output.exists() and any(args.output.iterdir()):
         raise ValueError(f"{args.output} is not empty; -o another folder, or --overwrite")
     signal.decomposition(

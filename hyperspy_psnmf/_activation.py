@@ -30,6 +30,9 @@ class _Accessor:
 
         return PSNMFAccessor if signal is None else PSNMFAccessor(signal)
 
+    def __set__(self, signal, value):
+        raise AttributeError("s.psnmf cannot be set: it is the accessor of hyperspy-psnmf")
+
 
 def _asks_for_psnmf(original, args, kwargs) -> bool:
     algorithm = kwargs.get("algorithm")

@@ -5,9 +5,7 @@ What depends on the order of imports runs in a fresh interpreter, as nothing can
 be un-imported.
 """
 
-import copy
 import inspect
-import os
 import subprocess
 import sys
 import textwrap
@@ -18,19 +16,12 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 from exspy.signals.eds import EDSSpectrum, LazyEDSSpectrum
+from sessions import COUNTS, OPTIONS, run
 from sklearn.decomposition import NMF
+from versions import BEFORE_2_5
 
 import hyperspy_psnmf
 
-OPTIONS = {
-    "algorithm": "PSNMF",
-    "output_dimension": 2,
-    "binning": 1,
-    "energy_binning": 1,
-    "print_info": False,
-    "show_progressbar": False,
-}
-COUNTS = np.random.default_rng(1).poisson(40, (5, 6, 30)).astype("uint16")
 CLASSES = [
     EDSSpectrum,
     LazyEDSSpectrum,
@@ -39,33 +30,6 @@ CLASSES = [
     exspy.signals.EDSSEMSpectrum,
     exspy.signals.LazyEDSSEMSpectrum,
 ]
-PREAMBLE = f"""
-import importlib, sys
-import numpy as np
-counts = np.random.default_rng(1).poisson(40, (5, 6, 30)).astype("uint16")
-
-def assert_active(s):
-    assert s.psnmf.__class__.__name__ == "PSNMFAccessor"
-    assert hasattr(type(s).decomposition, "_is_psnmf")
-
-def decompose(s):
-    s.decomposition(**{OPTIONS})
-    assert s.learning_results.decomposition_algorithm == "PSNMF"
-"""
-
-
-def run(code, *, preamble=PREAMBLE, **environment):
-    """Run code in a fresh interpreter and return what it printed."""
-    result = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", preamble + textwrap.dedent(code)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "HYPERSPY_PSNMF_DISABLE": "", **environment},
-        timeout=300,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout + result.stderr
 
 
 @pytest.fixture
@@ -270,176 +234,7 @@ def test_positions_are_bound_against_the_signature_the_user_sees():
     expected = s.learning_results.loadings
     s.decomposition(False, "PSNMF", 2, None, True, navigation_mask, signal_mask, **options)
     # HyperSpy's lazy signals take the two masks the other way round.
-    lazy.decomposition(False, "PSNMF", 2, None, True, signal_mask, navigation_mask, **options)
+    between = () if BEFORE_2_5 else (None, True)
+    lazy.decomposition(False, "PSNMF", 2, *between, signal_mask, navigation_mask, **options)
     np.testing.assert_array_equal(s.learning_results.loadings, expected)
     np.testing.assert_array_equal(lazy.learning_results.loadings, expected)
-
-
-# --- reloads, other finders, errors
-
-
-def test_reloading_modules_keeps_one_working_patch():
-    run(
-        """
-        import exspy.signals.eds_tem as eds_tem, hyperspy_psnmf
-        import hyperspy_psnmf._activation as activation
-        n_finders = len(sys.meta_path)
-        for module in (hyperspy_psnmf, activation, hyperspy_psnmf, eds_tem, eds_tem):
-            importlib.reload(module)
-            assert_active(eds_tem.EDSTEMSpectrum(counts))
-            hyperspy_psnmf.activate()
-            assert len(sys.meta_path) == n_finders
-            assert_active(eds_tem.EDSTEMSpectrum(counts))
-        decompose(eds_tem.EDSTEMSpectrum(counts))
-        hyperspy_psnmf.deactivate()
-        for cls in (eds_tem.EDSTEMSpectrum, eds_tem.EDSSpectrum):
-            assert not hasattr(cls, "psnmf")
-            assert not hasattr(cls.decomposition, "_is_psnmf")
-        importlib.reload(eds_tem)
-        assert not hasattr(eds_tem.EDSTEMSpectrum, "psnmf")
-        """
-    )
-
-
-FOREIGN_FINDER = """
-from importlib.machinery import PathFinder, SourceFileLoader
-
-class Loader(SourceFileLoader):
-    def exec_module(self, module):
-        super().exec_module(module)
-        module.served_by_foreign_finder = True
-
-class Finder:
-    def find_spec(self, name, path=None, target=None):
-        if not name.startswith("exspy."):
-            return None
-        spec = PathFinder.find_spec(name, path, target)
-        if spec is not None and spec.origin.endswith(".py"):
-            spec.loader = Loader(name, spec.origin)
-        return spec
-"""
-
-
-@pytest.mark.parametrize("plugin_first", [False, True], ids=["finder first", "plugin first"])
-def test_exspy_may_be_served_by_another_finder(plugin_first):
-    before = "import hyperspy_psnmf" if plugin_first else ""
-    run(
-        f"{before}\n{FOREIGN_FINDER}"
-        + textwrap.dedent(
-            """
-            sys.meta_path.insert(0, Finder())
-            import exspy.signals.eds as eds, exspy.signals.eds_tem as eds_tem
-            assert eds.served_by_foreign_finder and eds_tem.served_by_foreign_finder
-            assert_active(eds_tem.EDSTEMSpectrum(counts))
-            assert_active(eds_tem.EDSSpectrum(counts))
-            """
-        )
-    )
-
-
-@pytest.mark.parametrize("name", ["exspy.signals.eds", "exspy.signals.eds_tem"])
-def test_patched_modules_can_still_be_inspected(name):
-    module = sys.modules[name]
-    assert "class EDS" in inspect.getsource(module)
-    assert module.__loader__.get_filename(name) == module.__file__
-    assert copy.deepcopy(module.__spec__).origin == module.__file__
-
-
-def test_an_exception_while_patching_does_not_escape_from_the_import():
-    printed = run(
-        """
-        import hyperspy_psnmf
-        import hyperspy_psnmf._activation as activation
-        def fail(cls):
-            raise RuntimeError("a new eXSpy")
-        activation._wrap = fail
-        import hyperspy.api as hs, exspy
-        s = exspy.signals.EDSTEMSpectrum(counts.astype(float))
-        s.decomposition(algorithm="SVD", navigation_mask=None, print_info=False)
-        """
-    )
-    assert "PSNMF could not be added" in printed
-
-
-def test_without_exspy_hyperspy_and_the_package_still_import():
-    run(
-        """
-        import importlib.metadata as metadata
-        everything = metadata.entry_points
-        metadata.entry_points = lambda **kwargs: metadata.EntryPoints(
-            e for e in everything(**kwargs) if not e.value.startswith("exspy"))
-
-        class NoExspy:
-            def find_spec(self, name, path=None, target=None):
-                if name.partition(".")[0] == "exspy":
-                    raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-        sys.meta_path.insert(0, NoExspy())
-        import hyperspy.api as hs
-        assert "hyperspy_psnmf" in sys.modules
-        hs.signals.Signal1D(counts.astype(float)).decomposition(print_info=False)
-        import hyperspy_psnmf
-        hyperspy_psnmf.deactivate(); hyperspy_psnmf.activate()
-        assert "exspy" not in sys.modules
-        """
-    )
-
-
-# --- cost, and the switch
-
-
-def modules_after(imports, code="", **environment):
-    listed = f"""
-import sys
-before = set(sys.modules)
-{imports}
-print(*sorted(set(sys.modules) - before))
-{code}
-"""
-    return set(run(listed, preamble="", **environment).split())
-
-
-def assert_only_ours(extra):
-    assert {name for name in extra if not name.startswith("hyperspy_psnmf")} == set()
-    assert "hyperspy_psnmf" in extra
-
-
-def test_importing_hyperspy_loads_nothing_because_of_us():
-    stock = modules_after("import hyperspy.api", HYPERSPY_PSNMF_DISABLE="1")
-    by_entry_point = modules_after("import hyperspy.api")
-    assert_only_ours(by_entry_point - {name for name in stock if "psnmf" not in name})
-    assert "numba" not in by_entry_point
-
-
-def test_importing_exspy_loads_nothing_because_of_us_and_the_switch_works():
-    stock = modules_after(
-        "import exspy",
-        """
-s = exspy.signals.EDSTEMSpectrum([[1, 2], [3, 4]])
-assert not hasattr(s, "psnmf")
-assert not any(hasattr(finder, "_is_psnmf") for finder in sys.meta_path)
-import hyperspy_psnmf
-assert not hasattr(s, "psnmf")
-hyperspy_psnmf.activate()
-assert hasattr(s, "psnmf")
-""",
-        HYPERSPY_PSNMF_DISABLE="1",
-    )
-    active = modules_after(
-        "import exspy",
-        "assert hasattr(exspy.signals.EDSTEMSpectrum, 'psnmf')",
-        HYPERSPY_PSNMF_DISABLE="0",
-    )
-    assert_only_ours(active - {name for name in stock if "psnmf" not in name})
-
-
-def test_importing_the_package_loads_the_standard_library_and_itself_only():
-    top_level = {name.partition(".")[0] for name in modules_after("import hyperspy_psnmf")}
-    assert top_level - sys.stdlib_module_names == {"hyperspy_psnmf"}
-
-
-def test_the_public_names_load_lazily_and_unknown_ones_say_so():
-    assert set(hyperspy_psnmf.__all__) <= set(dir(hyperspy_psnmf))
-    for name in hyperspy_psnmf.__all__:
-        assert getattr(hyperspy_psnmf, name) is not None
-    with pytest.raises(AttributeError, match="nonsense"):
-        hyperspy_psnmf.nonsense  # noqa: B018 - the look-up is the test

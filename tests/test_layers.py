@@ -23,7 +23,7 @@ OUTSIDE = {
     "kernels": {"numpy", "numba"},
     "nmf": {"scipy"},
     "estimators": {"sklearn"},
-    "eds": {"hyperspy", "exspy", "dask", "prettytable"},
+    "eds": {"hyperspy", "exspy", "dask", "prettytable", "traits"},
     "data": set(),
     "plot": {"matplotlib"},
     "gui": {
@@ -32,7 +32,7 @@ OUTSIDE = {
         "hyperspy_gui_traitsui",
         "ipywidgets",
         "link_traits",
-        "traits",
+        "pyface",
         "traitsui",
     },
     "accessor": set(),

@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``s.psnmf``: what can be done with an EDS map before and after its decomposition."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from hyperspy_psnmf import plot
@@ -8,6 +13,13 @@ from hyperspy_psnmf.accessor.certainty import Certainty
 from hyperspy_psnmf.accessor.chemistry import Chemistry
 from hyperspy_psnmf.eds import describe, phases, results
 from hyperspy_psnmf.eds.fit_quality import find_fit_quality
+from hyperspy_psnmf.gui import PSNMFTool
+
+if TYPE_CHECKING:
+    from exspy.signals import EDSSpectrum
+    from hyperspy.signals import BaseSignal
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 
 class PSNMFAccessor(Certainty, Chemistry):
@@ -21,13 +33,39 @@ class PSNMFAccessor(Certainty, Chemistry):
         The map.
     """
 
-    def __init__(self, signal):
+    def __init__(self, signal: EDSSpectrum) -> None:
         self._signal = signal
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         lr = self._signal.learning_results
         state = "no decomposition yet" if lr.factors is None else lr.decomposition_algorithm
         return f"<psnmf accessor of {self._signal!r}: {state}>"
+
+    def gui(self, display: bool = True, toolkit: str | list[str] | None = None) -> dict | None:
+        """Open a widget to choose, run, judge, quantify and export a decomposition.
+
+        Parameters
+        ----------
+        display : bool
+            False returns the widget instead of displaying it.
+        toolkit : str or list of str, optional
+            "ipywidgets", for notebooks, or "traitsui"; all that are installed by
+            default.
+
+        Returns
+        -------
+        dict or None
+            Without `display`: for each toolkit what HyperSpy's own ``gui()`` returns,
+            which is the widget and its parts for ipywidgets, and the model for traitsui.
+
+        Raises
+        ------
+        ImportError
+            Without a toolkit: ``pip install hyperspy_gui_ipywidgets``, or
+            ``hyperspy_gui_traitsui``.
+        """
+        tool: Any = PSNMFTool(self._signal)  # HyperSpy's decorator adds `gui`
+        return tool.gui(display=display, toolkit=toolkit)
 
     @property
     def names(self) -> list[str]:
@@ -35,10 +73,10 @@ class PSNMFAccessor(Certainty, Chemistry):
         return results.read_names(self._signal)
 
     @names.setter
-    def names(self, names):
+    def names(self, names: Sequence[str]) -> None:
         results.write_names(self._signal, names)
 
-    def phase_spectra(self):
+    def phase_spectra(self) -> EDSSpectrum:
         """Return the spectrum of each phase, in counts, as an EDS signal.
 
         Each is the unit-sum spectrum times all counts of that phase in the map, so
@@ -55,7 +93,7 @@ class PSNMFAccessor(Certainty, Chemistry):
         """
         return phases.phase_spectra(self._signal)
 
-    def phase_maps(self, normalize: str | None = None):
+    def phase_maps(self, normalize: str | None = None) -> BaseSignal:
         """Return the map of each phase as a signal.
 
         Parameters
@@ -76,13 +114,18 @@ class PSNMFAccessor(Certainty, Chemistry):
         """Return a methods paragraph with every setting and diagnostic.
 
         That the model fits is judged anew from the map's counts; see `residuals`.
+
+        Returns
+        -------
+        str
+            One paragraph, and the choices that were made, each in a line.
         """
         record = results.require_record(self._signal)
         loadings, _ = results.read_counts_and_spectra(self._signal)
         quality = find_fit_quality(self._signal)
         return describe.report(record, self.names, np.nansum(loadings, axis=0), quality)
 
-    def plot(self):
+    def plot(self) -> tuple[Figure, NDArray]:
         """Plot each phase's map beside its spectrum with labelled X-ray lines.
 
         Returns

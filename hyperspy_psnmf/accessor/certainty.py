@@ -1,27 +1,41 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The part of ``s.psnmf`` that tells how many phases there are, and how sure all is."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from hyperspy_psnmf import plot
 from hyperspy_psnmf.eds import ambiguity, residuals, uncertainty
+from hyperspy_psnmf.eds.ambiguity import Ambiguity
 from hyperspy_psnmf.eds.number_of_components import estimate_number
+from hyperspy_psnmf.eds.residuals import Residuals
+from hyperspy_psnmf.eds.results import check_result
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike, NDArray
 
 
 class Certainty:
     """What the counts can tell, and what not."""
 
+    _signal: Any
+
     def estimate_number_of_components(
         self,
         max_components: int = 8,
         *,
-        fixed_spectra=None,
+        fixed_spectra: BaseSignal | ArrayLike | None = None,
         energy_range: tuple[float, float] | None = None,
-        navigation_mask=None,
-        signal_mask=None,
+        navigation_mask: BaseSignal | ArrayLike | float | None = None,
+        signal_mask: BaseSignal | ArrayLike | None = None,
         n_folds: int = 10,
         show_progressbar: bool | None = None,
-        random_state=0,
+        random_state: Any = 0,
         n_jobs: int | None = None,
-    ):
+    ) -> plot.EstimatedNumber:
         """Return how many phases the counts can tell apart, before any decomposition.
 
         Every count is put into one of the folds at random, factorisations of coarse bins
@@ -71,7 +85,7 @@ class Certainty:
         )
         return plot.EstimatedNumber(**vars(found))
 
-    def standard_errors(self, of: str = "maps", *, given_spectra: bool = True):
+    def standard_errors(self, of: str = "maps", *, given_spectra: bool = True) -> BaseSignal:
         """Return 1-sigma errors of the maps, the spectra or the model.
 
         A loading of zero has no sigma, for it is at the border of what is
@@ -102,7 +116,7 @@ class Certainty:
         """
         return uncertainty.standard_errors(self._signal, of, given_spectra=given_spectra)
 
-    def upper_limits(self, *, confidence: float = 0.95):
+    def upper_limits(self, *, confidence: float = 0.95) -> BaseSignal:
         """Return one-sided upper limits of the loadings that are at zero.
 
         Up to there, the likelihood is not lower than by 1.35 nats at 95 %, the
@@ -121,7 +135,9 @@ class Certainty:
         """
         return uncertainty.find_upper_limits(self._signal, confidence=confidence)
 
-    def ambiguity(self, *, confidence: float = 0.95, factors: dict[str, float] | None = None):
+    def ambiguity(
+        self, *, confidence: float = 0.95, factors: dict[str, float] | None = None
+    ) -> Ambiguity:
         """Return, for each phase, what the data cannot tell apart.
 
         Several factorisations can fit the counts equally well. This looks for as
@@ -145,7 +161,7 @@ class Certainty:
         """
         return ambiguity.find_ambiguity(self._signal, confidence=confidence, factors=factors)
 
-    def residuals(self):
+    def residuals(self) -> Residuals:
         """Return how well the model fits each pixel and each channel.
 
         The deviance of the counts from the model over what Poisson counts would
@@ -159,8 +175,12 @@ class Certainty:
         return residuals.find_residuals(self._signal)
 
     def plot_ambiguity(
-        self, *, confidence: float = 0.95, factors: dict[str, float] | None = None, result=None
-    ):
+        self,
+        *,
+        confidence: float = 0.95,
+        factors: dict[str, float] | None = None,
+        result: Ambiguity | None = None,
+    ) -> tuple[Figure, NDArray]:
         """Plot the bands of spectra, counts and, with factors, compositions.
 
         Parameters
@@ -175,9 +195,11 @@ class Certainty:
         matplotlib.figure.Figure
         numpy.ndarray of matplotlib.axes.Axes, of shape (n_phases, 2)
         """
-        return plot.plot_ambiguity(result or self.ambiguity(confidence=confidence, factors=factors))
+        if result is None:
+            result = self.ambiguity(confidence=confidence, factors=factors)
+        return plot.plot_ambiguity(check_result(result, Ambiguity))
 
-    def plot_residuals(self, *, result=None):
+    def plot_residuals(self, *, result: Residuals | None = None) -> tuple[Figure, NDArray]:
         """Plot the deviance per degree of freedom as a map and as a spectrum.
 
         X-ray lines near which the spectrum stands out are labelled.
@@ -192,4 +214,5 @@ class Certainty:
         matplotlib.figure.Figure
         numpy.ndarray of matplotlib.axes.Axes, of shape (2,)
         """
-        return plot.plot_residuals(result or self.residuals())
+        result = self.residuals() if result is None else result
+        return plot.plot_residuals(check_result(result, Residuals))

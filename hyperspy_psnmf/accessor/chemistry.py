@@ -1,17 +1,38 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The part of ``s.psnmf`` that turns phases into elements."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
 from hyperspy_psnmf import plot
 from hyperspy_psnmf.eds.element_maps import element_maps
+from hyperspy_psnmf.eds.quantification import Quantification
 from hyperspy_psnmf.eds.quantify import quantify
+from hyperspy_psnmf.eds.results import check_result
+
+if TYPE_CHECKING:
+    from hyperspy.signals import BaseSignal
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    PerPhase = float | list[float] | dict[str, float]
 
 
 class Chemistry:
     """Element maps and compositions."""
 
+    _signal: Any
+
     def element_maps(
-        self, xray_lines=None, method: str = "model", *, standard_errors: bool = False
-    ):
+        self,
+        xray_lines: Iterable[str] | None = None,
+        method: str = "model",
+        *,
+        standard_errors: bool = False,
+    ) -> list[BaseSignal] | tuple[list[BaseSignal], list[BaseSignal]]:
         """Return net maps of X-ray lines, from loadings times intensities of phases.
 
         So lines that overlap are told apart by the phases they come from. Noise may
@@ -48,7 +69,23 @@ class Chemistry:
             self._signal, xray_lines, method=method, standard_errors=standard_errors
         )
 
-    def quantify(self, method: str | None = None, factors: dict | None = None, **kwargs):
+    def quantify(
+        self,
+        method: str | None = None,
+        factors: dict | None = None,
+        *,
+        composition_units: str = "atomic",
+        xray_lines: Iterable[str] | None = None,
+        exclude: str | Iterable[str] = (),
+        intensities: str = "model",
+        absorption_correction: bool = False,
+        thickness: PerPhase | None = None,
+        density: PerPhase | None = None,
+        take_off_angle: str | float = "auto",
+        probe_area: str | float = "auto",
+        ambiguity: bool = False,
+        confidence: float = 0.95,
+    ) -> Quantification:
         """Return the composition of each phase, with standard errors.
 
         Net intensities of lines go through eXSpy's ``quantification``. Standard errors
@@ -104,9 +141,24 @@ class Chemistry:
         TypeError, ValueError
             Naming the argument, or what the metadata lack and the call that sets it.
         """
-        return quantify(self._signal, method, factors, **kwargs)
+        return quantify(
+            self._signal,
+            method,
+            factors,
+            composition_units=composition_units,
+            xray_lines=xray_lines,
+            exclude=exclude,
+            intensities=intensities,
+            absorption_correction=absorption_correction,
+            thickness=thickness,
+            density=density,
+            take_off_angle=take_off_angle,
+            probe_area=probe_area,
+            ambiguity=ambiguity,
+            confidence=confidence,
+        )
 
-    def plot_composition(self, result):
+    def plot_composition(self, result: Quantification) -> tuple[Figure, Axes]:
         """Plot the composition of each phase as bars with 1-sigma errors.
 
         Parameters
@@ -119,9 +171,11 @@ class Chemistry:
         matplotlib.figure.Figure
         matplotlib.axes.Axes
         """
-        return plot.plot_composition(result)
+        return plot.plot_composition(check_result(result, Quantification))
 
-    def plot_element_maps(self, xray_lines=None, method: str = "model"):
+    def plot_element_maps(
+        self, xray_lines: Iterable[str] | None = None, method: str = "model"
+    ) -> tuple[Figure, NDArray]:
         """Plot net maps of X-ray lines side by side.
 
         Parameters

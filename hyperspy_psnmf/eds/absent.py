@@ -68,7 +68,8 @@ def _phase_number(signal, phase, n_phases):
 
 
 def _channels_of_element(signal, energy, symbol):
-    if not isinstance(symbol, str) or symbol not in elements:
+    # A dot would lead further into eXSpy's tree.
+    if not isinstance(symbol, str) or "." in symbol or symbol not in elements:
         raise ValueError(f"absent names {symbol!r}, which is no element")
     lines = elements[symbol]["Atomic_properties"]["Xray_lines"].as_dictionary().values()
     centres = np.array([line["energy (keV)"] for line in lines])[:, None]

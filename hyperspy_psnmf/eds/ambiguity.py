@@ -131,9 +131,13 @@ def find_alternatives(signal, found, confidence: float):
     return others, Window(found, decomposed.keep_channels, counts)
 
 
+def _is_number(value) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+
+
 def check_confidence(confidence):
     """Raise naming the argument unless it lies between 0 and 1."""
-    if isinstance(confidence, bool) or not isinstance(confidence, Real):
+    if not _is_number(confidence):
         raise TypeError(f"confidence must be a number, not {confidence!r}")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, not {confidence}")
@@ -141,8 +145,10 @@ def check_confidence(confidence):
 
 def _compositions(spectra, factors):
     """Return atomic per cent by element; errors name the argument."""
-    if not isinstance(factors, dict) or not all(isinstance(k, Real) for k in factors.values()):
+    if not isinstance(factors, dict) or not all(map(_is_number, factors.values())):
         raise TypeError(f"factors must be a dict of one k-factor per X-ray line, not {factors!r}")
+    if not all(0 < k < np.inf for k in factors.values()):
+        raise ValueError(f"factors must be positive and finite, not {factors!r}")
     try:
         return compositions(spectra, factors)
     except (TypeError, ValueError) as error:

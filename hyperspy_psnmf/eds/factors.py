@@ -90,17 +90,21 @@ def check_lines(name: str, lines) -> list[str]:
     """Return lines as a list, or raise naming the argument where one is none."""
     if isinstance(lines, str | dict) or not np.iterable(lines):
         raise TypeError(f"{name} must be a list of X-ray lines, not {lines!r}")
-    lines = [str(line) for line in lines]
-    unknown = [line for line in lines if not is_xray_line(line)]
+    lines = list(lines)
+    unknown = [str(line) for line in lines if not is_xray_line(line)]
     if unknown:
         raise ValueError(f"{name}: {', '.join(unknown)} is no X-ray line as eXSpy writes it")
+    lines = [str(line) for line in lines]
     if len(set(lines)) < len(lines) or not lines:
         raise ValueError(f"{name} must be different X-ray lines, not {lines!r}")
     return lines
 
 
-def is_xray_line(line: str) -> bool:
+def is_xray_line(line) -> bool:
     """Tell whether eXSpy knows a line of this name."""
+    # A dot would lead further into eXSpy's tree, or past its end.
+    if not isinstance(line, str) or "." in line:
+        return False
     element, _, name = line.partition("_")
     return bool(name) and elements_db.has_item(f"{element}.Atomic_properties.Xray_lines.{name}")
 
@@ -110,7 +114,7 @@ def check_elements(name: str, elements) -> list[str]:
     if not np.iterable(elements):
         raise TypeError(f"{name} must be a list of elements, not {elements!r}")
     elements = [elements] if isinstance(elements, str) else [str(e) for e in elements]
-    unknown = [e for e in elements if not elements_db.has_item(e)]
+    unknown = [e for e in elements if "." in e or not elements_db.has_item(e)]
     if unknown:
         raise ValueError(f"{name}: {', '.join(unknown)} is no element")
     return elements

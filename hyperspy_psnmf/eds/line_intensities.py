@@ -2,7 +2,8 @@
 """Net line intensities and Cliff-Lorimer compositions of phase spectra, by eXSpy."""
 
 import numpy as np
-from exspy.material import elements
+
+from hyperspy_psnmf.eds.factors import is_xray_line
 
 
 def net_intensities(spectra) -> dict[str, np.ndarray]:
@@ -54,7 +55,7 @@ def compositions(spectra, k_factors: dict[str, float]) -> dict[str, np.ndarray]:
     """
     if not hasattr(spectra, "quantification"):
         raise TypeError("k_factors need an EDS_TEM map: Cliff-Lorimer is for thin specimens")
-    unknown = sorted(line for line in k_factors if not _is_xray_line(line))
+    unknown = sorted(str(line) for line in k_factors if not is_xray_line(line))
     if unknown:
         raise ValueError(f"k_factors: {', '.join(unknown)} is no X-ray line as eXSpy writes it")
     missing = sorted(set(k_factors) - set(_lines_within(spectra, list(k_factors))))
@@ -76,11 +77,6 @@ def compositions(spectra, k_factors: dict[str, float]) -> dict[str, np.ndarray]:
             navigation_mask=None,
         )
     return {str(s.metadata.Sample.elements[0]): np.ravel(s.data) for s in found}
-
-
-def _is_xray_line(line):
-    element, _, name = line.partition("_")
-    return elements.has_item(f"{element}.Atomic_properties.Xray_lines.{name}")
 
 
 def _lines_within(spectra, lines=None):

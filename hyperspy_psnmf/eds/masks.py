@@ -11,6 +11,7 @@ import numpy as np
 from hyperspy.signal import BaseSignal
 
 from hyperspy_psnmf.eds.axes import channels_of_range
+from hyperspy_psnmf.nmf.validate import as_array
 
 
 def pixels_in_use(signal, navigation_mask) -> np.ndarray | None:
@@ -35,9 +36,9 @@ def pixels_in_use(signal, navigation_mask) -> np.ndarray | None:
         if navigation_mask.axes_manager.signal_dimension:
             # A mask made by comparing a map transposed to image form.
             shape = tuple(navigation_mask.axes_manager.shape)
-        mask = _compute(navigation_mask.data)
+        mask = _compute("navigation_mask", navigation_mask.data)
     else:
-        mask = _compute(navigation_mask)
+        mask = _compute("navigation_mask", navigation_mask)
         shape, mask = mask.shape, mask.T
     return _keep("navigation_mask", mask, shape, expected)
 
@@ -57,7 +58,8 @@ def channels_in_use(signal, signal_mask, energy_range) -> np.ndarray | None:
     keep = None if energy_range is None else channels_of_range(signal, energy_range)
     if signal_mask is None:
         return keep
-    mask = _compute(signal_mask.data if isinstance(signal_mask, BaseSignal) else signal_mask)
+    given = signal_mask.data if isinstance(signal_mask, BaseSignal) else signal_mask
+    mask = _compute("signal_mask", given)
     allowed = _keep("signal_mask", mask, mask.shape, tuple(signal.axes_manager.signal_shape))
     if keep is None or allowed is None:
         return allowed if keep is None else keep
@@ -71,17 +73,19 @@ def _vacuum(signal, threshold):
         raise TypeError(
             "navigation_mask can be a float, a threshold of vacuum_mask, on EDS_TEM signals only"
         )
+    if not 0 <= threshold < np.inf:
+        raise ValueError(f"navigation_mask must be a threshold of at least 0, not {threshold}")
     return signal.vacuum_mask(threshold)
 
 
-def _compute(mask):
-    return np.asarray(mask.compute() if hasattr(mask, "compute") else mask)
+def _compute(name, mask):
+    return as_array(name, mask.compute() if hasattr(mask, "compute") else mask)
 
 
 def _keep(name, mask, shape, expected):
     if shape != expected:
         raise ValueError(f"{name} must have the shape {expected}, not {shape}")
-    if mask.dtype != bool and not np.isin(mask, (0, 1)).all():
+    if mask.dtype.kind == "V" or not (mask.dtype == bool or np.isin(mask, (0, 1)).all()):
         raise TypeError(f"{name} must be boolean (True = left out), not {mask.dtype}")
     keep = ~mask.astype(bool).ravel()
     if not keep.any():

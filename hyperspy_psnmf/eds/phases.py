@@ -13,7 +13,6 @@ from hyperspy.signals import BaseSignal, Signal1D
 
 from hyperspy_psnmf.eds.results import read_counts_and_spectra, read_names
 
-_NORMALISATIONS = (None, "counts")
 _TEM = "Acquisition_instrument.TEM"
 
 
@@ -38,7 +37,7 @@ def phase_spectra(signal):
 
 def phase_maps(signal, normalize=None):
     """Return the map of each phase; see the accessor."""
-    if normalize not in _NORMALISATIONS:
+    if normalize is not None and not (isinstance(normalize, str) and normalize == "counts"):
         raise ValueError(f"normalize must be None or 'counts', not {normalize!r}")
     loadings, _ = read_counts_and_spectra(signal)
     if normalize == "counts":

@@ -3,6 +3,7 @@
 
 import warnings
 from dataclasses import replace
+from numbers import Real
 
 import numpy as np
 from scipy.stats import norm
@@ -50,6 +51,8 @@ def quantify(
     check_choice("composition_units", composition_units, tuple(UNITS))
     check_choice("intensities", intensities, INTENSITIES)
     check_confidence(confidence)
+    if not isinstance(ambiguity, bool):
+        raise TypeError(f"ambiguity must be True or False, not {ambiguity!r}")
     names = read_names(signal)
     method, probe_area, options = resolve_options(
         signal, names, method, absorption_correction=absorption_correction, thickness=thickness,
@@ -145,7 +148,7 @@ def _with_band(found, of_others, confidence):
 
 def composition_maps(signal, quantifier, measured, unit: str, min_counts: float) -> list:
     """Return the composition in every pixel; see `Quantification.maps`."""
-    if isinstance(min_counts, bool) or not np.isscalar(min_counts) or not min_counts > 0:
+    if isinstance(min_counts, bool) or not isinstance(min_counts, Real) or not min_counts > 0:
         raise ValueError(f"min_counts must be a positive number, not {min_counts!r}")
     maps = line_maps(signal, measured)
     net = np.stack([np.ravel(m.data) for m in maps], axis=-1)

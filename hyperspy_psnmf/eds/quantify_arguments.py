@@ -96,9 +96,13 @@ def _per_phase(name, value, names):
             raise ValueError(f"{name} must have a value for each of {names}, not {value!r}")
         value = [value[n] for n in names]
     try:
-        values = np.asarray(value, dtype=float)
+        values = np.asarray(value)
+        # Numpy would make numbers of words and of True.
+        values = values.astype(float) if values.dtype.kind in "iufO" else None
     except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number or one per phase, not {value!r}") from None
+        values = None
+    if values is None:
+        raise TypeError(f"{name} must be a number or one per phase, not {value!r}")
     if values.shape not in ((), (len(names),)) or not (np.isfinite(values) & (values > 0)).all():
         raise ValueError(f"{name} must be positive, one number or one per phase, not {value!r}")
     return values
@@ -122,7 +126,7 @@ def _take_off_angle(signal, angle, needed):
 
 def _probe_area(signal, area):
     """Return the area of a pixel in nm²."""
-    if isinstance(area, Real) and not isinstance(area, bool) and area > 0:
+    if isinstance(area, Real) and not isinstance(area, bool) and 0 < area < np.inf:
         return float(area)
     if not (isinstance(area, str) and area == "auto"):
         raise ValueError(f"probe_area must be 'auto' or a positive number in nm², not {area!r}")

@@ -128,7 +128,9 @@ def read_names(signal) -> list[str]:
 def write_names(signal, names) -> None:
     """Set the names of the phases; they are saved with the learning results."""
     n = require_results(signal).factors.shape[1]
-    given = None if isinstance(names, str) or not np.iterable(names) else list(names)
+    # A set has no order, so its names would go to any phase.
+    listed = np.iterable(names) and not isinstance(names, str | dict | set | frozenset)
+    given = list(names) if listed else None
     if given is None or not all(isinstance(name, str) and name for name in given):
         raise TypeError(f"names must be a list of {n} strings, not {names!r}")
     if len(given) != n or len(set(given)) != n:
@@ -150,3 +152,10 @@ def _blank(loadings, keep):
 
 def _mask(keep, shape):
     return None if keep is None else ~keep.reshape(shape)
+
+
+def check_result(result, kind: type):
+    """Return `result`, or raise TypeError unless it is what the accessor returned earlier."""
+    if not isinstance(result, kind):
+        raise TypeError(f"result must be an object of {kind.__name__}, not {result!r}")
+    return result

@@ -11,7 +11,14 @@ FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
 # the slow compilation of parallel=True are not needed.
 _OPTIONS = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy"}
 
-jit = numba.njit(cache=True, **_OPTIONS)
+
+def jit(function):
+    """Compile a kernel at first use, and keep it for the next session where that can be."""
+    try:
+        return numba.njit(cache=True, **_OPTIONS)(function)
+    except RuntimeError:  # nowhere to write: neither beside the package nor at home
+        return numba.njit(**_OPTIONS)(function)
+
 
 # For what is called many times a row with arrays: without a call there are no
 # references to count, about a seventh of the time of `newton`.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Figures. Functions take signals and results, and return matplotlib objects."""
 
+from hyperspy_psnmf.plot.binned_map import plot_binned_map
 from hyperspy_psnmf.plot.compositions import plot_composition, plot_element_maps
 from hyperspy_psnmf.plot.number_of_components import EstimatedNumber, plot_number_of_components
 from hyperspy_psnmf.plot.phases import phase_color, plot_ambiguity, plot_phases, plot_residuals
@@ -9,6 +10,7 @@ __all__ = [
     "EstimatedNumber",
     "phase_color",
     "plot_ambiguity",
+    "plot_binned_map",
     "plot_composition",
     "plot_element_maps",
     "plot_number_of_components",

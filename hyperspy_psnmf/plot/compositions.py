@@ -107,4 +107,5 @@ def _draw_element(ax, signal):
         data, cmap=cmap, extent=extent, vmin=0, vmax=max(top, 1e-9), interpolation="nearest"
     )
     ax.set_ylabel(axis_label(map_axes[1]))
-    ax.figure.colorbar(image, ax=ax, label=quantity)
+    # Beside the axes, it would stay as high as they were before they took the map's shape.
+    ax.figure.colorbar(image, cax=ax.inset_axes([1.05, 0, 0.06, 1]), label=quantity)

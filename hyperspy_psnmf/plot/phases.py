@@ -149,7 +149,7 @@ def _draw_spectrum(ax, spectra, index):
     ax.step(energy.axis, data, where="mid", color=color, linewidth=0.9)
     # The zero peak of SEM detectors would dwarf every line.
     visible = data[energy.axis > ZERO_PEAK * _KEV.get(str(energy.units), 1.0)]
-    top = 1.3 * max(visible.max(initial=0.0), 1e-9)
+    top = 1.4 * max(visible.max(initial=0.0), 1e-9)
     ax.set(ylim=(0, top), xlim=(energy.axis[0], _last_line(spectra, energy)), ylabel="Counts")
     _label_lines(ax, spectra, data, top)
 
@@ -182,7 +182,7 @@ def _label_lines(ax, spectra, data, top):
     for label, energy in _line_energies(spectra).items():
         nearest = int(np.argmin(np.abs(axis.axis - energy)))
         near = slice(max(0, nearest - 3), nearest + 4)
-        height = min(data[near].max(initial=0.0) + 0.03 * top, 0.78 * top)
+        height = min(data[near].max(initial=0.0) + 0.03 * top, 0.76 * top)
         ax.annotate(label, (energy, height), ha="center", va="bottom", fontsize=7, rotation=90)
 
 
@@ -196,7 +196,7 @@ def _draw_band(ax, result, index):
     ax.step(energy.axis, found, where="mid", color=color, linewidth=0.8)
     visible = energy.axis > ZERO_PEAK * _KEV.get(str(energy.units), 1.0)
     # Where a phase hardly has counts, its band is far higher than its spectrum.
-    top = 1.3 * max(found[visible].max(initial=0.0), high[visible].max(initial=0.0), 1e-9)
+    top = 1.4 * max(found[visible].max(initial=0.0), high[visible].max(initial=0.0), 1e-9)
     ax.set(ylim=(0, top), xlim=(energy.axis[0], _last_line(spectra, energy)), ylabel="Counts")
     _label_lines(ax, spectra, high, top)
 

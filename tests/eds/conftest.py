@@ -1,32 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Small maps, all dimensions different: 26 x 20 pixels (x, y), 310 channels, 3 phases."""
 
-import warnings
-
 import matplotlib
 import numpy as np
 import pytest
+from maps import SMALL, describe_state, unmix_quietly
 
 from hyperspy_psnmf import data
 
 matplotlib.use("agg")
-
-SMALL = {"shape": (20, 26), "n_channels": 310, "counts": 400, "seed": 2}
 
 
 @pytest.fixture(scope="session")
 def unmix():
     """Decompose quietly and return the signal."""
 
-    def run(signal, output_dimension=3, **kwargs):
-        options = {"algorithm": "PSNMF", "print_info": False, "show_progressbar": False}
-        with warnings.catch_warnings():
-            # What small maps are told; tested in test_describe.py.
-            warnings.filterwarnings("ignore", ".*(counts per bin|counts only|zero peak)")
-            signal.decomposition(output_dimension=output_dimension, **{**options, **kwargs})
-        return signal
-
-    return run
+    return unmix_quietly
 
 
 @pytest.fixture(scope="session")
@@ -81,18 +70,4 @@ def signal_mask():
 def state():
     """Return all that a call must leave alone, in comparable form."""
 
-    def describe(signal):
-        results = {
-            name: value.tolist() if isinstance(value, np.ndarray) else repr(value)
-            for name, value in vars(signal.learning_results).items()
-        }
-        return (
-            np.asarray(signal.data).tobytes(),
-            signal.data.dtype,
-            signal.data.shape,
-            repr(signal.metadata.as_dictionary()),
-            repr(signal.axes_manager),
-            results,
-        )
-
-    return describe
+    return describe_state

@@ -106,6 +106,15 @@ def test_the_gap_equals_the_loops():
     np.testing.assert_allclose(gaps(X, V, B), expected, rtol=1e-10)
 
 
+@pytest.mark.parametrize("scale", [0.03, 1.0])
+def test_the_gap_does_not_depend_on_the_scale_of_the_basis(scale):
+    # Spectra of unit sum cost 1 each, those of other scales more or less.
+    X, V, B = rows(seed=4, n_rows=7, n_columns=11, k=3)
+    B = scale * B / B.sum(axis=0)
+    expected = [naive.gap_of_row(x, v, B) for x, v in zip(X, V / scale, strict=True)]
+    np.testing.assert_allclose(gaps(X, V / scale, B), expected, rtol=1e-10)
+
+
 def test_no_row_can_gain_more_than_its_gap():
     X, V, B = rows(seed=7, n_rows=11, n_columns=7)
     best = naive.solve_rows(X, B)

@@ -39,7 +39,7 @@ SENSOR_MASS_THICKNESS = 0.105  # 450 µm Si
 
 def channel_energies(n_channels: int) -> NDArray[np.float64]:
     """Centres of the channels in keV."""
-    return FIRST_CHANNEL + CHANNEL_WIDTH * np.arange(n_channels)
+    return FIRST_CHANNEL + CHANNEL_WIDTH * np.arange(n_channels, dtype=np.float64)
 
 
 def peak_fwhm(energy: ArrayLike) -> NDArray[np.float64]:

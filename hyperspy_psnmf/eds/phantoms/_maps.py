@@ -93,7 +93,7 @@ def edge_positions(shape: tuple[int, int]) -> NDArray[np.float64]:
     """Where each row crosses the interface, in pixels: 0 is the centre of the first one."""
     n_rows, n_columns = shape
     rows = np.arange(n_rows) - 0.5 * (n_rows - 1)
-    return 0.45 * n_columns - 0.5 + EDGE_SLOPE * rows
+    return np.asarray(0.45 * n_columns - 0.5 + EDGE_SLOPE * rows, dtype=np.float64)
 
 
 def sharp_interface_maps(shape: tuple[int, int], *, edge_width: float) -> Map:
@@ -117,7 +117,8 @@ def solid_solution_maps(shape: tuple[int, int], *, n_steps: int) -> Map:
 def positions(shape: tuple[int, int]) -> tuple[Map, Map]:
     """Vertical and horizontal position of the pixel centres, from 0 to 1."""
     y, x = ((np.arange(size) + 0.5) / size for size in shape)
-    return tuple(np.meshgrid(y, x, indexing="ij"))
+    rows, columns = np.meshgrid(y, x, indexing="ij")
+    return rows, columns
 
 
 def blurred(image: Map, sigma: float) -> Map:

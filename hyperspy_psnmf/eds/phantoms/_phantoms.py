@@ -27,7 +27,11 @@ from __future__ import annotations
 from exspy.signals import EDSSEMSpectrum, EDSTEMSpectrum
 
 from hyperspy_psnmf.eds.phantoms import _scenes
-from hyperspy_psnmf.eds.phantoms._simulate import simulate, simulate_particles
+from hyperspy_psnmf.eds.phantoms._simulate import (
+    Settings,
+    simulate,
+    simulate_particles,
+)
 
 
 def mineral_grains(
@@ -129,7 +133,8 @@ def core_shell_particles(
     .. [1] Zeng, H., Li, J., Wang, Z. L., Liu, J. P. & Sun, S. (2004). Bimagnetic
        core/shell FePt/Fe3O4 nanoparticles. Nano Letters 4, 187.
     """
-    settings = {"shape": shape, "counts": counts, "seed": seed, "n_channels": n_channels}
+    settings: Settings = {"shape": shape, "counts": counts, "seed": seed}
+    settings["n_channels"] = n_channels
     if diameter is None:
         return simulate(_scenes.PARTICLES, **settings)
     return simulate_particles(_scenes.PARTICLES, diameter=diameter, **settings)

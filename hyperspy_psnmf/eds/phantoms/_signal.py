@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from hyperspy_psnmf.eds.phantoms import _detector
 from hyperspy_psnmf.eds.phantoms._specimen import Microscope, Scene
 from hyperspy_psnmf.eds.phantoms._spectra import emitted
+from hyperspy_psnmf.eds.phantoms._xray import Line
 
 
 def eds_signal(scene: Scene, data: NDArray[np.unsignedinteger]) -> EDSTEMSpectrum | EDSSEMSpectrum:
@@ -35,7 +36,7 @@ def eds_signal(scene: Scene, data: NDArray[np.unsignedinteger]) -> EDSTEMSpectru
 
 def _set_lines(scene: Scene, signal: EDSTEMSpectrum | EDSSEMSpectrum) -> None:
     """Name the lines to quantify; on an axis cut short eXSpy picks others for some elements."""
-    lines = {}
+    lines: dict[str, Line] = {}
     for element in signal.metadata.Sample.elements:
         lines |= emitted(element, scene.microscope)
     end = signal.axes_manager.signal_axes[0].high_value

@@ -17,6 +17,7 @@ import operator
 from collections.abc import Sequence
 from functools import lru_cache
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from exspy.signals import EDSSEMSpectrum, EDSTEMSpectrum
@@ -28,7 +29,9 @@ from hyperspy_psnmf.eds.phantoms._specimen import Scene
 from hyperspy_psnmf.eds.phantoms._spectra import k_factors, phase_spectra
 from hyperspy_psnmf.eds.phantoms._spheres import centres_in_pixels
 
+Settings = dict[str, Any]  # keyword arguments of every phantom
 MIN_CHANNELS, MAX_CHANNELS = 100, 4096
+MAX_COUNTS = 1e12  # per pixel; beyond 1e18 there is no Poisson generator
 
 
 def simulate(
@@ -61,7 +64,7 @@ def simulate(
 
 
 def simulate_particles(
-    scene: Scene, *, shape: tuple[int, int], diameter: float, **settings: float
+    scene: Scene, *, shape: tuple[int, int], diameter: float, **settings: Any
 ) -> EDSTEMSpectrum:
     """Count photons from scattered particles; their truth says where they are."""
     check_positive("diameter", diameter)
@@ -96,6 +99,8 @@ def _checked(
     if min(shape) < 1:
         raise ValueError(f"shape must be positive, got {shape!r}")
     check_positive("counts", counts)
+    if counts > MAX_COUNTS:
+        raise ValueError(f"counts must be at most {MAX_COUNTS:g} per pixel, got {counts!r}")
     seed = _integer("seed", seed)
     if seed < 0:
         raise ValueError(f"seed must not be negative, got {seed}")
@@ -115,7 +120,7 @@ def check_positive(name: str, value: float) -> None:
         raise ValueError(f"{name} must be positive and finite, got {value!r}")
 
 
-def _integer(name: str, value: object) -> int:
+def _integer(name: str, value: Any) -> int:
     if isinstance(value, bool):
         raise TypeError(f"{name} must be an integer, got {value!r}")
     try:

@@ -14,7 +14,12 @@ from __future__ import annotations
 from exspy.signals import EDSSEMSpectrum, EDSTEMSpectrum
 
 from hyperspy_psnmf.eds.phantoms import _maps, _scenes
-from hyperspy_psnmf.eds.phantoms._simulate import check_positive, simulate, simulate_particles
+from hyperspy_psnmf.eds.phantoms._simulate import (
+    Settings,
+    check_positive,
+    simulate,
+    simulate_particles,
+)
 
 
 def embedded_spheres(
@@ -113,7 +118,8 @@ def sharp_interface(
        2nd ed., ch. 36. Springer.
     """
     check_positive("edge_width", edge_width)
-    settings = {"shape": shape, "counts": counts, "seed": seed, "n_channels": n_channels}
+    settings: Settings = {"shape": shape, "counts": counts, "seed": seed}
+    settings["n_channels"] = n_channels
     signal = simulate(_scenes.INTERFACE, edge_width=edge_width, **settings)
     signal.metadata.set_item("Truth.edge_width", float(edge_width))
     signal.metadata.set_item("Truth.edge_positions", _maps.edge_positions(shape))
@@ -168,7 +174,8 @@ def isolated_particles(
     .. [1] Williams, D. B. & Carter, C. B. (2009). Transmission Electron Microscopy,
        2nd ed., ch. 36. Springer.
     """
-    settings = {"shape": shape, "counts": counts, "seed": seed, "n_channels": n_channels}
+    settings: Settings = {"shape": shape, "counts": counts, "seed": seed}
+    settings["n_channels"] = n_channels
     return simulate_particles(_scenes.CATALYST, diameter=diameter, **settings)
 
 

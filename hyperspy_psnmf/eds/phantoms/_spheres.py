@@ -53,7 +53,7 @@ METAL = Sphere(50.0, 49.0, 12.0)
 def core_shell_particles_maps(shape: tuple[int, int], *, diameter: float | None = None) -> Map:
     """Carbon film, oxide shell and metal core; equal particles where a diameter is given."""
     y, x = (FIELD * position for position in positions(shape))
-    particles = PARTICLES
+    particles = list(PARTICLES)
     if diameter is not None:
         equal = scattered_spheres(shape, diameter)
         particles = [(sphere, CORE_SHARE * sphere.radius) for sphere in equal]
@@ -77,7 +77,8 @@ def core_shell_particles_maps(shape: tuple[int, int], *, diameter: float | None 
 def isolated_particles_maps(shape: tuple[int, int], *, diameter: float) -> Map:
     """Alumina flake and palladium particles, blurred by half a pixel."""
     y, x = (FIELD * position for position in positions(shape))
-    palladium = sum(_path(x, y, sphere) for sphere in scattered_spheres(shape, diameter))
+    spheres = scattered_spheres(shape, diameter)
+    palladium = np.sum([_path(x, y, sphere) for sphere in spheres], axis=0)
     alumina = FILM_THICKNESS * (1.0 + 0.2 * np.sin(0.06 * x + 1.0) * np.cos(0.08 * y))
     return np.stack([3.0 * alumina, 12.0 * blurred(palladium, 0.5 / max(shape))], axis=-1)
 

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``s.psnmf`` with arguments that make no sense: named, and the map left alone."""
+
+import numpy as np
+import pytest
+from maps import describe_state
+
+TWO = {"Mg_Ka": 1.0, "Si_Ka": 1.0}
+REST = ("Al", "Ca", "Fe", "O", "Ti")
+
+
+def name(value):
+    return lambda p: setattr(p, "names", value)
+
+
+def quantify(**kwargs):
+    return lambda p: p.quantify(**{"method": "CL", "factors": TWO, "exclude": REST, **kwargs})
+
+
+def lines(value):
+    return lambda p: p.element_maps(value)
+
+
+def number(*args, **kwargs):
+    return lambda p: p.estimate_number_of_components(*args, **kwargs)
+
+
+# call: (what to call, exception, what the message must hold)
+CALLS = {
+    "names in a dict": (name({"a": 1, "b": 2, "c": 3}), TypeError, "names"),
+    "names in a set": (name({"a", "b", "c"}), TypeError, "names"),
+    "names in bytes": (name([b"a", b"b", b"c"]), TypeError, "names"),
+    "names, NaN": (name([np.nan, "b", "c"]), TypeError, "names"),
+    "maps, an array": (lambda p: p.phase_maps(np.ones(3)), ValueError, "normalize"),
+    "maps, False": (lambda p: p.phase_maps(False), ValueError, "normalize"),
+    "maps, a list": (lambda p: p.phase_maps(["counts"]), ValueError, "normalize"),
+    "errors of None": (lambda p: p.standard_errors(None), ValueError, "of must be one of"),
+    "errors of a list": (lambda p: p.standard_errors(["maps"]), ValueError, "of must be one of"),
+    "errors, given 0": (lambda p: p.standard_errors(given_spectra=0), TypeError, "given_spectra"),
+    "limits, None": (lambda p: p.upper_limits(confidence=None), TypeError, "confidence"),
+    "limits, 1": (lambda p: p.upper_limits(confidence=1), ValueError, "confidence"),
+    "limits, NaN": (lambda p: p.upper_limits(confidence=np.nan), ValueError, "confidence"),
+    "limits, True": (lambda p: p.upper_limits(confidence=True), TypeError, "confidence"),
+    "limits, complex": (lambda p: p.upper_limits(confidence=0.9 + 0j), TypeError, "confidence"),
+    "band, array": (lambda p: p.ambiguity(confidence=np.array([0.9])), TypeError, "confidence"),
+    "band, inf": (lambda p: p.ambiguity(confidence=np.inf), ValueError, "confidence"),
+    "band, -k": (lambda p: p.ambiguity(factors={**TWO, "O_Ka": -1.0}), ValueError, "factors"),
+    "band, no k": (lambda p: p.ambiguity(factors={**TWO, "O_Ka": 0}), ValueError, "factors"),
+    "band, NaN k": (lambda p: p.ambiguity(factors={**TWO, "O_Ka": np.nan}), ValueError, "factors"),
+    "band, inf k": (lambda p: p.ambiguity(factors={**TWO, "O_Ka": np.inf}), ValueError, "factors"),
+    "band, True k": (lambda p: p.ambiguity(factors={**TWO, "O_Ka": True}), TypeError, "factors"),
+    "band, a tuple": (lambda p: p.ambiguity(factors={"O_Ka": (1, 2)}), TypeError, "factors"),
+    "band, line 1": (lambda p: p.ambiguity(factors={**TWO, 1: 1.0}), ValueError, "factors: 1"),
+    "band, no line": (lambda p: p.ambiguity(factors={**TWO, None: 1.0}), ValueError, "factors"),
+    "plot of a word": (lambda p: p.plot_ambiguity(result="x"), TypeError, "result.*Ambiguity"),
+    "plot of zero": (lambda p: p.plot_ambiguity(result=0), TypeError, "result.*Ambiguity"),
+    "plot of a map": (lambda p: p.plot_residuals(result=p), TypeError, "result.*Residuals"),
+    "plot of nothing": (lambda p: p.plot_composition(None), TypeError, "result.*Quantification"),
+    "plot of a dict": (lambda p: p.plot_composition({}), TypeError, "result.*Quantification"),
+    "plot of a line": (lambda p: p.plot_element_maps("Si_Ka"), TypeError, "xray_lines"),
+    "lines, a number": (lines(5), TypeError, "xray_lines"),
+    "lines, numbers": (lines([5]), ValueError, "xray_lines"),
+    "lines, None": (lines([None]), ValueError, "xray_lines"),
+    "lines, nested": (lines([["Si_Ka"]]), ValueError, "xray_lines"),
+    "lines, bytes": (lines([b"Si_Ka"]), ValueError, "xray_lines"),
+    "lines, a dict": (lines({"Si_Ka": 1}), TypeError, "xray_lines"),
+    "lines, an element": (lines(["Si"]), ValueError, "xray_lines: Si is no"),
+    "lines, lower case": (lines(["si_ka"]), ValueError, "xray_lines: si_ka is no"),
+    "lines, empty": (lines([""]), ValueError, "xray_lines"),
+    "lines, no element": (lines(["_Ka"]), ValueError, "xray_lines"),
+    "lines, too deep": (lines(["Si_Ka.weight"]), ValueError, "xray_lines: Si_Ka.weight is no"),
+    "number, None": (number(None), TypeError, "max_components"),
+    "number, True": (number(True), TypeError, "max_components"),
+    "number, negative": (number(-1), ValueError, "max_components"),
+    "number, folds": (number(n_folds=np.nan), TypeError, "n_folds"),
+    "number, mask": (number(signal_mask="x"), ValueError, "signal_mask"),
+    "number, pixels": (number(navigation_mask=np.nan), ValueError, "navigation_mask"),
+    "number, range": (number(energy_range="ab"), TypeError, "energy_range"),
+    "number, spectra": (number(fixed_spectra=object()), TypeError, "fixed_spectra"),
+    "number, threads": (number(n_jobs="x"), TypeError, "n_jobs"),
+    "number, a fourth": (number(3, 4), TypeError, "positional"),
+    "method 3": (quantify(method=3), ValueError, "method"),
+    "methods": (quantify(method=["CL"]), ValueError, "method"),
+    "factors in a str": (quantify(factors="Mg_Ka=1"), TypeError, "factors"),
+    "factor inf": (quantify(factors={"Mg_Ka": np.inf}), ValueError, "factors: Mg_Ka"),
+    "factor zero": (quantify(factors={"Mg_Ka": 0}), ValueError, "factors: Mg_Ka"),
+    "factor complex": (quantify(factors={"Mg_Ka": 1j}), TypeError, "factors: Mg_Ka"),
+    "factor array": (quantify(factors={"Mg_Ka": np.ones(2)}), TypeError, "factors: Mg_Ka"),
+    "factor None": (quantify(factors={"Mg_Ka": None}), TypeError, "factors: Mg_Ka"),
+    "factor +- NaN": (quantify(factors={"Mg_Ka": (1, np.nan)}), ValueError, "factors: Mg_Ka"),
+    "factor too deep": (quantify(factors={"Mg_Ka.weight": 1}), ValueError, "factors: Mg_Ka.weight"),
+    "factor of 1": (quantify(factors={1: 1.0}), ValueError, "factors: 1"),
+    "exclude None": (quantify(exclude=None), TypeError, "exclude"),
+    "exclude 3": (quantify(exclude=[3]), ValueError, "exclude: 3"),
+    "exclude too deep": (quantify(exclude=["Fe.x"]), ValueError, "exclude: Fe.x"),
+    "thickness, NaN": (quantify(thickness=np.nan), ValueError, "thickness"),
+    "thickness, a word": (quantify(thickness="5"), TypeError, "thickness"),
+    "thickness, True": (quantify(thickness=True), TypeError, "thickness"),
+    "thickness, of None": (quantify(thickness=[1, 2, None]), ValueError, "thickness"),
+    "thickness, ragged": (quantify(thickness=[[1], [2, 3]]), TypeError, "thickness"),
+    "density, zero": (quantify(density=0), ValueError, "density"),
+    "density, complex": (quantify(density=1j), TypeError, "density"),
+    "angle, NaN": (quantify(take_off_angle=np.nan), ValueError, "take_off_angle"),
+    "angle, None": (quantify(take_off_angle=None), ValueError, "take_off_angle"),
+    "area, inf": (quantify(method="cross_section", probe_area=np.inf), ValueError, "probe_area"),
+    "area, NaN": (quantify(method="cross_section", probe_area=np.nan), ValueError, "probe_area"),
+    "ambiguity, a word": (quantify(ambiguity="yes"), TypeError, "ambiguity"),
+    "ambiguity, None": (quantify(ambiguity=None), TypeError, "ambiguity"),
+    "units, None": (quantify(composition_units=None), ValueError, "composition_units"),
+    "intensities, a list": (quantify(intensities=["model"]), ValueError, "intensities"),
+}
+
+
+@pytest.mark.parametrize(("call", "error", "match"), CALLS.values(), ids=CALLS)
+def test_a_wrong_argument_is_named_and_the_map_left_alone(unmixed, call, error, match):
+    before = describe_state(unmixed)
+    with pytest.raises(error, match=match):
+        call(unmixed.psnmf)
+    assert describe_state(unmixed) == before
+
+
+@pytest.mark.parametrize("value", [3, None, "x"])
+def test_the_accessor_cannot_be_overwritten(grains, value):
+    with pytest.raises(AttributeError, match="psnmf cannot be set"):
+        grains.psnmf = value
+    assert grains.psnmf.__class__.__name__ == "PSNMFAccessor"
+
+
+@pytest.mark.parametrize("value", ["x", np.nan, None, 0, True, [3]])
+def test_maps_of_compositions_name_a_wrong_limit(unmixed, value):
+    found = quantify()(unmixed.psnmf)
+    with pytest.raises(ValueError, match="min_counts"):
+        found.maps(min_counts=value)
