@@ -121,7 +121,7 @@ class Certainty:
         """
         return uncertainty.find_upper_limits(self._signal, confidence=confidence)
 
-    def ambiguity(self, *, confidence: float = 0.95, factors: dict[str, float] | None = None):
+    def ambiguity(self, *, confidence: float = 0.95, factors: dict | None = None):
         """Return, for each phase, what the data cannot tell apart.
 
         Several factorisations can fit the counts equally well. This looks for as
@@ -134,8 +134,10 @@ class Certainty:
         confidence : float
             Between 0 and 1.
         factors : dict, optional
-            One Cliff-Lorimer factor per X-ray line, as ``{"Fe_Ka": 1.45, ...}``.
-            With them there are bands of compositions too.
+            One factor per X-ray line, as ``{"Fe_Ka": 1.45, ...}``, as `quantify` takes
+            them: of Cliff and Lorimer, or on EDS_SEM maps the intensities of pure
+            standards. With them there are bands of compositions too, of the elements
+            with factors alone.
 
         Returns
         -------
@@ -158,9 +160,7 @@ class Certainty:
         """
         return residuals.find_residuals(self._signal)
 
-    def plot_ambiguity(
-        self, *, confidence: float = 0.95, factors: dict[str, float] | None = None, result=None
-    ):
+    def plot_ambiguity(self, *, confidence: float = 0.95, factors: dict | None = None, result=None):
         """Plot the bands of spectra, counts and, with factors, compositions.
 
         Parameters
