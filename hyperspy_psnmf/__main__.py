@@ -77,22 +77,9 @@ def _load(args):
         return signal
     if args.k is None:
         raise ValueError("-k, the number of phases, is needed with a file")
-    loaded = _read(args.file)
-    signals = loaded if isinstance(loaded, list) else [loaded]
-    maps = [s for s in signals if hasattr(s, "psnmf") and s.axes_manager.navigation_size > 1]
-    if not maps:
-        raise ValueError(f"{args.file} holds no EDS map, only {loaded}")
-    # Vendors' files hold images and single spectra too; the map comes last.
-    return maps[-1]
+    from hyperspy_psnmf.eds.open_map import open_map
 
-
-def _read(file):
-    import hyperspy.api as hs
-
-    try:
-        return hs.load(file)
-    except Exception as error:  # readers of broken files raise whatever they stumble over
-        raise ValueError(f"{file} cannot be read: {type(error).__name__}: {error}") from None
+    return open_map(args.file)
 
 
 def _unmix(signal, args):
@@ -114,46 +101,55 @@ def _unmix(signal, args):
 
 def _write(signal, args) -> list[Path]:
     """Write all results; return the files."""
-    from hyperspy_psnmf.eds.line_intensities import net_intensities
+    from hyperspy_psnmf.eds.element_maps import line_maps
+    from hyperspy_psnmf.eds.export import intensity_table
+    from hyperspy_psnmf.plot import plot_element_maps
 
-    spectra = signal.psnmf.phase_spectra()
-    lines = net_intensities(spectra)
-    percent = _compositions(signal, args.k_factors) if args.k_factors else {}
-    out = args.output
+    measured = _measure(signal)
+    composition = _quantify(signal, args.k_factors) if args.k_factors else None
+    figures = {"phases.png": signal.psnmf.plot()[0]}
+    if measured is not None:
+        figures["element_maps.png"] = plot_element_maps(line_maps(signal, measured))[0]
+    if composition is not None:
+        figures["compositions.png"] = signal.psnmf.plot_composition(composition)[0]
+    spectra, out = signal.psnmf.phase_spectra(), args.output
     out.mkdir(parents=True, exist_ok=True)
     signal.save(out / "map.hspy", overwrite=True)
     spectra.save(out / "phase_spectra.hspy", overwrite=True)
-    figure, _ = signal.psnmf.plot()
-    figure.savefig(out / "phases.png", dpi=150)
+    for name, figure in figures.items():
+        figure.savefig(out / name, dpi=150)
     with (out / "compositions.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(_table(signal.psnmf.names, spectra, lines, percent))
+        csv.writer(file).writerows(intensity_table(spectra, measured, composition))
     (out / "report.txt").write_text(signal.psnmf.report() + "\n", encoding="utf-8")
-    names = ("map.hspy", "phase_spectra.hspy", "phases.png", "compositions.csv", "report.txt")
+    names = ("map.hspy", "phase_spectra.hspy", *figures, "compositions.csv", "report.txt")
     return [out / name for name in names]
 
 
-def _compositions(signal, k_factors):
-    """Return per cent and standard errors by column; elements without factor are excluded."""
-    given = {line.partition("_")[0] for line in k_factors}
-    listed = {str(e) for e in signal.metadata.get_item("Sample.elements", default=[])}
+def _measure(signal):
+    """Return the net intensities of the lines in the metadata, or None if there are none."""
+    from hyperspy_psnmf.eds.line_fit import measure_lines
+
+    lines = [str(line) for line in signal.metadata.get_item("Sample.xray_lines", default=[])]
+    lines = signal._get_xray_lines_in_spectral_range(lines)[0]
+    listed = [str(e) for e in signal.metadata.get_item("Sample.elements", default=[])]
+    if not lines:
+        return None
     try:
-        found = signal.psnmf.quantify("CL", k_factors, exclude=sorted(listed - given)).atomic
+        return measure_lines(signal, lines, elements=listed)
+    except ValueError as error:
+        print(f"hyperspy_psnmf: lines are integrated by windows: {error}", file=sys.stderr)
+        return measure_lines(signal, lines, method="windows", elements=listed)
+
+
+def _quantify(signal, k_factors):
+    """Return the composition of the elements that have a factor."""
+    from hyperspy_psnmf.eds.factors import elements_without_line
+
+    exclude = elements_without_line(signal, k_factors)
+    try:
+        return signal.psnmf.quantify("CL", k_factors, exclude=exclude)
     except (TypeError, ValueError) as error:
         raise type(error)(f"k_factors: {error}") from None
-    columns = {}
-    for i, line in enumerate(k_factors):
-        element = line.partition("_")[0]
-        columns |= {f"{element} at%": found.values[:, i], f"{element} sigma": found.sigma[:, i]}
-    return columns
-
-
-def _table(names, spectra, lines, percent):
-    """Yield a header, then one row per phase."""
-    yield ["phase", "counts", *(f"{line} net counts" for line in lines), *percent]
-    for i, name in enumerate(names):
-        net = (f"{values[i]:.1f}" for values in lines.values())
-        content = (f"{values[i]:.2f}" for values in percent.values())
-        yield [name, f"{spectra.data[i].sum():.1f}", *net, *content]
 
 
 if __name__ == "__main__":

@@ -135,9 +135,7 @@ class Certainty:
         """
         return uncertainty.find_upper_limits(self._signal, confidence=confidence)
 
-    def ambiguity(
-        self, *, confidence: float = 0.95, factors: dict[str, float] | None = None
-    ) -> Ambiguity:
+    def ambiguity(self, *, confidence: float = 0.95, factors: dict | None = None) -> Ambiguity:
         """Return, for each phase, what the data cannot tell apart.
 
         Several factorisations can fit the counts equally well. This looks for as
@@ -150,8 +148,10 @@ class Certainty:
         confidence : float
             Between 0 and 1.
         factors : dict, optional
-            One Cliff-Lorimer factor per X-ray line, as ``{"Fe_Ka": 1.45, ...}``.
-            With them there are bands of compositions too.
+            One factor per X-ray line, as ``{"Fe_Ka": 1.45, ...}``, as `quantify` takes
+            them: of Cliff and Lorimer, or on EDS_SEM maps the intensities of pure
+            standards. With them there are bands of compositions too, of the elements
+            with factors alone.
 
         Returns
         -------
@@ -178,7 +178,7 @@ class Certainty:
         self,
         *,
         confidence: float = 0.95,
-        factors: dict[str, float] | None = None,
+        factors: dict | None = None,
         result: Ambiguity | None = None,
     ) -> tuple[Figure, NDArray]:
         """Plot the bands of spectra, counts and, with factors, compositions.

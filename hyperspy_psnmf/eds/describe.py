@@ -151,11 +151,10 @@ def _decisions(record, names):
             f"{names[b]} accompanied {names[a]} in constant proportion, "
             f"{added[a, b]:.2f} counts per count, and became a part of it"
         )
-    for a, b in np.argwhere(removed > WORTH_TELLING):
-        yield (
-            f"{names[b]} accompanied {names[a]} in varying proportion; "
-            f"{100 * removed[a, b]:.0f} % of its spectrum was subtracted"
-        )
+    for a, b in np.argwhere(np.abs(removed) > WORTH_TELLING):
+        percent = f"{100 * abs(removed[a, b]):.0f} % of its spectrum was"
+        what = "subtracted" if removed[a, b] > 0 else "added, to fill gaps in the background"
+        yield f"{names[b]} accompanied {names[a]} in varying proportion; {percent} {what}"
 
 
 def _sentences_on_ambiguity(record, names):

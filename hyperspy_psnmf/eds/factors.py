@@ -38,7 +38,7 @@ def resolve_factors(signal, factors, xray_lines=None, exclude=()):
         For what is no factor or no line; if lines are missing, lie outside the
         energy axis, or two belong to one element.
     """
-    given = _checked(factors)
+    given = check_factors(factors)
     excluded = check_elements("exclude", exclude)
     asked = list(given) if xray_lines is None else check_lines("xray_lines", xray_lines)
     lines = [line for line in asked if element_of(line) not in excluded]
@@ -48,7 +48,7 @@ def resolve_factors(signal, factors, xray_lines=None, exclude=()):
             f"factors: {', '.join(ignored)} ignored, as not asked for", UserWarning, stacklevel=4
         )
     missing = [line for line in lines if line not in given]
-    missing += _elements_without_line(signal, lines, excluded)
+    missing += elements_without_line(signal, lines, excluded)
     if missing:
         raise ValueError(
             f"factors: none for {', '.join(missing)}; without it the composition would be that of "
@@ -59,8 +59,8 @@ def resolve_factors(signal, factors, xray_lines=None, exclude=()):
     return lines, *np.array([given[line] for line in lines]).T
 
 
-def _checked(factors):
-    """Return {line: (value, sigma)}."""
+def check_factors(factors) -> dict[str, tuple[float, float]]:
+    """Return {line: (value, sigma)}, or raise TypeError or ValueError."""
     if not isinstance(factors, dict) or not factors:
         raise TypeError(
             "factors must be a dict of one factor per X-ray line, such as "
@@ -120,7 +120,8 @@ def check_elements(name: str, elements) -> list[str]:
     return elements
 
 
-def _elements_without_line(signal, lines, excluded):
+def elements_without_line(signal, lines, excluded=()) -> list[str]:
+    """Return the elements in the metadata that no line is of."""
     listed = [str(e) for e in signal.metadata.get_item("Sample.elements", default=[])]
     have = {element_of(line) for line in lines} | set(excluded)
     return [element for element in listed if element not in have]

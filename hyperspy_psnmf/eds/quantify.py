@@ -8,7 +8,7 @@ from numbers import Real
 import numpy as np
 from scipy.stats import norm
 
-from hyperspy_psnmf.eds.ambiguity import check_confidence, find_alternatives
+from hyperspy_psnmf.eds.alternatives import check_confidence, find_alternatives
 from hyperspy_psnmf.eds.composition import (
     Quantifier,
     derivatives,
@@ -29,7 +29,12 @@ from hyperspy_psnmf.nmf.validate import check_choice
 DETECTED = 3.0  # standard deviations of a blank (Goldstein et al., ch. 9)
 
 
-def quantify(
+def quantify(signal, method: str | None = None, factors: dict | None = None, **options):
+    """Return the composition of each phase; see the accessor for the options."""
+    return quantify_among(signal, method, factors, **options)[0]
+
+
+def quantify_among(
     signal,
     method: str | None = None,
     factors: dict | None = None,
@@ -45,8 +50,11 @@ def quantify(
     probe_area="auto",
     ambiguity: bool = False,
     confidence: float = 0.95,
-) -> Quantification:
-    """Return the composition of each phase; see the accessor."""
+) -> tuple[Quantification, tuple | None]:
+    """Return the composition of each phase, and what its bands are from.
+
+    The latter is what `find_alternatives` returns, or None without `ambiguity`.
+    """
     require_results(signal)
     check_choice("composition_units", composition_units, tuple(UNITS))
     check_choice("intensities", intensities, INTENSITIES)
@@ -66,7 +74,7 @@ def quantify(
     net = _usable(measured, names)
     others = find_alternatives(signal, measured.spectra, confidence) if ambiguity else None
     atomic, weight = _compositions(quantifier, measured, net, errors / values, others, confidence)
-    return Quantification(
+    found = Quantification(
         names, quantifier.elements, lines, method, composition_units, measured.counts,
         measured.net, measured.sigma, measured.net > DETECTED * measured.blank, atomic, weight,
         float(confidence),
@@ -74,6 +82,7 @@ def quantify(
             signal, quantifier, measured, composition_units, min_counts
         ),
     )  # fmt: skip
+    return found, others
 
 
 def _fill(signal):

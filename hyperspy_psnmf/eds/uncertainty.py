@@ -115,7 +115,7 @@ def _errors_from_spectra(signal):
     H = bin_energy(d.H, energy_binning)
     solutions = equally_likely(coarse, H, confidence=CONFIDENCE, **options)
     spectra = alternatives(X, d.H, solutions, energy_binning, **options).spectra
-    return ambiguity_errors(d.X, d.W, spectra, confidence=CONFIDENCE, n_jobs=None)
+    return ambiguity_errors(d.X, d.W, spectra, n_jobs=None)
 
 
 def _errors_of_spectra(signal):

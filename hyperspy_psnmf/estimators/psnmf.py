@@ -88,7 +88,8 @@ class PSNMF(PoissonModel):
         Loadings of the binned map, in counts.
     added_, removed_ : ndarray of shape (n_components, n_components)
         What parsimony decided: in row a, column b the counts of b that became part of a,
-        per count of a, and the share of b subtracted from a. Zero without parsimony.
+        per count of a, and the share of b subtracted from a, below zero where it was
+        added. Zero without parsimony.
     support_ : ndarray of shape (n_pixels,)
         From how many pixels each pixel's loadings are, by the spatial prior.
     n_iter_ : int

@@ -110,6 +110,19 @@ def bin_energy(X, energy_binning: int, *, n_jobs=1):
     return bin_counts(X, rows, energy_binning=energy_binning, n_jobs=n_jobs)
 
 
+def merge_channels(X, energy_binning: int):
+    """Sum channels of a CSR matrix of counts, `energy_binning` at a time, and keep it CSR.
+
+    For maps at full resolution, of which most entries are empty whatever the channels.
+    """
+    wide = np.float64 if X.dtype.kind == "f" else np.int64  # sums must not overflow
+    shape = (X.shape[0], -(-X.shape[1] // energy_binning))
+    merged = (X.data.astype(wide), X.indices // energy_binning, X.indptr.copy())
+    merged = sp.csr_array(merged, shape=shape)
+    merged.sum_duplicates()
+    return merged
+
+
 def spread_spectra(H: np.ndarray, energy_binning: int, n_channels: int) -> np.ndarray:
     """Undo `bin_spectra` with every bin spread evenly over its channels."""
     channel = np.arange(n_channels) // energy_binning

@@ -18,7 +18,9 @@ and undercut by next to none; then :math:`h_a + r h_b` is the spectrum.
 **Varying proportions.** Where b accompanies a all over but in proportions that vary, as a
 matrix does a precipitate within it, they are two phases, and :math:`h_a` holds as little of
 b as leaves no line of it negative. That is the subtraction of the matrix that
-microscopists do by hand.
+microscopists do by hand. A line is negative below the background on either side of it, not
+below zero: where maximum likelihood has gone that far, as for a core inside a shell, some of b
+returns to a.
 
 The last two are conventions where counts alone decide nothing; `ambiguity` tells how far
 other answers are possible, and known spectra decide better.
@@ -50,7 +52,8 @@ N_PROPORTIONS = 60
 MAX_ROUNDS = 4
 NEGLIGIBLE = 0.01
 NEGATIVE_NATS = 3.0
-VISIBLE = 3.0  # standard errors
+VISIBLE, CLEAR = 3.0, 4.0  # standard errors; the latter is for the largest of many
+WIDTHS_PER_LINE = 4  # of a peak at half its height
 BACKGROUND_ERROR = 0.1  # relative
 HALVINGS = 30
 FLOOR = 1e-6  # of the mean spectrum
@@ -68,7 +71,7 @@ class Simplification:
     added : ndarray of shape (n_components, n_components)
         Proportion of b found to belong to a.
     removed : ndarray of shape (n_components, n_components)
-        Share of b subtracted from a.
+        Share of b subtracted from a; below zero, what returned to it.
     """
 
     fit: Factorisation
@@ -112,9 +115,12 @@ def simplify(X, fit: Factorisation, *, n_fixed: int = 0, line_width: int = 1, **
         added += new
         if new.max() <= NEGLIGIBLE:
             break
-    H, removed = subtract_companions(fit.W, fit.H, added, n_fixed, line_width)
-    without = _hold_spectra(X, fit, H, n_fixed, removed, options)
-    return Simplification(without or fit, added, removed if without else np.zeros((k, k)))
+    for fill in (True, False):
+        H, removed = subtract_companions(fit.W, fit.H, added, n_fixed, line_width, fill=fill)
+        without = _hold_spectra(X, fit, H, n_fixed, removed, options)
+        if without:
+            return Simplification(without, added, removed)
+    return Simplification(fit, added, np.zeros((k, k)))
 
 
 def _hold_spectra(X, fit, H, n_fixed, removed, options):
@@ -234,7 +240,7 @@ def _share(w, V, ratios):
     return (np.abs(z) < SIGNIFICANT) @ counts, (z < -SIGNIFICANT) @ counts
 
 
-def subtract_companions(W, H, added, n_fixed: int = 0, line_width: int = 1):
+def subtract_companions(W, H, added, n_fixed: int = 0, line_width: int = 1, *, fill: bool = True):
     """Take from each phase what it holds of others that always accompany it.
 
     Parameters
@@ -249,13 +255,15 @@ def subtract_companions(W, H, added, n_fixed: int = 0, line_width: int = 1):
         The first `n_fixed` phases are known.
     line_width : int
         Channels across which a line cannot be taken for background.
+    fill : bool
+        Whether a companion returns where its lines leave gaps in the background.
 
     Returns
     -------
     H : ndarray of shape (n_components, n_channels)
         Spectra of unit sum.
     removed : ndarray of shape (n_components, n_components)
-        In row a, column b the share of b subtracted from a.
+        In row a, column b the share of b subtracted from a; below zero, what returned.
     """
     counts, together = W.sum(axis=0), W.T @ W
     # Where a spectrum is zero the information is infinite, but no count is still not less
@@ -265,6 +273,7 @@ def subtract_companions(W, H, added, n_fixed: int = 0, line_width: int = 1):
     beside = W.T @ (W > 0)  # counts of a in rows where b is present
     total = W.sum(axis=1, keepdims=True)
     share = W.T @ np.divide(W, total, out=np.zeros_like(W), where=total > 0)  # of b, seen by a
+    V = covariance(W, H.T)
     H, removed = H.copy(), np.zeros((len(H), len(H)))
     for a in range(n_fixed, len(H)):
         for b in np.argsort(-together[a]):
@@ -273,6 +282,9 @@ def subtract_companions(W, H, added, n_fixed: int = 0, line_width: int = 1):
                 continue
             lines, of_companion = (_lines(H[c], errors[c], line_width) for c in (a, b))
             share_of_b = _largest_share(lines, of_companion)
+            if fill and line_width > 1:
+                gap = _gap(H[a], errors[a], _visible(of_companion), line_width)
+                share_of_b = -gap if gap and _is_enough(W, V, a, b, gap) else share_of_b
             left = H[a] - share_of_b * H[b]
             if left.sum() * counts[a] > VISIBLE * np.sqrt(counts[a]):
                 removed[a, b], H[a] = share_of_b, np.maximum(left, 0.0)
@@ -289,11 +301,51 @@ def _lines(h, errors, line_width):
 
 def _largest_share(lines, of_companion):
     """Return how much of a companion can go before its lines turn negative."""
-    (lines, errors), (wanted, errors_of_wanted) = lines, of_companion
-    wanted = np.where(wanted > VISIBLE * errors_of_wanted, wanted, 0.0)
+    (lines, errors), wanted = lines, _visible(of_companion)
     low, high = 0.0, 1.0
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         negative = np.maximum(middle * wanted - lines, 0.0) / errors
         low, high = (middle, high) if (negative**2).sum() / 2 < NEGATIVE_NATS else (low, middle)
     return low
+
+
+def _visible(lines):
+    values, errors = lines
+    return np.where(values > VISIBLE * errors, values, 0.0)
+
+
+def _gap(h, errors, lines, line_width):
+    """Return how much of a companion's lines is missing from a background, or 0.
+
+    By least squares in a window of the width of a peak, where it is most significant.
+    """
+    background = _around(h, lines > 0, line_width)
+    weight = 1 / (errors**2 + (BACKGROUND_ERROR * background) ** 2)
+    window = np.ones(max(1, line_width // WIDTHS_PER_LINE))
+    sums = (weight * lines**2, weight * lines * (background - h))
+    information, missing = (np.convolve(each, window, mode="same") for each in sums)
+    significance = missing / np.sqrt(np.maximum(information, 1e-300))
+    most = significance.argmax()
+    return missing[most] / information[most] if significance[most] > CLEAR else 0.0
+
+
+def _around(h, elsewhere, line_width):
+    """Return a background that goes on under lines elsewhere, at the lower of both sides."""
+    outside = np.flatnonzero(~elsewhere)
+    beside = np.minimum(grey_opening(h[outside], line_width), h[outside]) if outside.size else h[:0]
+    # Beyond either end there is none.
+    beside = np.concatenate([[0.0], beside, [0.0]])
+    following = np.searchsorted(outside, np.arange(h.size))
+    background = np.minimum(beside[following], beside[following + 1])
+    background[outside] = beside[1:-1]
+    return background
+
+
+def _is_enough(W, V, a, b, proportion):
+    """Tell whether there is so much of b all over a that it can be a part of a."""
+    rows = W[:, a] > DETERMINED * np.sqrt(V[:, a, a])
+    if not rows.any():
+        return False
+    w, of_w = W[rows][:, [a, b]], V[rows][:, [a, b]][..., [a, b]]
+    return _share(w, of_w, np.array([proportion]))[1].item() < FEW

@@ -22,7 +22,7 @@ def plot_binned_map(counts):
     ax : matplotlib.axes.Axes
     """
     data, axes = np.asarray(counts.data, dtype=float), counts.axes_manager.signal_axes
-    fig, ax = plt.subplots(figsize=(3.6, 3), layout="constrained")
+    fig, ax = plt.subplots(figsize=(3.6, 2.8), layout="constrained")
     ax.set_xlabel(axis_label(axes[0]))
     if data.ndim == 1:
         ax.step(axes[0].axis, data, where="mid", color="k")

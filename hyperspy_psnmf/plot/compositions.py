@@ -53,7 +53,7 @@ def _draw_bars(ax, result, i, x, width, name):
     if found.band is not None:
         finite = np.isfinite(found.band[i]).all(axis=1)
         low, high = found.band[i][finite].T
-        ax.vlines(x[finite] + 0.3 * width, low, high, color="0.35", linewidth=0.8)
+        ax.vlines(x[finite] + 0.3 * width, low, high, color="k", linewidth=1.0)
 
 
 def plot_element_maps(maps):

@@ -8,7 +8,8 @@ from exspy.signals import EDSTEMSpectrum
 from scipy.optimize import curve_fit, linear_sum_assignment
 from scipy.special import ndtr, ndtri
 
-from hyperspy_psnmf.eds.line_intensities import compositions
+from hyperspy_psnmf.eds.composition import Quantifier
+from hyperspy_psnmf.eds.line_intensities import intensity_signals
 from hyperspy_psnmf.kernels.score import divergence
 from hyperspy_psnmf.nmf.convex import solve_loadings
 
@@ -101,7 +102,10 @@ def atomic_percent(factors: np.ndarray, signal) -> dict[str, np.ndarray]:
         energy_resolution_MnKa=instrument.Detector.EDS.energy_resolution_MnKa,
     )
     spectra.set_elements(list(lines))
-    return compositions(spectra, dict(lines.values()))
+    names, k_factors = map(list, zip(*lines.values(), strict=True))
+    net = np.array([np.ravel(s.data) for s in intensity_signals(spectra, names)]).T
+    percent = Quantifier(spectra, "CL", names, np.array(k_factors)).atomic(net)
+    return dict(zip(lines, percent.T, strict=True))
 
 
 def composition_errors(true: np.ndarray, found: np.ndarray, signal) -> np.ndarray:

@@ -143,7 +143,7 @@ def test_hyperspys_own_nmf_has_bands_too(grains):
         ({"factors": {"Fe_Kx": 1.0, "Si_Ka": 1.0}}, ValueError, "factors: Fe_Kx"),
         ({"factors": {"U_La": 1.0, "Si_Ka": 1.0}}, ValueError, "factors: U_La"),
         ({"factors": {"Si_Ka": 1.0}}, ValueError, "^factors"),
-        ({"factors": {}}, ValueError, "^factors"),
+        ({"factors": {}}, TypeError, "^factors"),
     ],
     ids=str,
 )
@@ -151,15 +151,26 @@ def test_bad_arguments_are_named_before_any_work(unmixed, monkeypatch, kwargs, e
     def work(*args, **kwargs):
         raise AssertionError("counts were read")
 
-    monkeypatch.setattr("hyperspy_psnmf.eds.ambiguity.read_decomposed", work)
+    for module in ("alternatives", "line_fit"):
+        monkeypatch.setattr(f"hyperspy_psnmf.eds.{module}.read_decomposed", work)
     with pytest.raises(error, match=match):
         unmixed.psnmf.ambiguity(**kwargs)
 
 
-def test_compositions_are_for_thin_specimens(sem, unmix):
+def test_bands_of_compositions_are_those_of_quantify(unmixed, result):
+    exclude = set(unmixed.metadata.Sample.elements) - {"Mg", "Si", "Fe"}
+    found = unmixed.psnmf.quantify("CL", FACTORS, exclude=exclude, ambiguity=True)
+    for i, element in enumerate(found.elements):
+        np.testing.assert_allclose(result.compositions[element], found.atomic.values[:, i])
+        np.testing.assert_allclose(result.compositions_band[element], found.atomic.band[:, i])
+
+
+def test_thick_specimens_are_compared_with_standards(sem, unmix):
     unmix(sem, 2)
-    with pytest.raises(TypeError, match="factors need an EDS_TEM map"):
-        sem.psnmf.ambiguity(factors={"Al_Ka": 1.0, "Cu_La": 1.2})
+    factors = {"Al_Ka": 1e5, "Cu_La": (1.2e5, 1e3)}
+    result = sem.psnmf.ambiguity(factors=factors)
+    expected = sem.psnmf.quantify("k_ratios", factors).atomic_percent
+    np.testing.assert_allclose(result.compositions["Cu"], expected["Cu"])
 
 
 @pytest.mark.parametrize("method", ["ambiguity", "residuals"])

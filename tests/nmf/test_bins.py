@@ -11,6 +11,7 @@ from hyperspy_psnmf.nmf.bins import (
     bin_counts,
     bin_spectra,
     choose_binning,
+    merge_channels,
     spatial_axes,
     spread_spectra,
 )
@@ -91,6 +92,21 @@ def test_a_spectrum_is_binned_as_counts_are():
     H = np.random.default_rng(2).random((3, 13))
     found = bin_counts(sp.csr_array(H), PixelBins((3,), (1,)), energy_binning=4)
     np.testing.assert_allclose(bin_spectra(H, 4), found)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.float32])
+@pytest.mark.parametrize("energy_binning", [1, 3, 20])
+def test_merged_channels_are_the_sums_of_the_single_ones(dtype, energy_binning):
+    X = np.random.default_rng(4).poisson(1.5, size=(7, 16))
+    X = (X * 40).astype(dtype)
+    given = sp.csr_array(X)
+    before = given.copy()
+    found = merge_channels(given, energy_binning)
+    np.testing.assert_array_equal(found.toarray(), bin_spectra(X.astype(float), energy_binning))
+    assert (found.data > 0).all()
+    assert found.has_canonical_format
+    for part in ("data", "indices", "indptr"):
+        np.testing.assert_array_equal(getattr(given, part), getattr(before, part))
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,22 @@ def test_with_a_background_the_lines_of_a_companion_go_too():
     assert angles(found, OTHER[None])[0] < 8 < angles(H, OTHER[None])[0]
 
 
+def test_a_companion_returns_where_its_lines_are_missing_from_the_background():
+    peak = spectrum((8, 1.0), (30, 0.6), background=0.01)
+    inclusion = spectrum((30, 0.2), (45, 1.0), background=0.15)
+    too_little = inclusion - 0.15 * peak
+    H = np.stack([peak, np.maximum(too_little, 0.0) / np.maximum(too_little, 0.0).sum()])
+    W = 400_000 * inclusions()
+    found, removed = subtract_companions(W, H, np.zeros((2, 2)), line_width=8)
+    assert removed[1, 0] < -0.02
+    assert angles(found, inclusion[None])[0] < 1.2 < angles(H, inclusion[None])[0]
+    _, removed = subtract_companions(W, H, np.zeros((2, 2)), line_width=8, fill=False)
+    assert (removed >= 0).all()
+    # Where there is none of the companion, none can return.
+    apart = 400_000.0 * (grains() > 0.5)
+    assert (subtract_companions(apart, H, np.zeros((2, 2)), line_width=8)[1] >= 0).all()
+
+
 @pytest.mark.parametrize("kind", ["constant", "known", "apart", "absent"])
 def test_what_is_a_part_known_elsewhere_or_absent_stays(kind):
     H, W = np.stack([MATRIX, ALLOY]), 4000 * inclusions()

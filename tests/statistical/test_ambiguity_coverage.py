@@ -19,7 +19,7 @@ from exspy.material import elements
 from scipy.optimize import linear_sum_assignment
 
 from hyperspy_psnmf import data
-from hyperspy_psnmf.eds.line_intensities import compositions
+from hyperspy_psnmf.eds.factors import elements_without_line
 
 PHANTOMS = [
     name
@@ -90,9 +90,11 @@ def judge(name, size, seed):
         "seconds": np.full(len(order), seconds),
     }
     if factors:
-        ideal = result.spectra.deepcopy()
-        ideal.data = shape
-        exact = compositions(ideal, factors)
+        ideal = s.deepcopy()
+        ideal.learning_results.factors = truth.factors[:, order]
+        ideal.learning_results.loadings = truth.loadings[:, order]
+        exclude = elements_without_line(s, factors)
+        exact = ideal.psnmf.quantify("CL", factors, exclude=exclude).atomic_percent
         bands = result.compositions_band
         inside = [(b[:, 0] <= exact[e]) & (exact[e] <= b[:, 1]) for e, b in bands.items()]
         cases["composition"] = np.all(inside, axis=0)

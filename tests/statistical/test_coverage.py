@@ -32,7 +32,7 @@ SHAPE = (64, 48)
 LEAST = 20  # counts
 LEVELS = {0.6827: 1.0, 0.95: 1.96}  # confidence and half width in sigmas
 N_SEEDS = 4  # with the spectra held
-N_MAPS = 3  # decomposed, per phantom
+N_MAPS = 6  # decomposed, per phantom
 
 pytestmark = pytest.mark.statistical
 

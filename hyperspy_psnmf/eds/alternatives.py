@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Factorisations of a decomposed map that fit its counts as well as the one found."""
+
+from numbers import Real
+
+import numpy as np
+
+from hyperspy_psnmf.eds.binned import bin_as_decomposed, coarse_energy_binning, read_decomposed
+from hyperspy_psnmf.eds.results import read_counts_and_spectra
+from hyperspy_psnmf.nmf.ambiguity import equally_likely
+from hyperspy_psnmf.nmf.bands import alternatives
+from hyperspy_psnmf.nmf.bins import bin_energy
+
+
+def find_alternatives(signal, found, confidence: float):
+    """Return the factorisations that fit as well, and what makes signals of them.
+
+    Parameters
+    ----------
+    signal : EDSSpectrum
+        A decomposed map.
+    found : EDSSpectrum
+        Its `phase_spectra`.
+    confidence : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    Alternatives
+    Window
+    """
+    decomposed = read_decomposed(signal)
+    X = bin_as_decomposed(signal, decomposed)
+    energy_binning = coarse_energy_binning(signal, X.shape[1])
+    coarse = bin_energy(X, energy_binning, n_jobs=None)
+    n_fixed, H = decomposed.n_fixed, decomposed.H
+    solutions = equally_likely(
+        coarse, bin_energy(H, energy_binning), confidence=confidence, n_fixed=n_fixed, n_jobs=None
+    )
+    others = alternatives(X, H, solutions, energy_binning, n_fixed=n_fixed, n_jobs=None)
+    counts = np.nansum(read_counts_and_spectra(signal)[0], axis=0)
+    return others, Window(found, decomposed.keep_channels, counts)
+
+
+def check_confidence(confidence):
+    """Raise naming the argument unless it lies between 0 and 1."""
+    if isinstance(confidence, bool | np.bool_) or not isinstance(confidence, Real):
+        raise TypeError(f"confidence must be a number, not {confidence!r}")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, not {confidence}")
+
+
+class Window:
+    """Brings spectra of unit sum, on the channels in use, to signals like `phase_spectra()`."""
+
+    def __init__(self, found, keep_channels, counts):
+        used = np.flatnonzero(keep_channels)
+        self.found, self.counts = found, counts
+        self.inside = keep_channels[used[0] : used[-1] + 1]
+
+    def spread(self, H):
+        """Return spectra (..., n_phases, n_channels) in counts, zero in masked channels."""
+        full = np.zeros((*H.shape[:-1], self.inside.size))
+        full[..., self.inside] = H * self.counts[:, None]
+        return full
+
+    def like_found(self, H, what):
+        """Return bounds of spectra as a signal like `phase_spectra`."""
+        signal = self.found.deepcopy()
+        signal.data = self.spread(H)
+        signal.metadata.General.title = f"{what} {signal.metadata.General.title}"
+        # A bound has no Poisson variance.
+        del signal.metadata.Signal.Noise_properties
+        return signal
