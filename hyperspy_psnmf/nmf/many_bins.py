@@ -27,12 +27,14 @@ from hyperspy_psnmf.nmf.parsimony import hold_absent_loadings
 
 MANY_BINS = 8192
 ENOUGH_BINS = 4096
+COUNTS_PER_BIN = 1e3  # with fewer, all counts are needed, and noise would look strange
 ROWS_AT_A_TIME = 1024
 
 
 def factorise_map(binned, settings: BinnedSettings, rng, options: dict, notify: Callback):
     """Factorise a binned map; see `factorise_binned`."""
-    if binned.shape[0] <= MANY_BINS:
+    n_bins = binned.shape[0]
+    if n_bins <= MANY_BINS or total_counts(binned).sum() < COUNTS_PER_BIN * n_bins:
         return factorise_binned(binned, settings, rng, options, notify)
     found = factorise_binned(binned[_some_bins(binned)], settings, rng, options, notify)
     n_jobs, H, n_fixed = options["n_jobs"], found.H, len(settings.fixed)

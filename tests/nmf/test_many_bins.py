@@ -38,7 +38,7 @@ def test_spectra_are_those_of_all_bins(few, volume):
 
 
 def test_known_spectra_stay(few):
-    cube, _, truth = planted((40, 30), counts=500.0)
+    cube, _, truth = planted((40, 30), counts=2000.0)
     X = cube.reshape(-1, cube.shape[-1]).astype(float)
     found = factorise(many_bins.factorise_map, X, fixed=truth[1:2])
     np.testing.assert_array_equal(found.H[0], truth[1])
@@ -46,6 +46,13 @@ def test_known_spectra_stay(few):
 
 def test_few_bins_are_all_taken():
     cube, _, _ = planted((12, 14), counts=500.0)
+    X = cube.reshape(-1, cube.shape[-1]).astype(float)
+    some, every = (factorise(f, X) for f in (many_bins.factorise_map, factorise_binned))
+    np.testing.assert_array_equal(some.H, every.H)
+
+
+def test_of_bins_with_few_counts_all_are_taken(few):
+    cube, _, _ = planted((40, 30), counts=300.0)
     X = cube.reshape(-1, cube.shape[-1]).astype(float)
     some, every = (factorise(f, X) for f in (many_bins.factorise_map, factorise_binned))
     np.testing.assert_array_equal(some.H, every.H)

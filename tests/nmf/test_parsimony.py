@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 from problems import ALLOY, MATRIX, OTHER, angles, grains, inclusions, spectrum
 
-from hyperspy_psnmf.nmf.parsimony import constant_proportions, present, subtract_companions
+from hyperspy_psnmf.nmf.companions import subtract_companions
+from hyperspy_psnmf.nmf.parsimony import present
+from hyperspy_psnmf.nmf.proportions import constant_proportions
 
 # Where loadings are significant
 
