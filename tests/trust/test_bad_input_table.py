@@ -215,7 +215,11 @@ def test_a_wrong_argument_is_named_before_any_work(grains, earlier, monkeypatch,
     assert describe_state(grains) == before
 
 
-@pytest.mark.parametrize("word", ["psnmf", "PSNMF ", "", None, 3, object()], ids=str)
+@pytest.mark.parametrize(
+    "word",
+    ["psnmf", "PSNMF ", "", None, 3, object()],
+    ids=lambda word: type(word).__name__ + str(word)[:6],
+)
 def test_what_is_not_psnmf_is_left_to_hyperspy(grains, earlier, word):
     before = earlier(grains)
     # Which refuses integers before it looks at the algorithm.
