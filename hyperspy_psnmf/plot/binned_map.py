@@ -2,8 +2,8 @@
 """Figure of the counts that a binning leaves."""
 
 import numpy as np
-from matplotlib import pyplot as plt
 
+from hyperspy_psnmf.plot.figure import subplots
 from hyperspy_psnmf.plot.phases import axis_edges, axis_label
 
 
@@ -22,7 +22,9 @@ def plot_binned_map(counts):
     ax : matplotlib.axes.Axes
     """
     data, axes = np.asarray(counts.data, dtype=float), counts.axes_manager.signal_axes
-    fig, ax = plt.subplots(figsize=(3.6, 2.8), layout="constrained")
+    fig, ax = subplots(figsize=(3.6, 2.8))
+    # Layout engines do not see the bar, which is as high as a map of any shape.
+    fig.subplots_adjust(left=0.19, right=0.72, bottom=0.17, top=0.95)
     ax.set_xlabel(axis_label(axes[0]))
     if data.ndim == 1:
         ax.step(axes[0].axis, data, where="mid", color="k")
@@ -32,7 +34,6 @@ def plot_binned_map(counts):
     extent = (*axis_edges(axes[0]), *axis_edges(axes[1])[::-1])
     image = ax.imshow(data, cmap="gray", extent=extent, vmin=0, interpolation="nearest")
     ax.set_ylabel(axis_label(axes[1]))
-    # Beside the axes, it would stay as high as they were before they took the map's shape.
     bar = ax.inset_axes([1.05, 0, 0.06, 1])
     fig.colorbar(image, cax=bar, label="Counts per bin")
     return fig, ax

@@ -5,6 +5,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from hyperspy_psnmf.eds.quantification import NO_ZAF, UNITS
+from hyperspy_psnmf.plot.figure import subplots
 from hyperspy_psnmf.plot.phases import axis_edges, axis_label, phase_color
 
 MAX_COLUMNS = 4
@@ -26,7 +27,7 @@ def plot_composition(result):
     ax : matplotlib.axes.Axes
     """
     n_phases, n = len(result.names), len(result.elements)
-    fig, ax = plt.subplots(figsize=(2.0 + 0.42 * n * max(n_phases, 2), 3.6), layout="constrained")
+    fig, ax = subplots(figsize=(2.0 + 0.42 * n * max(n_phases, 2), 3.6), layout="constrained")
     width = 0.8 / n_phases
     for i, name in enumerate(result.names):
         x = np.arange(n) + (i - (n_phases - 1) / 2) * width
@@ -73,7 +74,7 @@ def plot_element_maps(maps):
     n = len(maps)
     columns = min(n, MAX_COLUMNS)
     rows = -(-n // columns)
-    fig, grid = plt.subplots(
+    fig, grid = subplots(
         rows, columns, figsize=(3.1 * columns, 2.8 * rows), squeeze=False, layout="constrained"
     )
     axes = grid.ravel()

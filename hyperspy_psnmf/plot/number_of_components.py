@@ -2,9 +2,9 @@
 """Figure of the held-out deviance against the number of phases."""
 
 import numpy as np
-from matplotlib import pyplot as plt
 
 from hyperspy_psnmf.eds.number_of_components import NumberOfComponents
+from hyperspy_psnmf.plot.figure import subplots
 from hyperspy_psnmf.plot.phases import phase_color
 
 ROOM = 1.5  # above the worst number that is not too small
@@ -37,7 +37,7 @@ def plot_number_of_components(result):
     fig : matplotlib.figure.Figure
     ax : matplotlib.axes.Axes
     """
-    fig, ax = plt.subplots(figsize=(5, 3.4), layout="constrained")
+    fig, ax = subplots(figsize=(5, 3.4), layout="constrained")
     ax.axhline(0, color="0.6", linewidth=0.8)
     ax.plot(result.numbers, result.differences, color="0.6", linewidth=0.8, zorder=1)
     ax.errorbar(

@@ -3,8 +3,9 @@
 
 import numpy as np
 from exspy.material import elements
-from matplotlib import pyplot as plt
 from matplotlib.colors import LinearSegmentedColormap
+
+from hyperspy_psnmf.plot.figure import subplots
 
 # Okabe & Ito's palette, told apart by colour-blind readers too; black comes last.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
@@ -37,7 +38,7 @@ def plot_phases(maps, spectra):
     """
     names = maps.metadata.Phases.names
     n = len(names)
-    fig, axes = plt.subplots(
+    fig, axes = subplots(
         n,
         2,
         figsize=(10, 2.4 * n + 0.4),
@@ -69,7 +70,7 @@ def plot_ambiguity(result):
         the composition on the right, with points where they were found.
     """
     n = len(result.names)
-    fig, axes = plt.subplots(
+    fig, axes = subplots(
         n,
         2,
         figsize=(10, 2.4 * n + 0.4),
@@ -100,7 +101,7 @@ def plot_residuals(result):
     axes : numpy.ndarray of matplotlib.axes.Axes, of shape (2,)
         Map and spectrum.
     """
-    fig, axes = plt.subplots(
+    fig, axes = subplots(
         1, 2, figsize=(10, 3.4), gridspec_kw={"width_ratios": (1, 1.8)}, layout="constrained"
     )
     label = result.spectrum.metadata.Signal.quantity

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a binning does to a map, before any decomposition."""
+
+from dataclasses import dataclass
+
+import dask.array as da
+import numpy as np
+from hyperspy.signals import BaseSignal
+
+from hyperspy_psnmf.eds.axes import map_shape
+from hyperspy_psnmf.eds.counts import check_data
+from hyperspy_psnmf.eds.record import FEW_PER_BIN, times
+from hyperspy_psnmf.estimators.map_checks import check_binning
+from hyperspy_psnmf.nmf.bins import PixelBins, choose_binning, spatial_axes
+
+
+@dataclass(frozen=True)
+class BinnedPreview:
+    """A binned map of counts.
+
+    Attributes
+    ----------
+    map : BaseSignal
+        Counts of every bin, with the map's axes as signal axes.
+    binning : tuple of int
+        In HyperSpy's (x, y) order.
+    n_bins : int
+    counts_per_pixel, counts_per_bin : float
+        In the median, of those that have any.
+    is_chosen : bool
+        Whether the rule of thumb chose the binning.
+    """
+
+    map: BaseSignal
+    binning: tuple[int, ...]
+    n_bins: int
+    counts_per_pixel: float
+    counts_per_bin: float
+    is_chosen: bool
+
+    def sentence(self) -> str:
+        """Say in words what the binning does."""
+        text = (
+            f"{times(self.binning)} pixels per bin: {self.n_bins} bins of "
+            f"{self.counts_per_bin:.0f} counts (a pixel has {self.counts_per_pixel:.0f})."
+        )
+        if self.is_chosen:
+            return f"{text} Smaller bins are tried too, and taken if they predict better."
+        if self.counts_per_bin < FEW_PER_BIN:
+            return f"{text} So few show little but the strongest lines: bin more."
+        return text
+
+
+def count_per_pixel(signal) -> np.ndarray:
+    """Return the counts of every pixel of a map, in array order.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the data are no counts.
+    """
+    check_data(signal)
+    data = signal._data_aligned_with_axes
+    wide = float if data.dtype.kind == "f" else np.int64  # 8 bits overflow when summed
+    total = data.sum(axis=-1, dtype=wide)
+    return np.asarray(total.compute() if isinstance(total, da.Array) else total)
+
+
+def preview_binning(signal, pixel_counts: np.ndarray, binning, n_phases: int) -> BinnedPreview:
+    """Return the binned map of counts.
+
+    Parameters
+    ----------
+    signal : EDSSpectrum
+        The map, for its axes.
+    pixel_counts : ndarray
+        From `count_per_pixel`.
+    binning : "auto" or int
+        Pixels summed along each spatial axis; "auto" is the rule of thumb.
+    n_phases : int
+        Number of phases.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the binning, if it does not fit the map.
+    """
+    shape = map_shape(signal)
+    chosen = check_binning(binning, shape, n_phases)
+    if isinstance(chosen, str) or chosen is None:
+        chosen = choose_binning(pixel_counts.ravel(), shape, spatial_axes(len(shape)), n_phases)
+    bins = PixelBins(shape, chosen)
+    counts = np.bincount(bins.index, pixel_counts.ravel(), minlength=bins.n_bins)
+    return BinnedPreview(
+        _map(signal, counts.reshape(bins.binned_shape), chosen),
+        chosen[::-1],
+        bins.n_bins,
+        _median(pixel_counts),
+        _median(counts),
+        isinstance(binning, str),
+    )
+
+
+def _median(counts):
+    filled = counts[counts > 0]
+    return float(np.median(filled)) if filled.size else 0.0
+
+
+def _map(signal, counts, binning):
+    axes = [
+        _binned_axis(axis, n, b)
+        for axis, n, b in zip(
+            signal.axes_manager.navigation_axes[::-1], counts.shape, binning, strict=True
+        )
+    ]
+    title = f"Binned map of {signal.metadata.General.title}"
+    metadata = {"General": {"title": title}, "Signal": {"quantity": "Counts"}}
+    return BaseSignal(counts, axes=axes, metadata=metadata)
+
+
+def _binned_axis(axis, n, b):
+    """Return the axis through the middles of bins, of which the last may be smaller."""
+    values = np.asarray(axis.axis, dtype=float)
+    step = b * (values[-1] - values[0]) / max(1, values.size - 1) or 1.0
+    first = values[: min(b, values.size)].mean()
+    described = {"name": axis.name, "units": axis.units}
+    return {**described, "size": n, "offset": first, "scale": step, "navigate": False}

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a user can do with the phases found, as traits and actions."""
+
+from pathlib import Path
+
+from traits.api import Bool, Enum, Float, HasTraits, Instance, List, Property, Str, observe
+
+from hyperspy_psnmf.eds import describe, export
+from hyperspy_psnmf.eds.factors import element_of
+from hyperspy_psnmf.eds.quantify import quantify
+from hyperspy_psnmf.eds.residuals import find_residuals
+from hyperspy_psnmf.eds.results import read_names, read_record, write_names
+from hyperspy_psnmf.eds.tool_messages import Identified, action
+from hyperspy_psnmf.eds.tool_settings import ToolSettings, set_elements, stand_in
+
+NO_RESULT = "there is no result yet: press Run"
+
+
+class LineFactor(HasTraits):
+    """A row of the table of k-factors.
+
+    Attributes
+    ----------
+    line : str
+        An X-ray line.
+    value, sigma : float
+        The factor and its standard error.
+    in_specimen : bool
+        False leaves the element out of the composition.
+    """
+
+    line = Str()
+    value = Float(0.0)
+    sigma = Float(0.0)
+    in_specimen = Bool(True)
+
+
+class ToolResults(ToolSettings):
+    """The result of a run: kept beside the signal until it is stored there."""
+
+    result = Identified(desc="the map with its learning results")
+    is_stored = Bool(False, desc="whether the signal has the result")
+    names = Str(label="Names of phases", desc="separated by commas")
+    summary = Property(Str, observe="result")
+
+    factors = List(Instance(LineFactor))
+    composition_units = Enum("atomic", "weight", label="Per cent")
+    composition = Identified(desc="a Quantification")
+    residuals = Identified(desc="of `find_residuals`")
+
+    folder = Str("psnmf_output", label="Folder", desc="where files are written")
+    overwrite = Bool(False, label="Replace files")
+
+    def _get_summary(self):
+        if self.result is None:
+            return ""
+        return "\n".join([describe.summary(read_record(self.result)), *self.notes()])
+
+    @observe("signal")
+    def _drop_result(self, event):
+        self.trait_set(result=None, is_stored=False)
+
+    @observe("result")
+    def _take_result(self, event):
+        self.composition = self.residuals = None
+        self.names = "" if self.result is None else ", ".join(read_names(self.result))
+
+    @observe("signal, elements")
+    @action
+    def _take_elements(self, event):
+        """Bring the table of factors to the lines of the sample."""
+        if self.signal is None:
+            self.factors = []
+            return
+        # What is half typed is no element yet; the message says so until it is.
+        sample = stand_in(self.signal, self.elements)
+        if self.result is not None:
+            set_elements(self.result, self.elements)
+        have = {row.line: row for row in self.factors}
+        lines = sample.metadata.get_item("Sample.xray_lines", default=[])
+        self.factors = [have.get(str(line)) or _row(sample, str(line)) for line in lines]
+
+    def notes(self) -> list[str]:
+        """Return what is weak about the result."""
+        return [f"Note: {w}." for w in read_record(self.require_result())["weaknesses"]]
+
+    @action
+    def store(self) -> None:
+        """Put the result into the signal, as ``s.decomposition()`` does."""
+        self._store(self.require_result())
+
+    def _store(self, result):
+        self.signal.learning_results.__dict__.update(result.learning_results.__dict__)
+        # From here on there is one result, not two that part when phases get names.
+        result.learning_results = self.signal.learning_results
+        set_elements(self.signal, self.elements)
+        self.is_stored = True
+
+    @action
+    def rename(self) -> None:
+        """Give the phases their names."""
+        write_names(self.require_result(), [n.strip() for n in self.names.split(",")])
+        self.trait_property_changed("result", None, self.result)
+
+    @action
+    def find_residuals(self) -> None:
+        """Judge where the model fits the counts."""
+        self.residuals = find_residuals(self.require_result())
+
+    @action
+    def quantify(self) -> None:
+        """Find the composition of each phase with the factors of the table."""
+        self.composition = None
+        result, rows = self.require_result(), [row for row in self.factors if row.in_specimen]
+        given = {row.line: (row.value, row.sigma) for row in rows}
+        listed = result.metadata.get_item("Sample.elements", default=[])
+        exclude = {str(e) for e in listed} - {element_of(line) for line in given}
+        self.composition = quantify(
+            result,
+            factors=given,
+            exclude=sorted(exclude),
+            composition_units=self.composition_units,
+        )
+
+    @action
+    def export_csv(self) -> None:
+        """Write tables of the phases, their spectra and, if there is one, their composition."""
+        self.tell_written(export.write_csv(self.require_result(), self.composition, *self.target()))
+
+    @action
+    def export_hspy(self) -> None:
+        """Write the map with its result, and the spectra and maps of phases."""
+        self.tell_written(export.write_hspy(self.require_result(), *self.target()))
+
+    def require_result(self):
+        """Return the result, or raise."""
+        if self.result is None:
+            raise RuntimeError(NO_RESULT)
+        return self.result
+
+    def target(self) -> tuple[Path, bool]:
+        """Return where to write files, and whether to replace them."""
+        return Path(self.folder.strip() or "."), self.overwrite
+
+    def tell_written(self, paths) -> None:
+        """Tell which files there are now."""
+        self.tell(f"Wrote {', '.join(str(path) for path in paths)}.")
+
+
+def _row(signal, line):
+    """Return a row with the factor that a simulated map knows, or none."""
+    known = signal.metadata.get_item(f"Truth.k_factors.{line}")
+    return LineFactor(line=line, value=0.0 if known is None else float(f"{known:.4g}"))

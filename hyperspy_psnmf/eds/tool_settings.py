@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a user can choose before PSNMF runs, as traits."""
+
+from traits.api import Bool, Enum, Float, Int, Property, Str, observe
+
+from hyperspy_psnmf.eds.binned_preview import count_per_pixel, preview_binning
+from hyperspy_psnmf.eds.factors import check_elements
+from hyperspy_psnmf.eds.open_map import open_map, open_spectra
+from hyperspy_psnmf.eds.tool_messages import Identified, WithMessage, action
+
+BINNING_TRAITS = "signal, auto_binning, binning, number_of_phases, estimate_number"
+
+
+class ToolSettings(WithMessage):
+    """Settings of a decomposition and the preview of its binning.
+
+    Texts are read when they are used, so that what is half typed harms nothing.
+    """
+
+    signal = Identified(desc="the EDS map")
+    filename = Str(label="File", desc="any EDS map that HyperSpy reads")
+    elements = Str(label="Elements", desc="of the sample, as in: Fe, Pt, O")
+
+    number_of_phases = Int(3, label="Number of phases", desc="the known ones included")
+    estimate_number = Bool(
+        False, label="Estimate it", desc="take the number that predicts counts left out best"
+    )
+    auto_binning = Bool(True, label="Automatic", desc="by counts, and by what predicts best")
+    binning = Int(4, label="Binning", desc="pixels summed along x and y to find the spectra")
+
+    init = Enum("auto", "nndsvdar", "vertex", "random", label="Start")
+    fixed_spectra_file = Str(label="Known spectra", desc="a file with one spectrum per phase")
+    fixed_spectra = Identified(desc="a signal or an array, where there is no file")
+    absent = Str(label="Absent elements", desc="by phase, as in: 0: O, C; 2: Pt")
+    energy_range = Str(label="Energy range (keV)", desc="as in: 0.12, 12; empty is all")
+    auto_volume = Bool(True, label="Parsimony", desc="zero what is not significant")
+    volume = Float(0.0, label="Volume", desc="weight of the volume of the spectra; 0 is none")
+    auto_prior = Bool(True, label="Automatic")
+    spatial_prior = Float(1.0, label="Neighbours", desc="weight of neighbours that agree")
+
+    preview = Identified(desc="a BinnedPreview, or None where the binning does not fit")
+    preview_text = Property(Str, observe="preview")
+    shows_preview = Property(Bool, desc="whether a preview costs little")
+
+    _pixel_counts = Identified()
+
+    def _get_shows_preview(self):
+        return self.signal is not None and not self.signal._lazy
+
+    def _get_preview_text(self):
+        return "" if self.preview is None else self.preview.sentence()
+
+    @observe("signal")
+    def _take_signal(self, event):
+        self._pixel_counts = self.preview = None
+        if self.signal is not None:
+            listed = self.signal.metadata.get_item("Sample.elements", default=[])
+            self.elements = ", ".join(str(e) for e in listed)
+
+    def read_file(self) -> None:
+        """Read the map in the file named."""
+        self.signal = open_map(self.filename.strip())
+        self.tell(f"{self.signal} opened.")
+
+    @action
+    def update_preview(self) -> None:
+        """Bin the map's counts anew; reads all data once."""
+        self.preview = None  # until there is a new one
+        signal = self.require_signal()
+        if self._pixel_counts is None:
+            self._pixel_counts = count_per_pixel(signal)
+        binning = "auto" if self.auto_binning else self.binning
+        n_phases = 1 if self.estimate_number else self.number_of_phases
+        self.preview = preview_binning(signal, self._pixel_counts, binning, n_phases)
+
+    def arguments(self) -> dict:
+        """Return the keyword arguments of `decompose`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For what cannot be read; what does not fit the map is told by `decompose`.
+        """
+        return {
+            "output_dimension": "auto" if self.estimate_number else self.number_of_phases,
+            "binning": "auto" if self.auto_binning else self.binning,
+            "init": self.init,
+            "fixed_spectra": self._read_fixed_spectra(),
+            "absent": read_absent(self.absent),
+            "energy_range": read_range(self.energy_range),
+            "volume": "auto" if self.auto_volume else self.volume,
+            "spatial_prior": "auto" if self.auto_prior else self.spatial_prior,
+        }
+
+    def require_signal(self):
+        """Return the map, or raise."""
+        if self.signal is None:
+            raise ValueError("there is no map yet: open a file")
+        return self.signal
+
+    def _read_fixed_spectra(self):
+        name = self.fixed_spectra_file.strip()
+        return open_spectra(name) if name else self.fixed_spectra
+
+
+def stand_in(signal, elements: str):
+    """Return a signal with the same data, but metadata and learning results of its own.
+
+    What is done with it leaves `signal` as it is.
+
+    Parameters
+    ----------
+    signal : EDSSpectrum
+        The map.
+    elements : str
+        Those of the sample, see `set_elements`.
+    """
+    other = signal._deepcopy_with_new_data(signal.data, copy_learning_results=True)
+    set_elements(other, elements)
+    return other
+
+
+def set_elements(signal, text: str) -> None:
+    """Set the elements in a text, one line for each, unless they are set already."""
+    elements = read_list(text)
+    listed = [str(e) for e in signal.metadata.get_item("Sample.elements", default=[])]
+    if not elements or set(elements) == set(listed):
+        return
+    check_elements("elements", elements)
+    signal.set_elements(elements)
+    signal.set_lines([])
+
+
+def read_list(text: str) -> list[str]:
+    """Return the parts of a text that commas or spaces separate."""
+    return text.replace(",", " ").split()
+
+
+def read_range(text: str) -> tuple[float, float] | None:
+    """Return (low, high) from a text such as "0.12, 12", or None if it is empty."""
+    if not text.strip():
+        return None
+    try:
+        low, high = (float(part) for part in read_list(text))
+    except ValueError:
+        raise ValueError(
+            f"energy range: two numbers in keV, as in 0.12, 12, not {text!r}"
+        ) from None
+    return low, high
+
+
+def read_absent(text: str) -> dict | None:
+    """Return {phase: [elements]} from a text such as "0: O, C; Core: Pt"."""
+    found = {}
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        phase, colon, elements = part.partition(":")
+        phase, elements = phase.strip(), read_list(elements)
+        if not (phase and colon and elements):
+            raise ValueError(
+                "absent elements: a phase, a colon and elements, as in 0: O, C; 2: Pt, "
+                f"not {text!r}"
+            )
+        found[int(phase) if phase.isdigit() else phase] = elements
+    return found or None

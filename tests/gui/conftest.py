@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A small map, all dimensions different: 26 x 20 pixels (x, y), 310 channels, 3 phases."""
+
+import threading
+
+import matplotlib
+import pytest
+
+from hyperspy_psnmf import data
+from hyperspy_psnmf.eds import tool as tool_module
+from hyperspy_psnmf.eds.progress import with_listener
+from hyperspy_psnmf.gui import PSNMFTool
+
+matplotlib.use("agg")
+
+
+@pytest.fixture(scope="session")
+def pristine():
+    return data.mineral_grains(shape=(20, 26), n_channels=310, counts=400, seed=2)
+
+
+@pytest.fixture
+def signal(pristine):
+    return pristine.deepcopy()
+
+
+@pytest.fixture
+def tool(signal):
+    return PSNMFTool(signal)
+
+
+@pytest.fixture
+def endless(monkeypatch):
+    """Runs that go on until they are cancelled; an event tells that one has begun."""
+    begun = threading.Event()
+
+    def iterate(signal, **kwargs):
+        for i in range(1, 100_000):
+            with_listener(None)("binned map", i, 10.0**-i if i < 5 else 1e-4)
+            begun.set()
+            threading.Event().wait(0.01)
+
+    monkeypatch.setattr(tool_module, "decompose", iterate)
+    monkeypatch.setattr(tool_module, "INTERVAL", 0.02)
+    return begun

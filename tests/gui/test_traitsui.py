@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The window of the widget, with PySide6 and no screen.
+
+Screenshots are kept in ``$PSNMF_SCREENSHOTS``, if set.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("hyperspy_gui_traitsui", reason="needs the extra gui-traitsui")
+
+SESSION = Path(__file__).with_name("traitsui_session.py")
+OFFSCREEN = {"QT_QPA_PLATFORM": "offscreen", "ETS_TOOLKIT": "qt", "MPLBACKEND": "agg"}
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory):
+    """What a session with the window saw."""
+    pytest.importorskip("PySide6.QtWidgets", reason="needs PySide6", exc_type=ImportError)
+    chosen = os.environ.get("PSNMF_SCREENSHOTS")
+    folder = Path(chosen) if chosen else tmp_path_factory.mktemp("traitsui")
+    folder.mkdir(parents=True, exist_ok=True)
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", str(SESSION), str(folder)],
+        env={**os.environ, **OFFSCREEN},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "Traceback" not in run.stderr, run.stderr
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+def test_the_preview_is_there(seen):
+    assert seen["preview"] > 1000
+
+
+def test_bad_input_is_a_message(seen):
+    assert "binning must be at least 1" in seen["bad binning"]
+    assert "there is no file" in seen["no file"]
+
+
+def test_a_run_can_be_cancelled(seen):
+    assert 0 < seen["fraction"] < 1
+    assert seen["cancelled"] == ["cancelled", "Cancelled; the signal is as it was.", True]
+
+
+def test_a_run_ends_with_pictures_and_a_table(seen):
+    assert seen["done"] == ["done", True]
+    assert seen["bar"] == 100
+    assert min(seen["images"]) > 1000
+    assert "Composition in at%" in seen["table"]
+
+
+def test_exports(seen):
+    assert {"phases.png", "composition.csv", "map.hspy"} <= set(seen["files"])
+
+
+def test_without_a_map_a_file_is_opened(seen):
+    assert seen["opened"] > 1000
+
+
+def test_the_model_is_returned_instead_of_displayed():
+    code = (
+        "from hyperspy_psnmf import data\n"
+        "s = data.mineral_grains(shape=(8, 9), n_channels=300)\n"
+        "tool = s.psnmf.gui(display=False, toolkit='traitsui')['traitsui']\n"
+        "assert tool.signal is s\n"
+        "s.psnmf.gui(toolkit='traitsui')\n"  # HyperSpy says nothing where there is no Qt
+    )
+    env = {**os.environ, "MPLBACKEND": "agg"}
+    run = [sys.executable, "-W", "ignore", "-c", code]
+    subprocess.run(run, env=env, check=True, timeout=300)
