@@ -66,7 +66,8 @@ class RichText(Editor):
         self.control = QtGui.QTextBrowser()
 
     def update_editor(self):
-        """Show another text."""
+        """Show another text, with tables as wide as they are."""
+        self.control.setWordWrapMode(QtGui.QTextOption.WrapMode.NoWrap)
         self.control.setHtml(self.str_value)
 
 

@@ -159,7 +159,7 @@ def _settings():
             tu.Item("object.store_when_done"),
         ),
         tu.VGroup(
-            _picture("preview_png"), tu.UItem("object.preview_text", editor=InQt(name="RichText"),
+            _picture("preview_png"), tu.UItem("object.preview_text", editor=InQt(name="PlainText"),
                                               height=-70)
         ),
         label="Settings",

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from exspy.material import elements
 from scipy.optimize import linear_sum_assignment
+from seeds import N_SEEDS
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.factors import elements_without_line
@@ -107,7 +108,7 @@ def judge(name, size, seed):
 @pytest.mark.statistical
 @pytest.mark.parametrize("size", [64, 128])
 def test_the_truth_is_inside_in_nine_of_ten_cases(size):
-    found = [judge(name, size, seed) for name in PHANTOMS for seed in range(10)]
+    found = [judge(name, size, seed) for name in PHANTOMS for seed in range(N_SEEDS)]
     inside = np.concatenate([f["counts"] & f["lines"] & f["composition"] for f in found])
     assert inside.mean() >= 0.9
     # Relative to the phase's counts; a band from nothing to the whole map would be far wider.

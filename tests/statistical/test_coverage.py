@@ -12,6 +12,7 @@ import warnings
 
 import numpy as np
 import pytest
+import seeds
 from scipy.optimize import linear_sum_assignment
 
 from hyperspy_psnmf import data
@@ -31,8 +32,8 @@ PHANTOMS = [
 SHAPE = (64, 48)
 LEAST = 20  # counts
 LEVELS = {0.6827: 1.0, 0.95: 1.96}  # confidence and half width in sigmas
-N_SEEDS = 4  # with the spectra held
-N_MAPS = 6  # decomposed, per phantom
+N_SEEDS = min(4, seeds.N_SEEDS)  # with the spectra held
+N_MAPS = min(6, seeds.N_SEEDS)  # decomposed, per phantom
 
 pytestmark = pytest.mark.statistical
 

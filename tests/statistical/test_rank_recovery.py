@@ -7,12 +7,12 @@ Run with ``pytest -m statistical -s tests/statistical/test_rank_recovery.py``.
 import numpy as np
 import pytest
 from real_maps import load, needs_maps
+from seeds import N_SEEDS
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.nmf.counts import count_matrix
 from hyperspy_psnmf.nmf.rank import choose_n_components, coarse_counts
 
-N_SEEDS = 10
 N_PHASES = {
     "mineral_grains": 3,
     "core_shell_particles": 3,
@@ -57,9 +57,9 @@ def test_the_number_of_phases_is_found(name, side, counts):
     for rule, found in (("one standard error", simplest), ("minimum", best)):
         lines.append(f"{rule}: right {rate(found == k)}, too large {rate(found > k)};")
     print(*lines)  # noqa: T201
-    assert np.sum(simplest > k) <= 1
+    assert np.mean(simplest > k) <= 0.1
     if counts == 300:
-        assert np.sum(simplest == k) >= 9
+        assert np.mean(simplest == k) >= 0.9
 
 
 @needs_maps(*IN_MAPS)
@@ -68,7 +68,7 @@ def test_the_number_in_a_real_map_is_stable(name):
     s = load(name)
     found = [
         s.psnmf.estimate_number_of_components(random_state=seed, show_progressbar=False)
-        for seed in range(5)
+        for seed in range(min(5, N_SEEDS))
     ]
-    print(f"\n{name}, 5 seeds: {[(f.best, f.minimum) for f in found]}", found[0], sep="\n")  # noqa: T201
-    assert [f.best for f in found] == 5 * [IN_MAPS[name]]
+    print(f"\n{name}: {[(f.best, f.minimum) for f in found]}", found[0], sep="\n")  # noqa: T201
+    assert [f.best for f in found] == len(found) * [IN_MAPS[name]]
