@@ -18,6 +18,7 @@ from hyperspy_psnmf.gui import PSNMFTool
 if TYPE_CHECKING:
     from exspy.signals import EDSSpectrum
     from hyperspy.signals import BaseSignal
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
@@ -134,3 +135,13 @@ class PSNMFAccessor(Certainty, Chemistry):
         numpy.ndarray of matplotlib.axes.Axes, of shape (n_phases, 2)
         """
         return plot.plot_phases(self.phase_maps(), self.phase_spectra())
+
+    def plot_overlay(self) -> tuple[Figure, Axes]:
+        """Plot the maps of all phases over each other, each in its colour.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        matplotlib.axes.Axes
+        """
+        return plot.plot_overlay(self.phase_maps())

@@ -110,7 +110,9 @@ def judge(name, size, seed):
 def test_the_truth_is_inside_in_nine_of_ten_cases(size):
     found = [judge(name, size, seed) for name in PHANTOMS for seed in range(N_SEEDS)]
     inside = np.concatenate([f["counts"] & f["lines"] & f["composition"] for f in found])
-    assert inside.mean() >= 0.9
+    # Of fewer cases than from ten seeds, the binomial error is allowed for.
+    fewer = np.sqrt(0.9 * 0.1 / inside.size) if N_SEEDS < 10 else 0.0
+    assert inside.mean() >= 0.9 - fewer
     # Relative to the phase's counts; a band from nothing to the whole map would be far wider.
     assert np.median(np.concatenate([f["width of counts"] for f in found])) < 1.5
 
