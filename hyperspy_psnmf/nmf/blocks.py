@@ -7,6 +7,7 @@ loadings with the spectra held, scores, EM sweeps. The functions here are those 
 sums of floating-point numbers but for their last digits.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
@@ -21,7 +22,7 @@ from hyperspy_psnmf.nmf.parts import Part, join
 EXACT_IN_SINGLE = 2**24
 
 
-class CountBlocks:
+class CountBlocks(ABC):
     """A matrix of counts of which some rows are read at a time.
 
     Attributes
@@ -46,6 +47,7 @@ class CountBlocks:
         self.shape, self.dtype, self.nnz = shape, np.dtype(dtype), nnz
         self.row_counts, self.channel_counts, self.is_whole = row_counts, channel_counts, is_whole
 
+    @abstractmethod
     def run(self, task, *per_row, where=None, **common) -> Iterator:
         """Do something with every block.
 
@@ -68,15 +70,14 @@ class CountBlocks:
         result
             What the task returned.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def call(self, task, arguments: Iterable[tuple], **common) -> Iterator:
         """Yield ``task(*each, **common)`` for each of the arguments, where blocks are run."""
-        raise NotImplementedError
 
+    @abstractmethod
     def transpose(self) -> "CountBlocks":
         """Return the same counts in blocks of channels."""
-        raise NotImplementedError
 
     def take(self, rows):
         """Return some rows, in the order given, as a csr_array."""
