@@ -75,10 +75,6 @@ class CountBlocks(ABC):
     def call(self, task, arguments: Iterable[tuple], **common) -> Iterator:
         """Yield ``task(*each, **common)`` for each of the arguments, where blocks are run."""
 
-    @abstractmethod
-    def transpose(self) -> "CountBlocks":
-        """Return the same counts in blocks of channels."""
-
     def take(self, rows):
         """Return some rows, in the order given, as a csr_array."""
         position = np.full(self.shape[0], -1)
