@@ -84,6 +84,8 @@ def find_ambiguity(signal, *, confidence: float = 0.95, factors=None) -> Ambigui
         percent = composition.atomic_percent
         bands = dict(zip(percent, np.moveaxis(composition.atomic.band, 1, 0), strict=True))
     low, high = np.moveaxis(others.spectra_band(confidence), -1, 0)
+    # As found is in the band, though its loadings are not from the binned map alone.
+    counts = np.concatenate([others.counts_band(confidence), window.counts[:, None]], axis=1)
     return Ambiguity(
         read_names(signal),
         float(confidence),
@@ -91,7 +93,7 @@ def find_ambiguity(signal, *, confidence: float = 0.95, factors=None) -> Ambigui
         window.like_found(low, "Lowest"),
         window.like_found(high, "Highest"),
         window.counts,
-        others.counts_band(confidence),
+        np.stack([counts.min(axis=1), counts.max(axis=1)], axis=1),
         percent,
         bands,
         len(others.counts),

@@ -49,6 +49,17 @@ def test_compositions_lie_inside_their_bands(result):
         assert (high <= 100).all()
 
 
+def test_as_found_is_in_the_band_wherever_the_alternatives_are(unmixed_copy, monkeypatch):
+    off = np.array([[1.0, 2.0], [1e9, 2e9], [1.0, 1e9]])
+    monkeypatch.setattr(
+        "hyperspy_psnmf.nmf.bands.Alternatives.counts_band", lambda self, confidence: off
+    )
+    result = unmixed_copy.psnmf.ambiguity()
+    assert_around(result)
+    np.testing.assert_array_equal(result.counts_band[:, 0] <= off[:, 0], True)
+    np.testing.assert_array_equal(result.counts_band[:, 1] >= off[:, 1], True)
+
+
 def test_the_table_names_phases_and_elements(result):
     text = str(result.table())
     assert text == repr(result)
