@@ -85,7 +85,9 @@ def intensity_table(spectra, measured, composition):
             rows = list(zip(*of_phases, strict=True))
             columns[f"{element} at%"] = [f"{v:.2f}" if found else "" for v, _, _, found in rows]
             columns[f"{element} sigma"] = [f"{s:.2f}" if found else "" for _, s, _, found in rows]
-            columns[f"{element} limit"] = ["" if found else f"{x:.2g}" for _, _, x, found in rows]
+            columns[f"{element} limit"] = [
+                "" if found or np.isnan(x) else f"{x:.2g}" for _, _, x, found in rows
+            ]
     yield ["phase", "counts", *columns]
     counts = np.atleast_2d(spectra.data).sum(axis=1)
     for name, total, *row in zip(

@@ -9,6 +9,7 @@ scatter between seeds is printed instead.
 """
 
 import warnings
+from functools import cache
 
 import numpy as np
 import pytest
@@ -156,11 +157,9 @@ def estimated(name, seed):
     return [distance[judged] / sigma[judged] for sigma in sigmas]
 
 
-@pytest.mark.xfail(
-    reason="errors from estimated spectra are too large: 0.82 of the loadings are inside one "
-    "sigma, 0.94 inside 1.96, since parsimony is closer to the truth than its band is wide"
-)
-def test_loadings_with_estimated_spectra():
+@cache
+def cover_with_estimated_spectra():
+    """Return the shares inside one and 1.96 sigma, spectra as given and as estimates."""
     say(f"\nestimated spectra, {SHAPE}, 300 counts/px, {N_MAPS} maps per phantom")
     cover = []
     for name in PHANTOMS:
@@ -171,6 +170,15 @@ def test_loadings_with_estimated_spectra():
             say(f"  {name:22s} {what:10s}", *(f"{a:.2f} (scatter {b:.2f})" for a, b in zip(p, e)))  # noqa: B905
     mean = np.mean(cover, axis=(0, 1))
     say(f"  all: given {mean[0].round(3)}, estimates {mean[1].round(3)}")
-    # Two sigma of ambiguity are conservative: beyond its ends there is nothing.
-    assert 0.60 <= mean[1, 0] <= 0.75
-    assert mean[1, 1] >= 0.9
+    return mean
+
+
+def test_errors_from_estimated_spectra_are_not_too_small():
+    one, two = cover_with_estimated_spectra()[1]
+    assert one >= 0.60
+    assert two >= 0.9
+
+
+@pytest.mark.xfail(strict=True, reason="0.82: parsimony is closer to the truth than bands are wide")
+def test_errors_from_estimated_spectra_are_not_too_large():
+    assert cover_with_estimated_spectra()[1, 0] <= 0.75
