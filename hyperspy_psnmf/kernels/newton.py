@@ -187,7 +187,7 @@ def solve_rows(
     problem = (basis, cost, V, n_fixed, tol, rtol, max_iter, gaps, terms)
     run_blocks(
         lambda block: kernel(*block, *arrays, *problem),
-        row_blocks(X, work=len(basis) * (len(basis) + 1) / 12),
+        row_blocks(X, work=len(basis) / 2),
         n_jobs,
     )
     return V, gaps

@@ -7,6 +7,7 @@ same for any ``n_jobs``; nothing global is set, hence nothing needs restoring.
 """
 
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
@@ -14,9 +15,9 @@ from itertools import pairwise
 
 import numpy as np
 
-# A block of this many entries takes a few times as long as waking a thread on a
-# loaded machine, and any map has enough of them to share out.
-ENTRIES_PER_BLOCK = 100_000
+# A block of this many entries takes a few times as long as waking a thread, and a binned
+# map has enough of them for two threads.
+ENTRIES_PER_BLOCK = 60_000
 
 
 def resolve_n_jobs(n_jobs: int | None) -> int:
@@ -52,28 +53,52 @@ def row_blocks(X, work: float = 1.0) -> list[tuple[int, int]]:
         How much an entry costs, in units of a sweep with three components.
     """
     n_rows = X.shape[0]
-    # The work before each row; a row costs something even when it is empty.
-    before = (X.indptr if is_csr(X) else np.arange(n_rows + 1) * X.shape[1]).astype(np.int64)
-    before = before + np.arange(n_rows + 1)
-    n_blocks = max(1, int(work * before[-1] // ENTRIES_PER_BLOCK))
-    edges = np.searchsorted(before, np.linspace(0, before[-1], n_blocks + 1))
-    edges[0], edges[-1] = 0, n_rows
-    return [(int(a), int(b)) for a, b in pairwise(edges) if b > a]
+    # A row costs something even when it is empty.
+    total = n_rows + (int(X.indptr[-1]) if is_csr(X) else X.size)
+    n_blocks = max(1, int(work * total // ENTRIES_PER_BLOCK))
+    if is_csr(X):
+        before = X.indptr + np.arange(n_rows + 1)
+        edges = np.searchsorted(before, np.linspace(0, total, n_blocks + 1))
+        edges = [0, *map(int, edges[1:-1]), n_rows]
+    else:  # for a binned map that is done hundreds of times a second
+        edges = [n_rows * i // n_blocks for i in range(n_blocks + 1)]
+    return [(a, b) for a, b in pairwise(edges) if b > a]
 
 
 def run_blocks(task: Callable, blocks: Sequence, n_jobs: int | None = None) -> list:
     """Return ``[task(block) for block in blocks]``, computed in `n_jobs` threads."""
-    n_threads = resolve_n_jobs(n_jobs)
-    if min(n_threads, len(blocks)) <= 1:
+    n_threads = min(resolve_n_jobs(n_jobs), len(blocks))
+    if n_threads <= 1:
         return [task(block) for block in blocks]
-    futures = [_pool(n_threads).submit(task, block) for block in blocks]
+    waiting, results = deque(enumerate(blocks)), [None] * len(blocks)
+
+    def take_turns():
+        try:
+            while (turn := _next(waiting)) is not None:
+                i, block = turn
+                results[i] = task(block)
+        except BaseException:
+            waiting.clear()
+            raise
+
+    # The calling thread works too, so one of two threads need not be woken.
+    others = [_pool(n_threads - 1).submit(take_turns) for _ in range(n_threads - 1)]
     try:
-        return [future.result() for future in futures]
+        take_turns()
     finally:
         # After an error or an interrupt, nothing may go on in arrays given up.
-        for future in futures:
-            future.cancel()
-        wait(futures)
+        begun = [other for other in others if not other.cancel()]
+        wait(begun)
+    for other in begun:
+        other.result()
+    return results
+
+
+def _next(waiting: deque):
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None
 
 
 @cache
