@@ -18,11 +18,13 @@ from hyperspy_psnmf.nmf.counts import total_counts
 from hyperspy_psnmf.nmf.initialise import initial_spectra
 from hyperspy_psnmf.nmf.parsimony import Simplification, simplify
 from hyperspy_psnmf.nmf.solve import Factorisation, poisson_nmf
+from hyperspy_psnmf.nmf.some_bins import choose_bins
 
 Callback = Callable[[str, int, float], None]
 
 STARTS = ("nndsvdar", "vertex", "random")  # tried by "auto"
 TRIAL = 15  # alternations after which starts are compared
+BINS_OF_TRIAL = 1024  # on which they are
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,8 @@ def _best_start(coarse, settings, rng, options):
     if not isinstance(settings.init, str) or settings.init != "auto":
         return start_spectra(coarse, settings, settings.init, rng)
     options = {**options, "max_iter": TRIAL}
+    if coarse.shape[0] > BINS_OF_TRIAL:
+        coarse = coarse[choose_bins(coarse, BINS_OF_TRIAL)]
     trials = [
         poisson_nmf(coarse, start_spectra(coarse, settings, init, rng), **options)
         for init in STARTS

@@ -24,11 +24,11 @@ from hyperspy_psnmf.nmf.binned_map import (
 from hyperspy_psnmf.nmf.convex import solve_loadings, solve_spectra
 from hyperspy_psnmf.nmf.counts import total_counts
 from hyperspy_psnmf.nmf.parsimony import hold_absent_loadings
+from hyperspy_psnmf.nmf.some_bins import choose_bins
 
-MANY_BINS = 8192
-ENOUGH_BINS = 4096
+MANY_BINS = 4096
+ENOUGH_BINS = 2048
 COUNTS_PER_BIN = 1e3  # with fewer, all counts are needed, and noise would look strange
-ROWS_AT_A_TIME = 1024
 
 
 def factorise_map(binned, settings: BinnedSettings, rng, options: dict, notify: Callback):
@@ -36,7 +36,9 @@ def factorise_map(binned, settings: BinnedSettings, rng, options: dict, notify: 
     n_bins = binned.shape[0]
     if n_bins <= MANY_BINS or total_counts(binned).sum() < COUNTS_PER_BIN * n_bins:
         return factorise_binned(binned, settings, rng, options, notify)
-    found = factorise_binned(binned[_some_bins(binned)], settings, rng, options, notify)
+    found = factorise_binned(
+        binned[choose_bins(binned, ENOUGH_BINS)], settings, rng, options, notify
+    )
     n_jobs, H, n_fixed = options["n_jobs"], found.H, len(settings.fixed)
     notify("all bins", 0, np.inf)
     if found.simplification is None:
@@ -46,23 +48,3 @@ def factorise_map(binned, settings: BinnedSettings, rng, options: dict, notify: 
     W, H = solve_spectra(binned, W, H, n_fixed=n_fixed, held=settings.absent, n_jobs=n_jobs)
     H = cover_channels(H, total_counts(binned, axis=0), n_fixed)
     return replace(found, W=W, H=H)
-
-
-def _some_bins(binned):
-    """Return bins that stand for all, ascending."""
-    even = np.linspace(0, binned.shape[0] - 1, ENOUGH_BINS // 2).astype(int)
-    strangeness = _strangeness(binned)
-    strangeness[even] = -np.inf
-    strange = np.argpartition(strangeness, -ENOUGH_BINS // 2)[-ENOUGH_BINS // 2 :]
-    return np.sort(np.concatenate([even, strange]))
-
-
-def _strangeness(binned):
-    """Return Pearson's chi-squared of each bin from the mean spectrum."""
-    mean = total_counts(binned, axis=0)
-    weight = np.divide(mean.sum(), mean, out=np.zeros_like(mean), where=mean > 0)
-    counts, found = total_counts(binned, axis=1), np.zeros(binned.shape[0])
-    for first in range(0, len(found), ROWS_AT_A_TIME):
-        rows = binned[first : first + ROWS_AT_A_TIME]
-        found[first : first + ROWS_AT_A_TIME] = rows**2 @ weight
-    return np.divide(found, counts, out=np.zeros_like(found), where=counts > 0) - counts

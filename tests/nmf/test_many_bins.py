@@ -3,8 +3,9 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
-from hyperspy_psnmf.nmf import many_bins
+from hyperspy_psnmf.nmf import binned_map, many_bins, some_bins
 from hyperspy_psnmf.nmf.binned_map import BinnedSettings, factorise_binned
 from tests.problems import angles, planted
 
@@ -23,7 +24,7 @@ def few(monkeypatch):
     """What counts as many and as enough, for small maps."""
     monkeypatch.setattr(many_bins, "MANY_BINS", 400)
     monkeypatch.setattr(many_bins, "ENOUGH_BINS", 200)
-    monkeypatch.setattr(many_bins, "ROWS_AT_A_TIME", 64)
+    monkeypatch.setattr(some_bins, "ROWS_AT_A_TIME", 64)
 
 
 @pytest.mark.parametrize("volume", ["auto", 0.0])
@@ -66,4 +67,24 @@ def test_bins_of_a_rare_phase_are_among_those_chosen(few):
     rare[7] += 0.5
     X = rng.poisson(1000 * spectrum, size=(1200, 30)).astype(float)
     X[[101, 102, 900]] = rng.poisson(1000 * rare, size=(3, 30))
-    assert {101, 102, 900} <= set(many_bins._some_bins(X).tolist())
+    assert {101, 102, 900} <= set(some_bins.choose_bins(X, 200).tolist())
+    assert {101, 102, 900} <= set(some_bins.choose_bins(csr_array(X), 200).tolist())
+
+
+def test_starts_are_compared_on_some_bins(monkeypatch):
+    cube, _, truth = planted((40, 30), counts=2000.0)
+    X = cube.reshape(-1, cube.shape[-1]).astype(float)
+    every = factorise(factorise_binned, X, init="auto")
+    seen = []
+
+    def note(X, *args, **kwargs):
+        seen.append((X.shape[0], kwargs["max_iter"]))
+        return original(X, *args, **kwargs)
+
+    original = binned_map.poisson_nmf
+    monkeypatch.setattr(binned_map, "BINS_OF_TRIAL", 300)
+    monkeypatch.setattr(binned_map, "poisson_nmf", note)
+    some = factorise(factorise_binned, X, init="auto")
+    assert seen[:3] == [(300, binned_map.TRIAL)] * 3
+    assert seen[3] == (1200, OPTIONS["max_iter"])
+    assert angles(some.H, truth).max() < angles(every.H, truth).max() + 0.2
