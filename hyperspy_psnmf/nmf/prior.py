@@ -2,22 +2,24 @@
 r"""Step 4: neighbouring pixels of the same composition share what they know.
 
 A pixel's loadings from a hundred counts are noisy even with perfect spectra. Its prior
-is the likelihood of its surroundings: pixel i has the fractions f that maximise
+is the likelihood of its surroundings: pixel i has the loadings v that maximise
 
-.. math:: \sum_j w_{ij} \log p(x_j \mid N_j f), \qquad w_{ii} = 1, \; 0 \le w_{ij} \le 1,
+.. math:: \sum_j w_{ij} \log p(x_j \mid v), \qquad w_{ii} = 1, \; 0 \le w_{ij} \le 1,
 
-with :math:`N_j` the counts of pixel j: a convex problem on :math:`\sum_j w_{ij} x_j`. Its
-loadings are :math:`N_i f`, so edges of thickness do not leak. The weights are found by
+a convex problem on :math:`\sum_j w_{ij} x_j`. Loadings are estimated as a whole: were
+pixels to keep their numbers of counts, and only fractions shared, no map would come closer to
+the noise-free one than one over the root of the counts per pixel. The weights are found by
 propagation and separation [1]_ [2]_: windows grow, and at every size a neighbour counts
 as far as the estimates from the size before agree,
 
-.. math:: T_{ij} = 2 \frac{n_i n_j}{n_i + n_j} KL(f_i H, f_j H) < \lambda,
+.. math:: T_{ij} = 2 \frac{n_i n_j}{n_i + n_j} KL(v_i H, v_j H) < \lambda,
 
-n the counts behind an estimate. The largest T of the 3 x 3 pixels around i and j
-counts [3]_, for at a single pixel of few counts no edge would be seen. Where composition
-is the same, T is about chi-squared with k - 1 degrees of freedom, a score statistic: that
-sets :math:`\lambda` at any number of counts, with nothing to tune. The closer to an edge,
-the fewer the neighbours; a pixel without any keeps its loadings.
+n the pixels behind an estimate. Edges of thickness stop it like those of composition. The
+largest T of the 3 x 3 pixels around i and j counts [3]_, for at a single pixel of few counts
+no edge would be seen. Where loadings are the same, T is about chi-squared with k degrees of
+freedom, a score statistic: that sets :math:`\lambda` at any number of counts, with nothing
+to tune. The closer to an edge, the fewer the neighbours; a pixel without any keeps its
+loadings.
 
 :math:`KL(p, q) \approx 2 \sum (\sqrt p - \sqrt q)^2` makes comparisons distances.
 Channels that tell components apart in the same way are summed first: it loses about 1 % of
@@ -46,7 +48,6 @@ from hyperspy_psnmf.kernels.newton import solve_rows
 from hyperspy_psnmf.kernels.threads import is_csr
 from hyperspy_psnmf.nmf.blocks import CountBlocks, group_columns
 from hyperspy_psnmf.nmf.overlap import overlapping_bands
-from hyperspy_psnmf.nmf.validate import check_choice
 
 RADII = np.array([1.5, 2.2, 3.2, 4.5, 6.5])  # pixels: twice the area from one to the next
 SIGNIFICANCE = 0.001  # of the contrast at which a neighbour does not count at all
@@ -79,7 +80,6 @@ def spatial_prior(
     shape: tuple[int, ...],
     *,
     weight: str | float = "auto",
-    totals: str = "kept",
     n_jobs: int | None = 1,
 ) -> LocalEstimate:
     """Improve loadings by those of neighbouring pixels that agree.
@@ -98,10 +98,6 @@ def spatial_prior(
     weight : "auto" or float
         Of a neighbour beside the pixel itself. 0 is none, 1 counts a neighbour that agrees
         like the pixel itself, and "auto" is 1: what agrees is judged pair by pair.
-    totals : {"kept", "smoothed"}
-        Whether pixels keep their numbers of counts exactly, and only fractions are
-        smoothed, or loadings are smoothed as a whole. With totals kept, no estimate comes
-        closer to the noise-free map than one over the root of the counts per pixel.
     n_jobs : int or None
         Threads; None is all cores. The result does not depend on it.
 
@@ -113,29 +109,24 @@ def spatial_prior(
     Raises
     ------
     TypeError, ValueError
-        If `shape` does not fit W, or `weight` or `totals` is none of the above.
+        If `shape` does not fit W, or `weight` is none of the above.
     """
     weight = _check_weight(weight)
-    check_choice("totals", totals, ("kept", "smoothed"))
     grid = _Grid(shape, len(W))
     counts = W.sum(axis=1)
-    keep = totals == "kept"
-    if weight == 0 or (keep and len(H) == 1):
+    if weight == 0:
         return LocalEstimate(W, (counts > 0).astype(float))
     Y, B = _group_channels(X, H, n_jobs)
     if isinstance(X, CountBlocks):
-        options = {"B": B, "weight": weight, "fractions_only": keep, "n_jobs": n_jobs}
+        options = {"B": B, "weight": weight, "n_jobs": n_jobs}
         means, support = _grow_in_bands(X, Y, W, shape, options)
     else:
-        means, support = _grow_windows(Y, B, W, grid, weight, keep, n_jobs)
+        means, support = _grow_windows(Y, B, W, grid, weight, n_jobs)
     total = means.sum(axis=1)
     alike = (support > 1) & (total > 0)
-    if keep:
-        scale = np.divide(counts, total, out=np.zeros_like(total), where=alike)
-    else:
-        # Weights are not symmetric, so means need not add up to the counts of the map.
-        scale = np.full(len(W), counts[alike].sum() / max(total[alike].sum(), 1e-300))
-    return LocalEstimate(np.where(alike[:, None], scale[:, None] * means, W), support)
+    # Weights are not symmetric, so means need not add up to the counts of the map.
+    scale = counts[alike].sum() / max(total[alike].sum(), 1e-300)
+    return LocalEstimate(np.where(alike[:, None], scale * means, W), support)
 
 
 def _check_weight(weight) -> float:
@@ -224,18 +215,17 @@ def _alike(H, n_groups):
     return np.where(empty, len(centres), cKDTree(centres).query(ratios)[1])
 
 
-def _grow_windows(Y, B, W, grid, weight, fractions_only, n_jobs):
+def _grow_windows(Y, B, W, grid, weight, n_jobs):
     """Return mean loadings of each pixel's neighbourhood, and the sums of weights."""
     # T of the module's head is 4 n n' / (n + n') |u - u'|^2.
-    scale = 4 / chi2.isf(SIGNIFICANCE, len(B) - fractions_only)
+    scale = 4 / chi2.isf(SIGNIFICANCE, len(B))
     axes = _axes(B)
     folded, means, support = grid.fold(Y), W, (W.sum(axis=1) > 0).astype(float)
     for step, (offsets, locations) in enumerate(grid.windows(weight), start=1):
-        compared, n = _observations(means, support, fractions_only)
         sums, weights = sum_neighbours(
             folded,
-            grid.fold(_features(compared, B, axes)),
-            grid.fold(n[:, None])[:, 0],
+            grid.fold(_features(means, B, axes)),
+            grid.fold(support[:, None])[:, 0],
             offsets=offsets,
             locations=locations,
             scale=scale,
@@ -265,16 +255,8 @@ def _grow_in_bands(X, Y, W, shape, options):
     return means, support
 
 
-def _grow_band(Y, W, shape, *, B, weight, fractions_only, n_jobs):
-    return _grow_windows(Y, B, W, _Grid(shape, len(W)), weight, fractions_only, n_jobs)
-
-
-def _observations(means, support, fractions_only):
-    """Return what is compared, and how many observations of it there are."""
-    if not fractions_only:
-        return means, support
-    total = means.sum(axis=1)
-    return means / np.maximum(total, 1e-300)[:, None], support * total
+def _grow_band(Y, W, shape, *, B, weight, n_jobs):
+    return _grow_windows(Y, B, W, _Grid(shape, len(W)), weight, n_jobs)
 
 
 def _axes(B):

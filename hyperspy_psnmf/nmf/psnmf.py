@@ -157,7 +157,7 @@ def psnmf(
         W = solve_loadings(X, H, W, n_jobs=n_jobs)
 
     notify("neighbours", 0, np.inf)
-    local = spatial_prior(X, H, W, pixel_bins.shape, weight=prior, totals="smoothed", n_jobs=n_jobs)
+    local = spatial_prior(X, H, W, pixel_bins.shape, weight=prior, n_jobs=n_jobs)
     order = order_by_counts(W, len(fixed)) if absent is None else np.arange(n_components)
     return PSNMFResult(
         local.W[:, order],

@@ -141,13 +141,12 @@ def test_terms_of_rows_stay_with_their_rows(tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(168,), (12, 14), (3, 7, 8)])
-@pytest.mark.parametrize("totals", ["kept", "smoothed"])
-def test_neighbours_in_bands_are_the_same(tmp_path, monkeypatch, shape, totals):
+def test_neighbours_in_bands_are_the_same(tmp_path, monkeypatch, shape):
     monkeypatch.setattr("hyperspy_psnmf.nmf.prior.BAND_BYTES", 1)
     cube, W, H = planted((168,), counts=40.0)
     found, X = stored(cube, tmp_path)
-    mine = spatial_prior(found, H, W, shape, totals=totals)
-    known = spatial_prior(X, H, W, shape, totals=totals)
+    mine = spatial_prior(found, H, W, shape)
+    known = spatial_prior(X, H, W, shape)
     np.testing.assert_allclose(mine.W, known.W, rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(mine.support, known.support, rtol=1e-5)
 
@@ -157,8 +156,8 @@ def test_bands_reach_as_far_as_windows_do(tmp_path, monkeypatch):
     monkeypatch.setattr("hyperspy_psnmf.nmf.prior.BAND_BYTES", 1)
     cube, W, H = planted((190, 7), counts=30.0)
     found, X = stored(cube, tmp_path, block_bytes=10_000)
-    mine = spatial_prior(found, H, W, (190, 7), totals="smoothed")
-    known = spatial_prior(X, H, W, (190, 7), totals="smoothed")
+    mine = spatial_prior(found, H, W, (190, 7))
+    known = spatial_prior(X, H, W, (190, 7))
     np.testing.assert_allclose(mine.W, known.W, rtol=1e-6, atol=1e-6)
 
 

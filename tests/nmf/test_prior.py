@@ -78,24 +78,17 @@ def test_sums_over_neighbours_equal_the_naive_ones(n_jobs):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("totals", ["kept", "smoothed"])
-def test_loadings_come_closer_to_the_truth(totals):
+def test_loadings_come_closer_to_the_truth():
     X, H, W, truth = blobs()
-    found = spatial_prior(X, H, W, SHAPE, totals=totals).W
+    found = spatial_prior(X, H, W, SHAPE).W
     assert (found >= 0).all()
     before, after = (np.linalg.norm(fractions(w) - fractions(truth)) for w in (W, found))
     assert after < 0.75 * before
 
 
-def test_pixels_keep_their_counts():
+def test_the_total_is_still_that_of_the_map():
     X, H, W, _ = blobs()
     found = spatial_prior(X, H, W, SHAPE).W
-    np.testing.assert_allclose(found.sum(axis=1), X.sum(axis=1), rtol=1e-12)
-
-
-def test_smoothed_totals_are_still_those_of_the_map():
-    X, H, W, _ = blobs()
-    found = spatial_prior(X, H, W, SHAPE, totals="smoothed").W
     assert found.sum() == pytest.approx(X.sum(), rel=1e-12)
     assert not np.allclose(found.sum(axis=1), X.sum(axis=1), rtol=1e-2)
 
@@ -143,30 +136,26 @@ def test_a_pixel_unlike_all_others_is_left_as_it_is():
     assert found.W[odd + 1, 2] < 0.02 * 200
 
 
-def test_an_edge_of_thickness_does_not_matter_to_fractions():
+def test_an_edge_of_thickness_stays_sharp():
     thick, thin = np.array([0.6, 0.3, 0.1]), np.array([0.06, 0.03, 0.01])
     X, H, W, _ = halves(thick, thin, counts=200)
-    support = spatial_prior(X, H, W, SHAPE).support.reshape(SHAPE)
-    assert np.median(support[7:-7, SHAPE[1] // 2 - 1 :][:, :2]) > 35
-    found = spatial_prior(X, H, W, SHAPE, totals="smoothed").W.sum(axis=1).reshape(SHAPE)
+    found = spatial_prior(X, H, W, SHAPE).W.sum(axis=1).reshape(SHAPE)
     edge = SHAPE[1] // 2
     assert found[:, edge - 1].min() > 150
     assert found[:, edge].max() < 35
 
 
-@pytest.mark.parametrize("totals", ["kept", "smoothed"])
-def test_empty_pixels_neither_give_nor_receive(totals):
+def test_empty_pixels_neither_give_nor_receive():
     X, H, _, _ = halves([0.5, 0.3, 0.2], [0.5, 0.3, 0.2], counts=80)
     gone = np.zeros(SHAPE, bool)
     gone[6:13, 9:20], gone[2, 3] = True, True
     X = np.where(gone.reshape(-1, 1), 0, X)
-    found = spatial_prior(X, H, solve_loadings(X, H), SHAPE, totals=totals)
+    found = spatial_prior(X, H, solve_loadings(X, H), SHAPE)
     total, support = found.W.sum(axis=1).reshape(SHAPE), found.support.reshape(SHAPE)
     np.testing.assert_array_equal(total[gone], 0)
     np.testing.assert_array_equal(support[gone], 0)
     assert support[~gone].min() >= 1
-    if totals == "smoothed":
-        assert total[~gone].min() > 60
+    assert total[~gone].min() > 60
 
 
 def test_dense_equals_sparse_equals_threads():
@@ -209,14 +198,12 @@ def test_a_line_is_smoothed_along_itself(shape):
     )
 
 
-def test_one_component_has_totals_to_smooth_only():
-    X, H, W, truth = blobs(k=1)
-    W, H = X.sum(axis=1, keepdims=True).astype(float), H[:1]
-    np.testing.assert_array_equal(spatial_prior(X, H, W, SHAPE).W, W)
-    truth = np.full_like(W, 50.0)
-    X = np.random.default_rng(4).poisson(truth @ H)
+def test_one_component_has_totals_to_smooth():
+    _, H, _, _ = blobs(k=1)
+    truth = np.full((np.prod(SHAPE), 1), 50.0)
+    X = np.random.default_rng(4).poisson(truth @ H[:1])
     W = X.sum(axis=1, keepdims=True).astype(float)
-    found = spatial_prior(X, H, W, SHAPE, totals="smoothed").W
+    found = spatial_prior(X, H[:1], W, SHAPE).W
     assert np.std(found) < 0.3 * np.std(W)
 
 
@@ -266,7 +253,6 @@ def test_channels_that_are_few_or_alike_need_few_groups():
         ({"weight": np.inf}, ValueError, "weight"),
         ({"weight": "much"}, TypeError, "weight"),
         ({"weight": True}, TypeError, "weight"),
-        ({"totals": "lost"}, ValueError, "totals"),
         ({"shape": (20, 26)}, ValueError, "shape"),
         ({"shape": (1, 1, 21, 26)}, ValueError, "shape"),
     ],

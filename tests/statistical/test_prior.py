@@ -14,7 +14,7 @@ from seeds import N_SEEDS
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.nmf.convex import solve_loadings
-from hyperspy_psnmf.nmf.counts import count_matrix, total_counts
+from hyperspy_psnmf.nmf.counts import count_matrix
 from hyperspy_psnmf.nmf.prior import spatial_prior
 from hyperspy_psnmf.nmf.splitting import compare
 
@@ -37,12 +37,12 @@ def problem(name, counts, seed):
     return signal, X, H, solve_loadings(X, H)
 
 
-def errors(name, counts, adjust):
-    """Return the median error after `adjust`, of the loadings before and of weighted PCA."""
+def errors(name, counts):
+    """Return the median error with the prior, without and of weighted PCA."""
     found = []
     for seed in SEEDS:
         signal, X, H, W = problem(name, counts, seed)
-        maps = (Unmixed(H.T, adjust(signal, X, H, W)), Unmixed(H.T, W))
+        maps = (Unmixed(H.T, spatial_prior(X, H, W, SHAPE).W), Unmixed(H.T, W))
         methods = (*maps, weighted_pca(signal, X, len(H)))
         found.append([reconstruction_error(m, signal.metadata.Truth) for m in methods])
     median = np.median(found, axis=0)
@@ -50,73 +50,41 @@ def errors(name, counts, adjust):
     return median
 
 
-def smoothed(signal, X, H, W):
-    return spatial_prior(X, H, W, SHAPE, totals="smoothed").W
-
-
-def kept(signal, X, H, W):
-    return spatial_prior(X, H, W, SHAPE).W
-
-
-def fractions_only(signal, X, H, W):
-    """Take the noise of totals kept, which no prior on fractions lowers, out."""
-    true = signal.metadata.Truth.loadings.sum(axis=1, keepdims=True)
-    found = kept(signal, X, H, W)
-    return found * true / np.maximum(found.sum(axis=1, keepdims=True), 1e-300)
-
-
-@pytest.mark.parametrize("adjust", [smoothed, fractions_only])
 @pytest.mark.parametrize("name", GRADED)
-def test_the_error_is_a_third_of_that_of_weighted_pca(name, adjust):
-    error, _, pca = errors(name, 300, adjust)
+def test_the_error_is_a_third_of_that_of_weighted_pca(name):
+    error, _, pca = errors(name, 300)
     assert error <= pca / 3
 
 
-@pytest.mark.parametrize("adjust", [smoothed, fractions_only])
 @pytest.mark.parametrize("name", GRADED)
-def test_at_few_counts_the_error_is_half_of_that_without(name, adjust):
-    error, without, _ = errors(name, 20, adjust)
+def test_at_few_counts_the_error_is_half_of_that_without(name):
+    error, without, _ = errors(name, 20)
     assert error <= without / 2
 
 
-@pytest.mark.parametrize("name", GRADED)
-@pytest.mark.parametrize("counts", [20, 300])
-def test_with_totals_kept_their_noise_is_what_is_left(name, counts):
-    def exact(signal, X, H, W):
-        true = signal.metadata.Truth.loadings
-        share = W.sum(axis=1) / np.maximum(true.sum(axis=1), 1e-300)
-        return true * share[:, None]
-
-    error, bound = (errors(name, counts, adjust)[0] for adjust in (kept, exact))
-    assert bound > 0.95 / np.sqrt(counts)
-    assert error < 1.06 * bound
-
-
-def figure(name, counts, totals, key):
+def figure(name, counts, key):
     values = []
     for seed in SEEDS:
         signal, X, H, W = problem(name, counts, seed)
         true = true_phases(signal.metadata.Truth)[1].loadings
-        after = spatial_prior(X, H, W, SHAPE, totals=totals).W
+        after = spatial_prior(X, H, W, SHAPE).W
         values.append([map_figures(signal, true, w)[key] for w in (after, W)])
     after, before = np.median(values, axis=0)
-    print(f"\n{name}, {counts} counts, totals {totals}: {key} {before:.3f} -> {after:.3f}")  # noqa: T201
+    print(f"\n{name}, {counts} counts: {key} {before:.3f} -> {after:.3f}")  # noqa: T201
     return after, before
 
 
-@pytest.mark.parametrize("totals", ["kept", "smoothed"])
 @pytest.mark.parametrize("counts", [20, 300])
-def test_an_interface_stays_as_sharp_as_it_is(counts, totals):
-    after, before = figure("sharp_interface", counts, totals, "edge_width")
+def test_an_interface_stays_as_sharp_as_it_is(counts):
+    after, before = figure("sharp_interface", counts, "edge_width")
     truth = problem("sharp_interface", counts, 0)[0].metadata.Truth.edge_width
     assert after <= 1.05 * max(before, truth)
     assert after >= 0.95 * min(before, truth)
 
 
-@pytest.mark.parametrize("totals", ["kept", "smoothed"])
 @pytest.mark.parametrize("counts", [20, 300])
-def test_particles_of_three_pixels_keep_their_counts(counts, totals):
-    after, _ = figure("isolated_particles", counts, totals, "kept")
+def test_particles_of_three_pixels_keep_their_counts(counts):
+    after, _ = figure("isolated_particles", counts, "kept")
     assert 0.9 <= after <= 1.1
 
 
@@ -132,24 +100,17 @@ def test_where_all_is_alike_few_neighbours_are_turned_away(counts):
     assert np.mean(inner < 0.5 * inner.max()) < 0.03
 
 
-@pytest.mark.parametrize("totals", ["kept", "smoothed"])
 @pytest.mark.parametrize("name", ["isolated_particles", "mineral_grains", "sharp_interface"])
-def test_counts_left_out_find_no_better_weight(name, totals):
+def test_counts_left_out_find_no_better_weight(name):
     _, X, H, _ = problem(name, 100, 0)
 
     def fit(weight):
         def loadings(train):
             W = solve_loadings(train, H)
-            return spatial_prior(train, H, W, SHAPE, weight=weight, totals=totals).W, H
+            return spatial_prior(train, H, W, SHAPE, weight=weight).W, H
 
         return loadings
 
     found = compare(X, {w: fit(w) for w in (0, 0.25, 1, 4)}, rng=np.random.default_rng(0))
     none, _, auto, _ = found.mean
     assert none - auto > 0.95 * (none - found.mean.min())
-
-
-def test_pixels_hold_what_they_held():
-    _, X, H, W = problem("core_shell_particles", 20, 0)
-    found = kept(None, X, H, W)
-    np.testing.assert_allclose(found.sum(axis=1), total_counts(X, axis=1), rtol=1e-12)
