@@ -11,14 +11,14 @@ Since :math:`s^2 < 0.03`, ten terms reach the last digit of double precision.
 
 import numpy as np
 
-from hyperspy_psnmf.kernels._compile import jit
+from hyperspy_psnmf.kernels._compile import jit_row
 
 LOG_2 = np.log(2.0)
 ONE_HALF_ROOT = np.array([np.sqrt(0.5)]).view(np.int64)[0]  # its bits
 MANTISSA_SIZE = 52
 
 
-@jit
+@jit_row
 def sum_x_log(x, r, scratch):
     """Return the sum of x log(r) over positive normal r; where x is 0, r may be 0 too."""
     bits, mantissa_bits = r.view(np.int64), scratch.view(np.int64)

@@ -15,32 +15,33 @@ is contiguous for each feature, so that all loops vectorise.
 
 import numpy as np
 
-from hyperspy_psnmf.kernels._compile import jit
+from hyperspy_psnmf.kernels._compile import jit, jit_row
 from hyperspy_psnmf.kernels.threads import run_blocks
 
 ROWS_PER_BLOCK = 8  # their sums stay in cache
 
 
-@jit
+@jit_row
 def _add_squares(row, values, others):
     for x in range(row.size):
         difference = values[x] - others[x]
         row[x] += difference * difference
 
 
-@jit
+@jit_row
 def _weigh(row, n, others, scale):
     for x in range(row.size):
         row[x] *= scale * n[x] * (others[x] / (n[x] + others[x] + np.float32(1e-30)))
 
 
-@jit
+@jit_row
 def _contrasts(top, bottom, first, last, dy, dx, u, n, scale, t):
     # t[y - top, x] of the pixels (y, x) and (y + dy, x + dx); 0 beyond the map and where
     # nothing has been observed.
     begin, end = max(0, -dx), min(n.shape[1], n.shape[1] - dx)
     for y in range(top, bottom):
-        t[y - top] = 0.0
+        for x in range(n.shape[1]):
+            t[y - top, x] = 0.0
         if first <= y + dy < last:
             # Slices, for an index that might be negative keeps a loop from vectorising.
             row = t[y - top, begin:end]
@@ -49,22 +50,24 @@ def _contrasts(top, bottom, first, last, dy, dx, u, n, scale, t):
             _weigh(row, n[y, begin:end], n[y + dy, begin + dx : end + dx], scale)
 
 
-@jit
+@jit_row
 def _largest_around(y, top, bottom, t, across, around):
     # around[x] = the largest t of the 3 x 3 pixels.
-    across[:] = t[y - top]
+    for x in range(across.size):
+        across[x] = t[y - top, x]
     for near in (y - 1, y + 1):
         if top <= near < bottom:
             for x in range(across.size):
                 across[x] = max(across[x], t[near - top, x])
-    around[:] = across
+    for x in range(across.size):
+        around[x] = across[x]
     for x in range(1, across.size):
         around[x] = max(around[x], across[x - 1])
     for x in range(across.size - 1):
         around[x] = max(around[x], across[x + 1])
 
 
-@jit
+@jit_row
 def _find_weights(location, around, n, others, w, total):
     zero, one, two = np.float32(0), np.float32(1), np.float32(2)
     for x in range(w.size):
@@ -73,13 +76,13 @@ def _find_weights(location, around, n, others, w, total):
         total[x] += w[x]
 
 
-@jit
+@jit_row
 def _add_weighted(sums, w, values):
     for x in range(w.size):
         sums[x] += w[x] * values[x]
 
 
-@jit
+@jit_row
 def _add_row(y, other, dx, location, around, Y, n, sums, weights, w):
     begin, end = max(0, -dx), min(n.shape[1], n.shape[1] - dx)
     here, there = slice(begin, end), slice(begin + dx, end + dx)

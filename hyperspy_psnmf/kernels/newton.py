@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hyperspy_psnmf.kernels._compile import jit
+from hyperspy_psnmf.kernels._compile import jit, jit_row
 from hyperspy_psnmf.kernels.row_problem import scratch, solve_row
 from hyperspy_psnmf.kernels.threads import is_csr, row_blocks, run_blocks
 
@@ -48,7 +48,7 @@ class RowTerms(NamedTuple):
 NO_TERMS = RowTerms(np.empty((0, 0)), np.empty((0, 0)))
 
 
-@jit
+@jit_row
 def _add_terms(i, m, terms, basis_cost, v, n_fixed, x, b, cost, pseudo, Q):
     # Fills cost, Q and pseudo of row i and appends its pseudo-counts; returns the number
     # of counts.
@@ -68,7 +68,7 @@ def _add_terms(i, m, terms, basis_cost, v, n_fixed, x, b, cost, pseudo, Q):
     return m + k
 
 
-@jit
+@jit_row
 def _find_least(x, v, n_fixed, cost, Q, pseudo):
     # A solution is never below its pseudo-counts over the highest price there can be.
     # With t = v'Qv over free and q over held coefficients, what the free ones cost is at

@@ -27,7 +27,7 @@ import math
 
 import numpy as np
 
-from hyperspy_psnmf.kernels._compile import jit, jit_inline
+from hyperspy_psnmf.kernels._compile import jit, jit_row
 from hyperspy_psnmf.kernels.logarithm import sum_x_log
 
 ARMIJO = 1e-4
@@ -38,7 +38,7 @@ TINY = 1e-300  # keeps 0 / 0 out of channels without counts
 UNEXPLAINED = 1e280  # counts over a model that is TINY
 
 
-@jit
+@jit_row
 def _gradient(x, b, v, cost, Q, mu, ratio, g, price):
     # Fills mu, ratio = x / mu, the price and g; False where the model vanishes at a count.
     for q in range(x.size):
@@ -62,7 +62,7 @@ def _gradient(x, b, v, cost, Q, mu, ratio, g, price):
     return largest < UNEXPLAINED
 
 
-@jit_inline
+@jit_row
 def _gap(v, g, cost, price, pseudo, n_counts, n_fixed):
     slope, excess, repair = 0.0, 0.0, 0.0
     for c in range(n_fixed, v.size):
@@ -76,7 +76,7 @@ def _gap(v, g, cost, price, pseudo, n_counts, n_fixed):
     return slope + repair + n_counts * excess
 
 
-@jit_inline
+@jit_row
 def _find_free(v, g, cost, price, pseudo, n_counts, n_fixed, free):
     # Lists the components that move; returns how many. Pseudo-counts may balance near zero.
     n = 0
@@ -88,7 +88,7 @@ def _find_free(v, g, cost, price, pseudo, n_counts, n_fixed, free):
     return n
 
 
-@jit_inline
+@jit_row
 def _weighted_products(b, weight, free, n, A):
     # Fills the lower triangle of A = B' diag(weight) B. Two rows by two at a time,
     # for loading takes longer than multiplying; an odd last row pairs with itself.
@@ -108,7 +108,7 @@ def _weighted_products(b, weight, free, n, A):
             A[r, s], A[r, s_next], A[r_next, s], A[r_next, s_next] = iu, iv, ju, jv
 
 
-@jit
+@jit_row
 def _direction(b, Q, mu, ratio, g, free, n, A, d):
     # Solves (Hessian + ridge) d = -g on the free components, by Cholesky.
     for q in range(mu.size):
@@ -139,7 +139,7 @@ def _direction(b, Q, mu, ratio, g, free, n, A, d):
         d[r] = total / A[r, r]
 
 
-@jit_inline
+@jit_row
 def _first_step(d, free, n, v, cost, n_counts):
     # A nearly singular Hessian asks for steps beyond all counts there are. Only
     # upwards does that matter: downwards the step ends at zero.
@@ -150,7 +150,7 @@ def _first_step(d, free, n, v, cost, n_counts):
     return min(1.0, max(n_counts, spent) / longest) if longest > 0.0 else 1.0
 
 
-@jit
+@jit_row
 def _falls(x, mu, mu_new, v, v_new, price, price_new, g, g_new, change_of_mu, scratch):
     # Where the slope at the end of a step is still downhill, convexity alone
     # says that the objective fell, and no logarithm is needed.
@@ -168,20 +168,20 @@ def _falls(x, mu, mu_new, v, v_new, price, price_new, g, g_new, change_of_mu, sc
     return change - sum_x_log(x, change_of_mu, scratch) <= ARMIJO * begin
 
 
-@jit
+@jit_row
 def _em_step(v, g, cost, price, n_fixed):
     for c in range(n_fixed, v.size):
         if cost[c] > 0.0 and price[c] > 0.0:
             v[c] *= max(0.0, 1.0 - g[c] / price[c])
 
 
-@jit
+@jit_row
 def _raise_to(least, v, n_fixed):
     for c in range(n_fixed, v.size):
         v[c] = max(v[c], least[c])
 
 
-@jit
+@jit_row
 def _scale_to(n_counts, v, cost):
     # The best scale of any v spends exactly the counts there are.
     spent = 0.0
@@ -192,7 +192,7 @@ def _scale_to(n_counts, v, cost):
             v[c] *= n_counts / spent
 
 
-@jit
+@jit_row
 def _start_row(x, b, v, cost, pseudo, Q, n_fixed, mu, ratio, g, price):
     # Fills the gradient at a start that explains every count, if need be by
     # giving each component a share; returns how many counts can be explained
@@ -220,7 +220,7 @@ def _start_row(x, b, v, cost, pseudo, Q, n_fixed, mu, ratio, g, price):
     return n_counts
 
 
-@jit_inline
+@jit_row
 def _try_step(x, b, v, cost, least, Q, n_counts, n_fixed, g, price, free, n, d, mu, trial):
     # Looks along the projected arc for a lower objective; True where found.
     mu_new, ratio, v_new, g_new, price_new, change_of_mu, scratch = trial
@@ -239,7 +239,7 @@ def _try_step(x, b, v, cost, least, Q, n_counts, n_fixed, g, price, free, n, d, 
     return False
 
 
-@jit
+@jit_row
 def solve_row(x, b, cost, pseudo, Q, v, n_fixed, tol, rtol, max_iter, rows, work, A, free):
     """Solve one row in place; return its duality gap in nats.
 
@@ -279,10 +279,10 @@ def solve_row(x, b, cost, pseudo, Q, v, n_fixed, tol, rtol, max_iter, rows, work
         _direction(b, Q, mu, ratio, g, free, n, A, d)
         trial = (mu_new, ratio, v_new, g_new, price_new, rows[3, :m], rows[4, :m])
         if _try_step(x, b, v, cost, least, Q, n_counts, n_fixed, g, price, free, n, d, mu, trial):
-            v[:] = v_new
-            g[:] = g_new
-            price[:] = price_new
-            mu[:] = mu_new
+            for c in range(v.size):
+                v[c], g[c], price[c] = v_new[c], g_new[c], price_new[c]
+            for q in range(m):
+                mu[q] = mu_new[q]
         else:
             _em_step(v, g, cost, price, n_fixed)
             _gradient(x, b, v, cost, Q, mu, ratio, g, price)

@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from hyperspy_psnmf.kernels._compile import jit
+from hyperspy_psnmf.kernels._compile import jit, jit_row
 from hyperspy_psnmf.kernels.logarithm import sum_x_log
 from hyperspy_psnmf.kernels.threads import is_csr, row_blocks, run_blocks
 
@@ -22,11 +22,12 @@ TINY = 1e-300  # keeps 0 / 0 out of channels without counts
 UNEXPLAINED = 1e280  # counts over a model that is TINY
 
 
-@jit
+@jit_row
 def _score_row(x, basis, v, ratio, scratch, s):
     # Fills the score s, if it has room for it; returns the divergence. One
     # component after the other, so that the loops over channels vectorise.
-    ratio[:] = TINY
+    for q in range(x.size):
+        ratio[q] = TINY
     for c in range(v.size):
         for q in range(x.size):
             ratio[q] += v[c] * basis[c, q]
