@@ -2,7 +2,8 @@
 """What the residuals say, in sentences: whether the model fits, and where it does not.
 
 Judged on the binned map, with channels of about 40 eV: a misfit that neighbouring pixels
-share, such as a missed phase or a drift, adds up there, and noise does not.
+share, such as a missed phase or a drift, adds up there, and noise does not. A drift of the
+energy axis by less than a channel is looked for by itself: the deviance hardly rises.
 """
 
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from scipy.ndimage import label, maximum_position
 
 from hyperspy_psnmf.eds.axes import COARSE_CHANNEL, MIN_COARSE_CHANNELS, energies
 from hyperspy_psnmf.eds.binned import bins_as_decomposed, read_decomposed
+from hyperspy_psnmf.eds.drift import find_drift
 from hyperspy_psnmf.eds.pile_up import find_sum_peaks
-from hyperspy_psnmf.nmf.bins import bin_counts, bin_spectra
+from hyperspy_psnmf.nmf.bins import bin_counts, bin_energy, bin_spectra
 from hyperspy_psnmf.nmf.goodness import misfit
 
 # Standard deviations. Phantoms that fit reach 4 in the worst of 500 channels, small errors of
@@ -36,6 +38,8 @@ class FitQuality:
         Deviance per degree of freedom, and how far that scatters about 1 by noise.
     places : list of str
         Energies that stand out, with lines of the sample there, the worst first.
+    drift : str
+        How lines move along the map, if they do.
     sum_peaks : list of str
         What looks like pile-up in the map's spectrum.
     """
@@ -43,12 +47,18 @@ class FitQuality:
     total: float
     scatter: float
     places: list[str]
+    drift: str
     sum_peaks: list[str]
 
     @property
-    def fits(self) -> bool:
-        """Whether nothing is beyond noise."""
+    def is_within_noise(self) -> bool:
+        """Whether the deviance is no larger than that of Poisson counts."""
         return not self.places and self.total < 1 + DOES_NOT_FIT * self.scatter
+
+    @property
+    def fits(self) -> bool:
+        """Whether the deviance is within noise and the energy axis at rest."""
+        return self.is_within_noise and not self.drift
 
     def sentences(self) -> list[str]:
         """Return the sentences for a report."""
@@ -58,6 +68,8 @@ class FitQuality:
         )
         if self.fits:
             sentences = [f"{found}: the model fits."]
+        elif self.is_within_noise:
+            sentences = [f"{found}."]
         else:
             where = f" near {', '.join(self.places)}" if self.places else ""
             sentences = [
@@ -65,6 +77,8 @@ class FitQuality:
                 "few, or spectra that change over the map, as by a drift of the energy axis or "
                 "pile-up, may be the cause; see residuals()."
             ]
+        if self.drift:
+            sentences.append(f"The energy axis drifts: {self.drift}.")
         if self.sum_peaks:
             sentences.append(
                 f"Pile-up, or an element not given, shows at {', '.join(self.sum_peaks)}."
@@ -78,17 +92,26 @@ def find_fit_quality(signal) -> FitQuality:
     bins = bins_as_decomposed(signal, d)
     energy = _energy_of_channels(signal, d.keep_channels)
     width = _channels_per_bin(energy)
-    X = bin_counts(d.X, bins, energy_binning=width, n_jobs=None)
+    X = bin_counts(d.X, bins, n_jobs=None)
     W = np.zeros((bins.n_bins, d.W.shape[1]))
     np.add.at(W, bins.index, d.W)
-    found = misfit(X, W, bin_spectra(d.H, width), n_jobs=None)
-    places, sum_peaks = [], []
+    found = misfit(bin_energy(X, width, n_jobs=None), W, bin_spectra(d.H, width), n_jobs=None)
+    places, drift, sum_peaks = [], "", []
     if energy is not None:
         first = np.arange(0, energy.size, width)
         last = np.minimum(first + width, energy.size) - 1
         places = _places(found.channels, (energy[first] + energy[last]) / 2, signal)
+        drift = find_drift(X, d.H, bins, energy, _axis_names(signal, len(bins.shape)))
         sum_peaks = find_sum_peaks(signal, d.X, energy)
-    return FitQuality(found.total, found.scatter, places, sum_peaks)
+    return FitQuality(found.total, found.scatter, places, drift, sum_peaks)
+
+
+def _axis_names(signal, n_axes):
+    """Return the names of the map's axes, in array order."""
+    names = [str(axis.name or "") for axis in signal.axes_manager.navigation_axes[::-1]]
+    # An unfolded map has fewer axes than when it was decomposed, and some have no name.
+    known = len(names) == n_axes and all(name.isidentifier() for name in names)
+    return names if known else [f"axis {i} of the array" for i in range(n_axes)]
 
 
 def _energy_of_channels(signal, keep_channels):

@@ -26,11 +26,12 @@ def particles(pristine):
     return pristine.deepcopy()
 
 
-def drifting(signal, electronvolts):
-    """Shift spectra upwards, by nothing in the first row and most in the last."""
+def drifting(signal, electronvolts, axis=0):
+    """Shift spectra upwards, by nothing in the first row or column and most in the last."""
     rng, channel = np.random.default_rng(1), 1e3 * signal.axes_manager[-1].scale
-    for y, row in enumerate(signal.data):
-        by = electronvolts * y / len(signal.data) / channel
+    rows = signal.data.swapaxes(0, axis)
+    for y, row in enumerate(rows):
+        by = electronvolts * y / len(rows) / channel
         row[:] = np.roll(row, int(by), axis=-1)
         moved = rng.binomial(row, by % 1).astype(row.dtype)
         row[:] = row - moved + np.roll(moved, 1, axis=-1)
@@ -54,22 +55,49 @@ def test_what_fits_is_said_to_fit(particles, unmix):
     assert "the model fits" in report
     assert MISFIT not in report
     assert "Pile-up" not in report
+    assert "drift" not in report
     total, scatter = map(float, re.search(r"is ([\d.]+), where .* \+- ([\d.]+)", report).groups())
     assert abs(total - 1) < 5 * scatter
 
 
 def test_a_missed_phase_shows(particles, unmix):
-    assert MISFIT in unmix(particles, 2).psnmf.report()
+    report = unmix(particles, 2).psnmf.report()
+    assert MISFIT in report
+    # What is wrong is not the axis.
+    assert "drifts" not in report
     quality = find_fit_quality(particles)
     assert quality.total > 1.2
     # Of the elements in the sample's metadata, where they have lines.
     assert any(re.search(r"keV \([A-Z][a-z]?_[KLM][ab]", place) for place in quality.places)
 
 
+@pytest.mark.parametrize("electronvolts", [5, 10, -10, 20])
+def test_a_drift_of_half_a_channel_and_more_shows(particles, unmix, electronvolts):
+    if electronvolts < 0:
+        particles.data = np.ascontiguousarray(drifting(particles, -electronvolts).data[::-1])
+    else:
+        drifting(particles, electronvolts)
+    report = unmix(particles).psnmf.report()
+    assert "the model fits" not in report
+    words = r"energy axis drifts: lines move (\w+) by at least ([\d.]+) \+- ([\d.]+) eV .* along y"
+    way, by, error = re.search(words, report).groups()
+    assert way == ("up" if electronvolts > 0 else "down")
+    assert float(by) < abs(electronvolts) + 3 * float(error)
+    assert float(by) > 0.4 * abs(electronvolts)
+
+
+def test_a_drift_is_told_from_one_along_the_other_axis(particles, unmix):
+    report = unmix(drifting(particles, 10, axis=1)).psnmf.report()
+    assert "pixels along x" in report
+    flat = particles.deepcopy()
+    flat.unfold_navigation_space()
+    assert "pixels along axis 1 of the array" in flat.psnmf.report()
+
+
 def test_a_drifting_energy_axis_shows(particles, unmix):
     report = unmix(drifting(particles, 20)).psnmf.report()
     assert MISFIT in report
-    assert "drift of the energy axis" in report
+    assert "energy axis drifts" in report
     near = [float(e) for e in re.findall(r"([\d.]+) keV", report.split("noise near")[1])]
     assert near
 

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A drift of the energy axis along the scan: lines that lie ever higher, or lower."""
+
+import numpy as np
+
+from hyperspy_psnmf.nmf.shift import energy_shifts, trends
+
+SMOOTHING = 0.04  # keV, a third of a line's width
+SIGNIFICANT = 6.0  # standard errors
+
+
+def find_drift(X, H, bins, energy, names) -> str:
+    """Describe how lines move along a map; empty where they do not.
+
+    The figure is a lower limit: where phases keep to a part of the map, their spectra hold
+    what its pixels have in common.
+
+    Parameters
+    ----------
+    X : ndarray or csr_array of shape (n_bins, n_channels)
+        Counts of the binned map.
+    H : ndarray of shape (n_phases, n_channels)
+        Spectra of unit sum.
+    bins : PixelBins
+        Bins of the map.
+    energy : ndarray of shape (n_channels,)
+        In keV.
+    names : list of str
+        Of the map's axes, in array order.
+    """
+    used = [axis for axis, n in enumerate(bins.binned_shape) if n > 2]
+    channel = float(np.median(np.diff(energy)))
+    shift, error = energy_shifts(X, H, smoothing=SMOOTHING / channel, n_jobs=None)
+    if not used or np.isfinite(error).sum() < len(used) + 2:
+        return ""
+    at = np.indices(bins.binned_shape).reshape(len(bins.shape), -1).T[:, used]
+    along = trends(shift, error, at / at.max(axis=0))
+    worst = max(range(len(used)), key=lambda i: abs(along[i].change) / along[i].error)
+    change, uncertainty = (1e3 * channel * value for value in along[worst])
+    if abs(change) < SIGNIFICANT * uncertainty:
+        return ""
+    return (
+        f"lines move {'up' if change > 0 else 'down'} by at least {abs(change):.1f} +- "
+        f"{uncertainty:.1f} eV from the first to the last pixels along {names[used[worst]]}"
+    )
