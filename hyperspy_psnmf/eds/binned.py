@@ -70,8 +70,10 @@ def bin_as_decomposed(signal, decomposed: Decomposed):
     return bin_counts(decomposed.X, bins_as_decomposed(signal, decomposed), n_jobs=None)
 
 
-def bins_as_decomposed(signal, decomposed: Decomposed) -> PixelBins:
-    """Return the bins of the decomposition, doubled until at most 2048 remain."""
+def bins_as_decomposed(
+    signal, decomposed: Decomposed, max_bins: int | None = MAX_BINS
+) -> PixelBins:
+    """Return the bins of the decomposition, doubled until at most `max_bins` remain."""
     record = read_record(signal)
     # Unfolding a map changes its axes, but not the order of its pixels.
     shape = tuple(np.asarray(record.get("navigation_shape", map_shape(signal)[::-1]))[::-1])
@@ -81,7 +83,8 @@ def bins_as_decomposed(signal, decomposed: Decomposed) -> PixelBins:
     else:
         pixel_counts = total_counts(decomposed.X, axis=1)
         binning = choose_binning(pixel_counts, shape, spatial, len(decomposed.H))
-    while PixelBins(shape, binning).n_bins > MAX_BINS and any(
+    most = np.inf if max_bins is None else max_bins
+    while PixelBins(shape, binning).n_bins > most and any(
         s and b < n for s, b, n in zip(spatial, binning, shape, strict=True)
     ):
         binning = tuple(2 * b if s else b for s, b in zip(spatial, binning, strict=True))

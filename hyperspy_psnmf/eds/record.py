@@ -64,6 +64,8 @@ def make_record(signal, estimator, X, loadings, keep_channels, chosen=None) -> d
     }
     if isinstance(estimator, PSNMF):
         record |= _record_of_binning(estimator, record["n_counts"])
+        if estimator.absent is not None:
+            record["absent"] = np.asarray(estimator.absent, dtype=bool)
     if chosen is not None:
         record |= _record_of_choice(chosen)
     record["weaknesses"] = _find_weaknesses(signal, record, channel_counts, keep_channels)
@@ -90,6 +92,7 @@ def _record_of_binning(estimator, n_counts):
         "binning_chosen": isinstance(estimator.binning, str),
         "binning_reason": _reason(estimator),
         "energy_binning": int(estimator.energy_binning),
+        "line_width": int(estimator.line_width),
         "refinement": estimator.refinement,
         "volume": _plain(estimator.volume),
         "added": estimator.added_,

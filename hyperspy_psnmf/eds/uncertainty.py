@@ -10,16 +10,14 @@ from numbers import Real
 
 import numpy as np
 
-from hyperspy_psnmf.eds.binned import bin_as_decomposed, coarse_energy_binning, read_decomposed
+from hyperspy_psnmf.eds.binned import bin_as_decomposed, read_decomposed
+from hyperspy_psnmf.eds.jackknife import find_errors_from_spectra
 from hyperspy_psnmf.eds.phases import phase_maps, phase_spectra
 from hyperspy_psnmf.eds.results import read_counts_and_spectra, read_record
-from hyperspy_psnmf.nmf.ambiguity import equally_likely
-from hyperspy_psnmf.nmf.bands import alternatives, sampling_errors
-from hyperspy_psnmf.nmf.bins import bin_energy
+from hyperspy_psnmf.nmf.bands import sampling_errors
 from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.limits import upper_limits
 from hyperspy_psnmf.nmf.uncertainty import (
-    ambiguity_errors,
     loading_covariance,
     reconstruction_errors,
     standard_deviations,
@@ -27,10 +25,16 @@ from hyperspy_psnmf.nmf.uncertainty import (
 from hyperspy_psnmf.nmf.validate import check_choice
 
 QUANTITIES = ("maps", "spectra", "model")
-CONFIDENCE = 0.95  # of the factorisations that fit as well
 
 
-def standard_errors(signal, of: str = "maps", *, given_spectra: bool = True):
+def standard_errors(
+    signal,
+    of: str = "maps",
+    *,
+    given_spectra: bool = True,
+    show_progressbar: bool | None = None,
+    random_state=0,
+):
     """Return the standard errors of a decomposed map; see the accessor."""
     check_choice("of", of, QUANTITIES)
     if not isinstance(given_spectra, bool):
@@ -43,7 +47,8 @@ def standard_errors(signal, of: str = "maps", *, given_spectra: bool = True):
         return _errors_of_model(signal)
     sigma = standard_deviations(read_covariance(signal))
     if not given_spectra:
-        sigma = np.hypot(sigma, _errors_from_spectra(signal))
+        options = {"show_progressbar": show_progressbar, "random_state": random_state}
+        sigma = np.hypot(sigma, find_errors_from_spectra(signal, **options))
     return _like_phase_maps(signal, sigma, "Standard errors", "Standard error in counts")
 
 
@@ -103,19 +108,6 @@ def pixels_in_use(signal) -> np.ndarray:
     if mask is not None:
         return ~np.asarray(mask, dtype=bool).ravel()
     return ~np.isnan(read_counts_and_spectra(signal)[0]).any(axis=1)
-
-
-def _errors_from_spectra(signal):
-    """Return what other spectra that fit as well would change loadings by."""
-    d = read_decomposed(signal)
-    X = bin_as_decomposed(signal, d)
-    energy_binning = coarse_energy_binning(signal, X.shape[1])
-    options = {"n_fixed": d.n_fixed, "n_jobs": None}
-    coarse = bin_energy(X, energy_binning, n_jobs=None)
-    H = bin_energy(d.H, energy_binning)
-    solutions = equally_likely(coarse, H, confidence=CONFIDENCE, **options)
-    spectra = alternatives(X, d.H, solutions, energy_binning, **options).spectra
-    return ambiguity_errors(d.X, d.W, spectra, n_jobs=None)
 
 
 def _errors_of_spectra(signal):

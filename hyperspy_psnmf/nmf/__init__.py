@@ -20,10 +20,12 @@ How sure
 
 ``information``, ``uncertainty``, ``limits``
     Fisher information, standard errors and upper limits
+``jackknife``
+    what loadings owe to spectra that are estimates
 ``ambiguity``, ``bands``
     what the counts cannot tell apart
-``goodness``
-    deviance against what Poisson counts would have
+``goodness``, ``shift``
+    deviance against what Poisson counts would have; a drifting energy axis
 ``splitting``, ``comparison``, ``rank``, ``finer_bins``
     held-out deviance of any choice; the number of components; smaller bins
 

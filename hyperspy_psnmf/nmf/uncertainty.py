@@ -20,7 +20,7 @@ as often as they should down to some 20 counts, with the spectra held at the tru
 A loading at zero has no sigma but an upper limit; see `limits`.
 
 Spectra are estimates too. Their errors are common to all pixels and do not
-average out; `ambiguity_errors` finds what they do to loadings.
+average out; `jackknife` finds what they do to loadings.
 
 References
 ----------
@@ -30,7 +30,6 @@ References
 
 import numpy as np
 
-from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.information import are_free, information, invert_free
 
 
@@ -119,42 +118,3 @@ def reconstruction_errors(covariance: np.ndarray, intensities: np.ndarray) -> np
     known = np.einsum("icc->i", covariance) > 0
     known = known.reshape(-1, *[1] * (variances.ndim - 1))
     return np.sqrt(np.where(known, np.maximum(variances, 0.0), np.nan))
-
-
-def ambiguity_errors(
-    X, W: np.ndarray, spectra: np.ndarray, *, n_jobs: int | None = 1
-) -> np.ndarray:
-    r"""Return the standard errors of loadings that come from their spectra.
-
-    The loadings are found again with each set of spectra that a likelihood-ratio
-    test does not exclude. Beyond the furthest of them there is nothing, and close to
-    what was found is likelier than far away: a triangular distribution, whose
-    standard deviation is half its base over the root of six [1]_. Sampling noise of
-    the spectra alone, as from a parametric bootstrap of the binned map, would not
-    do: where phases are nowhere pure, some 40 % of loadings were inside one sigma
-    then.
-
-    Parameters
-    ----------
-    X : ndarray or csr_array of shape (n_pixels, n_channels)
-        Counts.
-    W : ndarray of shape (n_pixels, n_components)
-        Loadings found, in counts.
-    spectra : ndarray of shape (n_alternatives, n_components, n_channels)
-        Of unit sum, as from `bands.alternatives`.
-    n_jobs : int or None
-        Threads; None is all cores.
-
-    Returns
-    -------
-    ndarray of shape (n_pixels, n_components)
-        In counts, to be added in squares to `loading_errors`.
-
-    References
-    ----------
-    .. [1] JCGM 100:2008, Guide to the expression of uncertainty in measurement, 4.3.9.
-    """
-    furthest = np.zeros(W.shape)
-    for H in spectra:
-        np.maximum(furthest, np.abs(solve_loadings(X, H, W, n_jobs=n_jobs) - W), out=furthest)
-    return furthest / np.sqrt(6.0)

@@ -8,6 +8,12 @@ import pytest
 from hyperspy_psnmf.eds.uncertainty import find_upper_limits, intensity_errors, standard_errors
 
 
+@pytest.fixture(autouse=True)
+def fewer_splits(monkeypatch):
+    """Four fits instead of twenty: for the same errors, if not as well known."""
+    monkeypatch.setattr("hyperspy_psnmf.eds.jackknife.N_SPLITS", 1)
+
+
 def test_maps_of_errors_are_like_maps_of_phases(unmixed):
     errors, maps = standard_errors(unmixed), unmixed.psnmf.phase_maps()
     assert errors.data.shape == (3, 20, 26)
@@ -46,6 +52,64 @@ def test_spectra_that_are_estimates_add_to_the_errors(unmixed):
     np.testing.assert_array_equal(np.isnan(given.data), np.isnan(all_of_it.data))
     assert np.nanmin(all_of_it.data - given.data) >= 0
     assert np.nanmean(all_of_it.data) > 1.05 * np.nanmean(given.data)
+
+
+def test_errors_from_spectra_follow_their_seed_and_survive_saving(unmixed, tmp_path):
+    a, b = (standard_errors(unmixed, given_spectra=False, random_state=n).data for n in (0, 1))
+    assert not np.array_equal(a, b, equal_nan=True)
+    unmixed.save(tmp_path / "map.hspy")
+    lazy = hs.load(tmp_path / "map.hspy", lazy=True)
+    np.testing.assert_allclose(standard_errors(lazy, given_spectra=False).data, a, rtol=1e-5)
+    lazy.close_file()
+
+
+def test_what_was_known_stays_known_without_a_fold(grains, unmix):
+    known = grains.metadata.Truth.factors.T
+    unmix(grains, fixed_spectra=known)
+    given, all_of_it = standard_errors(grains), standard_errors(grains, given_spectra=False)
+    np.testing.assert_array_equal(given.data, all_of_it.data)
+    unmix(grains, fixed_spectra=known[:1])
+    one = standard_errors(grains, given_spectra=False).data
+    unmix(grains)
+    none = standard_errors(grains, given_spectra=False).data
+    assert np.nanmean(one) < np.nanmean(none)
+
+
+def test_absent_elements_are_absent_without_a_fold_too(grains, unmix, monkeypatch):
+    seen = []
+
+    def look(X, H, settings, *args, **kwargs):
+        seen.append(settings)
+        return np.array([H, H])
+
+    monkeypatch.setattr("hyperspy_psnmf.eds.jackknife.spectra_without_folds", look)
+    options = {"absent": {2: ["Fe"]}, "energy_binning": 3, "volume": 0.5, "init": "vertex"}
+    unmix(grains, **options)
+    standard_errors(grains, given_spectra=False)
+    unmix(grains, init=grains.metadata.Truth.factors.T)
+    standard_errors(grains, given_spectra=False)
+    first, second = seen
+    assert first.absent[2].any()
+    assert not first.absent[:2].any()
+    found = (first.energy_binning, first.volume, first.init, first.line_width)
+    assert found == (3, 0.5, "vertex", round(0.5 / grains.axes_manager[-1].scale))
+    assert second.absent is None
+    assert second.init.shape == (3, 310)
+
+
+def test_spectra_found_in_another_way_cannot_be_found_again(unmixed_copy):
+    unmixed_copy.learning_results.psnmf = None
+    assert np.isfinite(standard_errors(unmixed_copy).data).any()
+    with pytest.raises(RuntimeError, match="algorithm='PSNMF'"):
+        standard_errors(unmixed_copy, given_spectra=False)
+
+
+def test_counts_that_cannot_be_split_are_refused(grains, unmix):
+    grains.change_dtype(float)
+    grains.data *= 0.7
+    unmix(grains)
+    with pytest.raises(ValueError, match="must hold counts: whole"):
+        standard_errors(grains, given_spectra=False)
 
 
 def test_errors_of_spectra_are_like_the_spectra(unmixed):
@@ -171,6 +235,7 @@ def test_a_series_has_maps_of_three_axes(grains, unmix):
 def test_the_signal_is_left_alone(unmixed_copy, state):
     before = state(unmixed_copy)
     standard_errors(unmixed_copy)
+    standard_errors(unmixed_copy, given_spectra=False)
     standard_errors(unmixed_copy, of="spectra")
     standard_errors(unmixed_copy, of="model")
     find_upper_limits(unmixed_copy)

@@ -12,7 +12,6 @@ from hyperspy_psnmf.nmf import information
 from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.limits import upper_limits
 from hyperspy_psnmf.nmf.uncertainty import (
-    ambiguity_errors,
     loading_covariance,
     loading_errors,
     reconstruction_errors,
@@ -159,14 +158,3 @@ def test_an_estimate_from_several_pixels_is_known_that_much_better(fitted):
     ratio = loading_errors(W, H, n_pixels=n) / loading_errors(W, H)
     # The count that errors are evaluated at in addition matters where there are few.
     np.testing.assert_allclose(ratio[W > 20], 0.5, rtol=0.05)
-
-
-def test_other_spectra_add_errors_that_belong_to_all_pixels(fitted):
-    X, W, H = fitted
-    assert ambiguity_errors(X, W, H[None]).max() < 0.05
-    other = H.copy()
-    other[0] = 0.8 * H[0] + 0.2 * H[1]
-    found = ambiguity_errors(X, W, np.array([H, other]))
-    expected = np.abs(solve_loadings(X, other) - W) / np.sqrt(6)
-    np.testing.assert_allclose(found, expected, atol=0.1)
-    assert found[:, :2].mean() > 10 * found[:, 2].mean()

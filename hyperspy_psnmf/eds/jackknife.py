@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the maps of a decomposed map owe to spectra that are estimates; see `nmf.jackknife`."""
+
+import numpy as np
+
+from hyperspy_psnmf.eds.binned import Decomposed, bins_as_decomposed, read_decomposed
+from hyperspy_psnmf.eds.counts import NAME
+from hyperspy_psnmf.eds.progress import progress_bar, with_listener
+from hyperspy_psnmf.eds.results import read_record
+from hyperspy_psnmf.nmf.binned_map import BinnedSettings
+from hyperspy_psnmf.nmf.bins import bin_counts
+from hyperspy_psnmf.nmf.jackknife import errors_from_spectra, spectra_without_folds
+from hyperspy_psnmf.nmf.splitting import check_whole
+from hyperspy_psnmf.nmf.validate import random_generator
+
+# With two folds half the counts are missing, and decisions are taken that all would not: of 22
+# maps of phantoms 0.66 of the loadings were inside one sigma then, and 0.72 with four.
+N_FOLDS, N_SPLITS = 4, 5
+
+
+def find_errors_from_spectra(signal, *, show_progressbar=None, random_state=0) -> np.ndarray:
+    """Return the standard errors of the loadings that come from their spectra.
+
+    Parameters
+    ----------
+    signal : EDSSpectrum
+        A map decomposed by PSNMF.
+    show_progressbar : bool, optional
+        None is HyperSpy's preference.
+    random_state : int, Generator, RandomState or None
+        Seed of the folds.
+
+    Returns
+    -------
+    ndarray of shape (n_pixels, n_phases)
+        In counts.
+
+    Raises
+    ------
+    RuntimeError
+        If another algorithm found the spectra: how, is not known.
+    ValueError
+        If the data are not whole numbers.
+    """
+    record, rng = read_record(signal), random_generator(random_state)
+    if record.get("algorithm") != "PSNMF":
+        raise RuntimeError(
+            "given_spectra=False unmixes the map again as its spectra were found, which is known "
+            "of s.decomposition(algorithm='PSNMF') only"
+        )
+    d = read_decomposed(signal)
+    check_whole(d.X, NAME)
+    if d.n_fixed == len(d.H):
+        return np.zeros(d.W.shape)
+    binned = bin_counts(d.X, bins_as_decomposed(signal, d, max_bins=None), n_jobs=None)
+    options = {"max_iter": record["max_iter"], "tol": record["tol"], "n_jobs": None}
+    bar_options = {"desc": "Spectra without a fold", "unit": " fits", "total": N_FOLDS * N_SPLITS}
+    with progress_bar(show_progressbar, **bar_options) as bar:
+        notify = with_listener(None if bar is None else lambda *_: bar.update())
+        others = spectra_without_folds(
+            binned,
+            d.H,
+            _settings(d, record),
+            rng,
+            options,
+            n_folds=N_FOLDS,
+            n_splits=N_SPLITS,
+            notify=notify,
+        )
+    return errors_from_spectra(d.X, d.W, d.H, others, n_folds=N_FOLDS, n_jobs=None)
+
+
+def _settings(d: Decomposed, record) -> BinnedSettings:
+    """Return how the spectra were found."""
+    given = record["init"] == "given"
+    absent = record.get("absent")
+    return BinnedSettings(
+        len(d.H),
+        d.H[: d.n_fixed],
+        int(record["energy_binning"]),
+        d.H if given else record["init"],
+        record["volume"],
+        int(record["line_width"]),
+        None if absent is None else np.asarray(absent, dtype=bool),
+    )
