@@ -269,14 +269,16 @@ def test_without_factors_only_counts_have_a_bar(grains):
     assert "Per cent (90 % bands)" in texts_of(fig)
 
 
-def test_residuals_are_a_map_and_a_spectrum(unmixed):
+def test_residuals_are_a_map_and_two_spectra(unmixed):
     result = unmixed.psnmf.residuals()
     fig, axes = quietly(unmixed.psnmf.plot_residuals, result=result)
-    assert axes.shape == (2,)
+    assert axes.shape == (3,)
     np.testing.assert_array_equal(axes[0].images[0].get_array(), result.map.data)
     low, high = axes[0].images[0].get_clim()
     assert low + high == pytest.approx(2)  # white is 1
     np.testing.assert_array_equal(axes[1].lines[1].get_ydata(), result.spectrum.data)
+    np.testing.assert_array_equal(axes[2].lines[2].get_ydata(), result.binned.data)
+    assert axes[2].lines[1].get_ydata()[0] == 8  # from where on the report tells
     assert axes[0].get_xlabel() == "x (nm)"
     assert axes[1].get_xlabel() == "Energy (keV)"
     assert texts_of(fig).count("Deviance per degree of freedom") == 2
@@ -285,7 +287,8 @@ def test_residuals_are_a_map_and_a_spectrum(unmixed):
 def test_lines_that_stand_out_are_labelled(grains):
     grains.decomposition(algorithm="PSNMF", output_dimension=1, print_info=False)
     _, axes = quietly(grains.psnmf.plot_residuals)
-    assert "Mg Kα" in [text.get_text() for text in axes[1].texts]
+    for ax in axes[1:]:
+        assert "Mg Kα" in [text.get_text() for text in ax.texts]
 
 
 def test_residuals_of_a_line_scan_of_a_series_and_with_masks(grains):

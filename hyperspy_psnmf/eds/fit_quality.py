@@ -12,12 +12,9 @@ import numpy as np
 from exspy.material import elements
 from scipy.ndimage import label, maximum_position
 
-from hyperspy_psnmf.eds.axes import COARSE_CHANNEL, MIN_COARSE_CHANNELS, energies
-from hyperspy_psnmf.eds.binned import bins_as_decomposed, read_decomposed
+from hyperspy_psnmf.eds.binned_misfit import find_binned_misfit
 from hyperspy_psnmf.eds.drift import find_drift
 from hyperspy_psnmf.eds.pile_up import find_sum_peaks
-from hyperspy_psnmf.nmf.bins import bin_counts, bin_energy, bin_spectra
-from hyperspy_psnmf.nmf.goodness import misfit
 
 # Standard deviations. Phantoms that fit reach 4 in the worst of 500 channels, small errors of
 # the spectra 7, a missed phase 18; and 4 in all channels together at 50 counts per pixel,
@@ -88,21 +85,17 @@ class FitQuality:
 
 def find_fit_quality(signal) -> FitQuality:
     """Return how well the model of a decomposed map fits its counts."""
-    d = read_decomposed(signal)
-    bins = bins_as_decomposed(signal, d)
-    energy = _energy_of_channels(signal, d.keep_channels)
-    width = _channels_per_bin(energy)
-    X = bin_counts(d.X, bins, n_jobs=None)
-    W = np.zeros((bins.n_bins, d.W.shape[1]))
-    np.add.at(W, bins.index, d.W)
-    found = misfit(bin_energy(X, width, n_jobs=None), W, bin_spectra(d.H, width), n_jobs=None)
+    binned = find_binned_misfit(signal)
+    found, energy = binned.misfit, binned.energy
     places, drift, sum_peaks = [], "", []
     if energy is not None:
+        bins, width = binned.bins, binned.width
         first = np.arange(0, energy.size, width)
         last = np.minimum(first + width, energy.size) - 1
         places = _places(found.channels, (energy[first] + energy[last]) / 2, signal)
-        drift = find_drift(X, d.H, bins, energy, _axis_names(signal, len(bins.shape)))
-        sum_peaks = find_sum_peaks(signal, d.X, energy)
+        names = _axis_names(signal, len(bins.shape))
+        drift = find_drift(binned.X, binned.decomposed.H, bins, energy, names)
+        sum_peaks = find_sum_peaks(signal, binned.decomposed.X, energy)
     return FitQuality(found.total, found.scatter, places, drift, sum_peaks)
 
 
@@ -112,20 +105,6 @@ def _axis_names(signal, n_axes):
     # An unfolded map has fewer axes than when it was decomposed, and some have no name.
     known = len(names) == n_axes and all(name.isidentifier() for name in names)
     return names if known else [f"axis {i} of the array" for i in range(n_axes)]
-
-
-def _energy_of_channels(signal, keep_channels):
-    try:
-        return energies(signal)[keep_channels]
-    except ValueError:  # an axis without units
-        return None
-
-
-def _channels_per_bin(energy):
-    if energy is None:
-        return 1
-    wanted = round(COARSE_CHANNEL / float(np.median(np.diff(energy))))
-    return max(1, min(wanted, energy.size // MIN_COARSE_CHANNELS))
 
 
 def _places(z, energy, signal):

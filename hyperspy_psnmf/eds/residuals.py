@@ -7,11 +7,13 @@ import numpy as np
 from hyperspy.signals import BaseSignal
 
 from hyperspy_psnmf.eds.binned import read_decomposed
+from hyperspy_psnmf.eds.binned_misfit import find_binned_misfit
 from hyperspy_psnmf.eds.phases import phase_spectra
 from hyperspy_psnmf.eds.results import read_record
 from hyperspy_psnmf.nmf.goodness import goodness_of_fit
 
 QUANTITY = "Deviance per degree of freedom"
+BINNED = "Deviance above noise (standard deviations)"
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,16 @@ class Residuals:
         Of each channel, on the energy axis of ``phase_spectra()``; NaN likewise.
     total : float
         Of all counts together.
+    binned : EDSTEMSpectrum or EDSSEMSpectrum
+        Deviance of each channel of the binned map above what noise gives, in standard
+        deviations: misfits that neighbouring pixels and channels share add up here.
+        It is what ``report()`` judges by; channels of a sum of about 40 eV have one value.
     """
 
     map: BaseSignal
     spectrum: object
     total: float
+    binned: object
 
 
 def find_residuals(signal) -> Residuals:
@@ -41,7 +48,13 @@ def find_residuals(signal) -> Residuals:
     behind = read_record(signal).get("n_pixels_behind")
     fit = goodness_of_fit(decomposed.X, decomposed.W, decomposed.H, support=behind, n_jobs=None)
     rows = np.where(decomposed.keep_pixels, fit.rows, np.nan)
-    return Residuals(_map(signal, rows), _spectrum(found, fit.channels, decomposed), fit.total)
+    binned = find_binned_misfit(signal, decomposed).channels
+    return Residuals(
+        _map(signal, rows),
+        _spectrum(found, fit.channels, decomposed, QUANTITY),
+        fit.total,
+        _spectrum(found, binned, decomposed, BINNED),
+    )
 
 
 def _map(signal, rows):
@@ -54,7 +67,7 @@ def _map(signal, rows):
     return residuals
 
 
-def _spectrum(found, channels, decomposed):
+def _spectrum(found, channels, decomposed, quantity):
     """Return the residuals on the channels of the phases' spectra."""
     used = np.flatnonzero(decomposed.keep_channels)
     full = np.full(decomposed.keep_channels.size, np.nan)
@@ -63,6 +76,6 @@ def _spectrum(found, channels, decomposed):
     spectrum.data = full[used[0] : used[-1] + 1]
     del spectrum.metadata.Signal.Noise_properties, spectrum.metadata.Phases
     title = found.metadata.General.title.removeprefix("Phase spectra of ")
-    spectrum.metadata.General.title = f"{QUANTITY} of {title}"
-    spectrum.metadata.Signal.quantity = QUANTITY
+    spectrum.metadata.General.title = f"{quantity} of {title}"
+    spectrum.metadata.Signal.quantity = quantity
     return spectrum

@@ -5,6 +5,7 @@ import numpy as np
 from exspy.material import elements
 from matplotlib.colors import LinearSegmentedColormap
 
+from hyperspy_psnmf.eds.fit_quality import STANDS_OUT as TOLD
 from hyperspy_psnmf.plot.figure import subplots
 
 # Okabe & Ito's palette, told apart by colour-blind readers too; black comes last.
@@ -98,16 +99,18 @@ def plot_residuals(result):
     Returns
     -------
     fig : matplotlib.figure.Figure
-    axes : numpy.ndarray of matplotlib.axes.Axes, of shape (2,)
-        Map and spectrum.
+    axes : numpy.ndarray of matplotlib.axes.Axes, of shape (3,)
+        Map, spectrum, and spectrum of the binned map.
     """
     fig, axes = subplots(
-        1, 2, figsize=(10, 3.4), gridspec_kw={"width_ratios": (1, 1.8)}, layout="constrained"
+        1, 3, figsize=(14, 3.4), gridspec_kw={"width_ratios": (1, 1.5, 1.5)}, layout="constrained"
     )
     label = result.spectrum.metadata.Signal.quantity
     _draw_residual_map(axes[0], result.map, label)
     _draw_residual_spectrum(axes[1], result.spectrum, label)
     axes[1].set_title(f"All counts together: {result.total:.3f}")
+    _draw_binned_residuals(axes[2], result.binned)
+    axes[2].set_title(f"Binned map; above {TOLD:g} the report tells")
     return fig, axes
 
 
@@ -238,13 +241,24 @@ def _draw_residual_map(ax, residuals, label):
 
 
 def _draw_residual_spectrum(ax, spectrum, label):
-    energy = spectrum.axes_manager.signal_axes[0]
     data = np.ravel(spectrum.data)
     finite = data[np.isfinite(data)]
     middle = np.median(finite) if finite.size else 1.0
     # Outliers must not hide themselves: the median of deviations, not their mean.
     spread = 1.4826 * np.median(np.abs(finite - middle)) if finite.size else 0.0
     ax.axhline(1, color="0.6", linewidth=0.8)
+    _draw_outliers(ax, spectrum, label, middle + STANDS_OUT * spread)
+
+
+def _draw_binned_residuals(ax, spectrum):
+    ax.axhline(0, color="0.6", linewidth=0.8)
+    ax.axhline(TOLD, color="0.6", linewidth=0.8, linestyle="--")
+    _draw_outliers(ax, spectrum, "Standard deviations above noise", TOLD)
+
+
+def _draw_outliers(ax, spectrum, label, limit):
+    """Draw a spectrum and name the lines where it is above a limit."""
+    energy, data = spectrum.axes_manager.signal_axes[0], np.ravel(spectrum.data)
     ax.step(energy.axis, data, where="mid", color="k", linewidth=0.7)
     ax.set(xlim=(energy.axis[0], energy.axis[-1]), ylabel=label, xlabel=axis_label(energy))
     bottom, top = ax.get_ylim()
@@ -252,5 +266,5 @@ def _draw_residual_spectrum(ax, spectrum, label):
     for name, line in _line_energies(spectrum).items():
         nearest = int(np.argmin(np.abs(energy.axis - line)))
         peak = np.nan_to_num(data[max(0, nearest - 3) : nearest + 4]).max(initial=0.0)
-        if peak > middle + STANDS_OUT * spread:
+        if peak > limit:
             ax.annotate(name, (line, peak), ha="center", va="bottom", fontsize=7, rotation=90)

@@ -5,6 +5,8 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
+from hyperspy_psnmf.eds.fit_quality import STANDS_OUT, find_fit_quality
+
 
 def test_a_good_fit_reads_one_everywhere(unmixed):
     result = unmixed.psnmf.residuals()
@@ -40,14 +42,27 @@ def test_a_phase_too_few_is_seen(grains, unmix):
     assert one.total > 1.02 * unmix(grains, 2).psnmf.residuals().total
 
 
+def test_what_the_report_names_is_in_the_binned_spectrum(grains, unmix):
+    result = unmix(grains, 1).psnmf.residuals()
+    quality = find_fit_quality(grains)
+    assert result.binned.metadata.Signal.quantity.startswith("Deviance above noise")
+    assert result.binned.axes_manager[-1].scale == result.spectrum.axes_manager[-1].scale
+    energy = result.binned.axes_manager[-1].axis
+    worst = float(quality.places[0].split(" keV")[0])
+    assert energy[np.nanargmax(result.binned.data)] == pytest.approx(worst, abs=0.05)
+    assert np.nanmax(result.binned.data) > STANDS_OUT
+    assert np.nanmax(unmix(grains).psnmf.residuals().binned.data) < STANDS_OUT
+
+
 def test_what_was_masked_is_nan(grains, unmix, navigation_mask, signal_mask):
     unmix(grains, navigation_mask=navigation_mask, signal_mask=signal_mask)
     result = grains.psnmf.residuals()
     assert np.isnan(result.map.data[:, :4]).all()
     assert np.isfinite(result.map.data[:, 4:]).all()
     assert result.spectrum.axes_manager.shape == (301,)
-    assert np.isnan(result.spectrum.data[111:122]).all()
-    assert np.isfinite(result.spectrum.data[:111]).all()
+    for spectrum in (result.spectrum, result.binned):
+        assert np.isnan(spectrum.data[111:122]).all()
+        assert np.isfinite(spectrum.data[:111]).all()
     assert result.total == pytest.approx(1, abs=0.02)
 
 

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How far the binned map is off its model: what the report judges and `residuals` shows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hyperspy_psnmf.eds.axes import COARSE_CHANNEL, MIN_COARSE_CHANNELS, energies
+from hyperspy_psnmf.eds.binned import Decomposed, bins_as_decomposed, read_decomposed
+from hyperspy_psnmf.nmf.bins import PixelBins, bin_counts, bin_energy, bin_spectra
+from hyperspy_psnmf.nmf.goodness import Misfit, misfit
+
+
+@dataclass(frozen=True)
+class BinnedMisfit:
+    """A binned map and how far it is off its model.
+
+    Attributes
+    ----------
+    decomposed : Decomposed
+        Counts, loadings and spectra of pixels.
+    bins : PixelBins
+        Bins of pixels.
+    X : ndarray or csr_array of shape (n_bins, n_channels_in_use)
+        Counts of the binned map.
+    energy : ndarray of shape (n_channels_in_use,) or None
+        In keV; None where the axis has no unit.
+    width : int
+        Channels summed, to about 40 eV.
+    misfit : Misfit
+        Of summed channels.
+    """
+
+    decomposed: Decomposed
+    bins: PixelBins
+    X: object
+    energy: np.ndarray | None
+    width: int
+    misfit: Misfit
+
+    @property
+    def channels(self) -> np.ndarray:
+        """Deviance above its expectation, in standard deviations, of the sum each channel is in."""
+        n_channels = self.decomposed.H.shape[1]
+        return np.repeat(self.misfit.channels, self.width)[:n_channels]
+
+
+def find_binned_misfit(signal, decomposed: Decomposed | None = None) -> BinnedMisfit:
+    """Return how far the binned counts of a decomposed map are off its model."""
+    d = decomposed or read_decomposed(signal)
+    bins = bins_as_decomposed(signal, d)
+    energy = _energy_of_channels(signal, d.keep_channels)
+    width = _channels_per_bin(energy)
+    X = bin_counts(d.X, bins, n_jobs=None)
+    W = np.zeros((bins.n_bins, d.W.shape[1]))
+    np.add.at(W, bins.index, d.W)
+    found = misfit(bin_energy(X, width, n_jobs=None), W, bin_spectra(d.H, width), n_jobs=None)
+    return BinnedMisfit(d, bins, X, energy, width, found)
+
+
+def _energy_of_channels(signal, keep_channels):
+    try:
+        return energies(signal)[keep_channels]
+    except ValueError:  # an axis without units
+        return None
+
+
+def _channels_per_bin(energy):
+    if energy is None:
+        return 1
+    wanted = round(COARSE_CHANNEL / float(np.median(np.diff(energy))))
+    return max(1, min(wanted, energy.size // MIN_COARSE_CHANNELS))
