@@ -68,11 +68,13 @@ class FitQuality:
         elif self.is_within_noise:
             sentences = [f"{found}."]
         else:
+            causes = "A phase too few, or spectra that change over the map, as by absorption,"
+            if self.drift:
+                causes = "The energy axis, see below, or a phase too few"
             where = f" near {', '.join(self.places)}" if self.places else ""
             sentences = [
-                f"{found}: the counts differ from the model by more than noise{where}. A phase too "
-                "few, or spectra that change over the map, as by a drift of the energy axis or "
-                "pile-up, may be the cause; see residuals()."
+                f"{found}: the counts differ from the model by more than noise{where}. {causes} "
+                "may be the cause; see residuals()."
             ]
         if self.drift:
             sentences.append(f"The energy axis drifts: {self.drift}.")

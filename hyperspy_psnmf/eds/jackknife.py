@@ -50,7 +50,7 @@ def find_errors_from_spectra(signal, *, show_progressbar=None, random_state=0) -
         )
     d = read_decomposed(signal)
     check_whole(d.X, NAME)
-    if d.n_fixed == len(d.H):
+    if d.n_fixed == len(d.H) or len(d.H) == 1:  # all counts are a single phase's
         return np.zeros(d.W.shape)
     binned = bin_counts(d.X, bins_as_decomposed(signal, d, max_bins=None), n_jobs=None)
     options = {"max_iter": record["max_iter"], "tol": record["tol"], "n_jobs": None}

@@ -80,16 +80,22 @@ class NumberOfComponents:
     def reason(self) -> str:
         """Say in words why `best` was chosen."""
         if self.best == self.minimum:
-            return f"{self.best} phases predict counts left out best"
+            return f"{phases(self.best)} predict{'s' * (self.best == 1)} counts left out best"
         i = self.numbers.index(self.best)
         return (
-            f"{self.best} phases predict counts left out as well as {self.minimum}, within one "
+            f"{phases(self.best)} predict{'s' * (self.best == 1)} counts left out as well as "
+            f"{self.minimum}, within one "
             f"standard error: deviance higher by {self.differences[i]:.1f} +- "
             f"{self.standard_errors[i]:.1f}"
         )
 
     def __repr__(self):
         return str(self.table())
+
+
+def phases(n: int) -> str:
+    """Return a number of phases as in "1 phase"."""
+    return f"{n} phase{'s' * (n != 1)}"
 
 
 def estimate_number(
@@ -198,7 +204,7 @@ def _callback(bar, n_folds):
     """Return a callback that drives the progress bar and tells a listener, or None."""
 
     def show(step, fit, residual):
-        bar.set_postfix_str(f"{1 + (fit - 1) // n_folds} phases", refresh=False)
+        bar.set_postfix_str(phases(1 + (fit - 1) // n_folds), refresh=False)
         bar.update()
 
     tell = with_listener(None if bar is None else show)

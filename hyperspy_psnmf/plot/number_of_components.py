@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from hyperspy_psnmf.eds.number_of_components import NumberOfComponents
+from hyperspy_psnmf.eds.number_of_components import NumberOfComponents, phases
 from hyperspy_psnmf.plot.figure import subplots
 from hyperspy_psnmf.plot.phases import phase_color
 
@@ -46,7 +46,8 @@ def plot_number_of_components(result):
     best = result.numbers.index(result.best)
     ax.plot(result.best, result.differences[best], "o", color=phase_color(0), markersize=10)
     ax.set(xlabel="Number of phases", ylabel="Held-out deviance above minimum")
-    ax.set_title(f"{result.best} phases, minimum at {result.minimum}")
+    is_least = result.best == result.minimum
+    ax.set_title(phases(result.best) + ("" if is_least else f", minimum at {result.minimum}"))
     ax.set_xticks(result.numbers)
     _look_near_the_minimum(ax, result)
     return fig, ax

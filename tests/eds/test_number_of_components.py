@@ -62,7 +62,9 @@ def test_one_number_can_be_plotted_too(particles):
     found = particles.psnmf.estimate_number_of_components(1, n_folds=2, **QUIET)
     assert found.numbers == (1,)
     assert found.is_limited
-    fig, _ = found.plot()
+    assert found.reason() == "1 phase predicts counts left out best"
+    fig, ax = found.plot()
+    assert ax.get_title() == "1 phase"
     fig.canvas.draw()
     matplotlib.pyplot.close(fig)
 

@@ -75,6 +75,12 @@ def test_what_was_known_stays_known_without_a_fold(grains, unmix):
     assert np.nanmean(one) < np.nanmean(none)
 
 
+def test_a_single_phase_has_all_counts_whatever_its_spectrum(grains, unmix):
+    unmix(grains, 1)
+    given, all_of_it = standard_errors(grains), standard_errors(grains, given_spectra=False)
+    np.testing.assert_array_equal(given.data, all_of_it.data)
+
+
 def test_absent_elements_are_absent_without_a_fold_too(grains, unmix, monkeypatch):
     seen = []
 
