@@ -140,9 +140,11 @@ def _find_weaknesses(signal, record, channel_counts, keep_channels):
     if record.get("number_of_phases_limited"):
         found.append(LIMITED)
     if record.get("counts_per_bin", np.inf) < FEW_PER_BIN:
+        # Where larger bins predict the counts less well, they are no advice.
+        bin_more = "" if record["binning_chosen"] else "bin more, or "
         found.append(
             f"only {record['counts_per_bin']:.0f} counts per bin on average: spectra will be "
-            "poor in detail; bin more, or lower output_dimension"
+            f"poor in detail; {bin_more}lower output_dimension"
         )
     for name, counts in zip(record["phase_names"], record["phase_counts"], strict=True):
         if counts < FEW_IN_PHASE:

@@ -95,8 +95,16 @@ def test_good_data_have_no_weakness():
 
 
 def test_few_counts_per_bin_are_warned_of(grains):
-    assert "counts per bin on average" in weaknesses_of(grains, binning=1)
+    assert "counts per bin on average: spectra will be poor in detail; bin more" in weaknesses_of(
+        grains, binning=1
+    )
     assert "counts per bin" in grains.psnmf.report()
+
+
+def test_bins_that_were_compared_with_larger_ones_are_not_to_be_larger(grains):
+    message = weaknesses_of(grains.inav[:8, :8], output_dimension=2)
+    assert "poor in detail; lower output_dimension" in message
+    assert "bin more" not in message
 
 
 def test_the_average_is_over_bins_that_hold_counts(grains, unmix):
