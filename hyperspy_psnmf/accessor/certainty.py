@@ -113,7 +113,7 @@ class Certainty:
             That makes 69 % on average (41 to 81 %), and 91 % inside 1.96 sigma. What
             is decided alike each time, and wrongly, is not in it: see `ambiguity`.
             These errors are common to all pixels and do not average out. Of maps
-            decomposed by PSNMF only.
+            decomposed by PSNMF only; it takes as long as some ten decompositions.
         show_progressbar : bool, optional
             Of these fits; None is HyperSpy's preference.
         random_state : int, Generator, RandomState or None
