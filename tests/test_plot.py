@@ -291,6 +291,20 @@ def test_lines_that_stand_out_are_labelled(grains):
         assert "Mg Kα" in [text.get_text() for text in ax.texts]
 
 
+def test_a_peak_that_is_no_line_of_the_sample_is_labelled_by_its_energy(grains):
+    grains.data[:3, :3, 250:253] += 60
+    grains.decomposition(algorithm="PSNMF", output_dimension=2, print_info=False)
+    _, axes = quietly(grains.psnmf.plot_residuals)
+    energy = grains.axes_manager[-1].axis[251]
+    labels = [t.get_text() for t in axes[2].texts if t.get_text().endswith(" keV")]
+    assert len(labels) == 1
+    assert float(labels[0].split()[0]) == pytest.approx(energy, abs=0.04)  # a coarse channel
+    grains.axes_manager[-1].units = ""
+    grains.metadata.Sample.xray_lines = []
+    _, axes = quietly(grains.psnmf.plot_residuals)
+    assert not axes[2].texts
+
+
 def test_residuals_of_a_line_scan_of_a_series_and_with_masks(grains):
     line = grains.inav[:, 3].deepcopy()
     line.decomposition(algorithm="PSNMF", output_dimension=1, print_info=False)

@@ -5,6 +5,7 @@ import numpy as np
 from exspy.material import elements
 from matplotlib.colors import LinearSegmentedColormap
 
+from hyperspy_psnmf.eds.fit_quality import NEAR
 from hyperspy_psnmf.eds.fit_quality import STANDS_OUT as TOLD
 from hyperspy_psnmf.plot.figure import subplots
 
@@ -254,6 +255,24 @@ def _draw_binned_residuals(ax, spectrum):
     ax.axhline(0, color="0.6", linewidth=0.8)
     ax.axhline(TOLD, color="0.6", linewidth=0.8, linestyle="--")
     _draw_outliers(ax, spectrum, "Standard deviations above noise", TOLD)
+    _label_unknown_peaks(ax, spectrum, TOLD)
+
+
+def _label_unknown_peaks(ax, spectrum, limit):
+    """Write the energy where a spectrum is above a limit and no line of the sample is near."""
+    energy = spectrum.axes_manager.signal_axes[0]
+    if str(energy.units) not in _KEV:
+        return
+    near = NEAR * _KEV[str(energy.units)]
+    left = np.nan_to_num(np.ravel(spectrum.data))
+    for line in _line_energies(spectrum).values():
+        left = np.where(np.abs(energy.axis - line) < near, 0.0, left)
+    while left.max(initial=0.0) > limit:
+        # Channels of a sum have one value: its middle.
+        at = energy.axis[left == left.max()].mean(), left.max()
+        words = f"{at[0] / _KEV[str(energy.units)]:.2f} keV"
+        ax.annotate(words, at, ha="center", va="bottom", fontsize=7, rotation=90)
+        left = np.where(np.abs(energy.axis - at[0]) < 3 * near, 0.0, left)
 
 
 def _draw_outliers(ax, spectrum, label, limit):
