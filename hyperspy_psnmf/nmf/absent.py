@@ -23,14 +23,16 @@ def fill_background(H: np.ndarray, absent: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (n_components, n_channels)
-        Of unit sum.
+        Of unit sum. Those without absent channels are as they were.
     """
     filled = np.array(H)
     for h, gone in zip(filled, absent, strict=True):
         edges = np.flatnonzero(np.diff(np.concatenate([[False], gone, [False]])))
         for first, stop in edges.reshape(-1, 2):
             h[first:stop] = _between(h, gone, first, stop)
-    return filled / filled.sum(axis=1, keepdims=True)
+    changed = absent.any(axis=1)  # known ones never are, and stay in every bit
+    filled[changed] /= filled[changed].sum(axis=1, keepdims=True)
+    return filled
 
 
 def _between(h, gone, first, stop):

@@ -63,7 +63,8 @@ def subtract_companions(W, H, added, n_fixed: int = 0, line_width: int = 1, *, f
             left = H[a] - share_of_b * H[b]
             if left.sum() * counts[a] > VISIBLE * np.sqrt(counts[a]):
                 removed[a, b], H[a] = share_of_b, np.maximum(left, 0.0)
-    return H / H.sum(axis=1, keepdims=True), removed
+    H[n_fixed:] /= H[n_fixed:].sum(axis=1, keepdims=True)  # known ones stay in every bit
+    return H, removed
 
 
 def _lines(h, errors, line_width):
