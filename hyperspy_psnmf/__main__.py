@@ -83,9 +83,11 @@ def _load(args):
 
 
 def _unmix(signal, args):
+    from hyperspy_psnmf.eds.factors import check_elements
+    from hyperspy_psnmf.eds.sample import set_elements
+
     if args.elements:
-        signal.set_elements(args.elements)
-        signal.set_lines([])
+        set_elements(signal, check_elements("--elements", args.elements))
     if args.output.exists() and not args.output.is_dir():
         raise ValueError(f"-o {args.output} is no folder")
     if not args.overwrite and args.output.exists() and any(args.output.iterdir()):
@@ -128,10 +130,10 @@ def _write(signal, args) -> list[Path]:
 def _measure(signal):
     """Return the net intensities of the lines in the metadata, or None if there are none."""
     from hyperspy_psnmf.eds.line_fit import measure_lines
+    from hyperspy_psnmf.eds.sample import sample_elements, sample_lines
 
-    lines = [str(line) for line in signal.metadata.get_item("Sample.xray_lines", default=[])]
-    lines = signal._get_xray_lines_in_spectral_range(lines)[0]
-    listed = [str(e) for e in signal.metadata.get_item("Sample.elements", default=[])]
+    lines = signal._get_xray_lines_in_spectral_range(sample_lines(signal))[0]
+    listed = sample_elements(signal)
     if not lines:
         return None
     try:

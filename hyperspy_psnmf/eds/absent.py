@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from numbers import Integral
 
 import numpy as np
-from exspy.material import elements
 
 from hyperspy_psnmf.eds.axes import energies
 from hyperspy_psnmf.eds.results import read_names
+from hyperspy_psnmf.eds.sample import is_element, lines_of, read_number
 
 RESOLUTION_MN_KA = 130.0  # eV, where the metadata give none
 ENERGY_MN_KA = 5.898  # keV
@@ -68,11 +68,9 @@ def _phase_number(signal, phase, n_phases):
 
 
 def _channels_of_element(signal, energy, symbol):
-    # A dot would lead further into eXSpy's tree.
-    if not isinstance(symbol, str) or "." in symbol or symbol not in elements:
+    if not is_element(symbol):
         raise ValueError(f"absent names {symbol!r}, which is no element")
-    lines = elements[symbol]["Atomic_properties"]["Xray_lines"].as_dictionary().values()
-    centres = np.array([line["energy (keV)"] for line in lines])[:, None]
+    centres = np.array(list(lines_of(symbol).values()))[:, None]
     channels = (np.abs(energy - centres) < HALF_WIDTH * _full_width(signal, centres)).any(axis=0)
     if not channels.any():
         raise ValueError(f"absent names {symbol}, which has no X-ray line on the energy axis")
@@ -83,6 +81,6 @@ def _full_width(signal, energy):
     """Return the detector's full width at half maximum in keV (Fiori & Newbury, SEM 1978, 401)."""
     microscope = "SEM" if signal.metadata.get_item("Signal.signal_type") == "EDS_SEM" else "TEM"
     path = f"Acquisition_instrument.{microscope}.Detector.EDS.energy_resolution_MnKa"
-    resolution = float(signal.metadata.get_item(path) or RESOLUTION_MN_KA)
+    resolution = read_number(signal, path) or RESOLUTION_MN_KA
     squared = resolution**2 + 2.5 * 1e3 * (energy - ENERGY_MN_KA)
     return 1e-3 * np.sqrt(np.maximum(squared, 1.0))

@@ -15,6 +15,7 @@ from hyperspy_psnmf.eds.factors import check_lines, check_on_axis, element_of
 from hyperspy_psnmf.eds.line_fit import METHODS, LineIntensities, measure_lines
 from hyperspy_psnmf.eds.line_model import read_beam_energy, read_resolution
 from hyperspy_psnmf.eds.results import read_counts_and_spectra, require_results
+from hyperspy_psnmf.eds.sample import sample_elements, sample_lines
 from hyperspy_psnmf.eds.uncertainty import intensity_errors, pixels_in_use
 from hyperspy_psnmf.nmf.validate import check_choice
 
@@ -25,10 +26,9 @@ def element_maps(signal, xray_lines=None, *, method: str = "model", standard_err
     check_choice("method", method, METHODS)
     if not isinstance(standard_errors, bool):
         raise TypeError(f"standard_errors must be True or False, not {standard_errors!r}")
-    lines = _lines_asked_for(signal, xray_lines)
     read_beam_energy(signal), read_resolution(signal)
-    listed = [str(e) for e in signal.metadata.get_item("Sample.elements", default=[])]
-    measured = measure_lines(signal, lines, method=method, elements=listed)
+    lines = _lines_asked_for(signal, xray_lines)
+    measured = measure_lines(signal, lines, method=method, elements=sample_elements(signal))
     maps = line_maps(signal, measured)
     return (maps, error_maps(signal, measured)) if standard_errors else maps
 
@@ -38,8 +38,7 @@ def _lines_asked_for(signal, xray_lines):
         lines = check_lines("xray_lines", xray_lines)
         check_on_axis("xray_lines", signal, lines)
         return lines
-    listed = [str(line) for line in signal.metadata.get_item("Sample.xray_lines", default=[])]
-    lines = signal._get_xray_lines_in_spectral_range(listed)[0]
+    lines = signal._get_xray_lines_in_spectral_range(sample_lines(signal))[0]
     if not lines:
         raise ValueError(
             "xray_lines: none given, and none in the metadata: pass a list, or s.add_lines()"

@@ -9,7 +9,8 @@ import warnings
 from numbers import Real
 
 import numpy as np
-from exspy.material import elements as elements_db
+
+from hyperspy_psnmf.eds.sample import is_element, is_xray_line, sample_elements
 
 
 def resolve_factors(signal, factors, xray_lines=None, exclude=()):
@@ -100,21 +101,12 @@ def check_lines(name: str, lines) -> list[str]:
     return lines
 
 
-def is_xray_line(line) -> bool:
-    """Tell whether eXSpy knows a line of this name."""
-    # A dot would lead further into eXSpy's tree, or past its end.
-    if not isinstance(line, str) or "." in line:
-        return False
-    element, _, name = line.partition("_")
-    return bool(name) and elements_db.has_item(f"{element}.Atomic_properties.Xray_lines.{name}")
-
-
 def check_elements(name: str, elements) -> list[str]:
     """Return elements as a list, or raise naming the argument where one is none."""
     if not np.iterable(elements):
         raise TypeError(f"{name} must be a list of elements, not {elements!r}")
     elements = [elements] if isinstance(elements, str) else [str(e) for e in elements]
-    unknown = [e for e in elements if "." in e or not elements_db.has_item(e)]
+    unknown = [e for e in elements if not is_element(e)]
     if unknown:
         raise ValueError(f"{name}: {', '.join(unknown)} is no element")
     return elements
@@ -122,9 +114,8 @@ def check_elements(name: str, elements) -> list[str]:
 
 def elements_without_line(signal, lines, excluded=()) -> list[str]:
     """Return the elements in the metadata that no line is of."""
-    listed = [str(e) for e in signal.metadata.get_item("Sample.elements", default=[])]
     have = {element_of(line) for line in lines} | set(excluded)
-    return [element for element in listed if element not in have]
+    return [element for element in sample_elements(signal) if element not in have]
 
 
 def _check_one_each(lines):

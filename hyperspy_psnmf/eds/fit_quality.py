@@ -9,12 +9,12 @@ energy axis by less than a channel is looked for by itself: the deviance hardly 
 from dataclasses import dataclass
 
 import numpy as np
-from exspy.material import elements
 from scipy.ndimage import label, maximum_position
 
 from hyperspy_psnmf.eds.binned_misfit import find_binned_misfit
 from hyperspy_psnmf.eds.drift import find_drift
 from hyperspy_psnmf.eds.pile_up import find_sum_peaks
+from hyperspy_psnmf.eds.sample import line_energy, sample_lines
 
 # Standard deviations. Phantoms that fit reach 4 in the worst of 500 channels, small errors of
 # the spectra 7, a missed phase 18; and 4 in all channels together at 50 counts per pixel,
@@ -121,12 +121,6 @@ def _places(z, energy, signal):
 
 def _name(signal, energy):
     """Return the nearest line of the sample, as in " (Fe_Ka)", or nothing."""
-    lines = [str(line) for line in signal.metadata.get_item("Sample.xray_lines", [])]
-    distance = {line: abs(_line_energy(line) - energy) for line in lines}
+    distance = {line: abs(line_energy(line) - energy) for line in sample_lines(signal)}
     nearest = min(distance, key=distance.get, default=None)
     return f" ({nearest})" if nearest is not None and distance[nearest] < NEAR else ""
-
-
-def _line_energy(line):
-    element, name = line.split("_")
-    return elements[element]["Atomic_properties"]["Xray_lines"][name]["energy (keV)"]

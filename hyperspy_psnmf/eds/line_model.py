@@ -21,11 +21,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
-from exspy.material import elements as elements_db
 from exspy.signals import EDSTEMSpectrum
 from scipy.interpolate import BSpline
 
 from hyperspy_psnmf.eds.axes import energies
+from hyperspy_psnmf.eds.sample import lines_of, read_number
 
 KNOTS_PER_E_FOLD = 2.8  # finer knots follow lines, coarser ones miss absorption edges
 LOWEST = 0.12  # keV; below are the zero peak of SEM detectors and no lines
@@ -122,9 +122,9 @@ def peak_fwhm(resolution: float, energy: float) -> float:
 def read_beam_energy(signal) -> float:
     """Return the beam energy in keV, or raise saying how to set it."""
     for microscope in ("SEM", "TEM"):
-        found = signal.metadata.get_item(f"Acquisition_instrument.{microscope}.beam_energy")
+        found = read_number(signal, f"Acquisition_instrument.{microscope}.beam_energy")
         if found is not None:
-            return float(found)
+            return found
     raise ValueError(
         "the metadata have no beam energy: set it with s.set_microscope_parameters(beam_energy=...)"
     )
@@ -134,9 +134,9 @@ def read_resolution(signal) -> float:
     """Return the detector's resolution at Mn Ka in eV, or raise saying how to set it."""
     for microscope in ("SEM", "TEM"):
         path = f"Acquisition_instrument.{microscope}.Detector.EDS.energy_resolution_MnKa"
-        found = signal.metadata.get_item(path)
+        found = read_number(signal, path)
         if found is not None:
-            return float(found)
+            return found
     raise ValueError(
         "the metadata have no energy resolution: set it with "
         "s.set_microscope_parameters(energy_resolution_MnKa=...)"
@@ -149,12 +149,12 @@ def _families(elements, first, last, beam_energy):
     axis = {"size": 500, "offset": first, "scale": (last - first) / 499, "units": "keV"}
     blank = EDSTEMSpectrum(np.ones(500), axes=[axis])
     blank.set_microscope_parameters(beam_energy=beam_energy)
-    blank.set_elements(elements)
+    blank.set_elements([element for element in elements if lines_of(element)])
     wanted = [
         f"{element}_{shell}"
         for element in elements
         for shell in _SHELLS
-        if shell in elements_db[element].Atomic_properties.Xray_lines
+        if shell in lines_of(element)
     ]
     with _quiet():
         model = blank.create_model(auto_background=False, auto_add_lines=False)

@@ -12,6 +12,7 @@ import numpy as np
 from hyperspy.signals import BaseSignal, Signal1D
 
 from hyperspy_psnmf.eds.results import read_counts_and_spectra, read_names
+from hyperspy_psnmf.eds.sample import read_number
 
 _TEM = "Acquisition_instrument.TEM"
 
@@ -100,8 +101,8 @@ def _scale_exposure(spectra, signal, n_pixels):
                  "TEM.Detector.EDS.real_time", "SEM.Detector.EDS.real_time",
                  "TEM.probe_area"):  # fmt: skip
         path = f"Acquisition_instrument.{path}"
-        if spectra.metadata.get_item(path) is not None:
-            spectra.metadata.set_item(path, float(spectra.metadata.get_item(path)) * n_pixels)
+        if (of_pixel := read_number(spectra, path)) is not None:
+            spectra.metadata.set_item(path, of_pixel * n_pixels)
     # eXSpy would take the probe area from the map's axes, which phases do not have.
     if hasattr(signal, "get_probe_area"):
         area = f"{_TEM}.probe_area"

@@ -9,10 +9,10 @@ peaks at sums of the energies of its strongest peaks, where no line of the sampl
 from itertools import combinations_with_replacement
 
 import numpy as np
-from exspy.material import elements
 from scipy.ndimage import gaussian_filter1d, grey_opening
 
 from hyperspy_psnmf.eds.axes import LINE_WIDTH
+from hyperspy_psnmf.eds.sample import lines_of, sample_elements
 from hyperspy_psnmf.nmf.counts import total_counts
 
 N_STRONGEST = 3
@@ -47,9 +47,8 @@ def find_sum_peaks(signal, X, energy) -> list[str]:
 
 def _lines_of_elements(signal):
     """Return the energies of all lines of the elements of the sample."""
-    symbols = signal.metadata.get_item("Sample.elements", [])
-    lines = [elements[str(e)]["Atomic_properties"]["Xray_lines"].as_dictionary() for e in symbols]
-    return np.array([line["energy (keV)"] for of in lines for line in of.values()])
+    of_elements = map(lines_of, sample_elements(signal))
+    return np.array([energy for lines in of_elements for energy in lines.values()])
 
 
 def _strongest(spectrum, energy):

@@ -24,6 +24,7 @@ from hyperspy_psnmf.eds.phases import count_pixels
 from hyperspy_psnmf.eds.quantification import UNITS, Percent, Quantification
 from hyperspy_psnmf.eds.quantify_arguments import LIVE_TIME, exposed, resolve_options
 from hyperspy_psnmf.eds.results import read_counts_and_spectra, read_names, require_results
+from hyperspy_psnmf.eds.sample import sample_elements
 from hyperspy_psnmf.nmf.validate import check_choice
 
 DETECTED = 3.0  # standard deviations of a blank (Goldstein et al., ch. 9)
@@ -95,8 +96,7 @@ def _fill(signal):
 
 def _others(signal, exclude):
     """Return elements whose lines are in the spectra, though nobody asks for them."""
-    listed = signal.metadata.get_item("Sample.elements", default=[])
-    return {str(e) for e in listed} | ({exclude} if isinstance(exclude, str) else set(exclude))
+    return {*sample_elements(signal), *([exclude] if isinstance(exclude, str) else exclude)}
 
 
 def _usable(measured, names):

@@ -5,15 +5,17 @@ import functools
 import logging
 import warnings
 
-from traits.api import Any, Bool, ComparisonMode, HasTraits, Str
+from exspy.signals import EDSSpectrum
+from traits.api import Any, Bool, ComparisonMode, HasTraits, Instance, Str
 
 _logger = logging.getLogger(__name__)
 
 # What arguments and files can be guilty of; their messages are written for users.
 _PLAIN = (OSError, TypeError, ValueError, RuntimeError, ImportError)
 
-# For a signal or arrays: they have no truth value to tell a change by.
+# For signals and arrays: they have no truth value to tell a change by.
 Identified = Any(comparison_mode=ComparisonMode.identity)
+Map = Instance(EDSSpectrum, comparison_mode=ComparisonMode.identity)
 
 
 class WithMessage(HasTraits):

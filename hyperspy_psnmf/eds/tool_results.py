@@ -10,7 +10,8 @@ from hyperspy_psnmf.eds.factors import element_of
 from hyperspy_psnmf.eds.quantify import quantify
 from hyperspy_psnmf.eds.residuals import find_residuals
 from hyperspy_psnmf.eds.results import read_names, read_record, write_names
-from hyperspy_psnmf.eds.tool_messages import Identified, action
+from hyperspy_psnmf.eds.sample import sample_elements, sample_lines
+from hyperspy_psnmf.eds.tool_messages import Identified, Map, action
 from hyperspy_psnmf.eds.tool_settings import ToolSettings, set_elements, stand_in
 
 NO_RESULT = "there is no result yet: press Run"
@@ -38,7 +39,7 @@ class LineFactor(HasTraits):
 class ToolResults(ToolSettings):
     """The result of a run: kept beside the signal until it is stored there."""
 
-    result = Identified(desc="the map with its learning results")
+    result = Map(desc="the map with its learning results")
     is_stored = Bool(False, desc="whether the signal has the result")
     names = Str(label="Names of phases", desc="separated by commas")
     summary = Property(Str, observe="result")
@@ -77,8 +78,8 @@ class ToolResults(ToolSettings):
         if self.result is not None:
             set_elements(self.result, self.elements)
         have = {row.line: row for row in self.factors}
-        lines = sample.metadata.get_item("Sample.xray_lines", default=[])
-        self.factors = [have.get(str(line)) or _row(sample, str(line)) for line in lines]
+        lines = sample_lines(sample)
+        self.factors = [have.get(line) or _row(sample, line) for line in lines]
 
     def notes(self) -> list[str]:
         """Return what is weak about the result."""
@@ -113,8 +114,7 @@ class ToolResults(ToolSettings):
         self.composition = None
         result, rows = self.require_result(), [row for row in self.factors if row.in_specimen]
         given = {row.line: (row.value, row.sigma) for row in rows}
-        listed = result.metadata.get_item("Sample.elements", default=[])
-        exclude = {str(e) for e in listed} - {element_of(line) for line in given}
+        exclude = set(sample_elements(result)) - {element_of(line) for line in given}
         self.composition = quantify(
             result,
             factors=given,

@@ -3,10 +3,11 @@
 
 from traits.api import Bool, Enum, Float, Int, Property, Str, observe
 
+from hyperspy_psnmf.eds import sample
 from hyperspy_psnmf.eds.binned_preview import count_per_pixel, preview_binning
 from hyperspy_psnmf.eds.factors import check_elements
 from hyperspy_psnmf.eds.open_map import open_map, open_spectra
-from hyperspy_psnmf.eds.tool_messages import Identified, WithMessage, action
+from hyperspy_psnmf.eds.tool_messages import Identified, Map, WithMessage, action
 
 BINNING_TRAITS = "signal, auto_binning, binning, number_of_phases, estimate_number"
 
@@ -17,7 +18,7 @@ class ToolSettings(WithMessage):
     Texts are read when they are used, so that what is half typed harms nothing.
     """
 
-    signal = Identified(desc="the EDS map")
+    signal = Map(desc="the EDS map")
     filename = Str(label="File", desc="any EDS map that HyperSpy reads")
     elements = Str(label="Elements", desc="of the sample, as in: Fe, Pt, O")
 
@@ -54,8 +55,7 @@ class ToolSettings(WithMessage):
     def _take_signal(self, event):
         self._pixel_counts = self.preview = None
         if self.signal is not None:
-            listed = self.signal.metadata.get_item("Sample.elements", default=[])
-            self.elements = ", ".join(str(e) for e in listed)
+            self.elements = ", ".join(sample.sample_elements(self.signal))
 
     def read_file(self) -> None:
         """Read the map in the file named."""
@@ -123,12 +123,8 @@ def stand_in(signal, elements: str):
 def set_elements(signal, text: str) -> None:
     """Set the elements in a text, one line for each, unless they are set already."""
     elements = read_list(text)
-    listed = [str(e) for e in signal.metadata.get_item("Sample.elements", default=[])]
-    if not elements or set(elements) == set(listed):
-        return
-    check_elements("elements", elements)
-    signal.set_elements(elements)
-    signal.set_lines([])
+    if elements and set(elements) != set(sample.sample_elements(signal)):
+        sample.set_elements(signal, check_elements("elements", elements))
 
 
 def read_list(text: str) -> list[str]:

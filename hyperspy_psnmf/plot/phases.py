@@ -2,11 +2,11 @@
 """Figures of phases. Functions take signals and return matplotlib objects."""
 
 import numpy as np
-from exspy.material import elements
 from matplotlib.colors import LinearSegmentedColormap
 
 from hyperspy_psnmf.eds.fit_quality import NEAR
 from hyperspy_psnmf.eds.fit_quality import STANDS_OUT as TOLD
+from hyperspy_psnmf.eds.sample import line_energy, sample_lines
 from hyperspy_psnmf.plot.figure import subplots
 
 # Okabe & Ito's palette, told apart by colour-blind readers too; black comes last.
@@ -161,16 +161,13 @@ def _draw_spectrum(ax, spectra, index):
 
 def _line_energies(spectra):
     """Return {line: energy} of the X-ray lines of the sample within the axis."""
-    if not spectra.metadata.has_item("Sample.xray_lines"):
-        return {}
     axis = spectra.axes_manager.signal_axes[0]
     if str(axis.units) not in _KEV:
         return {}
     found = {}
-    for line in spectra.metadata.Sample.xray_lines:
-        element, name = str(line).split("_")
-        xray_lines = elements.get_item(element).Atomic_properties.Xray_lines
-        energy = xray_lines.get_item(name)["energy (keV)"] * _KEV[str(axis.units)]
+    for line in sample_lines(spectra):
+        element, _, name = line.partition("_")
+        energy = line_energy(line) * _KEV[str(axis.units)]
         if axis.axis[0] <= energy <= axis.axis[-1]:
             found[f"{element} {name.replace('a', 'α').replace('b', 'β')}"] = energy
     return found
