@@ -31,7 +31,7 @@ def energies(signal, name: str = "the signal") -> np.ndarray:
     Raises
     ------
     ValueError
-        If the energy axis has no unit of keV or eV.
+        If the energy axis has no unit of keV or eV, or no energies that rise or fall.
     """
     axis = signal.axes_manager.signal_axes[0]
     if str(axis.units) not in _KEV:
@@ -39,7 +39,16 @@ def energies(signal, name: str = "the signal") -> np.ndarray:
             f"the unit of the energy axis of {name} must be keV or eV, not {axis.units}; "
             "set it with .axes_manager.signal_axes[0].units = 'keV'"
         )
-    return np.asarray(axis.axis, dtype=float) * _KEV[str(axis.units)]
+    energy = np.asarray(axis.axis, dtype=float) * _KEV[str(axis.units)]
+    steps = np.diff(energy) if np.isfinite(energy).all() else np.zeros(1)
+    if not ((steps > 0).all() or (steps < 0).all()):
+        raise ValueError(f"the energies of {name} must rise from channel to channel")
+    return energy
+
+
+def channel_width(signal) -> float:
+    """Return the median width of channels in keV, or raise as `energies` does."""
+    return float(np.median(np.abs(np.diff(energies(signal)))))
 
 
 def channels_of_range(signal, energy_range) -> np.ndarray:
@@ -71,7 +80,7 @@ def resolve_energy_binning(signal, energy_binning, n_channels: int) -> int:
     if energy_binning != "auto":
         raise ValueError(f"energy_binning must be 'auto' or an int, not {energy_binning!r}")
     try:
-        width = float(np.median(np.diff(energies(signal))))
+        width = channel_width(signal)
     except ValueError as error:
         warnings.warn(f"energy_binning='auto' takes single channels: {error}", stacklevel=5)
         return 1
@@ -82,7 +91,7 @@ def resolve_energy_binning(signal, energy_binning, n_channels: int) -> int:
 def line_width(signal) -> int:
     """Return the channels across which an X-ray line cannot be taken for background."""
     try:
-        return max(1, round(LINE_WIDTH / float(np.median(np.diff(energies(signal))))))
+        return max(1, round(LINE_WIDTH / channel_width(signal)))
     except ValueError:  # an axis without units has been warned of
         return 1
 

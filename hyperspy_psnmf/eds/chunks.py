@@ -16,7 +16,7 @@ import dask
 import numpy as np
 
 from hyperspy_psnmf.kernels.counting import sum_bins
-from hyperspy_psnmf.nmf.counts import count_matrix
+from hyperspy_psnmf.nmf.counts import check_no_mask, count_matrix
 from hyperspy_psnmf.nmf.parts import Part, join, smallest_type
 
 DENSE_BYTES = 32_000_000  # read at a time
@@ -37,6 +37,8 @@ class Piece:
         Number of channels in use before those of the chunk.
     keep_pixels, keep_channels : ndarray of bool or None
         What to use of the chunk, pixels in C order.
+    shape : tuple of int
+        Of the chunk.
     nbytes : int
         Size of the chunk.
     """
@@ -46,6 +48,7 @@ class Piece:
     first_channel: int
     keep_pixels: np.ndarray | None
     keep_channels: np.ndarray | None
+    shape: tuple[int, ...]
     nbytes: int
 
     def pixels(self, shape) -> np.ndarray:
@@ -125,15 +128,16 @@ def _pieces(data, place, keep_pixels, keep_channels):
         keep = keep_pixels.reshape(data.shape[:-1])[cut].ravel()
         if not keep.any():
             return []
-    n_pixels = int(np.prod([end - begin for begin, end in window]))
+    lengths = tuple(end - begin for begin, end in window)
     pieces, first, used = [], 0, 0
     for i, size in enumerate(data.chunks[-1]):
         here = None if keep_channels is None else keep_channels[first : first + size]
         n_here = size if here is None else int(here.sum())
         if n_here:
             here = None if n_here == size else here
-            nbytes = n_pixels * size * data.dtype.itemsize
-            pieces.append(Piece((*index, i), window, used, keep, here, nbytes))
+            shape = (*lengths, size)
+            nbytes = int(np.prod(shape)) * data.dtype.itemsize
+            pieces.append(Piece((*index, i), window, used, keep, here, shape, nbytes))
         first, used = first + size, used + n_here
     return pieces
 
@@ -209,9 +213,13 @@ def put_away(converted: Converted, pieces, folder: str, share: float) -> Convert
 
 
 def _as_part(chunk, piece, shape, name):
+    check_no_mask(chunk, name)
+    # Readers of event streams may make sparse chunks.
+    chunk = chunk.todense() if hasattr(chunk, "todense") else np.asarray(chunk)
+    if chunk.shape != piece.shape:
+        raise ValueError(f"{name} has a chunk of shape {chunk.shape} in place of {piece.shape}")
     X = count_matrix(
-        # Readers of event streams may make sparse chunks.
-        chunk.todense() if hasattr(chunk, "todense") else np.asarray(chunk),
+        chunk,
         keep_rows=piece.keep_pixels,
         keep_channels=piece.keep_channels,
         name=name,

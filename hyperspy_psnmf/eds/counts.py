@@ -8,6 +8,7 @@ import dask.array as da
 import numpy as np
 
 from hyperspy_psnmf.eds.chunks import read_chunks
+from hyperspy_psnmf.nmf.bins import MOST_AXES
 from hyperspy_psnmf.nmf.counts import check_count_dtype, check_no_mask, count_matrix
 
 NAME = "the signal's data"
@@ -47,9 +48,20 @@ def check_data(signal) -> None:
     if not isinstance(data, np.ndarray | da.Array):
         raise TypeError(f"{NAME} must be a numpy or dask array, not {type(data).__name__}")
     check_no_mask(data, NAME)
+    if isinstance(data, da.Array):
+        check_no_mask(data._meta, NAME)
+        if np.isnan(data.shape).any():
+            raise ValueError(
+                f"{NAME} must have chunks of known size: call s.data.compute_chunk_sizes() first"
+            )
     check_count_dtype(data.dtype, NAME)
     if signal.axes_manager.signal_dimension != 1:
         raise ValueError("the signal must have one signal axis, the energy")
+    if signal.axes_manager.navigation_dimension > MOST_AXES:
+        raise ValueError(
+            f"the signal must have one to {MOST_AXES} navigation axes, not "
+            f"{signal.axes_manager.navigation_dimension}: take one part at a time with s.inav[...]"
+        )
     if signal.axes_manager.navigation_size < 2:
         raise ValueError(
             "the signal's navigation must have at least 2 pixels, not "

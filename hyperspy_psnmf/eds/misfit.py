@@ -30,7 +30,8 @@ def warn_of_unexplained_peaks(spectra, model, fitted) -> None:
     n = max(3, round(WIDTH / (energy[1] - energy[0])))
     total = spectra.data.sum(axis=0)
     excess = n * uniform_filter1d(np.where(use, total - fitted.sum(axis=0), 0.0), n)
-    noise = np.sqrt(n * uniform_filter1d(np.where(use, np.maximum(total, 0.5), 0.5), n))
+    expected = n * uniform_filter1d(np.where(use, np.maximum(total, 0.5), 0.5), n)
+    noise = np.sqrt(np.maximum(expected, 0.5 * n))  # sums that run over 1e16 counts lose it
     peaks = []
     for _ in range(6):
         best = int(np.argmax(np.where(use, excess / noise, 0.0)))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from prettytable import PrettyTable
 
-from hyperspy_psnmf.eds.axes import MIN_COARSE_CHANNELS, energies, map_shape
+from hyperspy_psnmf.eds.axes import MIN_COARSE_CHANNELS, channel_width, map_shape
 from hyperspy_psnmf.eds.counts import NAME, check_data
 from hyperspy_psnmf.eds.known_spectra import spectra_on_map
 from hyperspy_psnmf.eds.lazy import open_counts
@@ -194,7 +194,7 @@ def channels_per_line(signal, keep_channels) -> int:
     """Return channels per bin of about 160 eV, as long as 32 bins remain."""
     n_channels = signal.axes_manager.signal_size if keep_channels is None else keep_channels.sum()
     try:
-        wanted = round(COARSE_CHANNEL / float(np.median(np.diff(energies(signal)))))
+        wanted = round(COARSE_CHANNEL / channel_width(signal))
     except ValueError:  # an axis without units
         wanted = COARSE_CHANNELS
     return max(1, min(wanted, int(n_channels) // MIN_COARSE_CHANNELS))

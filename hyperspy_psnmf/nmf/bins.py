@@ -19,6 +19,7 @@ MIN_BINS = 64
 MIN_BINS_PER_COMPONENT = 16
 DENSE_BYTES = 256_000_000
 DENSE_DENSITY = 0.15
+MOST_AXES = 3  # of a map: two in space, and tilt or time
 
 
 @dataclass(frozen=True)

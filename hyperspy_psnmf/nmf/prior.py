@@ -46,6 +46,7 @@ from hyperspy_psnmf.kernels.counting import sum_bins
 from hyperspy_psnmf.kernels.neighbours import sum_neighbours
 from hyperspy_psnmf.kernels.newton import solve_rows
 from hyperspy_psnmf.kernels.threads import is_csr
+from hyperspy_psnmf.nmf.bins import MOST_AXES
 from hyperspy_psnmf.nmf.blocks import CountBlocks, group_columns
 from hyperspy_psnmf.nmf.overlap import overlapping_bands
 
@@ -143,7 +144,7 @@ class _Grid:
     """Brings (n_pixels, n_values) to rows of pixels, as the kernel wants them, and back."""
 
     def __init__(self, shape, n_pixels):
-        if not 1 <= len(shape) <= 3 or np.prod(shape) != n_pixels:
+        if not 1 <= len(shape) <= MOST_AXES or np.prod(shape) != n_pixels:
             raise ValueError(
                 f"shape must be of one to three axes and {n_pixels} pixels, not {tuple(shape)}"
             )

@@ -2,79 +2,21 @@
 """Hostile maps and arguments: the error that names them, or the result that is documented.
 
 These come on top of ``tests/eds/test_bad_input.py``, which tries the arguments one by one;
-the other tables here are for the accessor, estimators, command line and phantoms.
+the other tables here are for the accessor, estimators, widget, command line and phantoms, and
+for metadata.
 """
 
+import re
 import warnings
 
-import exspy
 import numpy as np
 import pytest
+from hostile_maps import REFUSED_MAPS, TAKEN_MAPS
 from hyperspy.signals import BaseSignal, Signal1D, Signal2D
 from maps import describe_state
 from versions import NEEDS_FLOATS
 
-NAME = "the signal's data"
 QUIET = {"algorithm": "PSNMF", "print_info": False, "show_progressbar": False}
-
-
-def with_data(function):
-    def make(s):
-        s.data = function(s.data)
-        return s
-
-    return make
-
-
-def with_axis(function):
-    def make(s):
-        function(s.axes_manager.signal_axes[0])
-        return s
-
-    return make
-
-
-def everywhere(value, dtype=float):
-    return with_data(lambda d: np.full(d.shape, value, dtype))
-
-
-def bare(shape, value=1.0):
-    return lambda s: exspy.signals.EDSTEMSpectrum(np.full(shape, value))
-
-
-def with_nan_in_one_chunk(s):
-    s.data = s.data.astype(float)
-    s.data[19, 25, 300] = np.nan
-    s = s.as_lazy()
-    s.rechunk(nav_chunks=(7, 7))
-    return s
-
-
-def one_count(d):
-    d = np.zeros_like(d)
-    d[3, 4, 50] = 1
-    return d
-
-
-# name: (what to do to the map, exception, what the message must hold)
-REFUSED_MAPS = {
-    "structured": (with_data(lambda d: np.zeros(d.shape, [("a", "i4")])), TypeError, NAME),
-    "timedelta": (with_data(lambda d: d.astype("m8[s]")), TypeError, f"{NAME}.* timedelta"),
-    "bytes": (with_data(lambda d: d.astype("S3")), TypeError, f"{NAME}.* real counts"),
-    "quadruple precision": (with_data(lambda d: d.astype("g")), TypeError, f"{NAME}.* float"),
-    "complex, quadruple": (with_data(lambda d: d.astype("G")), TypeError, f"{NAME}.* complex"),
-    "masked array": (with_data(lambda d: np.ma.masked_equal(d, 3)), TypeError, f"{NAME}.* masked"),
-    "no pixels": (bare((0, 5, 31)), ValueError, "navigation .*at least 2 pixels, not 0"),
-    "no channels": (bare((4, 5, 0)), ValueError, "0 channels in use"),
-    "single channel": (bare((4, 5, 1)), ValueError, "one signal axis, the energy"),
-    "one channel cut out": (lambda s: s.isig[50:51], ValueError, "one signal axis"),
-    "huge": (everywhere(1e300), ValueError, f"{NAME} must add up to"),
-    "square overflows": (everywhere(1e160), ValueError, f"{NAME} must add up to"),
-    "tiny": (everywhere(1e-300), ValueError, f"{NAME} must add up to"),
-    "denormal": (everywhere(5e-324), ValueError, f"{NAME} must add up to"),
-    "NaN in the last chunk": (with_nan_in_one_chunk, ValueError, f"{NAME}.* finite"),
-    "lazy complex": (lambda s: with_data(lambda d: d * 1j)(s.as_lazy()), TypeError, "complex"),
-}
 
 
 @pytest.mark.parametrize(("make", "error", "match"), REFUSED_MAPS.values(), ids=REFUSED_MAPS)
@@ -86,53 +28,6 @@ def test_a_map_that_holds_no_counts_is_refused_and_left_alone(grains, earlier, m
     assert describe_state(s) == before
 
 
-def all_but_two(d):
-    few = np.zeros_like(d)
-    few[3, 4], few[15, 20] = d[3, 4], d[15, 20]
-    return few
-
-
-def hot_pixel(d):
-    d = d.astype("u4")
-    d[3, 4] = 0
-    d[3, 4, 50] = 1_000_000
-    return d
-
-
-def mostly_empty(d):
-    return np.where(np.random.default_rng(0).random((20, 26, 1)) < 0.99, 0, d).astype(d.dtype)
-
-
-def read_only(d):
-    d = d.copy()
-    d.setflags(write=False)
-    return d
-
-
-# name: (what to do to the map, what a warning must hold or None)
-TAKEN_MAPS = {
-    "one pixel with 1e6 counts": (with_data(hot_pixel), None),
-    "99 % empty pixels": (with_data(mostly_empty), "counts per bin"),
-    "two pixels with counts": (with_data(all_but_two), "counts per bin"),
-    "one count": (with_data(one_count), "counts only"),
-    "uint8 sums beyond 255": (everywhere(250, "u1"), None),
-    "the largest uint64": (everywhere(2**64 - 1, "u8"), None),
-    "counts of 1e80 in a pixel": (with_data(lambda d: np.where(d == d.max(), 1e80, d)), None),
-    "values of 1e-300 among counts": (with_data(lambda d: np.where(d == 1, 1e-300, d)), None),
-    "channels all zero": (with_data(lambda d: d * (np.arange(310) % 3 > 0)), None),
-    "read-only data": (with_data(read_only), None),
-    "data as nested lists": (with_data(lambda d: d.tolist()), None),
-    "data in Fortran order": (with_data(np.asfortranarray), None),
-    "big-endian counts": (with_data(lambda d: d.astype(">i4")), None),
-    "two pixels": (lambda s: s.inav[:2, :1], "counts per bin"),
-    "a non-uniform energy axis": (with_axis(lambda a: a.convert_to_non_uniform_axis()), None),
-    "an energy axis in nm": (with_axis(lambda a: setattr(a, "units", "nm")), "single channels"),
-    "an energy axis that falls": (with_axis(lambda a: setattr(a, "scale", -0.01)), "zero peak"),
-    "no metadata": (lambda s: exspy.signals.EDSTEMSpectrum(s.data), "single channels"),
-    "no metadata, SEM": (lambda s: exspy.signals.EDSSEMSpectrum(s.data), "single channels"),
-}
-
-
 @pytest.mark.parametrize(("make", "warning"), TAKEN_MAPS.values(), ids=TAKEN_MAPS)
 def test_an_awkward_map_keeps_its_counts_and_is_left_alone(grains, make, warning):
     s = make(grains)
@@ -141,7 +36,7 @@ def test_an_awkward_map_keeps_its_counts_and_is_left_alone(grains, make, warning
         warnings.simplefilter("always")
         s.decomposition(**QUIET, output_dimension=2)
     if warning is not None:
-        assert any(warning in str(w.message) for w in record)
+        assert any(re.search(warning, str(w.message)) for w in record)
     assert describe_state(s)[:-1] == before
     factors, loadings = s.learning_results.factors, s.learning_results.loadings
     assert np.isfinite(factors).all()
