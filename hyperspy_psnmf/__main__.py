@@ -58,12 +58,18 @@ def _int_or_auto(text):
 
 
 def _comma_list(text):
-    return [part.strip() for part in text.split(",") if part.strip()]
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts:
+        raise ValueError
+    return parts
 
 
 def _k_factors(text):
-    pairs = (part.split("=") for part in _comma_list(text))
-    return {line.strip(): float(value) for line, value in pairs}
+    pairs = [part.split("=") for part in _comma_list(text)]
+    factors = {line.strip(): float(value) for line, value in pairs}
+    if len(factors) < len(pairs):  # the last would win
+        raise ValueError
+    return factors
 
 
 def _load(args):

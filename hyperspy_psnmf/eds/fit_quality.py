@@ -21,6 +21,7 @@ from hyperspy_psnmf.eds.sample import line_energy, sample_lines
 # where what parameters take is not exactly one each.
 STANDS_OUT = 8.0
 DOES_NOT_FIT = 5.0
+TELLS_NOTHING = 1.0  # of a quantity that is one
 NEAR = 0.08  # keV, half the width of a line
 MOST_NAMED = 4
 
@@ -63,7 +64,9 @@ class FitQuality:
             f"On the binned map the deviance per degree of freedom is {self.total:.3f}, where "
             f"noise alone gives 1 +- {self.scatter:.3f}"
         )
-        if self.fits:
+        if self.scatter > TELLS_NOTHING:
+            sentences = ["There are too few counts to tell whether the model fits."]
+        elif self.fits:
             sentences = [f"{found}: the model fits."]
         elif self.is_within_noise:
             sentences = [f"{found}."]

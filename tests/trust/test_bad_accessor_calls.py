@@ -3,6 +3,7 @@
 
 import numpy as np
 import pytest
+from hostile_maps import REFUSED_MAPS
 from maps import describe_state
 
 TWO = {"Mg_Ka": 1.0, "Si_Ka": 1.0}
@@ -117,6 +118,54 @@ def test_a_wrong_argument_is_named_and_the_map_left_alone(unmixed, call, error, 
     with pytest.raises(error, match=match):
         call(unmixed.psnmf)
     assert describe_state(unmixed) == before
+
+
+@pytest.mark.parametrize(("make", "error", "match"), REFUSED_MAPS.values(), ids=REFUSED_MAPS)
+def test_a_map_that_holds_no_counts_has_no_number_of_phases(grains, make, error, match):
+    s = make(grains)
+    before = describe_state(s)
+    # It wants whole numbers first, but speaks of the data all the same.
+    with pytest.raises(error, match=f"{match}|the signal's data"):
+        s.psnmf.estimate_number_of_components(2, show_progressbar=False)
+    assert describe_state(s) == before
+
+
+NEED_RESULTS = {
+    "names": lambda p: p.names,
+    "names, set": name(["a", "b"]),
+    "phase_spectra": lambda p: p.phase_spectra(),
+    "phase_maps": lambda p: p.phase_maps(),
+    "element_maps": lambda p: p.element_maps(),
+    "quantify": quantify(),
+    "standard_errors": lambda p: p.standard_errors(),
+    "upper_limits": lambda p: p.upper_limits(),
+    "ambiguity": lambda p: p.ambiguity(),
+    "residuals": lambda p: p.residuals(),
+    "report": lambda p: p.report(),
+    "plot": lambda p: p.plot(),
+    "plot_overlay": lambda p: p.plot_overlay(),
+    "plot_ambiguity": lambda p: p.plot_ambiguity(),
+    "plot_residuals": lambda p: p.plot_residuals(),
+    "plot_element_maps": lambda p: p.plot_element_maps(),
+}
+
+
+@pytest.mark.parametrize("call", NEED_RESULTS.values(), ids=NEED_RESULTS)
+@pytest.mark.parametrize("kind", ["none", "cropped", "negative"])
+def test_without_results_of_this_map_each_call_says_so(unmixed, call, kind):
+    s = unmixed.deepcopy()
+    if kind == "none":
+        s.learning_results = type(s.learning_results)()
+    elif kind == "cropped":
+        s.crop(0, 3, 20)
+    else:
+        s.learning_results.loadings = -s.learning_results.loadings
+    before = describe_state(s)
+    expected = {"none": "no factors and loadings yet", "cropped": "cropped", "negative": "negative"}
+    error = ValueError if kind == "negative" else RuntimeError
+    with pytest.raises(error, match=expected[kind]):
+        call(s.psnmf)
+    assert describe_state(s) == before
 
 
 @pytest.mark.parametrize("value", [3, None, "x"])

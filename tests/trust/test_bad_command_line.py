@@ -24,7 +24,7 @@ def keep_the_backend(monkeypatch):
 
 def assert_refused(arguments, message, tmp_path, capsys):
     out = tmp_path / "out"
-    assert main([*map(str, arguments), "-k", "2", "-o", str(out)]) == 1
+    assert main(["-k", "2", *map(str, arguments), "-o", str(out)]) == 1
     last = capsys.readouterr().err.rstrip().rpartition("\n")[2]
     assert last.startswith("hyperspy_psnmf: error: ")
     assert message in last
@@ -76,6 +76,12 @@ def with_value(s, value, dtype):
     return s
 
 
+def with_axes(s, shape):
+    axis = s.axes_manager.signal_axes[0].get_axis_dictionary()
+    axes = [*({"size": n, "navigate": True} for n in shape), axis]
+    return exspy.signals.EDSTEMSpectrum(s.data.reshape(*shape, -1), axes=axes)
+
+
 UNSUITABLE = {
     "an image": (lambda s: hs.signals.Signal2D(np.ones((5, 6))), "holds no EDS map"),
     "a spectrum": (lambda s: s.inav[0, 0], "holds no EDS map"),
@@ -83,6 +89,8 @@ UNSUITABLE = {
     "NaN": (lambda s: with_value(s, np.nan, "f4"), "must be finite"),
     "negative": (lambda s: with_value(s, -1, "i4"), "not negative"),
     "zeros": (lambda s: s * 0, "zero everywhere"),
+    "one pixel": (lambda s: s.inav[:1, :1], "holds no EDS map"),
+    "four axes": (lambda s: with_axes(s, (2, 2, 13, 10)), "one to 3 navigation axes"),
     "no unit": (lambda s: exspy.signals.EDSTEMSpectrum(s.data), "unit of the energy axis"),
 }
 
@@ -100,6 +108,19 @@ def test_a_file_without_a_map_of_counts_says_so(good, tmp_path, capsys, make, me
     [
         (["--binning", "0"], "binning"),
         (["--binning=-3"], "binning"),
+        (["--binning", f"{10**30}"], "binning"),
+        (["-k", "0"], "output_dimension"),
+        (["-k=-1"], "output_dimension"),
+        (["-k", f"{10**30}"], "output_dimension"),
+        (["--elements", "Mg,Xx"], "Xx"),
+        (["--elements", "Mg.Ka"], "--elements: Mg.Ka is no element"),
+        (["--elements", "__doc__"], "--elements: __doc__ is no element"),
+        (["--energy-range", "inf", "inf"], "energy_range"),
+        (["--energy-range", "3", "0.2"], "energy_range"),
+        (["--energy-range", "50", "60"], "energy_range"),
+        (["--k-factors", "Mg_Ka=0,Si_Ka=1"], "Mg_Ka must be positive"),
+        (["--k-factors", "Mg_Ka=inf,Si_Ka=1"], "Mg_Ka must be positive"),
+        (["--k-factors", "U_Ka=1,Si_Ka=1"], "U_Ka not on the energy axis"),
         (["--elements", "mg"], "mg"),
         (["--energy-range", "nan", "2"], "energy_range"),
         (["--k-factors", "Mg_Ka=-1,Si_Ka=1"], "Mg_Ka must be positive"),
@@ -122,6 +143,9 @@ def test_a_wrong_option_is_named(good, tmp_path, capsys, options, message):
         ["-k", "2", "--k-factors", "Mg_Ka"],
         ["-k", "2", "--k-factors", "Mg_Ka=a"],
         ["-k", "2", "--k-factors", "Mg_Ka=1=2"],
+        ["-k", "2", "--k-factors", "Mg_Ka=1,Si_Ka=1,Mg_Ka=2"],
+        ["-k", "2", "--k-factors", ","],
+        ["-k", "2", "--elements", ""],
         ["-k", "2", "--no-such-option"],
         ["another.hspy", "-k", "2"],
     ],
@@ -143,3 +167,19 @@ def test_an_output_folder_that_cannot_be_is_named(good, tmp_path, capsys, below)
     assert main([str(good), "-k", "2", "-o", str(tmp_path / "file" / below)]) == 1
     assert str(tmp_path / "file") in capsys.readouterr().err
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_single_count_is_taken_and_nothing_claimed_of_the_fit(good, tmp_path):
+    path = tmp_path / "one.hspy"
+    with_value(hs.load(good) * 0, 1, "u1").save(path)
+    with pytest.warns(UserWarning, match="counts only"):
+        assert main([str(path), "-k", "2", "-o", str(tmp_path / "out")]) == 0
+    report = (tmp_path / "out" / "report.txt").read_text(encoding="utf-8")
+    assert "There are too few counts to tell whether the model fits." in report
+
+
+def test_elements_without_lines_are_taken(good, tmp_path):
+    assert main([str(good), "-k", "2", "--elements", "Li,Mg,Si", "-o", str(tmp_path)]) == 0
+    metadata = hs.load(tmp_path / "map.hspy").metadata.Sample
+    assert list(metadata.elements) == ["Li", "Mg", "Si"]
+    assert list(metadata.xray_lines) == ["Mg_Ka", "Si_Ka"]

@@ -33,7 +33,21 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("phantom", "name", "value", "error"), CASES)
+ALL = [
+    (phantom, *case)
+    for phantom in data.__all__
+    for case in [
+        ("shape", (0, 6), ValueError),
+        ("shape", (5,), ValueError),
+        ("counts", -1, ValueError),
+        ("counts", float("nan"), ValueError),
+        ("n_channels", 2.5, TypeError),
+        ("seed", -1, ValueError),
+    ]
+]
+
+
+@pytest.mark.parametrize(("phantom", "name", "value", "error"), CASES + ALL)
 def test_a_bad_argument_is_named(phantom, name, value, error):
     with pytest.raises(error, match=name):
         getattr(data, phantom)(**{"shape": (5, 6), "n_channels": 200, name: value})
