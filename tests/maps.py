@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What tests on signals share: a quiet decomposition, and all that a call must leave alone."""
 
+import re
 import warnings
 
 import numpy as np
@@ -51,3 +52,22 @@ def expected_counts(signal):
 
 def angle(a, b):
     return np.degrees(np.arccos(min(1.0, a @ b / np.linalg.norm(a) / np.linalg.norm(b))))
+
+
+def plain(value):
+    """Return an id without addresses of objects, which differ between processes."""
+    return re.sub(" at 0x[0-9A-F]+", "", str(value))
+
+
+def stock(signal, navigation_mask=None, **kwargs):
+    """HyperSpy's own decomposition of the same map."""
+    s = signal.deepcopy()
+    s.change_dtype(float)
+    options = {"algorithm": "NMF", "output_dimension": 3, "random_state": 0, **kwargs}
+    s.decomposition(
+        normalize_poissonian_noise=False,
+        navigation_mask=navigation_mask,
+        print_info=False,
+        **options,
+    )
+    return s

@@ -31,8 +31,11 @@ TARGETS = {
     "kernels/newton.py": (ROWS, PLAIN),
     "kernels/score.py": (["tests/kernels/test_score.py"], PLAIN),
     "kernels/counting.py": (["tests/kernels/test_counting.py"], PLAIN),
-    "nmf/solve.py": (["tests/nmf/test_solve.py"], {}),
-    "nmf/convex.py": (["tests/nmf/test_solve.py", "tests/nmf/test_psnmf.py"], {}),
+    "nmf/solve.py": (["tests/nmf/test_solve.py", "tests/nmf/test_convex.py"], {}),
+    "nmf/convex.py": (
+        ["tests/nmf/test_convex.py", "tests/nmf/test_solve.py", "tests/nmf/test_psnmf.py"],
+        {},
+    ),
     "nmf/line_search.py": (["tests/nmf/test_solve.py"], {}),
     "nmf/volume.py": (["tests/nmf/test_volume.py"], {}),
     "nmf/bins.py": (["tests/nmf/test_bins.py"], {}),

@@ -4,6 +4,8 @@
 import numpy as np
 import scipy.sparse as sp
 
+from hyperspy_psnmf.nmf.initialise import initial_spectra
+
 
 def rows(seed=0, n_rows=13, n_columns=17, k=3, counts=25.0):
     """Return counts X with coefficients V and a basis B to start from, not the answer."""
@@ -116,3 +118,10 @@ def make_cube(seed=0, counts=80.0):
 
 def make_matrix(seed=0):
     return make_cube(seed)[0].reshape(72, 31)
+
+
+def start_problem(seed=0, k=3, counts=150.0):
+    """Return counts (42, 29), spectra to start from and the true ones."""
+    cube, _, H = planted(shape=(6, 7), n_channels=29, counts=counts, seed=seed)
+    X = cube.reshape(42, 29)
+    return X, initial_spectra(X, k, "nndsvdar", np.random.default_rng(seed)), H

@@ -6,7 +6,6 @@ import os
 import warnings
 
 import dask
-import dask.array as da
 import hyperspy.api as hs
 import numpy as np
 import pytest
@@ -15,7 +14,6 @@ from real_maps import FOLDER, needs_maps
 
 from hyperspy_psnmf import PoissonNMF
 from hyperspy_psnmf.eds import lazy as module
-from hyperspy_psnmf.eds.memory import MOST, resolve_max_memory
 from hyperspy_psnmf.nmf.stored_blocks import StoredBlocks
 from tests.lazy_maps import lazy, same
 
@@ -212,31 +210,6 @@ class _DiskOf:
                 stream.write(data)
 
         return Stream()
-
-
-@pytest.mark.parametrize(
-    ("value", "error"),
-    [
-        (0, ValueError),
-        (-5, ValueError),
-        ("much", ValueError),
-        ("0 GB", ValueError),
-        (True, TypeError),
-        (1.5e9, TypeError),
-        (None, TypeError),
-    ],
-)
-def test_bad_max_memory_is_refused_before_any_work(grains, unmix, value, error):
-    s = lazy(grains, (7, 9, 310))
-    s.data = da.map_blocks(lambda block: 1 / 0, s.data, dtype=s.data.dtype, meta=s.data._meta)
-    with pytest.raises(error, match="max_memory"):
-        unmix(s, max_memory=value)
-
-
-def test_max_memory_in_words():
-    assert resolve_max_memory("2 GB") == resolve_max_memory(2_000_000_000) == 2_000_000_000
-    assert resolve_max_memory("1 MiB") == 1 << 20
-    assert 0 < resolve_max_memory("auto") <= MOST
 
 
 def test_the_number_of_phases_is_estimated_lazily(grains, monkeypatch):

@@ -30,6 +30,14 @@ def tool(signal):
 
 
 @pytest.fixture
+def done(tool):
+    """A tool after its run."""
+    tool.run()
+    assert tool.wait(60) == "done", tool.message
+    return tool
+
+
+@pytest.fixture
 def endless(monkeypatch):
     """Runs that go on until they are cancelled; an event tells that one has begun."""
     begun = threading.Event()

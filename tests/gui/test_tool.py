@@ -1,19 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The model of the widget, without any toolkit."""
+"""Runs of the widget's model, without any toolkit."""
 
-import csv
 import logging
 import math
 import threading
 
-import hyperspy.api as hs
 import numpy as np
 import pytest
 
 from hyperspy_psnmf.eds import tool as tool_module
 from hyperspy_psnmf.eds import tool_run
 from hyperspy_psnmf.eds.tool import PSNMFTool, time_text
-from hyperspy_psnmf.eds.tool_settings import read_absent, read_range
 
 LONG = 60  # s; no test waits that long
 
@@ -23,119 +20,6 @@ def results_of(signal):
         name: value.tolist() if isinstance(value, np.ndarray) else repr(value)
         for name, value in vars(signal.learning_results).items()
     }
-
-
-@pytest.fixture
-def done(tool):
-    tool.run()
-    assert tool.wait(LONG) == "done", tool.message
-    return tool
-
-
-# --- settings and preview
-
-
-def test_it_starts_with_the_elements_of_the_map(tool, signal):
-    assert tool.elements == ", ".join(signal.metadata.Sample.elements)
-    assert [row.line for row in tool.factors] == list(signal.metadata.Sample.xray_lines)
-    assert all(row.value > 0 for row in tool.factors)  # the phantom knows them
-
-
-def test_the_preview_holds_all_counts_in_bins(tool, signal):
-    tool.trait_set(auto_binning=False, binning=3)
-    tool.update_preview()
-    preview = tool.preview
-    assert preview.map.data.shape == (7, 9)
-    assert preview.map.data.sum() == signal.data.sum(dtype=int)
-    assert preview.map.data[1, 2] == signal.data[3:6, 6:9].sum(dtype=int)
-    assert preview.binning == (3, 3)
-    x, y = preview.map.axes_manager.signal_axes
-    scale = signal.axes_manager[0].scale
-    assert (x.size, y.size, x.scale, x.offset) == pytest.approx((9, 7, 3 * scale, scale))
-    assert "3 x 3 pixels per bin: 63 bins" in tool.preview_text
-
-
-def test_the_preview_of_auto_says_that_smaller_bins_are_tried(tool):
-    tool.update_preview()
-    assert tool.preview.is_chosen
-    assert "Smaller bins are tried too" in tool.preview_text
-
-
-@pytest.mark.parametrize("binning", [0, -2, 100])
-def test_a_binning_that_does_not_fit_is_told(tool, binning):
-    tool.trait_set(auto_binning=False, binning=binning)
-    tool.update_preview()
-    assert tool.preview is None
-    assert tool.is_problem
-    assert "binning" in tool.message
-    tool.binning = 2
-    tool.update_preview()
-    assert tool.preview is not None
-    assert tool.message == ""
-
-
-@pytest.mark.parametrize("kind", ["line", "series", "lazy"])
-def test_previews_of_other_signals(signal, kind):
-    s = {"line": signal.inav[:, 3], "lazy": signal.as_lazy()}.get(kind)
-    if kind == "series":
-        s = hs.stack([signal, signal])
-    tool = PSNMFTool(s)
-    assert tool.shows_preview == (kind != "lazy")
-    tool.update_preview()
-    assert tool.message == ""
-    assert tool.preview.map.data.sum() == np.asarray(s.data).sum(dtype=int)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("", None),
-        (" ", None),
-        ("0: O, C", {0: ["O", "C"]}),
-        ("0:O C; Core : Pt;", {0: ["O", "C"], "Core": ["Pt"]}),
-    ],
-)
-def test_absent_elements_are_read(text, expected):
-    assert read_absent(text) == expected
-
-
-@pytest.mark.parametrize("text", ["O", "0:", ": O", "0 O; 1: Pt"])
-def test_what_is_no_absent_element_is_refused(text):
-    with pytest.raises(ValueError, match="absent elements: a phase, a colon"):
-        read_absent(text)
-
-
-def test_energy_ranges_are_read():
-    assert read_range(" ") is None
-    assert read_range("0.12, 12") == read_range("0.12 12") == (0.12, 12.0)
-    for text in ("1", "1, 2, 3", "low, high"):
-        with pytest.raises(ValueError, match="energy range: two numbers"):
-            read_range(text)
-
-
-def test_every_setting_becomes_an_argument(tool, tmp_path, done):
-    done.trait_set(folder=str(tmp_path))
-    done.export_hspy()
-    tool.trait_set(
-        estimate_number=False, number_of_phases=4, auto_binning=False, binning=2,
-        init="vertex", fixed_spectra_file=str(tmp_path / "phase_spectra.hspy"),
-        absent="3: Fe", energy_range="0.2, 5", auto_volume=False, volume=0.5,
-        auto_prior=False, spatial_prior=2.0,
-    )  # fmt: skip
-    arguments = tool.arguments()
-    assert arguments.pop("fixed_spectra").data.shape[0] == 3
-    assert arguments == {
-        "output_dimension": 4, "binning": 2, "init": "vertex", "absent": {3: ["Fe"]},
-        "energy_range": (0.2, 5.0), "volume": 0.5, "spatial_prior": 2.0,
-    }  # fmt: skip
-    tool.run()
-    assert tool.wait(LONG) == "done", tool.message
-    record = tool.result.learning_results.psnmf
-    assert record["n_components"] == 4
-    assert record["n_fixed"] == 3
-
-
-# --- runs
 
 
 def test_a_run_is_a_decomposition(tool, signal):
@@ -332,130 +216,6 @@ def test_without_a_map_everything_says_what_to_do(act):
     getattr(tool, act)()
     assert tool.is_problem
     assert ("open a file" in tool.message) or ("press Run" in tool.message)
-
-
-# --- files
-
-
-def test_from_a_file_to_a_composition(signal, tmp_path):
-    elements = list(signal.metadata.Sample.elements)
-    del signal.metadata.Sample, signal.metadata.Truth
-    signal.save(tmp_path / "map.hspy")
-    tool = PSNMFTool(filename=str(tmp_path / "map.hspy"))
-    tool.open()
-    assert tool.signal.data.shape == signal.data.shape
-    assert tool.factors == []
-    tool.elements = ", ".join(elements)
-    for row in tool.factors:
-        row.value = 1.2
-    tool.run()
-    assert tool.wait(LONG) == "done"
-    tool.quantify()
-    assert sorted(tool.composition.elements) == sorted(elements)
-    assert list(tool.signal.metadata.Sample.elements) == sorted(elements)
-
-
-@pytest.mark.parametrize("name", ["", "nowhere.hspy", "text.hspy", "image.hspy"])
-def test_files_that_hold_no_map_are_told(name, tmp_path):
-    (tmp_path / "text.hspy").write_text("no hdf5")
-    hs.signals.Signal2D(np.ones((4, 5))).save(tmp_path / "image.hspy")
-    tool = PSNMFTool(filename=str(tmp_path / name) if name else "")
-    tool.open()
-    assert tool.signal is None
-    assert tool.is_problem
-
-
-def test_exports(done, tmp_path):
-    done.folder = str(tmp_path / "new")
-    done.quantify()
-    done.export_csv()
-    done.export_hspy()
-    assert not done.is_problem
-    rows = list(csv.DictReader((tmp_path / "new" / "phases.csv").open(encoding="utf-8")))
-    assert [row["phase"] for row in rows] == ["Phase 0", "Phase 1", "Phase 2"]
-    assert sum(float(row["share of counts"]) for row in rows) == pytest.approx(1, abs=1e-5)
-    spectra = list(csv.reader((tmp_path / "new" / "spectra.csv").open(encoding="utf-8")))
-    assert len(spectra) == 1 + 310
-    assert len(spectra[0]) == 4
-    assert (tmp_path / "new" / "composition.csv").exists()
-    loaded = hs.load(tmp_path / "new" / "map.hspy")
-    assert loaded.psnmf.names == ["Phase 0", "Phase 1", "Phase 2"]
-
-
-def test_exports_replace_nothing_unasked(done, tmp_path):
-    (tmp_path / "phases.csv").write_text("mine")
-    done.folder = str(tmp_path)
-    done.export_csv()
-    assert done.is_problem
-    assert "phases.csv" in done.message
-    assert (tmp_path / "phases.csv").read_text() == "mine"
-    assert not (tmp_path / "spectra.csv").exists()
-    done.overwrite = True
-    done.export_csv()
-    assert not done.is_problem
-
-
-# --- results
-
-
-def test_lines_that_are_not_of_the_specimen_are_excluded(done):
-    done.factors[0].in_specimen = False
-    done.quantify()
-    assert done.composition.elements == [row.line.split("_")[0] for row in done.factors[1:]]
-
-
-def test_a_missing_factor_is_told_and_the_old_composition_gone(done):
-    done.quantify()
-    assert done.composition is not None
-    done.factors[0].value = 0.0
-    done.quantify()
-    assert done.composition is None
-    assert done.factors[0].line in done.message
-
-
-def test_units_are_chosen(done):
-    done.composition_units = "weight"
-    done.quantify()
-    assert "wt%" in str(done.composition)
-
-
-def test_residuals(done):
-    done.find_residuals()
-    assert done.residuals.total == pytest.approx(1, abs=0.1)
-
-
-@pytest.mark.parametrize("names", ["a, b", "a, a, b", ""])
-def test_bad_names_are_told(done, names):
-    done.names = names
-    done.rename()
-    assert done.is_problem
-    assert "names" in done.message
-
-
-def test_new_results_drop_what_was_made_of_the_old(done):
-    done.quantify()
-    done.find_residuals()
-    done.run()
-    done.wait(LONG)
-    assert done.composition is None
-    assert done.residuals is None
-
-
-def test_half_typed_elements_keep_the_table(done):
-    lines = [row.line for row in done.factors]
-    done.elements = "Mg, Xx"
-    assert done.is_problem
-    assert [row.line for row in done.factors] == lines
-    done.elements = "Mg, Fe"
-    assert not done.is_problem
-    assert {row.line.split("_")[0] for row in done.factors} == {"Mg", "Fe"}
-
-
-def test_factors_survive_another_element(tool):
-    tool.factors[0].value = 7.0
-    line = tool.factors[0].line
-    tool.elements = f"{line.split('_')[0]}, Pt"
-    assert {row.line: row.value for row in tool.factors}[line] == 7.0
 
 
 # --- progress

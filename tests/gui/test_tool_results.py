@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files and results of the widget's model."""
+
+import csv
+
+import hyperspy.api as hs
+import numpy as np
+import pytest
+
+from hyperspy_psnmf.eds.tool import PSNMFTool
+
+LONG = 60  # s; no test waits that long
+
+
+def test_from_a_file_to_a_composition(signal, tmp_path):
+    elements = list(signal.metadata.Sample.elements)
+    del signal.metadata.Sample, signal.metadata.Truth
+    signal.save(tmp_path / "map.hspy")
+    tool = PSNMFTool(filename=str(tmp_path / "map.hspy"))
+    tool.open()
+    assert tool.signal.data.shape == signal.data.shape
+    assert tool.factors == []
+    tool.elements = ", ".join(elements)
+    for row in tool.factors:
+        row.value = 1.2
+    tool.run()
+    assert tool.wait(LONG) == "done"
+    tool.quantify()
+    assert sorted(tool.composition.elements) == sorted(elements)
+    assert list(tool.signal.metadata.Sample.elements) == sorted(elements)
+
+
+@pytest.mark.parametrize("name", ["", "nowhere.hspy", "text.hspy", "image.hspy"])
+def test_files_that_hold_no_map_are_told(name, tmp_path):
+    (tmp_path / "text.hspy").write_text("no hdf5")
+    hs.signals.Signal2D(np.ones((4, 5))).save(tmp_path / "image.hspy")
+    tool = PSNMFTool(filename=str(tmp_path / name) if name else "")
+    tool.open()
+    assert tool.signal is None
+    assert tool.is_problem
+
+
+def test_exports(done, tmp_path):
+    done.folder = str(tmp_path / "new")
+    done.quantify()
+    done.export_csv()
+    done.export_hspy()
+    assert not done.is_problem
+    rows = list(csv.DictReader((tmp_path / "new" / "phases.csv").open(encoding="utf-8")))
+    assert [row["phase"] for row in rows] == ["Phase 0", "Phase 1", "Phase 2"]
+    assert sum(float(row["share of counts"]) for row in rows) == pytest.approx(1, abs=1e-5)
+    spectra = list(csv.reader((tmp_path / "new" / "spectra.csv").open(encoding="utf-8")))
+    assert len(spectra) == 1 + 310
+    assert len(spectra[0]) == 4
+    assert (tmp_path / "new" / "composition.csv").exists()
+    loaded = hs.load(tmp_path / "new" / "map.hspy")
+    assert loaded.psnmf.names == ["Phase 0", "Phase 1", "Phase 2"]
+
+
+def test_exports_replace_nothing_unasked(done, tmp_path):
+    (tmp_path / "phases.csv").write_text("mine")
+    done.folder = str(tmp_path)
+    done.export_csv()
+    assert done.is_problem
+    assert "phases.csv" in done.message
+    assert (tmp_path / "phases.csv").read_text() == "mine"
+    assert not (tmp_path / "spectra.csv").exists()
+    done.overwrite = True
+    done.export_csv()
+    assert not done.is_problem
+
+
+# --- results
+
+
+def test_lines_that_are_not_of_the_specimen_are_excluded(done):
+    done.factors[0].in_specimen = False
+    done.quantify()
+    assert done.composition.elements == [row.line.split("_")[0] for row in done.factors[1:]]
+
+
+def test_a_missing_factor_is_told_and_the_old_composition_gone(done):
+    done.quantify()
+    assert done.composition is not None
+    done.factors[0].value = 0.0
+    done.quantify()
+    assert done.composition is None
+    assert done.factors[0].line in done.message
+
+
+def test_units_are_chosen(done):
+    done.composition_units = "weight"
+    done.quantify()
+    assert "wt%" in str(done.composition)
+
+
+def test_residuals(done):
+    done.find_residuals()
+    assert done.residuals.total == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("names", ["a, b", "a, a, b", ""])
+def test_bad_names_are_told(done, names):
+    done.names = names
+    done.rename()
+    assert done.is_problem
+    assert "names" in done.message
+
+
+def test_new_results_drop_what_was_made_of_the_old(done):
+    done.quantify()
+    done.find_residuals()
+    done.run()
+    done.wait(LONG)
+    assert done.composition is None
+    assert done.residuals is None
+
+
+def test_half_typed_elements_keep_the_table(done):
+    lines = [row.line for row in done.factors]
+    done.elements = "Mg, Xx"
+    assert done.is_problem
+    assert [row.line for row in done.factors] == lines
+    done.elements = "Mg, Fe"
+    assert not done.is_problem
+    assert {row.line.split("_")[0] for row in done.factors} == {"Mg", "Fe"}
+
+
+def test_factors_survive_another_element(tool):
+    tool.factors[0].value = 7.0
+    line = tool.factors[0].line
+    tool.elements = f"{line.split('_')[0]}, Pt"
+    assert {row.line: row.value for row in tool.factors}[line] == 7.0
