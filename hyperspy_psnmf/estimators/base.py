@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 DENSE_DENSITY = 0.25  # above it, a dense array is faster than CSR
 Model = TypeVar("Model", bound="PoissonModel")
 Callback = Callable[[str, int, float], None] | None
+FORMATS = ("csr", "csc")  # others are brought to the first
 INITS = ("nndsvdar", "vertex", "random")
 
 
@@ -114,9 +115,10 @@ class PoissonModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         # scikit-learn looks into numbers and objects; dates and records are neither.
         if getattr(getattr(X, "dtype", None), "kind", "") in ("m", "M", "V"):
             check_count_dtype(X.dtype)
-        X = validate_data(
-            self, X, reset=reset, accept_sparse=("csr", "csc"), dtype="numeric", order=None
-        )
+        if sp.issparse(X) and X.format not in FORMATS and X.dtype.kind in "bui":
+            # Duplicates are summed on the way, and 8 bits overflow.
+            X = X.astype(np.uint64 if X.dtype.kind in "bu" else np.int64)
+        X = validate_data(self, X, reset=reset, accept_sparse=FORMATS, dtype="numeric", order=None)
         check_non_negative(X, f"{type(self).__name__} (input X)")
         return X
 

@@ -144,6 +144,36 @@ def test_a_callback_that_cannot_be_called_is_named_before_any_work(cls, callback
         cls(2).fit(X, callback=callback)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("format", ["coo", "csr", "csc", "bsr", "dia", "dok", "lil"])
+@pytest.mark.parametrize("dtype", ["u1", "i1", "i2", "u8", "?", "f4"])
+@pytest.mark.parametrize("cls", [PoissonNMF, PSNMF])
+def test_a_sparse_matrix_of_any_format_and_type_keeps_its_counts(cls, dtype, format):
+    given = sp.coo_array(X.astype(dtype)).asformat(format)
+    before = given.toarray()
+    found = cls(2, max_iter=3, tol=1.0).fit_transform(given)
+    np.testing.assert_allclose(found.sum(), before.sum(dtype=float), rtol=1e-9)
+    np.testing.assert_array_equal(given.toarray(), before)
+    assert given.dtype == dtype
+
+
+@pytest.mark.parametrize("make", [sp.coo_array, sp.csr_array, sp.csc_array, sp.coo_matrix])
+@pytest.mark.parametrize("dtype", ["u1", "i1", "i2", "u8", "f4"])
+@pytest.mark.parametrize("cls", [PoissonNMF, PSNMF])
+def test_entries_given_twice_are_added_and_do_not_overflow(cls, dtype, make):
+    rows = np.repeat(np.arange(6), 40)
+    given = sp.coo_array((np.full(240, 100, dtype), (rows, rows % 5)), shape=(6, 5))
+    if make is sp.csr_array:
+        given = sp.csr_array((given.data, rows % 5, np.arange(0, 241, 40)), shape=(6, 5))
+    elif make is sp.csc_array:
+        at = np.argsort(rows % 5, kind="stable")
+        ends = np.concatenate([[0], np.cumsum(np.bincount(rows % 5))])
+        given = sp.csc_array((given.data, rows[at], ends), shape=(6, 5))
+    assert given.nnz == 240
+    found = cls(1).fit_transform(make(given) if make is sp.coo_matrix else given)
+    np.testing.assert_allclose(found[:, 0], np.full(6, 4000.0))
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 31), (72, 1)])
 @pytest.mark.parametrize("cls", [PoissonNMF, PSNMF])
 def test_one_row_or_one_channel_is_one_component(cls, shape):
