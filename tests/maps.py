@@ -23,7 +23,10 @@ def unmix_quietly(signal, output_dimension=3, **kwargs):
 def describe_state(signal):
     """Return all that a call must leave alone, in comparable form."""
     results = {
-        name: value.tolist() if isinstance(value, np.ndarray) else repr(value)
+        # Bytes, for NaN is not equal to itself.
+        name: (value.dtype, value.shape, value.tobytes())
+        if isinstance(value, np.ndarray)
+        else repr(value)
         for name, value in vars(signal.learning_results).items()
     }
     return (

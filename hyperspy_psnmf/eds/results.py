@@ -59,6 +59,10 @@ def require_results(signal):
             "s.decomposition(algorithm='PSNMF', output_dimension=...) first"
         )
     _check_unchanged(signal, results)
+    if not all(np.isfinite(part).any() for part in (results.factors, results.loadings)):
+        raise ValueError(
+            f"factors or loadings of {results.decomposition_algorithm} have no finite value"
+        )
     if min(np.nanmin(results.factors), np.nanmin(results.loadings)) < 0:
         raise ValueError(
             f"factors and loadings of {results.decomposition_algorithm} are negative in places, "

@@ -151,19 +151,25 @@ NEED_RESULTS = {
 
 
 @pytest.mark.parametrize("call", NEED_RESULTS.values(), ids=NEED_RESULTS)
-@pytest.mark.parametrize("kind", ["none", "cropped", "negative"])
+@pytest.mark.parametrize("kind", ["none", "cropped", "negative", "NaN"])
 def test_without_results_of_this_map_each_call_says_so(unmixed, call, kind):
     s = unmixed.deepcopy()
     if kind == "none":
         s.learning_results = type(s.learning_results)()
     elif kind == "cropped":
         s.crop(0, 3, 20)
+    elif kind == "NaN":
+        s.learning_results.factors = np.full_like(s.learning_results.factors, np.nan)
     else:
         s.learning_results.loadings = -s.learning_results.loadings
     before = describe_state(s)
-    expected = {"none": "no factors and loadings yet", "cropped": "cropped", "negative": "negative"}
-    error = ValueError if kind == "negative" else RuntimeError
-    with pytest.raises(error, match=expected[kind]):
+    error, match = {
+        "none": (RuntimeError, "no factors and loadings yet"),
+        "cropped": (RuntimeError, "cropped"),
+        "negative": (ValueError, "negative"),
+        "NaN": (ValueError, "no finite value"),
+    }[kind]
+    with pytest.raises(error, match=match):
         call(s.psnmf)
     assert describe_state(s) == before
 
