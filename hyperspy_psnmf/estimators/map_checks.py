@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from hyperspy_psnmf.nmf.bins import PixelBins, spatial_axes
+from hyperspy_psnmf.nmf.bins import MOST_AXES, PixelBins, spatial_axes
 from hyperspy_psnmf.nmf.validate import as_array, check_choice, check_int, check_spectra
 
 
@@ -35,6 +35,8 @@ def check_absent(absent, n_fixed: int, n_components: int, n_channels: int) -> np
 
 def check_binning(binning, shape: tuple[int, ...], n_components: int) -> tuple[int, ...] | None:
     """Return the binning in array order, or None for "auto"."""
+    if not 1 <= len(shape) <= MOST_AXES:
+        raise ValueError(f"navigation_shape={shape} must be of one to {MOST_AXES} axes")
     if isinstance(binning, str):
         check_choice("binning", binning, ("auto",))
         return None

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from hyperspy_psnmf.estimators.base import INITS, Callback, PoissonModel
 from hyperspy_psnmf.estimators.map_checks import check_absent, check_binning, check_fixed
 from hyperspy_psnmf.kernels.threads import resolve_n_jobs
-from hyperspy_psnmf.nmf.bins import MOST_AXES, PixelBins
+from hyperspy_psnmf.nmf.bins import PixelBins
 from hyperspy_psnmf.nmf.blocks import CountBlocks
 from hyperspy_psnmf.nmf.counts import check_no_mask, check_range, count_matrix
 from hyperspy_psnmf.nmf.finer_bins import BinningChoice, choose_finer_binning
@@ -234,10 +234,6 @@ class PSNMF(PoissonModel):
         check_choice("refinement", self.refinement, REFINEMENTS)
         check_int("line_width", self.line_width)
         check_weight("spatial_prior", self.spatial_prior, ("auto",))
-        if not 1 <= len(navigation_shape) <= MOST_AXES:
-            raise ValueError(
-                f"navigation_shape={navigation_shape} must be of one to {MOST_AXES} axes"
-            )
         k = self._check_n_components(int(np.prod(navigation_shape)), n_channels)
         self._check_init(k, n_channels)
         check_fixed(self.fixed_spectra, k, n_channels)

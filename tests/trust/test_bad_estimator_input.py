@@ -43,6 +43,7 @@ NO_MAP = {
     "records": (np.zeros((3, 4, 5), RECORD), TypeError, "X must hold real counts"),
     "masked": (np.ma.masked_equal(CUBE, 3), TypeError, "X must not be a masked array"),
     "ragged": ([[[1, 2], [3]]], TypeError, "X must be an array"),
+    "four axes": (np.ones((2, 3, 4, 5, 6)), ValueError, "navigation_shape=.* one to 3 axes"),
     "no pixels": (np.zeros((0, 5, 6)), ValueError, "n_samples=0"),
     "no channels": (np.zeros((4, 5, 0)), ValueError, "n_features=0"),
     "huge": (np.full((4, 5, 6), 1e300), ValueError, "X must add up to"),
