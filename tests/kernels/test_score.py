@@ -132,3 +132,27 @@ def test_no_other_coefficients_are_better_by_more_than_the_gap(data):
     V, other = (data.draw(hnp.arrays(float, (1, 3), elements=weights)) for _ in range(2))
     gain = score(X, V, B)[1] - score(X, other, B)[1]
     assert (gain <= gaps(X, V, B) + 1e-8 * (1 + np.abs(gain))).all()
+
+
+def test_a_count_that_the_model_does_not_explain_adds_nothing_to_the_score():
+    X, V, B = rows(seed=8, n_rows=5, n_columns=7, k=3)
+    # Only the last component knows of the channel, and the row does not have it.
+    B[2, :2] = V[3, 2] = 0.0
+    X[3, 2] = 4
+    for counts in both(X):
+        S, loss = score(counts, V, B)
+        assert loss[3] == np.inf
+        np.testing.assert_allclose(S, naive.scores(X, V, B), rtol=1e-12)
+
+
+def test_there_may_be_more_components_than_channels():
+    X, V, B = rows(seed=9, n_rows=5, n_columns=2, k=6)
+    for counts in both(X):
+        np.testing.assert_allclose(score(counts, V, B)[0], naive.scores(X, V, B), rtol=1e-12)
+
+
+def test_a_component_without_a_spectrum_has_no_part_in_the_gap():
+    X, V, B = rows(seed=6, n_rows=5, n_columns=7, k=3)
+    B[:, 1] = 0.0
+    expected = [naive.gap_of_row(x, v, B) for x, v in zip(X, V, strict=True)]
+    np.testing.assert_allclose(gaps(X, V, B), expected, rtol=1e-10)
