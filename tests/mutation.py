@@ -39,8 +39,19 @@ TARGETS = {
     "nmf/convex.py": (["tests/nmf/test_convex.py", "tests/nmf/test_solve.py"], {}),
     "nmf/line_search.py": (["tests/nmf/test_line_search.py"], {}),
     "nmf/volume.py": (["tests/nmf/test_volume.py"], {}),
-    "nmf/bins.py": (["tests/nmf/test_bins.py"], {}),
-    "nmf/counts.py": (["tests/nmf/test_counts.py"], {}),
+    "nmf/bins.py": (
+        [
+            "tests/nmf/test_bins.py",
+            "tests/nmf/test_blocks.py::test_bins_are_the_same",
+            "tests/nmf/test_blocks.py::test_large_bins_are_the_same",
+            "tests/nmf/test_psnmf.py::test_channels_are_binned_alike_dense_and_sparse",
+        ],
+        {},
+    ),
+    "nmf/counts.py": (
+        ["tests/nmf/test_counts.py", "tests/nmf/test_blocks.py::test_totals_are_the_same"],
+        {},
+    ),
     "eds/masks.py": (["tests/eds/test_mask_arrays.py"], {}),
 }  # fmt: skip
 SLOWEST = 3.0  # times what the tests take without a mutation, and 10 s

@@ -85,6 +85,12 @@ def test_channels_can_be_blocks(problem, tmp_path):
     np.testing.assert_array_equal(columns.row_counts, found.channel_counts)
 
 
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_totals_are_the_same(problem, axis):
+    found, X, _, _ = problem
+    np.testing.assert_array_equal(total_counts(found, axis), total_counts(X, axis))
+
+
 @pytest.mark.parametrize("energy_binning", [1, 3])
 def test_bins_are_the_same(problem, energy_binning):
     found, X, _, _ = problem

@@ -3,7 +3,13 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from hyperspy_psnmf.nmf.counts import check_count_dtype, count_matrix, total_counts
+from hyperspy_psnmf.nmf.counts import (
+    check_count_dtype,
+    check_no_mask,
+    check_range,
+    count_matrix,
+    total_counts,
+)
 
 MATRICES = [sp.csr_array, sp.csc_array, sp.coo_array, sp.lil_array, sp.csr_matrix, sp.csc_matrix]
 
@@ -12,12 +18,12 @@ def make_map(shape=(4, 5, 7), dtype="u1"):
     return np.random.default_rng(0).poisson(0.9, size=shape).astype(dtype)
 
 
-@pytest.mark.parametrize("shape", [(7,), (5, 7), (4, 5, 7), (2, 3, 4, 7)])
+@pytest.mark.parametrize("shape", [(7,), (5, 7), (4, 5, 7), (2, 3, 4, 7), (5, 1), (3, 2, 1)])
 def test_a_map_becomes_one_row_per_pixel_in_c_order(shape):
     cube = make_map(shape)
     X = count_matrix(cube)
     assert isinstance(X, sp.csr_array)
-    np.testing.assert_array_equal(X.toarray(), cube.reshape(-1, 7))
+    np.testing.assert_array_equal(X.toarray(), cube.reshape(-1, shape[-1]))
 
 
 @pytest.mark.parametrize("convert", MATRICES)
@@ -110,3 +116,34 @@ def test_totals_are_exact_for_integers(convert, axis, dtype):
     np.testing.assert_array_equal(
         total_counts(convert(X), axis=axis), X.astype(float).sum(axis=axis)
     )
+
+
+@pytest.mark.parametrize("total", [1e-99, 0.5, 1, 2, 1e6, 1e99])
+def test_counts_of_any_sum_that_can_be_squared_will_do(total):
+    for counts in (np.full((2, 2), total / 4), np.array([[0, total]])):
+        check_range(counts)
+        check_range(sp.csr_array(counts))
+
+
+@pytest.mark.parametrize("total", [1e-101, 1e101, 1e300])
+def test_a_sum_that_cannot_be_squared_is_an_error_naming_the_data(total):
+    with pytest.raises(ValueError, match="my data must add up to between"):
+        check_range(np.full((2, 2), total / 4), "my data")
+
+
+def test_a_sum_beyond_all_numbers_is_an_error_and_no_warning(recwarn):
+    with pytest.raises(ValueError, match="X must add up to between 1e-100 and 1e"):
+        check_range(np.full((2, 2), 1e308))
+    assert not recwarn
+
+
+@pytest.mark.parametrize("convert", [np.asarray, sp.csr_array])
+def test_zeros_everywhere_are_an_error_naming_the_data(convert):
+    with pytest.raises(ValueError, match="my data must have counts: it is zero everywhere"):
+        check_range(convert(np.zeros((2, 3), np.uint8)), "my data")
+
+
+def test_a_masked_array_is_a_type_error_naming_the_data():
+    check_no_mask(np.ones(3))
+    with pytest.raises(TypeError, match="my data must not be a masked array"):
+        check_no_mask(np.ma.ones(3), "my data")

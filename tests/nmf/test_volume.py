@@ -51,10 +51,25 @@ def normalised(B, n_fixed):
 @pytest.mark.parametrize("weight", [0.3, 2.0])
 def test_the_value_is_half_the_rows_times_the_logarithm_of_the_determinant(weight):
     X, _, _ = problem()
-    X[:, 7] = 0
+    X[:, 7], X[:, 8] = 0, np.eye(len(X))[5]  # no count, and a single one
     B = random_spectra(1)
     for counts in both(X):
         assert VolumeTerm(counts, K, weight).value(B) == pytest.approx(naive_value(X, B, weight))
+
+
+def test_a_map_of_one_count_has_a_volume():
+    X = np.zeros((4, 29), int)
+    X[2, 5] = 1
+    B = random_spectra(2)
+    assert VolumeTerm(X, K, 1.0).value(B) == pytest.approx(naive_value(X, B, 1.0))
+
+
+def test_held_spectra_need_no_terms_that_keep_their_sum():
+    X, _, _ = problem()
+    bound = VolumeTerm(X, K, 1.0, n_fixed=2).bound(random_spectra(3))
+    for part in (bound.pseudo_counts, bound.diagonal):
+        assert not part[:, :2].any()
+        assert (part[:, 2] > 0).all()
 
 
 def test_without_a_weight_or_counts_there_is_no_term():
