@@ -146,8 +146,11 @@ def test_the_last_two_axes_are_spatial(n_axes, expected):
         (380, (50, 50), 3, (4, 4)),
         (6, (64, 64), 3, (8, 8)),  # 32 for 4000 counts, but 64 bins must remain
         (6, (64, 64), 5, (4, 4)),  # 80 bins must remain
+        (6, (64, 80), 5, (8, 8)),  # exactly 80 remain
         (6, (256, 512), 3, (32, 32)),
+        (2000, (64, 96), 3, (1, 1)),  # halfway between two binnings, the finer one
         (20_000, (64, 96), 3, (1, 1)),
+        (20_000, (2000,), 3, (1,)),
         (4e3 / 4**1.49, (200, 300), 3, (2, 2)),
         (4e3 / 4**1.51, (200, 300), 3, (4, 4)),
         (5, (7, 9), 3, (1, 1)),  # too small a map to be binned

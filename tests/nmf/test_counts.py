@@ -56,6 +56,21 @@ def test_duplicate_entries_of_a_sparse_matrix_are_summed(dtype):
     assert X.nnz == 4
 
 
+@pytest.mark.parametrize("convert", MATRICES)
+def test_fractions_and_stored_zeros_of_a_sparse_matrix_are_counts(
+    convert,
+):
+    X = sp.csr_array(([0.25, 0.0, 3.5], [0, 2, 1], [0, 2, 3]), shape=(2, 3))
+    assert X.nnz == 3
+    np.testing.assert_array_equal(count_matrix(convert(X)).toarray(), [[0.25, 0, 0], [0, 3.5, 0]])
+
+
+@pytest.mark.parametrize("convert", MATRICES)
+def test_large_integers_of_a_sparse_matrix_are_not_rounded(convert):
+    X = np.array([[0, 2**53 + 1], [3, 0]])
+    np.testing.assert_array_equal(count_matrix(convert(X)).toarray(), X)
+
+
 @pytest.mark.parametrize(("dtype", "count"), [("u1", 200), ("i1", 100), ("u2", 40_000)])
 def test_sums_of_duplicates_do_not_overflow(dtype, count):
     data = np.array([count, count], dtype)

@@ -271,3 +271,8 @@ def test_the_divergence_of_a_fit_is_without_its_volume_term():
     assert fit.divergence == pytest.approx(naive.divergences(X, fit.W, fit.H.T).sum(), rel=1e-9)
     penalty = VolumeTerm(X, K, 0.7).value(fit.H.T)
     assert fit.history[-1] - fit.divergence == pytest.approx(penalty, rel=1e-9)
+
+
+def test_a_fit_is_shown_without_its_history():
+    X, W, B = start(12)
+    assert "history" not in repr(poisson_nmf(X, B.T, W, max_iter=1))
