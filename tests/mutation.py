@@ -24,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 # Kernels run as plain Python: compiling each mutant would take longer than its tests.
 PLAIN = {"NUMBA_DISABLE_JIT": "1"}
-STEPS = ["tests/kernels/test_row_gradient.py", "tests/kernels/test_row_steps.py"]
+STEPS = [f"tests/kernels/test_row_{name}.py" for name in ("gradient", "steps", "search")]
 # Of tests that take longest those that see most: a mutant that only the others kill survives.
 ROWS = [
     "tests/kernels/test_newton.py -k 'not small_rows_of_all_kinds'",

@@ -76,6 +76,13 @@ def test_a_newton_step_is_cut_where_one_component_would_cost_more_than_all_count
     assert first_step(row, [1.0, row.n_counts], [1, 3], v) == pytest.approx(0.125)
 
 
+def test_steps_of_faint_rows_are_cut_too():
+    row = Row(15, quadratic=False)
+    row.cost[:] = 1.0
+    row.x *= 0.1 / row.n_counts
+    assert first_step(row, [0.5, 0.2], [1, 3], np.full(K, 1e-3)) == pytest.approx(0.2)
+
+
 def test_what_a_row_spends_already_it_may_spend_again():
     row = Row(15, quadratic=False)
     row.cost[:] = [1.0, 2.0, 4.0, 8.0]
@@ -84,9 +91,11 @@ def test_what_a_row_spends_already_it_may_spend_again():
 
 
 @KINDS
+@pytest.mark.parametrize("scale", [1.0, 1e-3])
 @pytest.mark.parametrize("seed", range(6))
-def test_a_step_is_taken_where_the_objective_falls_enough(seed, quadratic):
+def test_a_step_is_taken_where_the_objective_falls_enough(seed, scale, quadratic):
     row = Row(16, quadratic=quadratic)
+    row.x, row.cost, row.Q = scale * row.x, scale * row.cost, scale * row.Q
     rng = np.random.default_rng(seed)
     _, mu, _, g, price = row.fill_gradient(row.v)
     scratch = np.empty(N), np.empty(N)
@@ -127,8 +136,10 @@ def test_a_step_that_falls_less_than_its_slope_promises_is_not_enough():
 # What is done beside Newton steps
 
 
-def test_an_em_step_shares_the_counts_out():
+@pytest.mark.parametrize("scale", [1.0, 0.01])
+def test_an_em_step_shares_the_counts_out(scale):
     row = Row(17, quadratic=False)
+    row.b *= scale
     row.cost[:] = row.b.sum(axis=1)
     _, _, _, g, price = row.fill_gradient(row.v)
     v = row.v.copy()
@@ -208,17 +219,19 @@ def test_a_start_is_not_below_what_pseudo_counts_allow():
     np.testing.assert_array_equal(v, [0.1, 0.3, 0.5, 0.3])
 
 
-def exclusive(quadratic):
+def exclusive(quadratic, scale=1.0):
     """Return a row whose first channel only component 2 explains."""
     row = Row(20, quadratic=quadratic)
+    row.cost *= scale
     row.b[:, 0], row.x[0] = [0.0, 0.0, 0.5, 0.0], 5.0
     return row
 
 
-@pytest.mark.parametrize("held", [2.0, 100.0])
+@pytest.mark.parametrize("scale", [1.0, 0.01])
+@pytest.mark.parametrize("held", [2.0, 1e4])
 @pytest.mark.parametrize("n_fixed", [1, 2])
-def test_where_the_start_explains_nothing_every_free_component_gets_a_millionth(n_fixed, held):
-    row = exclusive(True)
+def test_where_the_start_explains_nothing_free_components_get_a_millionth(n_fixed, held, scale):
+    row = exclusive(True, scale)
     row.cost[3] = 0.0
     v = np.array([held, 0.0, 0.0, 0.7])
     spent, n_counts = v @ row.cost, row.n_counts
