@@ -79,6 +79,19 @@ def test_components_that_do_not_move_stay_but_for_those_at_zero(scale):
     np.testing.assert_array_equal(new[:3], [1e-14, 1.0, 1e-13])
 
 
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+@pytest.mark.parametrize(("share", "is_at_zero"), [(1e-11, True), (1e-9, False)])
+def test_at_zero_is_less_than_a_tiny_share_of_the_counts(share, is_at_zero, scale):
+    row = Row(32, quadratic=False)
+    row.cost[:] = scale
+    row.x *= 50
+    v = np.array([1.0, 1.0, share * row.n_counts / scale, 3.0])
+    d = -np.sign(row.slopes(v)[0][3:]) * 1e-3
+    found, new = search(row, v, d, free=[3])
+    assert found
+    assert new[2] == (0.0 if is_at_zero else v[2])
+
+
 def test_a_step_ends_at_the_least_there_may_be():
     row = Row(33, quadratic=False)
     row.pseudo[1] = 0.01
