@@ -134,6 +134,21 @@ def test_one_newton_step_is_taken_at_a_time(quadratic):
     np.testing.assert_allclose(v, new, rtol=1e-6)
 
 
+@pytest.mark.parametrize("seed", [359, 370])
+def test_a_step_beyond_the_lowest_point_is_taken_if_the_objective_falls(seed):
+    # By the prices at its end alone it would not seem to.
+    row = Row(seed)
+    row.Q *= 10
+    start = 10 * row.v
+    s = np.append(0.0, np.linalg.solve(row.hessian(start)[1:, 1:], -row.slopes(start)[0][1:]))
+    change = row.objective(start + s) - row.objective(start)
+    assert row.slopes(start + s)[0] @ s > 0
+    assert change < 1e-4 * row.slopes(start)[0] @ s < change + s @ row.Q @ s / 2
+    v = start.copy()
+    solve(row, v, tol=0.0, max_iter=1, n_fixed=1)
+    np.testing.assert_allclose(v, start + s, rtol=1e-6)
+
+
 @pytest.mark.parametrize(("tol", "rtol"), [(1e-1, np.inf), (np.inf, 1e-3), (1e-3, 1e-1)])
 def test_it_ends_as_soon_as_the_gap_is_small_enough(tol, rtol):
     row = Row(37)
