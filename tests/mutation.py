@@ -103,7 +103,8 @@ def changes(node):
 def code(node, file, where="", statement=None):
     """Walk what is executed: (node, its function, its statement).
 
-    Without annotations, defaults of arguments, messages of errors and what is listed as tuning.
+    Without annotations, defaults of arguments and fields, messages of errors and what is listed
+    as tuning.
     """
     for name, value in ast.iter_fields(node):
         if name in ("annotation", "returns", "decorator_list", "defaults", "kw_defaults"):
@@ -121,7 +122,7 @@ def _is_left_out(node, file):
     if isinstance(node, ast.Assign):
         return any(name.id in TUNING.get(file, ()) for name in _names(node.targets))
     is_tuning = isinstance(node, ast.keyword) and node.arg in TUNING_KEYWORDS
-    return is_tuning or isinstance(node, ast.Raise | ast.JoinedStr)
+    return is_tuning or isinstance(node, ast.Raise | ast.JoinedStr | ast.AnnAssign)
 
 
 def _names(targets):

@@ -52,16 +52,18 @@ def least_by_loops(x, v, n_fixed, cost, Q, pseudo):
     return least
 
 
-BASIS_COSTS = [np.array([1.0, 0.5, 2.0]), np.array([1.0, 0.0, 2.0])]
+BASIS_COSTS = [np.array([1.0, 0.5, 2.0]), np.array([1.0, 0.0, 2.0]), np.array([0.1, 0.2, 0.3])]
 
 
 @pytest.mark.parametrize("n_fixed", [0, 1, 2])
-@pytest.mark.parametrize("basis_cost", BASIS_COSTS, ids=["all seen", "one unseen"])
+@pytest.mark.parametrize("basis_cost", BASIS_COSTS, ids=["all seen", "one unseen", "cheap"])
 @pytest.mark.parametrize("quadratic", [False, True], ids=["linear", "quadratic"])
 def test_terms_are_added_as_the_formulas_say(quadratic, basis_cost, n_fixed):
     terms, v = make_terms(quadratic), np.array([3.0, 20.0, 1.5])
+    terms = terms._replace(linear=0.1 * terms.linear)
     n, x, b, cost, pseudo, Q = added(terms, basis_cost, v, n_fixed)
     seen = basis_cost > 0
+    assert basis_cost.max() > 0.5 or cost.max() < 1
     assert n == N + K
     np.testing.assert_array_equal(x[:N], 7.0)
     np.testing.assert_array_equal(x[N:], np.where(seen, terms.pseudo_counts[ROW], 0.0))
