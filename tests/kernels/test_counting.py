@@ -99,6 +99,13 @@ def test_the_largest_unsigned_integer_is_kept():
     assert data.tolist() == [2**64 - 1]
 
 
+@pytest.mark.parametrize(
+    ("dtype", "expected"), [("f2", "f4"), ("f4", "f4"), (">f4", "f4"), ("f8", "f8"), (">f8", "f8")]
+)
+def test_floats_keep_their_precision_and_take_no_more(dtype, expected):
+    assert csr_arrays(make_cube(dtype))[0].dtype == np.dtype(expected)
+
+
 @pytest.mark.parametrize("scale", [1e-300, 0.25, 1e300])
 def test_float_counts_are_not_rounded(scale):
     cube = make_cube("f8") * scale
