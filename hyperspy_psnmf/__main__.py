@@ -128,7 +128,9 @@ def _write(signal, args) -> list[Path]:
         figure.savefig(out / name, dpi=150)
     with (out / "compositions.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(intensity_table(spectra, measured, composition))
-    (out / "report.txt").write_text(signal.psnmf.report() + "\n", encoding="utf-8")
+    found = composition or measured
+    notes = "".join(f"Note: {note}.\n" for note in (found.notes if found else ()))
+    (out / "report.txt").write_text(f"{signal.psnmf.report()}\n{notes}", encoding="utf-8")
     names = ("map.hspy", "phase_spectra.hspy", *figures, "compositions.csv", "report.txt")
     return [out / name for name in names]
 

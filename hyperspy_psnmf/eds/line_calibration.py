@@ -30,13 +30,9 @@ def calibrate(model, spectra: np.ndarray):
     total = spectra.sum(axis=0)[model.use]
     if not model.lines or total.sum() < 1:
         return model
-    weights = np.ones_like(total)
-    for _ in range(2):
-        # Weights from the last fit, not from the counts: those would favour low channels.
-        fit, _ = _project(model, total, weights)
-        weights = 1.0 / np.sqrt(np.maximum(fit, 0.5))
+    weights = _weigh(model, total)
     found = least_squares(
-        lambda x: np.append(_project(_moved(model, x), total, weights)[1], x),
+        lambda x: np.append(_residuals(_moved(model, x), total, weights), x),
         np.zeros(3),
         bounds=(-BOUND, BOUND),
         xtol=1e-3,
@@ -55,14 +51,33 @@ def _moved(model, x):
     )
 
 
-def _project(model, total, weights):
-    """Return the linear fit and its residuals in standard deviations."""
-    columns = model.columns
-    weighted = columns * weights[:, None]
+def _weigh(model, total):
+    """Return 1 over the standard deviations that a fit expects."""
+    weights = np.ones_like(total)
+    for _ in range(2):
+        # Weights from the last fit, not from the counts: those would favour low channels.
+        fit = model.columns @ solve(model, total, weights)
+        weights = 1.0 / np.sqrt(np.maximum(fit, 0.5))
+    return weights
+
+
+def _residuals(model, total, weights):
+    """Return what the linear fit leaves, in standard deviations."""
+    return (total - model.columns @ solve(model, total, weights)) * weights
+
+
+def solve(model, counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the coefficients of the model's columns that fit a spectrum.
+
+    Parameters
+    ----------
+    model : LineModel
+    counts, weights : ndarray of shape (n_channels_in_use,)
+        Weights are 1 over standard deviations.
+    """
+    weighted = model.columns * weights[:, None]
     # Normal equations: columns are some hundred channels long, but only a few tens.
     scale = np.maximum(np.linalg.norm(weighted, axis=0), 1e-300)
     weighted /= scale
-    right = weighted.T @ (total * weights)
-    coefficients = np.linalg.lstsq(weighted.T @ weighted, right, rcond=1e-12)[0]
-    fit = columns @ (coefficients / scale)
-    return fit, (total - fit) * weights
+    right = weighted.T @ (counts * weights)
+    return np.linalg.lstsq(weighted.T @ weighted, right, rcond=1e-12)[0] / scale

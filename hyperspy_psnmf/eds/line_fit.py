@@ -9,25 +9,28 @@ phases add to it what Poisson counts alone would not show, where they overlap.
   the variance that the fit expects, found again from fit to fit: weights from the
   counts themselves would pull every fit towards channels that happen to be low.
 - "windows": sums of eXSpy's windows less the background on both sides.
+
+A line that comes out below zero by more than its noise tells of an error that no
+statistics know, of at least that size: it is said, and counts in its standard error.
 """
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from hyperspy_psnmf.eds.binned import bin_as_decomposed, read_decomposed
-from hyperspy_psnmf.eds.line_calibration import calibrate
 from hyperspy_psnmf.eds.line_intensities import intensity_signals
-from hyperspy_psnmf.eds.line_model import build_line_model
-from hyperspy_psnmf.eds.misfit import warn_of_unexplained_peaks
 from hyperspy_psnmf.eds.phases import phase_spectra
+from hyperspy_psnmf.eds.unlisted import complete, describe_unlisted
 from hyperspy_psnmf.nmf.bands import sampling_errors
 from hyperspy_psnmf.nmf.convex import solve_loadings
 
 METHODS = ("model", "windows")
 FLOOR = 0.5  # counts; a channel without any is not known exactly
 N_FITS = 3
+BELOW = 3.0  # standard deviations below zero that are no noise
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,10 @@ class LineIntensities:
         Standard deviation of the net counts if the line were absent.
     operators : ndarray of shape (n_phases, n_channels, n_lines)
         From a spectrum on the channels of `spectra` to its net counts.
+    unlisted : dict
+        What was fitted though nobody listed it, and its strongest line.
+    notes : tuple of str
+        What whoever reads the numbers must know; warned of, too.
     """
 
     spectra: object
@@ -60,6 +67,8 @@ class LineIntensities:
     counting: np.ndarray
     blank: np.ndarray
     operators: np.ndarray
+    unlisted: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def sigma(self) -> np.ndarray:
@@ -93,10 +102,12 @@ def measure_lines(signal, lines: list[str], *, method: str = "model", elements=(
     found = phase_spectra(signal)
     noise = _Noise(signal, found)
     if method == "windows":
-        parts = _by_windows(found, lines, noise)
+        parts, unlisted = _by_windows(found, lines, noise), {}
     else:
         everything = {line.split("_")[0] for line in lines} | set(elements)
-        parts = _by_model(found, lines, noise, everything)
+        variance = noise.variance(gaussian_filter1d(found.data, 3.0, axis=1, mode="nearest"))
+        model, unlisted = complete(found, everything, noise.inside, variance)
+        parts = _by_model(found, lines, noise, model)
     operators, variance, own, blank = parts
     net = np.einsum("pj,pjl->pl", found.data, operators)
     covariance, counting = (
@@ -106,16 +117,44 @@ def measure_lines(signal, lines: list[str], *, method: str = "model", elements=(
     if blank is None:
         of_nets = np.diagonal(covariance, axis1=1, axis2=2)
         blank = np.sqrt(np.maximum(of_nets - np.maximum(net, 0.0), FLOOR))
-    counts = found.data.sum(axis=1)
-    return LineIntensities(found, list(lines), counts, net, covariance, counting, blank, operators)
+    measured = LineIntensities(
+        found, list(lines), found.data.sum(axis=1), net, covariance, counting, blank, operators,
+        unlisted, (describe_unlisted(unlisted),) if unlisted else (),
+    )  # fmt: skip
+    measured = _widen_below_zero(measured)
+    for note in measured.notes:
+        warnings.warn(note, UserWarning, stacklevel=4)
+    return measured
 
 
-def _by_model(found, lines, noise, elements):
+def _widen_below_zero(measured):
+    """Return the same with what is significantly below zero as its own standard error."""
+    below = measured.net < -BELOW * measured.sigma
+    if not below.any():
+        return measured
+    names = measured.spectra.metadata.Phases.names
+    which = ", ".join(
+        f"{measured.lines[i]} of {names[p]} ({measured.net[p, i]:.0f} ± {measured.sigma[p, i]:.0f})"
+        for p, i in np.argwhere(below)
+    )
+    note = (
+        f"net counts below zero by more than noise: {which}. Unmixing took too much of another "
+        "phase from that spectrum, or no smooth background follows its own. Standard errors and "
+        "detection limits were widened to hold it"
+    )
+    error = np.where(below, measured.net, 0.0)
+    return replace(
+        measured,
+        covariance=measured.covariance + error[:, :, None] ** 2 * np.eye(len(measured.lines)),
+        blank=np.hypot(measured.blank, error),
+        notes=(*measured.notes, note),
+    )
+
+
+def _by_model(found, lines, noise, model):
     """Return operators, variances of the spectra and of their own counts, and blanks."""
-    model = calibrate(build_line_model(found, elements, noise.inside), found.data)
     pick = _columns_of(model, lines)
     operators, variance, fitted = _fit(model, found.data, noise)
-    warn_of_unexplained_peaks(found, model, fitted)
     operators = operators[:, :, pick]
     net = np.einsum("pjl,pj->pl", operators, found.data)
     # What is left of the variance without the line itself.

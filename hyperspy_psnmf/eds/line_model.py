@@ -15,17 +15,14 @@ Fiori & Newbury, SEM/1978/I, p. 401 (widths). Eilers & Marx, Statistical Science
 (1996) 89 (B-splines).
 """
 
-import logging
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
-from exspy.signals import EDSTEMSpectrum
 from scipy.interpolate import BSpline
 
 from hyperspy_psnmf.eds.axes import energies
-from hyperspy_psnmf.eds.sample import lines_of, read_number
+from hyperspy_psnmf.eds.sample import line_table, read_number
 
 KNOTS_PER_E_FOLD = 2.8  # finer knots follow lines, coarser ones miss absorption edges
 LOWEST = 0.12  # keV; below are the zero peak of SEM detectors and no lines
@@ -83,7 +80,7 @@ class LineModel:
         return np.hstack([self.peaks, self.background])[self.use]
 
 
-def build_line_model(spectra, elements, keep: np.ndarray) -> LineModel:
+def build_line_model(spectra, elements, keep: np.ndarray, *, peaks=()) -> LineModel:
     """Return the model of all lines that the elements have on the energy axis.
 
     Parameters
@@ -94,6 +91,8 @@ def build_line_model(spectra, elements, keep: np.ndarray) -> LineModel:
         All elements whose lines are in the spectra.
     keep : ndarray of bool, of shape (n_channels,)
         Channels that hold counts.
+    peaks : iterable of float
+        Energies in keV of peaks of no known element.
     """
     energy = energies(spectra)
     axis = spectra.axes_manager.signal_axes[0]
@@ -101,7 +100,9 @@ def build_line_model(spectra, elements, keep: np.ndarray) -> LineModel:
         raise ValueError("a model of lines needs a uniform energy axis: use method='windows'")
     beam_energy, resolution = read_beam_energy(spectra), read_resolution(spectra)
     use = keep & (energy >= LOWEST) & (energy < beam_energy)
-    names, members = _families(tuple(sorted(elements)), energy[0], energy[-1], beam_energy)
+    names, members = families(sorted(elements), energy[0], energy[-1], beam_energy)
+    alone = [(len(names) + i, peak, 1.0) for i, peak in enumerate(peaks)]
+    names, members = [*names, *(f"{p:.3f} keV" for p in peaks)], np.vstack([members, *alone])
     model = LineModel(names, members, energy, _splines(energy, use), use, resolution)
     # A line cut off by the end of what is used has no defined area.
     whole = model.peaks[use].sum(axis=0) > 0.5 * np.maximum(model.peaks.sum(axis=0), 0.5)
@@ -143,47 +144,29 @@ def read_resolution(signal) -> float:
     )
 
 
-@lru_cache(maxsize=32)  # eXSpy takes a second for some thirty lines
-def _families(elements, first, last, beam_energy):
-    """Return the main lines and the members of their families, from eXSpy's model."""
-    axis = {"size": 500, "offset": first, "scale": (last - first) / 499, "units": "keV"}
-    blank = EDSTEMSpectrum(np.ones(500), axes=[axis])
-    blank.set_microscope_parameters(beam_energy=beam_energy)
-    blank.set_elements([element for element in elements if lines_of(element)])
-    wanted = [
-        f"{element}_{shell}"
-        for element in elements
-        for shell in _SHELLS
-        if shell in lines_of(element)
-    ]
-    with _quiet():
-        model = blank.create_model(auto_background=False, auto_add_lines=False)
-        model.add_family_lines(blank._get_xray_lines_in_spectral_range(wanted)[0])
-    for line in model.xray_lines:
-        line.A.value = 1.0
-    names = [line.name for line in model.xray_lines]
-    members = [
-        (names.index(_main_line(line.name)), line.centre.value, line.A.value)
-        for line in (*model.xray_lines, *model.family_lines)
-    ]
+def families(
+    elements, first: float, last: float, beam_energy: float
+) -> tuple[list[str], np.ndarray]:
+    """Return the main lines and the members of their families, as of `LineModel`.
+
+    As in eXSpy's EDS model, which takes seconds to build: all lines of a shell,
+    in the ratio of their weights.
+
+    Parameters
+    ----------
+    elements : iterable of str
+    first, last, beam_energy : float
+        In keV; lines beyond are left out.
+    """
+    names, members = [], []
+    for element in elements:
+        lines = line_table(element)
+        inside = [name for name, (e, _) in lines.items() if first < e < min(last, beam_energy)]
+        for main in (shell for shell in _SHELLS if shell in inside):
+            shell = [name for name in inside if name[0] == main[0]]
+            members += [(len(names), lines[n][0], 1.0 if n == main else lines[n][1]) for n in shell]
+            names.append(f"{element}_{main}")
     return names, np.array(members).reshape(-1, 3)
-
-
-def _main_line(line):
-    element, name = line.split("_")
-    return f"{element}_{name[0]}a"
-
-
-@contextmanager
-def _quiet():
-    """Keep HyperSpy from noting for each component that Numexpr is missing."""
-    logger = logging.getLogger("hyperspy._components.expression")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _splines(energy, use):

@@ -4,6 +4,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
+from textwrap import fill
 
 import numpy as np
 from prettytable import PrettyTable
@@ -59,6 +60,8 @@ class Quantification:
     atomic, weight : Percent
     confidence : float
         Of the bands.
+    notes : tuple of str
+        What whoever reads the numbers must know.
     """
 
     names: list[str]
@@ -74,6 +77,7 @@ class Quantification:
     weight: Percent
     confidence: float
     _maps: Callable = field(repr=False)
+    notes: tuple[str, ...] = ()
 
     @property
     def percent(self) -> Percent:
@@ -94,7 +98,8 @@ class Quantification:
         """Return compositions and standard errors, or detection limits, of every phase."""
         found, unit = self.percent, UNITS[self.composition_units]
         table = PrettyTable()
-        table.title = f"Composition in {unit}, 1 sigma ({self._how()})"
+        band = "without" if found.band is None else f"and {100 * self.confidence:g} % band of"
+        table.title = f"Composition in {unit}, 1 sigma {band} ambiguity ({self._how()})"
         table.field_names = ["Phase", "Counts", *self.elements]
         table.align = "r"
         table.align["Phase"] = "l"
@@ -187,4 +192,5 @@ class Quantification:
         return self._maps(min_counts)
 
     def __repr__(self):
-        return str(self.table())
+        notes = (fill(f"- {note}.", 100, subsequent_indent="  ") for note in self.notes)
+        return "\n".join([str(self.table()), *notes])

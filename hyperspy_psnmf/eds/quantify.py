@@ -82,8 +82,23 @@ def quantify_among(
         lambda min_counts: composition_maps(
             signal, quantifier, measured, composition_units, min_counts
         ),
+        (*measured.notes, *_notes(quantifier, others)),
     )  # fmt: skip
     return found, others
+
+
+def _notes(quantifier, others):
+    """Return what the errors do not hold."""
+    if others is None:
+        yield (
+            "± is of counts and factors alone: other factorisations may fit as well, and "
+            "ambiguity=True gives the band of their compositions"
+        )
+    if quantifier.method != "k_ratios" and not quantifier.absorption_correction:
+        yield (
+            "absorption in the specimen is not corrected for: absorption_correction=True, with "
+            "thickness= in nm and density= in g/cm³"
+        )
 
 
 def _fill(signal):

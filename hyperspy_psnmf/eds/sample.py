@@ -5,6 +5,8 @@ Files hold what people typed: elements without a line in the tables, such as lit
 what is no element. eXSpy stumbles over both.
 """
 
+from functools import cache
+
 import numpy as np
 from exspy.material import elements as elements_db
 
@@ -44,11 +46,17 @@ def is_xray_line(line) -> bool:
 
 def lines_of(symbol: str) -> dict[str, float]:
     """Return the energy in keV of each line of an element; none for what has no line."""
+    return {name: energy for name, (energy, _) in line_table(symbol).items()}
+
+
+@cache  # eXSpy's tree is slow to read
+def line_table(symbol: str) -> dict[str, tuple[float, float]]:
+    """Return the energy in keV and the weight within its shell of each line of an element."""
     if not is_element(symbol):
         return {}
     lines = elements_db[symbol].Atomic_properties.get_item("Xray_lines")
     names = {} if lines is None else lines.as_dictionary()
-    return {name: line["energy (keV)"] for name, line in names.items()}
+    return {name: (line["energy (keV)"], line["weight"]) for name, line in names.items()}
 
 
 def line_energy(line: str) -> float:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 LINES = ["Si_Ka", "Mg_Ka", "O_Ka"]
-pytestmark = pytest.mark.filterwarnings("ignore:no line of the elements given explains")
+pytestmark = pytest.mark.filterwarnings("ignore:in the spectra, but not in")
 
 
 @pytest.fixture(scope="module")

@@ -61,4 +61,11 @@ def test_weight_per_cent_in_tables_when_asked_for(minerals, factors):
     found = minerals.psnmf.quantify(factors=factors, composition_units="weight")
     assert "wt%" in found.table().title
     assert found.percent is found.weight
-    assert repr(found) == str(found.table())
+    assert repr(found).startswith(str(found.table()))
+
+
+def test_what_errors_do_not_hold_is_said_below_the_table(plain, result):
+    assert "without ambiguity" in plain.table().title
+    assert "ambiguity=True gives the band" in repr(plain)
+    assert "absorption in the specimen is not corrected for" in repr(plain)
+    assert "absorption" not in repr(result)
