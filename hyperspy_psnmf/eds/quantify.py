@@ -91,8 +91,8 @@ def _notes(quantifier, others):
     """Return what the errors do not hold."""
     if others is None:
         yield (
-            "± is of counts and factors alone: other factorisations may fit as well, and "
-            "ambiguity=True gives the band of their compositions"
+            "± is of counts and factors alone, and not what to publish: other factorisations may "
+            "fit as well, and ambiguity=True gives the band of their compositions"
         )
     if quantifier.method != "k_ratios" and not quantifier.absorption_correction:
         yield (

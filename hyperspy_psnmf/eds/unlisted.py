@@ -218,7 +218,8 @@ class _Residual:
 
 def _gains_of_elements(residual, model, symbols, at, beam_energy):
     """Return {element: gain} by those of its families whose main line is near a peak."""
-    names, members = families(symbols, model.energy[0], model.energy[-1], beam_energy)
+    # What is told by one line of a shell must have its others too.
+    names, members = families(symbols, model.energy[0], model.energy[-1], beam_energy, whole=True)
     of_main = members[members[:, 2] == 1.0]
     near = {int(f) for f, energy, _ in of_main if abs(energy - at) < REACH}
     by_element = {}

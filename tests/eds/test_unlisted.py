@@ -116,7 +116,7 @@ def test_net_counts_far_below_zero_are_said_and_are_their_own_error():
 
 
 def test_families_are_those_of_exspys_model():
-    s = data.mineral_grains(shape=(2, 3), n_channels=1000).inav[0, 0]
+    s = data.mineral_grains(shape=(2, 3), n_channels=1500).inav[0, 0]
     s.set_elements(["Fe", "Pt", "Si"])
     model = s.create_model(auto_background=False, auto_add_lines=False)
     model.add_family_lines(["Fe_Ka", "Fe_La", "Pt_La", "Pt_Ma", "Si_Ka"])
@@ -125,13 +125,16 @@ def test_families_are_those_of_exspys_model():
     lines = {line.name: line for line in (*model.xray_lines, *model.family_lines)}
     energy = s.axes_manager.signal_axes[0].axis
     names, members = families(["Fe", "Pt", "Si"], energy[0], energy[-1], 200.0)
-    assert set(names) == {line.name for line in model.xray_lines}
+    assert set(names) == {line.name for line in model.xray_lines} | {"Pt_Lb1"}
     assert len(members) == len(lines)
-    found = {(names[int(f)], round(e, 4)): w for f, e, w in members}
+    # Lines of platinum from 11 to 14 keV are recorded less well than La, so they stand alone.
+    ratios = {}
+    for family, energy, weight in members:
+        scale = 1.0 if names[int(family)].endswith("a") else lines[names[int(family)]].A.value
+        ratios[names[int(family)].split("_")[0], round(energy, 4)] = weight * scale
     for name, line in lines.items():
-        element, _, shell = name.partition("_")
-        key = (f"{element}_{shell[0]}a", round(line.centre.value, 4))
-        assert found[key] == pytest.approx(line.A.value, rel=1e-6)
+        key = (name.split("_")[0], round(line.centre.value, 4))
+        assert ratios[key] == pytest.approx(line.A.value, rel=1e-6)
 
 
 # --- real maps, with lists that a microscopist might give
