@@ -23,6 +23,8 @@ def main(argv: list[str] | None = None) -> int:
     matplotlib.use("agg")  # figures go to files; there may be no screen
     # What other packages deprecate inside is not for this reader.
     warnings.filterwarnings("ignore", module=r"(hyperspy|exspy|rsciio)\.")
+    # These stand in the report, and would come once for each table.
+    warnings.filterwarnings("ignore", "in the spectra, but not in|net counts below zero")
     try:
         signal = _load(args)
         _unmix(signal, args)
@@ -30,7 +32,8 @@ def main(argv: list[str] | None = None) -> int:
     except (OSError, RuntimeError, TypeError, ValueError) as error:
         print(f"hyperspy_psnmf: error: {error}", file=sys.stderr)
         return 1
-    print(signal.psnmf.report(), *(f"wrote {path}" for path in written), sep="\n")
+    report = (args.output / "report.txt").read_text(encoding="utf-8").rstrip("\n")
+    print(report, *(f"wrote {path}" for path in written), sep="\n")
     return 0
 
 

@@ -88,6 +88,24 @@ def test_titles_are_the_names_and_lines_are_labelled(grains):
         assert all(0 < y <= right.get_ylim()[1] for _, y in at.values())
 
 
+def test_lines_that_a_phase_does_not_have_are_grey(grains):
+    truth, results = grains.metadata.Truth, grains.learning_results
+    results.factors, results.loadings = truth.factors, truth.loadings
+    results.decomposition_algorithm, results.output_dimension = "truth", 3
+    axes = drawn(grains, 3)[1]
+    black = [{t.get_text(): t.get_color() == "k" for t in ax.texts} for ax in axes[:, 1]]
+    assert black[0]["Si Kα"]
+    assert black[1]["Mg Kα"]
+    assert not black[1]["Si Kα"]
+    assert not black[2]["Mg Kα"]
+
+
+def test_a_phase_that_fills_the_map_keeps_its_colour(grains):
+    image = plot(grains)[1][0, 0].images[0]
+    red, _, blue, _ = image.cmap(1.0)
+    assert blue > red + 0.15
+
+
 def test_colours_are_those_of_the_phase_everywhere(grains):
     _, axes = plot(grains)
     for left, right in axes:

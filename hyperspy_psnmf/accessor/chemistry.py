@@ -45,7 +45,8 @@ class Chemistry:
         method : {"model", "windows"}
             "model": the phases' spectra are fitted with the lines of all elements in
             the metadata, in eXSpy's families, and a smooth background. Lines that
-            overlap are told apart; a warning names peaks that no element explains.
+            overlap are told apart. Elements that stand out though the metadata do not
+            list them are fitted too, and a warning names them.
             "windows": eXSpy's integration windows less the background beside them.
         standard_errors : bool
             True: return standard errors too.
@@ -135,6 +136,7 @@ class Chemistry:
             With ``table()``, ``budget()``, ``rows()``, ``to_dataframe()``, ``maps()``,
             ``atomic`` and ``weight``. Below three standard deviations of a blank a
             table shows the detection limit. Phases with too few counts are NaN.
+            ``notes`` say what was fitted besides, and what the errors do not hold.
 
         Raises
         ------

@@ -23,7 +23,12 @@ from hyperspy_psnmf.eds.line_fit import measure_lines
 from hyperspy_psnmf.eds.phases import count_pixels
 from hyperspy_psnmf.eds.quantification import UNITS, Percent, Quantification
 from hyperspy_psnmf.eds.quantify_arguments import LIVE_TIME, exposed, resolve_options
-from hyperspy_psnmf.eds.results import read_counts_and_spectra, read_names, require_results
+from hyperspy_psnmf.eds.results import (
+    read_counts_and_spectra,
+    read_names,
+    read_record,
+    require_results,
+)
 from hyperspy_psnmf.eds.sample import sample_elements
 from hyperspy_psnmf.nmf.validate import check_choice
 
@@ -82,13 +87,19 @@ def quantify_among(
         lambda min_counts: composition_maps(
             signal, quantifier, measured, composition_units, min_counts
         ),
-        (*measured.notes, *_notes(quantifier, others)),
+        (*measured.notes, *_notes(signal, names, quantifier, others)),
     )  # fmt: skip
     return found, others
 
 
-def _notes(quantifier, others):
+def _notes(signal, names, quantifier, others):
     """Return what the errors do not hold."""
+    given = names[: int(read_record(signal).get("n_fixed", 0))]
+    if given:
+        yield (
+            f"spectra given and kept: {', '.join(given)}. What lay above and below where they were "
+            "measured is in their composition, and no error or band questions them"
+        )
     if others is None:
         yield (
             "± is of counts and factors alone, and not what to publish: other factorisations may "

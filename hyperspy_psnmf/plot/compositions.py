@@ -45,6 +45,8 @@ def plot_composition(result):
 def _draw_bars(ax, result, i, x, width, name):
     found, color = result.percent, phase_color(i)
     values, limits = found.values[i], found.limits[i]
+    if np.isnan(values).all():
+        name += " (no composition)"
     shown = result.detected[i] & np.isfinite(values)
     ax.bar(x, np.where(shown, values, 0.0), width, color=color, label=name)
     ax.errorbar(x[shown], values[shown], found.sigma[i][shown], fmt="none", ecolor="k", capsize=2)

@@ -2,7 +2,7 @@
 """Figures of phases. Functions take signals and return matplotlib objects."""
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
 from hyperspy_psnmf.eds.fit_quality import NEAR
 from hyperspy_psnmf.eds.fit_quality import STANDS_OUT as TOLD
@@ -13,6 +13,7 @@ from hyperspy_psnmf.plot.figure import subplots
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 
 ZERO_PEAK = 0.12  # keV
+PEAK = 4.0  # standard deviations of counts
 STANDS_OUT = 5  # standard deviations of the residual spectrum
 _KEV = {"keV": 1.0, "eV": 1000.0}
 
@@ -137,8 +138,10 @@ def _draw_map(ax, data, map_axes, color):
         return
     y = map_axes[1]
     data = np.nansum(data, axis=tuple(range(data.ndim - 2))) if data.ndim > 2 else data
-    # Black to the phase's colour to white: dark is little, as in every microscope.
-    shades = LinearSegmentedColormap.from_list("phase", ["black", color, "white"])
+    # Black to a tint of the phase's colour: dark is little, as in every microscope, and a
+    # phase that fills the map still has its colour.
+    tint = 0.35 * np.array(to_rgb(color)) + 0.65
+    shades = LinearSegmentedColormap.from_list("phase", ["black", color, tint])
     top = np.nanpercentile(data, 99.8) or None  # a few hot pixels must not hide the rest
     extent = (*axis_edges(x), *axis_edges(y)[::-1])
     image = ax.imshow(data, cmap=shades, extent=extent, vmin=0, vmax=top, interpolation="nearest")
@@ -185,7 +188,23 @@ def _label_lines(ax, spectra, data, top):
         nearest = int(np.argmin(np.abs(axis.axis - energy)))
         near = slice(max(0, nearest - 3), nearest + 4)
         height = min(data[near].max(initial=0.0) + 0.03 * top, 0.76 * top)
-        ax.annotate(label, (energy, height), ha="center", va="bottom", fontsize=7, rotation=90)
+        # A line that the phase does not have is labelled, but told apart.
+        ax.annotate(
+            label, (energy, height), ha="center", va="bottom", fontsize=7, rotation=90,
+            color="k" if _stands_out(axis.axis, data, nearest) else "0.65",
+        )  # fmt: skip
+
+
+def _stands_out(energy, data, channel):
+    """Tell whether a line's counts exceed by `PEAK` sigma the lowest on both sides."""
+    step = abs(energy[1] - energy[0]) if energy.size > 1 else 0.01
+    step = step if step < 0.5 else step / 1000.0  # an axis in eV
+    half, reach = max(1, round(0.03 / step)), max(2, round(0.2 / step))
+    sums = np.convolve(data, np.ones(2 * half + 1), mode="same")
+    left = sums[max(0, channel - reach) : channel + 1].min()
+    right = sums[channel : channel + reach + 1].min()
+    beside = (left + right) / 2
+    return sums[channel] - beside > PEAK * np.sqrt(max(sums[channel] + beside / 2, 1.0))
 
 
 def _draw_band(ax, result, index):

@@ -70,3 +70,9 @@ def test_what_errors_do_not_hold_is_said_below_the_table(plain, result):
     assert "ambiguity=True gives the band" in said
     assert "absorption in the specimen is not corrected for" in said
     assert "absorption" not in repr(result)
+
+
+def test_given_spectra_are_said_to_be_kept(minerals, factors):
+    minerals.learning_results.psnmf["n_fixed"] = 1
+    said = " ".join(repr(minerals.psnmf.quantify(factors=factors)).split())
+    assert "spectra given and kept: Silicate. What lay above and below" in said
