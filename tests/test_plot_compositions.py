@@ -57,6 +57,24 @@ def test_k_ratios_say_that_nothing_was_corrected(result):
     assert ax.get_ylabel() == "Content (wt%)"
 
 
+def test_bars_say_that_their_errors_hold_no_ambiguity(result):
+    from dataclasses import replace
+
+    assert "without ambiguity" not in plot.plot_composition(result)[1].get_title()
+    plain = replace(result, atomic=replace(result.atomic, band=None))
+    assert "1 sigma, without ambiguity" in plot.plot_composition(plain)[1].get_title()
+
+
+def test_a_phase_without_composition_says_so_in_the_legend(result):
+    from dataclasses import replace
+
+    values = result.atomic.values.copy()
+    values[1] = np.nan
+    _, ax = plot.plot_composition(replace(result, atomic=replace(result.atomic, values=values)))
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels == ["Ore", "Metal (no composition)"]
+
+
 def element_map(values, line="Fe_Ka"):
     axes = [
         {"name": name, "size": size, "scale": 0.5, "units": "nm", "navigate": True}
