@@ -3,8 +3,8 @@
 
 Each of ten thousands of bins has thousands of counts, and what takes many iterations is
 found as well from some of them: every so many of all, and those least like the mean, where
-rare phases are. Loadings of all bins with the spectra held, and spectra of all bins with the
-loadings held, both convex, then use all counts.
+rare phases are. Loadings of all bins with the spectra held, with channels summed as before, and
+spectra of all bins with the loadings held, both convex, then use all counts.
 
 Measured on 38 400 bins of 6400 counts, three phases: spectra 0.2 to 0.4 degrees off by
 themselves, and within 0.12 degrees of those of all bins after the convex steps, in a tenth of
@@ -21,6 +21,7 @@ from hyperspy_psnmf.nmf.binned_map import (
     cover_channels,
     factorise_binned,
 )
+from hyperspy_psnmf.nmf.bins import bin_energy, bin_spectra
 from hyperspy_psnmf.nmf.convex import solve_loadings, solve_spectra
 from hyperspy_psnmf.nmf.counts import total_counts
 from hyperspy_psnmf.nmf.parsimony import hold_absent_loadings
@@ -39,12 +40,15 @@ def factorise_map(binned, settings: BinnedSettings, rng, options: dict, notify: 
     found = factorise_binned(
         binned[choose_bins(binned, ENOUGH_BINS)], settings, rng, options, notify
     )
-    n_jobs, H, n_fixed = options["n_jobs"], found.H, len(settings.fixed)
+    n_jobs, n_fixed = options["n_jobs"], len(settings.fixed)
     notify("all bins", 0, np.inf)
+    coarse = bin_energy(binned, settings.energy_binning, n_jobs=n_jobs)
+    H = bin_spectra(found.H, settings.energy_binning)
     if found.simplification is None:
-        W = solve_loadings(binned, H, n_jobs=n_jobs)
+        W = solve_loadings(coarse, H, n_jobs=n_jobs)
     else:
-        W, _ = hold_absent_loadings(binned, H, n_jobs)
+        W, _ = hold_absent_loadings(coarse, H, n_jobs)
+    H = found.H
     W, H = solve_spectra(binned, W, H, n_fixed=n_fixed, held=settings.absent, n_jobs=n_jobs)
     H = cover_channels(H, total_counts(binned, axis=0), n_fixed)
     return replace(found, W=W, H=H)
