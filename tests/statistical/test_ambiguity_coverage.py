@@ -16,8 +16,8 @@ import warnings
 import numpy as np
 import pytest
 from exspy.material import elements
-from scipy.optimize import linear_sum_assignment
 from seeds import N_SEEDS
+from unmixed import unmix
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.factors import elements_without_line
@@ -38,24 +38,6 @@ HALF_WINDOW = 0.07  # keV
 COUNTS = 300
 
 
-def unmixed(name, size, seed):
-    """Return a decomposed phantom and the order of true phases that matches what was found."""
-    s = getattr(data, name)(shape=(size, size), counts=COUNTS, seed=seed)
-    truth = s.metadata.Truth.factors
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        s.decomposition(
-            algorithm="PSNMF",
-            output_dimension=truth.shape[1],
-            print_info=False,
-            show_progressbar=False,
-        )
-    found = s.learning_results.factors
-    cosine = (truth / np.linalg.norm(truth, axis=0)).T @ (found / np.linalg.norm(found, axis=0))
-    rows, columns = linear_sum_assignment(-cosine)
-    return s, rows[np.argsort(columns)]
-
-
 def line_windows(signal):
     """Return which channels belong to each X-ray line, of shape (n_lines, n_channels)."""
     energy = signal.axes_manager.signal_axes[0].axis
@@ -69,7 +51,7 @@ def line_windows(signal):
 
 def judge(name, size, seed):
     """Return, for every true phase, what is inside and how wide the bands are."""
-    s, order = unmixed(name, size, seed)
+    s, order = unmix(name, shape=(size, size), counts=COUNTS, seed=seed)
     truth = s.metadata.Truth
     # Cliff-Lorimer is for thin specimens.
     factors = truth.k_factors.as_dictionary() if hasattr(s, "quantification") else None

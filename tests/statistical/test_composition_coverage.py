@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import seeds
 from compositions import as_found, truth_of
-from scipy.optimize import linear_sum_assignment
+from unmixed import unmix
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.binned import bins_as_decomposed, read_decomposed
@@ -98,20 +98,7 @@ def true_maps(name, seed):
 
 def everything_found(name, seed):
     """Return a decomposed map, and which true phase each found one is."""
-    s = getattr(data, name)(**MAP, seed=seed)
-    truth = s.metadata.Truth.factors
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        s.decomposition(
-            algorithm="PSNMF",
-            output_dimension=truth.shape[1],
-            print_info=False,
-            show_progressbar=False,
-        )
-    found = s.learning_results.factors
-    cosine = (truth.T @ found) / np.linalg.norm(truth, axis=0)[:, None]
-    rows, columns = linear_sum_assignment(-cosine / np.linalg.norm(found, axis=0))
-    return s, rows[np.argsort(columns)]
+    return unmix(name, **MAP, seed=seed)
 
 
 @cache

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Figures of how sure a result is: bands of ambiguity, and residuals."""
+
+import numpy as np
+
+from hyperspy_psnmf.eds.fit_quality import NEAR
+from hyperspy_psnmf.eds.fit_quality import STANDS_OUT as TOLD
+from hyperspy_psnmf.plot.figure import subplots
+from hyperspy_psnmf.plot.phases import ZERO_PEAK, axis_edges, axis_label, phase_color
+from hyperspy_psnmf.plot.xray_lines import KEV, label_lines, last_line, line_energies
+
+STANDS_OUT = 5  # standard deviations of the residual spectrum
+
+
+def plot_ambiguity(result):
+    """Plot what the data cannot tell apart.
+
+    Parameters
+    ----------
+    result : Ambiguity
+        From ``s.psnmf.ambiguity()``.
+
+    Returns
+    -------
+    fig : matplotlib.figure.Figure
+    axes : numpy.ndarray of matplotlib.axes.Axes, of shape (n_phases, 2)
+        The band of the spectrum on the left; those of the share of counts and of
+        the composition on the right, with points where they were found.
+    """
+    n = len(result.names)
+    fig, axes = subplots(
+        n,
+        2,
+        figsize=(10, 2.4 * n + 0.4),
+        gridspec_kw={"width_ratios": (2.4, 1)},
+        squeeze=False,
+        layout="constrained",
+    )
+    for i, (left, right) in enumerate(axes):
+        _draw_band(left, result, i)
+        left.set_title(result.names[i], color=phase_color(i))
+        _draw_intervals(right, result, i)
+    axes[-1, 0].set_xlabel(axis_label(result.spectra.axes_manager.signal_axes[0]))
+    axes[-1, 1].set_xlabel(f"Per cent ({100 * result.confidence:g} % bands)")
+    return fig, axes
+
+
+def plot_residuals(result):
+    """Plot where the model does not fit.
+
+    Parameters
+    ----------
+    result : Residuals
+        From ``s.psnmf.residuals()``.
+
+    Returns
+    -------
+    fig : matplotlib.figure.Figure
+    axes : numpy.ndarray of matplotlib.axes.Axes, of shape (3,)
+        Map, spectrum, and spectrum of the binned map.
+    """
+    fig, axes = subplots(
+        1, 3, figsize=(14, 3.4), gridspec_kw={"width_ratios": (1, 1.5, 1.5)}, layout="constrained"
+    )
+    label = result.spectrum.metadata.Signal.quantity
+    _draw_residual_map(axes[0], result.map, label)
+    _draw_residual_spectrum(axes[1], result.spectrum, label)
+    axes[1].set_title(f"All counts together: {result.total:.3f}")
+    _draw_binned_residuals(axes[2], result.binned)
+    axes[2].set_title(f"Binned map; above {TOLD:g} the report tells")
+    return fig, axes
+
+
+def _draw_band(ax, result, index):
+    spectra, color = result.spectra, phase_color(index)
+    energy = spectra.axes_manager.signal_axes[0]
+    found, low, high = (
+        np.atleast_2d(s.data)[index] for s in (spectra, result.spectra_low, result.spectra_high)
+    )
+    ax.fill_between(energy.axis, low, high, step="mid", color=color, alpha=0.35, linewidth=0)
+    ax.step(energy.axis, found, where="mid", color=color, linewidth=0.8)
+    visible = energy.axis > ZERO_PEAK * KEV.get(str(energy.units), 1.0)
+    # Where a phase hardly has counts, its band is far higher than its spectrum.
+    top = 1.4 * max(found[visible].max(initial=0.0), high[visible].max(initial=0.0), 1e-9)
+    ax.set(ylim=(0, top), xlim=(energy.axis[0], last_line(spectra, energy)), ylabel="Counts")
+    label_lines(ax, spectra, high, top)
+
+
+def _draw_intervals(ax, result, index):
+    total = max(result.counts.sum(), 1e-300)
+    rows = {"counts": (100 * result.counts / total, 100 * result.counts_band / total)}
+    for element, found in result.compositions.items():
+        rows[element] = found, result.compositions_band[element]
+    for y, (found, band) in enumerate(rows.values()):
+        color = phase_color(index)
+        ax.plot(band[index], (y, y), color=color, alpha=0.35, linewidth=7, solid_capstyle="butt")
+        ax.plot(found[index], y, "o", color=color, markersize=4)
+    ax.set_yticks(range(len(rows)), [k if k == "counts" else f"{k} (at%)" for k in rows])
+    ax.set(xlim=(0, 100), ylim=(len(rows) - 0.5, -0.5))
+
+
+def _draw_residual_map(ax, residuals, label):
+    axes, data = residuals.axes_manager.signal_axes, residuals.data
+    ax.set_xlabel(axis_label(axes[0]))
+    if data.ndim == 1:
+        ax.axhline(1, color="0.6", linewidth=0.8)
+        ax.plot(axes[0].axis, data, color="k", linewidth=0.9)
+        ax.set_ylabel(label)
+        return
+    if data.ndim > 2:
+        leading = tuple(range(data.ndim - 2))
+        filled = np.isfinite(data).sum(axis=leading)
+        data = np.nansum(data, axis=leading) / np.where(filled, filled, np.nan)
+    far = np.abs(data[np.isfinite(data)] - 1)
+    half = max(np.percentile(far, 99.5) if far.size else 0.0, 1e-3)
+    extent = (*axis_edges(axes[0]), *axis_edges(axes[1])[::-1])
+    image = ax.imshow(
+        data, cmap="RdBu_r", extent=extent, vmin=1 - half, vmax=1 + half, interpolation="nearest"
+    )
+    ax.set_ylabel(axis_label(axes[1]))
+    ax.figure.colorbar(image, ax=ax, label=label)
+
+
+def _draw_residual_spectrum(ax, spectrum, label):
+    data = np.ravel(spectrum.data)
+    finite = data[np.isfinite(data)]
+    middle = np.median(finite) if finite.size else 1.0
+    # Outliers must not hide themselves: the median of deviations, not their mean.
+    spread = 1.4826 * np.median(np.abs(finite - middle)) if finite.size else 0.0
+    ax.axhline(1, color="0.6", linewidth=0.8)
+    _draw_outliers(ax, spectrum, label, middle + STANDS_OUT * spread)
+
+
+def _draw_binned_residuals(ax, spectrum):
+    ax.axhline(0, color="0.6", linewidth=0.8)
+    ax.axhline(TOLD, color="0.6", linewidth=0.8, linestyle="--")
+    _draw_outliers(ax, spectrum, "Standard deviations above noise", TOLD)
+    _label_unknown_peaks(ax, spectrum, TOLD)
+
+
+def _label_unknown_peaks(ax, spectrum, limit):
+    """Write the energy where a spectrum is above a limit and no line of the sample is near."""
+    energy = spectrum.axes_manager.signal_axes[0]
+    if str(energy.units) not in KEV:
+        return
+    near = NEAR * KEV[str(energy.units)]
+    left = np.nan_to_num(np.ravel(spectrum.data))
+    for line in line_energies(spectrum).values():
+        left = np.where(np.abs(energy.axis - line) < near, 0.0, left)
+    while left.max(initial=0.0) > limit:
+        # Channels of a sum have one value: its middle.
+        at = energy.axis[left == left.max()].mean(), left.max()
+        words = f"{at[0] / KEV[str(energy.units)]:.2f} keV"
+        ax.annotate(words, at, ha="center", va="bottom", fontsize=7, rotation=90)
+        left = np.where(np.abs(energy.axis - at[0]) < 3 * near, 0.0, left)
+
+
+def _draw_outliers(ax, spectrum, label, limit):
+    """Draw a spectrum and name the lines where it is above a limit."""
+    energy, data = spectrum.axes_manager.signal_axes[0], np.ravel(spectrum.data)
+    ax.step(energy.axis, data, where="mid", color="k", linewidth=0.7)
+    ax.set(xlim=(energy.axis[0], energy.axis[-1]), ylabel=label, xlabel=axis_label(energy))
+    bottom, top = ax.get_ylim()
+    ax.set_ylim(bottom, top + 0.15 * (top - bottom))  # room for labels
+    for name, line in line_energies(spectrum).items():
+        nearest = int(np.argmin(np.abs(energy.axis - line)))
+        peak = np.nan_to_num(data[max(0, nearest - 3) : nearest + 4]).max(initial=0.0)
+        if peak > limit:
+            ax.annotate(name, (line, peak), ha="center", va="bottom", fontsize=7, rotation=90)

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""X-ray lines in figures of spectra: where they are, and their labels."""
+
+import numpy as np
+
+from hyperspy_psnmf.eds.sample import line_energy, sample_lines
+
+KEV = {"keV": 1.0, "eV": 1000.0}
+PEAK = 4.0  # standard deviations of counts
+
+
+def line_energies(spectra):
+    """Return {line: energy} of the X-ray lines of the sample within the axis."""
+    axis = spectra.axes_manager.signal_axes[0]
+    if str(axis.units) not in KEV:
+        return {}
+    found = {}
+    for line in sample_lines(spectra):
+        element, _, name = line.partition("_")
+        energy = line_energy(line) * KEV[str(axis.units)]
+        if axis.axis[0] <= energy <= axis.axis[-1]:
+            found[f"{element} {name.replace('a', 'α').replace('b', 'β')}"] = energy
+    return found
+
+
+def last_line(spectra, energy):
+    """Return where to end the energy axis: the tail beyond all lines is empty."""
+    lines = line_energies(spectra).values()
+    return min(energy.axis[-1], 1.15 * max(lines)) if lines else energy.axis[-1]
+
+
+def label_lines(ax, spectra, data, top):
+    """Write the names of the sample's lines above a spectrum that is drawn up to `top`."""
+    axis = spectra.axes_manager.signal_axes[0]
+    for label, energy in line_energies(spectra).items():
+        nearest = int(np.argmin(np.abs(axis.axis - energy)))
+        near = slice(max(0, nearest - 3), nearest + 4)
+        height = min(data[near].max(initial=0.0) + 0.03 * top, 0.76 * top)
+        # A line that the phase does not have is labelled, but told apart.
+        ax.annotate(
+            label, (energy, height), ha="center", va="bottom", fontsize=7, rotation=90,
+            color="k" if _stands_out(axis.axis, data, nearest) else "0.65",
+        )  # fmt: skip
+
+
+def _stands_out(energy, data, channel):
+    """Tell whether a line's counts exceed by `PEAK` sigma the lowest on both sides."""
+    step = abs(energy[1] - energy[0]) if energy.size > 1 else 0.01
+    step = step if step < 0.5 else step / 1000.0  # an axis in eV
+    half, reach = max(1, round(0.03 / step)), max(2, round(0.2 / step))
+    sums = np.convolve(data, np.ones(2 * half + 1), mode="same")
+    left = sums[max(0, channel - reach) : channel + 1].min()
+    right = sums[channel : channel + reach + 1].min()
+    beside = (left + right) / 2
+    return sums[channel] - beside > PEAK * np.sqrt(max(sums[channel] + beside / 2, 1.0))
