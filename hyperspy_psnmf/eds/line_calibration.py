@@ -30,7 +30,7 @@ def calibrate(model, spectra: np.ndarray):
     total = spectra.sum(axis=0)[model.use]
     if not model.lines or total.sum() < 1:
         return model
-    weights = _weigh(model, total)
+    weights = weigh(model, total)
     found = least_squares(
         lambda x: np.append(_residuals(_moved(model, x), total, weights), x),
         np.zeros(3),
@@ -51,8 +51,8 @@ def _moved(model, x):
     )
 
 
-def _weigh(model, total):
-    """Return 1 over the standard deviations that a fit expects."""
+def weigh(model, total: np.ndarray) -> np.ndarray:
+    """Return 1 over the standard deviations that a fit expects, (n_channels_in_use,)."""
     weights = np.ones_like(total)
     for _ in range(2):
         # Weights from the last fit, not from the counts: those would favour low channels.
@@ -77,7 +77,8 @@ def solve(model, counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """
     weighted = model.columns * weights[:, None]
     # Normal equations: columns are some hundred channels long, but only a few tens.
-    scale = np.maximum(np.linalg.norm(weighted, axis=0), 1e-300)
+    scale = np.sqrt(np.maximum((weighted**2).sum(axis=0) + np.diag(model.precision), 1e-300))
     weighted /= scale
     right = weighted.T @ (counts * weights)
-    return np.linalg.lstsq(weighted.T @ weighted, right, rcond=1e-12)[0] / scale
+    normal = weighted.T @ weighted + model.precision / np.outer(scale, scale)
+    return np.linalg.lstsq(normal, right, rcond=1e-12)[0] / scale

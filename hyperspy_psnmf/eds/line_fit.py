@@ -5,8 +5,8 @@ Both methods are linear in the spectrum, :math:`I = L^T S`, so that the covarian
 :math:`L^T C_S L` with the variance :math:`C_S` of each channel of the spectrum. Other
 phases add to it what Poisson counts alone would not show, where they overlap.
 
-- "model": weighted least squares with the columns of `line_model`. Weights are 1 over
-  the variance that the fit expects, found again from fit to fit: weights from the
+- "model": weighted least squares with the columns of `spectrum_model`. Weights are 1
+  over the variance that the fit expects, found again from fit to fit: weights from the
   counts themselves would pull every fit towards channels that happen to be low.
 - "windows": sums of eXSpy's windows less the background on both sides.
 
@@ -23,13 +23,14 @@ from scipy.ndimage import gaussian_filter1d
 from hyperspy_psnmf.eds.binned import bin_as_decomposed, read_decomposed
 from hyperspy_psnmf.eds.line_intensities import intensity_signals
 from hyperspy_psnmf.eds.phases import phase_spectra
-from hyperspy_psnmf.eds.unlisted import complete, describe_unlisted
+from hyperspy_psnmf.eds.spectrum_fit import fit_spectra
+from hyperspy_psnmf.eds.unlisted import describe_unlisted
 from hyperspy_psnmf.nmf.bands import sampling_errors
 from hyperspy_psnmf.nmf.convex import solve_loadings
 
 METHODS = ("model", "windows")
 FLOOR = 0.5  # counts; a channel without any is not known exactly
-N_FITS = 3
+N_FITS = 4
 BELOW = 3.0  # standard deviations below zero that are no noise
 
 
@@ -106,8 +107,8 @@ def measure_lines(signal, lines: list[str], *, method: str = "model", elements=(
     else:
         everything = {line.split("_")[0] for line in lines} | set(elements)
         variance = noise.variance(gaussian_filter1d(found.data, 3.0, axis=1, mode="nearest"))
-        model, unlisted = complete(found, everything, noise.inside, variance)
-        parts = _by_model(found, lines, noise, model)
+        fit, unlisted = fit_spectra(found, everything, noise.inside, variance)
+        parts = _by_model(found, lines, noise, fit)
     operators, variance, own, blank = parts
     net = np.einsum("pj,pjl->pl", found.data, operators)
     covariance, counting = (
@@ -151,14 +152,16 @@ def _widen_below_zero(measured):
     )
 
 
-def _by_model(found, lines, noise, model):
+def _by_model(found, lines, noise, fit):
     """Return operators, variances of the spectra and of their own counts, and blanks."""
-    pick = _columns_of(model, lines)
-    operators, variance, fitted = _fit(model, found.data, noise)
+    pick = _columns_of(fit.bare, lines)
+    _require_separable(fit.bare, noise.variance(found.data)[0])
+    operators, fits, variance, fitted = _fit(fit, found.data, noise)
     operators = operators[:, :, pick]
+    peaks = np.array([one.bent.peaks[:, pick] for one in fits])
     net = np.einsum("pjl,pj->pl", operators, found.data)
     # What is left of the variance without the line itself.
-    rest = variance[:, :, None] - np.maximum(net, 0.0)[:, None] * model.peaks[:, pick]
+    rest = variance[:, :, None] - np.maximum(net, 0.0)[:, None] * peaks
     blank = np.sqrt((operators**2 * np.maximum(rest, FLOOR)).sum(axis=1))
     return operators, variance, np.maximum(fitted, FLOOR), blank
 
@@ -203,37 +206,48 @@ def _columns_of(model, lines):
     return [model.lines.index(line) for line in lines]
 
 
-def _fit(model, data, noise):
-    """Return operators, variances and fitted spectra of all phases."""
+def _fit(fit, data, noise):
+    """Return operators, the models of all phases, their variances and fitted spectra."""
+    use, counts = fit.bare.use, data.sum(axis=1)
+    shares = np.maximum(counts, FLOOR) / max(counts.sum(), FLOOR)
+    fits = [fit.of_part(share) for share in shares]
     expected = gaussian_filter1d(data, 3.0, axis=1, mode="nearest")
     for _ in range(N_FITS):
-        variance = noise.variance(expected)
-        operators = np.array([_least_squares(model, v) for v in variance])
+        weighted = noise.variance(expected) + [one.shape_variance for one in fits]
+        fits = [one.refined(*of) for one, *of in zip(fits, data, weighted, strict=True)]
         expected = data.copy()
-        coefficients = np.einsum("pjc,pj->pc", operators, data)
-        expected[:, model.use] = np.maximum(coefficients @ model.columns.T, 0.0)
-    return operators, noise.variance(expected), expected
+        expected[:, use] = [np.maximum(one.recorded[use], 0.0) for one in fits]
+    variance = noise.variance(expected)
+    weighted = variance + [one.shape_variance for one in fits]
+    operators = [_least_squares(one.linear, v) for one, v in zip(fits, weighted, strict=True)]
+    return np.array(operators), fits, variance, expected
 
 
 def _least_squares(model, variance):
     """Return what brings a spectrum to its coefficients, of shape (n_channels, n_columns)."""
-    columns, weights = model.columns, 1.0 / variance[model.use, None]
-    normal = columns.T @ (weights * columns)
-    scale = 1.0 / np.sqrt(np.maximum(np.diag(normal), 1e-300))
-    correlation = scale * normal * scale[:, None]
-    if np.linalg.cond(correlation) > 1e12:
-        raise ValueError(_not_separable(model, correlation))
-    operator = np.zeros((variance.size, columns.shape[1]))
-    operator[model.use] = (
-        weights * columns * scale @ np.linalg.inv(correlation) * scale
-    )  # fmt: skip
+    weighted = model.columns / variance[model.use, None]
+    correlation, scale = _normal(model, variance)
+    operator = np.zeros((variance.size, weighted.shape[1]))
+    operator[model.use] = weighted * scale @ np.linalg.inv(correlation) * scale
     return operator
 
 
-def _not_separable(model, correlation):
+def _normal(model, variance):
+    """Return the normal matrix with a diagonal of ones, and what scales it so."""
+    columns = model.columns
+    normal = columns.T @ (columns / variance[model.use, None]) + model.precision
+    scale = 1.0 / np.sqrt(np.maximum(np.diag(normal), 1e-300))
+    return scale * normal * scale[:, None], scale
+
+
+def _require_separable(model, variance):
+    """Raise if two lines of a model are the same."""
+    correlation, _ = _normal(model, variance)
+    if np.linalg.cond(correlation) < 1e12:
+        return
     n = len(model.lines)
     a, b = np.unravel_index(np.argmax(np.triu(correlation[:n, :n], 1)), (n, n))
-    return (
+    raise ValueError(
         f"{model.lines[a]} and {model.lines[b]} cannot be told apart at this resolution: take one "
         "element out of s.metadata.Sample.elements, or use method='windows'"
     )

@@ -6,6 +6,7 @@ out, and in their sum. What unmixing takes from one phase's spectrum by mistake 
 another's, and is no peak of the sum: without one there is none.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ SHARE = 0.003  # of all counts; less changes no composition
 # How well lines are known: Gaussians miss tails, which reach some widths from a line,
 # and ratios within an L or M shell are rough. That is no other element.
 LINES_KNOWN_TO = {"K": 0.03, "L": 0.3, "M": 0.3}
+FAINT = 0.2  # of the main line; fainter L and M lines are known no better than that one
 TAILS = 0.005
 TAILS_REACH = 4.0  # widths
 
@@ -66,11 +68,20 @@ def _excess(model, counts, weights):
     left = _sums(energy, counts[model.use] - model.columns @ coefficients, width)
     noise = np.sqrt(_sums(energy, weights**-2.0, width))
     lines = np.maximum(coefficients[: len(model.lines)], 0.0)
-    known_to = [LINES_KNOWN_TO.get(line.partition("_")[2][:1], 0.03) for line in model.lines]
-    peaks = model.peaks[model.use]
     # Twice as wide: a wrong width or place shows beside the line.
-    left -= _sums(energy, peaks @ (lines * known_to), 2 * width)
-    return left - TAILS * _sums(energy, peaks @ lines, TAILS_REACH * width), noise
+    left -= _sums(energy, _errors(model)[model.use] @ lines, 2 * width)
+    peaks = model.peaks[model.use] @ lines
+    return left - TAILS * _sums(energy, peaks, TAILS_REACH * width), noise
+
+
+def _errors(model):
+    """Return what each family of lines may be wrong by, of shape (n_channels, n_lines)."""
+    members = model.members.copy()
+    for member in members:
+        shell = model.lines[int(member[0])].partition("_")[2][:1]
+        faint = 0.0 if shell not in ("L", "M") else FAINT
+        member[2] = LINES_KNOWN_TO.get(shell, 0.03) * max(member[2], faint)
+    return replace(model, members=members).peaks
 
 
 def _sums(energy, values, width):

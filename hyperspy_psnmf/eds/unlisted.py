@@ -15,9 +15,10 @@ from exspy.material import elements as elements_db
 from scipy.ndimage import gaussian_filter1d
 from scipy.optimize import nnls
 
-from hyperspy_psnmf.eds.line_calibration import calibrate, solve
+from hyperspy_psnmf.eds.line_calibration import calibrate
 from hyperspy_psnmf.eds.line_model import (
     LineModel,
+    axis_of,
     build_line_model,
     families,
     read_beam_energy,
@@ -33,10 +34,10 @@ ENOUGH = 0.6  # of what a peak at any energy gains, as the energy axis may be of
 NEW = 1e-3  # of a line; less is no more than what the model has
 
 
-def complete(
+def find_unlisted(
     spectra, elements: set[str], keep: np.ndarray, variance: np.ndarray
-) -> tuple[LineModel, dict[str, str]]:
-    """Return a calibrated model of the elements' lines and of what else is in the spectra.
+) -> tuple["Search", list[str]]:
+    """Return what else is in spectra, and the search that found it, on a calibrated axis.
 
     Parameters
     ----------
@@ -51,29 +52,28 @@ def complete(
 
     Returns
     -------
-    model : LineModel
-    unlisted : dict
-        Elements or energies of peaks that were added, and the strongest line of each.
+    search : Search
+    unlisted : list of str
+        Elements, or energies of peaks of no known element.
     """
     listed = build_line_model(spectra, elements, keep)
-    search = _Search(spectra, frozenset(elements), keep, variance, calibrate(listed, spectra.data))
+    search = Search(spectra, frozenset(elements), keep, variance, calibrate(listed, spectra.data))
     if search.peak_beside([]) is None:
-        return search.axis, {}
+        return search, []
     # Without half of its lines, a model calibrates to nonsense: first the axis as it is.
     search, unlisted = replace(search, axis=listed), []
     for _ in range(N_ROUNDS):
         before, unlisted = unlisted, search.run()
         # Peaks by themselves would hold the axis where they were found.
         axis = search.model(_elements(unlisted))
-        search = replace(search, axis=calibrate(replace(axis, **_axis_of(listed)), spectra.data))
+        search = replace(search, axis=calibrate(replace(axis, **axis_of(listed)), spectra.data))
         if set(unlisted) == set(before):
             break
-    model = search.model(unlisted)
-    return model, _strongest_lines(model, search.rows[0][0], search.rows[1][0], unlisted)
+    return search, unlisted
 
 
 @dataclass(frozen=True)
-class _Search:
+class Search:
     """What stands out from lines at the places and of the widths that another model has."""
 
     spectra: object
@@ -96,7 +96,7 @@ class _Search:
         peaks = [float(name.split()[0]) for name in _peaks(names)]
         elements = {*self.listed, *_elements(names)}
         model = build_line_model(self.spectra, elements, self.keep, peaks=peaks)
-        return replace(model, **_axis_of(self.axis))
+        return replace(model, **axis_of(self.axis))
 
     def run(self):
         """Return the names of what explains the peaks that stand out."""
@@ -150,9 +150,8 @@ class _Search:
         return squared
 
 
-def _strongest_lines(model, total, weights, names):
-    """Return {name: counts and line}."""
-    counts = solve(model, total[model.use], weights)[: len(model.lines)]
+def strongest_lines(model: LineModel, counts: np.ndarray, names: list[str]) -> dict[str, str]:
+    """Return {name: counts and line} of elements or peaks, from the counts of all lines."""
     counts = counts * model.peaks.sum(axis=0)
     strongest = {}
     for name in names:
@@ -165,10 +164,6 @@ def _strongest_lines(model, total, weights, names):
 def _families_of(name, model):
     """Return which lines of a model belong to an element, or are a peak."""
     return [i for i, line in enumerate(model.lines) if name in (line, line.partition("_")[0])]
-
-
-def _axis_of(model):
-    return {"offset": model.offset, "gain": model.gain, "resolution": model.resolution}
 
 
 def _elements(names):

@@ -12,7 +12,7 @@ from hyperspy_psnmf.eds.line_calibration import calibrate
 from hyperspy_psnmf.eds.line_fit import measure_lines
 from hyperspy_psnmf.eds.line_model import build_line_model, peak_fwhm
 from hyperspy_psnmf.eds.phantoms import _detector, _scenes, _spectra
-from hyperspy_psnmf.eds.unlisted import complete
+from hyperspy_psnmf.eds.spectrum_fit import fit_spectra
 
 TOTAL = 1e5  # counts of a phase
 
@@ -161,12 +161,13 @@ def test_lines_beside_the_main_ones_need_windows(ideal):
 
 def test_lines_that_no_detector_resolves_are_an_error(ideal, monkeypatch):
     def twice(*args):
-        model, unlisted = complete(*args)
-        model = replace(model)  # without the columns known so far
-        model.peaks[:, model.lines.index("Mg_Ka")] = model.peaks[:, model.lines.index("Si_Ka")]
-        return model, unlisted
+        fit, unlisted = fit_spectra(*args)
+        members = fit.bare.members.copy()
+        both = [fit.bare.lines.index("Mg_Ka"), fit.bare.lines.index("Si_Ka")]
+        members[np.isin(members[:, 0], both), 1] = 1.74
+        return replace(fit, bare=replace(fit.bare, members=members)), unlisted
 
-    monkeypatch.setattr(line_fit, "complete", twice)
+    monkeypatch.setattr(line_fit, "fit_spectra", twice)
     with pytest.raises(ValueError, match="Mg_Ka and Si_Ka cannot be told apart"):
         measure_lines(ideal, ["Mg_Ka", "Fe_Ka"], elements=["Si", "O", "Al"])
 

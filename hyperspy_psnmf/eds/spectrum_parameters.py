@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a spectrum of lines and continuum depends on beside their counts, and how well it is known.
+
+In this order: splines of the continuum's logarithm, depths of absorption edges, logarithms
+of ratios within L and M shells, places of lines in keV, and the axis (offset in keV, gain,
+resolution in eV).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.interpolate import BSpline
+from scipy.linalg import block_diag
+from scipy.sparse import csr_matrix
+
+from hyperspy_psnmf.eds.absorption_edges import find_edges, response
+from hyperspy_psnmf.eds.line_model import FWHM_PER_SIGMA, LineModel, peak_fwhm
+
+KNOTS_PER_E_FOLD = 2.8
+DEEPEST = 3.0  # 5 % pass
+LARGEST_RATIO = 2.0  # logarithm
+FARTHEST = 0.03  # keV
+APART = 0.5  # widths from the main line
+WEAKEST = 0.01  # of the main line
+
+
+@dataclass(frozen=True)
+class KnownTo:
+    """Standard deviations of parameters about what is expected.
+
+    Attributes
+    ----------
+    bend : float
+        Of the logarithm of the continuum, from knot to knot.
+    depth : float
+        Of edges, in those of typical layers.
+    ratio : float
+        Of lines of one L or M shell.
+    place : float
+        Of a line, in keV.
+    axis : tuple of float
+        Offset in keV, gain, resolution in eV.
+    """
+
+    bend: float
+    depth: float
+    ratio: float
+    place: float
+    axis: tuple[float, float, float]
+
+
+# Tabulated ratios of L lines are rough, and trapped charge moves lines of low energy.
+BEFORE = KnownTo(bend=0.5, depth=1.0, ratio=0.3, place=0.002, axis=(0.005, 0.001, 10.0))
+# One detector has recorded all phases.
+ONCE_THE_SUM_IS_KNOWN = KnownTo(
+    bend=0.25, depth=0.5, ratio=0.1, place=0.0005, axis=(1e-5, 1e-6, 0.01)
+)
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What parameters change.
+
+    Attributes
+    ----------
+    names : list of str
+    kinds : dict of slice
+        "splines", "edges", "ratios", "places" and "axis".
+    finer : ndarray of shape (n_energies,)
+        Energies in keV, finer than channels.
+    spread : csr_matrix of shape (n_channels, n_energies)
+        The detector's response.
+    kramers : ndarray of shape (n_energies,)
+        The continuum where all parameters are 0.
+    of_continuum : ndarray of shape (n_energies, n_parameters)
+        What is added to the logarithm of the continuum, by parameters of 1.
+    of_lines : ndarray of shape (n_members, n_parameters)
+        What is added to that of lines, members as in `LineModel`; 0 for main lines.
+    depths : ndarray of shape (n_edges,)
+        Depths of typical layers.
+    """
+
+    names: list[str]
+    kinds: dict[str, slice]
+    finer: np.ndarray
+    spread: csr_matrix
+    kramers: np.ndarray
+    of_continuum: np.ndarray
+    of_lines: np.ndarray
+    depths: np.ndarray
+
+    @property
+    def n_lines(self) -> int:
+        """How many families of lines there are."""
+        return self.kinds["places"].stop - self.kinds["places"].start
+
+    @property
+    def is_spline(self) -> np.ndarray:
+        """Which parameters are coefficients of splines, which sum to 1."""
+        return np.arange(len(self.names)) < self.kinds["splines"].stop
+
+    def precision(self, known: KnownTo) -> np.ndarray:
+        """Return the inverse covariance of parameters, of shape (n_parameters, n_parameters)."""
+        bends = np.diff(np.eye(self.kinds["splines"].stop), 2, axis=0) / known.bend
+        n_ratios = self.kinds["ratios"].stop - self.kinds["ratios"].start
+        others = [
+            known.depth * self.depths,
+            [known.ratio] * n_ratios,
+            [known.place] * self.n_lines,
+            known.axis,
+        ]
+        return block_diag(bends.T @ bends, np.diag(np.concatenate(others) ** -2.0))
+
+    def bounded(self, values: np.ndarray) -> np.ndarray:
+        """Return parameters that are possible."""
+        values = values.copy()
+        for kind, low, high in (
+            ("edges", 0.0, DEEPEST),
+            ("ratios", -LARGEST_RATIO, LARGEST_RATIO),
+            ("places", -FARTHEST, FARTHEST),
+        ):
+            values[self.kinds[kind]] = values[self.kinds[kind]].clip(low, high)
+        return values
+
+
+def find_parameters(model: LineModel, elements, beam_energy: float, *, bulk: bool) -> Parameters:
+    """Return the parameters of a model's lines and continuum.
+
+    Parameters
+    ----------
+    model : LineModel
+    elements : iterable of str
+        In the specimen.
+    beam_energy : float
+        In keV.
+    bulk : bool
+        Whether the specimen is thicker than the reach of the beam.
+    """
+    low, high = model.energy[model.use][[0, -1]]
+    sigma = np.array([peak_fwhm(model.resolution, e) for e in model.energy]) / FWHM_PER_SIGMA
+    finer, spread = response(model.energy, sigma)
+    basis = _p_splines(finer, low, high)
+    edges = find_edges(elements, low, high, bulk=bulk)
+    ratios = list(_ratios(model))
+    n_others = len(model.lines) + 3
+    names = [f"spline {i}" for i in range(basis.shape[1])]
+    names += [f"edge of {name}" for name in edges.names] + [name for name, _ in ratios]
+    names += [f"place of {line}" for line in model.lines] + ["offset", "gain", "resolution"]
+    sizes = [basis.shape[1], len(edges.names), len(ratios), len(model.lines), 3]
+    ends = np.cumsum(sizes)
+    kinds = ("splines", "edges", "ratios", "places", "axis")
+    at_lines = edges.shapes(model.members[:, 1])
+    at_lines = at_lines - at_lines[_main_lines(model)]
+    which = np.array([members for _, members in ratios], dtype=float)
+    return Parameters(
+        names,
+        {kind: slice(end - n, end) for kind, end, n in zip(kinds, ends, sizes, strict=True)},
+        finer,
+        spread,
+        np.maximum(1.0 - finer / beam_energy, 0.0) / np.maximum(finer, low),
+        np.hstack([basis, -edges.shapes(finer), np.zeros((finer.size, len(ratios) + n_others))]),
+        np.hstack(
+            [
+                np.zeros((len(at_lines), basis.shape[1])),
+                -at_lines,
+                which.reshape(len(ratios), len(at_lines)).T,
+                np.zeros((len(at_lines), n_others)),
+            ]
+        ),
+        edges.depths,
+    )
+
+
+def _p_splines(energy, low, high):
+    """Return cubic B-splines of the logarithm of energies, with knots at equal distances."""
+    first, last = np.log([low, high])
+    n = max(2, round(KNOTS_PER_E_FOLD * (last - first)))
+    knots = first + (last - first) / n * np.arange(-3, n + 4)
+    at = np.log(np.clip(energy, low, high)).clip(knots[3], knots[-4])
+    return BSpline.design_matrix(at, knots, 3).toarray()
+
+
+def _main_lines(model):
+    """Return the index of the main line of each member's family."""
+    family, weight = model.members[:, 0], model.members[:, 2]
+    main = {f: i for i, f in reversed(list(enumerate(family))) if weight[i] == 1.0}
+    return np.array([main[f] for f in family], dtype=int)
+
+
+def _ratios(model):
+    """Yield names, and members of L and M shells that stand apart from the main line."""
+    energy, weight = model.members[:, 1], model.members[:, 2]
+    for i in np.unique(_main_lines(model)):
+        family = int(model.members[i, 0])
+        line = model.lines[family]
+        if line.partition("_")[2][:1] not in ("L", "M"):
+            continue
+        of_family = model.members[:, 0] == family
+        apart = APART * peak_fwhm(model.resolution, energy[i])
+        below, above = energy < energy[i] - apart, energy > energy[i] + apart
+        for side, word in ((of_family & below, "below"), (of_family & above, "above")):
+            if weight[side].sum() > WEAKEST:
+                yield f"lines {word} {line}", side

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The model of lines, continuum and edges: its derivatives, and what it finds."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_line_fit import as_decomposed, true_intensities
+
+from hyperspy_psnmf import data
+from hyperspy_psnmf.eds.line_fit import measure_lines
+from hyperspy_psnmf.eds.line_model import build_line_model
+from hyperspy_psnmf.eds.phantoms import _scenes
+from hyperspy_psnmf.eds.spectrum_fit import fit_spectra
+
+SCENES = {
+    "core_shell_particles": _scenes.PARTICLES,
+    "embedded_spheres": _scenes.SPHERES,
+    "grain_boundary": _scenes.BOUNDARY,
+    "isolated_particles": _scenes.CATALYST,
+    "mineral_grains": _scenes.MINERALS,
+    "sem_two_phases": _scenes.CAST_ALLOY,
+    "sharp_interface": _scenes.INTERFACE,
+}
+
+
+def ideal(name, total=1e6):
+    """Return a map of many counts with its true maps and spectra."""
+    s = getattr(data, name)(shape=(8, 9), counts=total / 72, seed=1)
+    return as_decomposed(s, s.metadata.Truth.factors, s.metadata.Truth.loadings)
+
+
+def fit(s):
+    spectra = s.psnmf.phase_spectra()
+    elements = set(spectra.metadata.Sample.elements)
+    keep = np.ones(spectra.data.shape[1], bool)
+    return fit_spectra(spectra, elements, keep, np.maximum(spectra.data, 0.5))[0]
+
+
+@pytest.fixture(scope="module")
+def oxides():
+    return fit(ideal("sharp_interface"))
+
+
+def test_columns_are_derivatives(oxides):
+    at = oxides.values + 0.01
+    model = replace(oxides, values=at)
+    step = 1e-5
+    for i, name in enumerate(oxides.parameters.names):
+        sides = []
+        for sign in (1, -1):
+            moved = at.copy()
+            moved[i] += sign * step
+            sides.append(replace(oxides, values=moved).recorded)
+        expected = (sides[0] - sides[1]) / (2 * step)
+        error = np.abs(model.linear.background[:, i] - expected).max()
+        # Lines get a little wider where they move to higher energies.
+        within = 2e-2 if name.startswith(("place", "gain")) else 1e-3
+        assert error < within * np.abs(expected).max() + 1e-6, name
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_lines_of_noise_free_spectra_are_found_within_their_errors(name):
+    # At a million counts; splines alone miss oxygen and L lines by 5 to 12 errors.
+    s, scene = ideal(name), SCENES[name]
+    truth = true_intensities(scene, s.metadata.Truth, s.data.shape[-1])
+    elements = s.metadata.Sample.elements
+    spectra = s.psnmf.phase_spectra()
+    lines = build_line_model(spectra, elements, np.ones(s.data.shape[-1], bool)).lines
+    lines = [line for line in lines if any(line in phase for phase in truth)]
+    found = measure_lines(s, lines, elements=elements)
+    sigma = np.sqrt(np.diagonal(found.counting, axis1=1, axis2=2))
+    for p, counts in enumerate(found.counts):
+        for i, line in enumerate(lines):
+            if counts > 1e5:
+                expected = truth[p].get(line, 0.0) * counts / 1e5
+                assert abs(found.net[p, i] - expected) < 1.5 * sigma[p, i], line
+
+
+def test_edges_are_as_deep_as_the_detector_makes_them(oxides):
+    values = dict(zip(oxides.parameters.names, oxides.values, strict=True))
+    # 300 nm of polymer, 50 nm of silicon and 40 nm of aluminium stand before the sensor.
+    for edge, mass, jump in (
+        ("C at 0.28", 3.0e-5, 4.68e4),
+        ("Al at 1.56", 1.08e-5, 3.70e3),
+        ("Si at 1.84", 1.17e-5, 3.05e3),
+    ):
+        assert values[f"edge of {edge} keV"] == pytest.approx(mass * jump, rel=0.1)
+
+
+def test_lines_off_their_places_and_ratios_are_found(oxides):
+    parameters, names = oxides.parameters, oxides.parameters.names
+    off = {"place of O_Ka": -0.004, "lines below Fe_La": -0.8, "gain": 0.001, "resolution": 5.0}
+    values = oxides.values.copy()
+    for name, by in off.items():
+        values[names.index(name)] += by
+    counts = replace(oxides, values=values).recorded
+    spectra = ideal("sharp_interface").psnmf.phase_spectra()
+    spectra.data = np.array([0.7, 0.3])[:, None] * counts
+    keep = np.ones(counts.size, bool)
+    found, unlisted = fit_spectra(spectra, {"Fe", "O", "Mg"}, keep, spectra.data + 0.5)
+    assert unlisted == {}
+    np.testing.assert_allclose(found.lines, oxides.lines, rtol=0.02)
+    assert found.bent.resolution == pytest.approx(oxides.bent.resolution + 5.0, abs=0.3)
+    place, ratio = (found.values[names.index(name)] for name in list(off)[:2])
+    assert place == pytest.approx(-0.004, abs=0.002)  # offset and gain have the rest
+    assert ratio == pytest.approx(-0.8, abs=0.2)
+    assert parameters.names == found.parameters.names
+
+
+def test_few_counts_tell_nothing_new(oxides):
+    s = ideal("sharp_interface", total=72)
+    found = fit(s)
+    settled = found.parameters.kinds["edges"].stop
+    sigma = np.diag(found.parameters.precision(found.known))[settled:] ** -0.5
+    assert (np.abs(found.values[settled:]) < 0.2 * sigma).all()
+
+
+@pytest.mark.parametrize("listed", [set(), {"H"}])
+def test_a_spectrum_without_lines_is_all_continuum(oxides, listed):
+    spectra = ideal("sharp_interface").psnmf.phase_spectra()
+    continuum = replace(oxides, lines=np.zeros(4)).recorded
+    spectra.data = np.array([0.7, 0.3])[:, None] * continuum
+    found, unlisted = fit_spectra(spectra, listed, continuum > 0, spectra.data + 0.5)
+    assert unlisted == {}
+    assert found.lines.size == 0
+    # The edge of iron is where nobody listed it.
+    use = found.bare.use
+    np.testing.assert_allclose(found.recorded[use], continuum[use], rtol=0.1)
+
+
+def test_a_phase_is_held_to_what_the_sum_told(oxides):
+    part = oxides.of_part(0.01)
+    np.testing.assert_allclose(part.recorded, 0.01 * oxides.recorded, rtol=1e-9)
+    noisy = np.random.default_rng(3).poisson(part.recorded).astype(float)
+    variance = np.maximum(part.recorded, 0.5)
+    for _ in range(4):
+        part = part.refined(noisy, variance)
+    assert part.bent.resolution == pytest.approx(oxides.bent.resolution, abs=0.05)
+    np.testing.assert_allclose(
+        part.lines, 0.01 * oxides.lines, atol=4 * np.sqrt(oxides.lines.max() / 100)
+    )
