@@ -175,6 +175,28 @@ class Chemistry:
         """
         return plot.plot_composition(check_result(result, Quantification))
 
+    def plot_line_fit(self, result: Quantification) -> tuple[Figure, NDArray]:
+        """Plot what lines were measured with: the fit of each phase's spectrum.
+
+        Parameters
+        ----------
+        result : Quantification
+            What `quantify` returned, with intensities from the model.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        numpy.ndarray of matplotlib.axes.Axes, of shape (n_phases, 2)
+            Spectra with fit and continuum, and what the fit leaves in standard
+            deviations.
+
+        Raises
+        ------
+        ValueError
+            If intensities are from windows, which fit nothing.
+        """
+        return plot.plot_line_fit(check_result(result, Quantification))
+
     def plot_element_maps(
         self, xray_lines: Iterable[str] | None = None, method: str = "model"
     ) -> tuple[Figure, NDArray]:

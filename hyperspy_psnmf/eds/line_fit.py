@@ -35,6 +35,26 @@ BELOW = 3.0  # standard deviations below zero that are no noise
 
 
 @dataclass(frozen=True)
+class FittedSpectra:
+    """What the model makes of each phase's spectrum; arrays of shape (n_phases, n_channels).
+
+    Attributes
+    ----------
+    spectra : EDSTEMSpectrum or EDSSEMSpectrum
+        From `phase_spectra`.
+    fitted, continuum : ndarray
+        Counts with and without the lines; NaN in channels that were not fitted.
+    sigma : ndarray
+        Standard deviations of the spectra, of counts and of what unmixing adds.
+    """
+
+    spectra: object
+    fitted: np.ndarray
+    continuum: np.ndarray
+    sigma: np.ndarray
+
+
+@dataclass(frozen=True)
 class LineIntensities:
     """Net intensities of lines in each phase.
 
@@ -54,6 +74,8 @@ class LineIntensities:
         Standard deviation of the net counts if the line were absent.
     operators : ndarray of shape (n_phases, n_channels, n_lines)
         From a spectrum on the channels of `spectra` to its net counts.
+    fit : FittedSpectra or None
+        Of the model; None for windows.
     unlisted : dict
         What was fitted though nobody listed it, and its strongest line.
     notes : tuple of str
@@ -68,6 +90,7 @@ class LineIntensities:
     counting: np.ndarray
     blank: np.ndarray
     operators: np.ndarray
+    fit: FittedSpectra | None = None
     unlisted: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -103,12 +126,12 @@ def measure_lines(signal, lines: list[str], *, method: str = "model", elements=(
     found = phase_spectra(signal)
     noise = _Noise(signal, found)
     if method == "windows":
-        parts, unlisted = _by_windows(found, lines, noise), {}
+        parts, fit, unlisted = _by_windows(found, lines, noise), None, {}
     else:
         everything = {line.split("_")[0] for line in lines} | set(elements)
         variance = noise.variance(gaussian_filter1d(found.data, 3.0, axis=1, mode="nearest"))
-        fit, unlisted = fit_spectra(found, everything, noise.inside, variance)
-        parts = _by_model(found, lines, noise, fit)
+        of_sum, unlisted = fit_spectra(found, everything, noise.inside, variance)
+        *parts, fit = _by_model(found, lines, noise, of_sum)
     operators, variance, own, blank = parts
     net = np.einsum("pj,pjl->pl", found.data, operators)
     covariance, counting = (
@@ -120,7 +143,7 @@ def measure_lines(signal, lines: list[str], *, method: str = "model", elements=(
         blank = np.sqrt(np.maximum(of_nets - np.maximum(net, 0.0), FLOOR))
     measured = LineIntensities(
         found, list(lines), found.data.sum(axis=1), net, covariance, counting, blank, operators,
-        unlisted, (describe_unlisted(unlisted),) if unlisted else (),
+        fit, unlisted, (describe_unlisted(unlisted),) if unlisted else (),
     )  # fmt: skip
     measured = _widen_below_zero(measured)
     for note in measured.notes:
@@ -153,7 +176,7 @@ def _widen_below_zero(measured):
 
 
 def _by_model(found, lines, noise, fit):
-    """Return operators, variances of the spectra and of their own counts, and blanks."""
+    """Return operators, variances of the spectra and of their own counts, blanks and fit."""
     pick = _columns_of(fit.bare, lines)
     _require_separable(fit.bare, noise.variance(found.data)[0])
     operators, fits, variance, fitted = _fit(fit, found.data, noise)
@@ -163,7 +186,10 @@ def _by_model(found, lines, noise, fit):
     # What is left of the variance without the line itself.
     rest = variance[:, :, None] - np.maximum(net, 0.0)[:, None] * peaks
     blank = np.sqrt((operators**2 * np.maximum(rest, FLOOR)).sum(axis=1))
-    return operators, variance, np.maximum(fitted, FLOOR), blank
+    drawn = [np.where(fit.bare.use, one, np.nan) for one in (m.recorded for m in fits)]
+    smooth = [np.where(fit.bare.use, one, np.nan) for one in (m.continuum for m in fits)]
+    shown = FittedSpectra(found, np.array(drawn), np.array(smooth), np.sqrt(variance))
+    return operators, variance, np.maximum(fitted, FLOOR), blank, shown
 
 
 def _by_windows(found, lines, noise):

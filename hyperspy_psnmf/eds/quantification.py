@@ -9,6 +9,8 @@ from textwrap import fill
 import numpy as np
 from prettytable import PrettyTable
 
+from hyperspy_psnmf.eds.line_fit import FittedSpectra
+
 UNITS = {"atomic": "at%", "weight": "wt%"}
 NO_ZAF = "k-ratios normalised to 100 %, without any ZAF correction"
 
@@ -62,6 +64,8 @@ class Quantification:
         Of the bands.
     notes : tuple of str
         What whoever reads the numbers must know.
+    fit : FittedSpectra or None
+        What the lines were measured with; None for windows.
     """
 
     names: list[str]
@@ -78,6 +82,7 @@ class Quantification:
     confidence: float
     _maps: Callable = field(repr=False)
     notes: tuple[str, ...] = ()
+    fit: FittedSpectra | None = field(default=None, repr=False)
 
     @property
     def percent(self) -> Percent:

@@ -87,7 +87,7 @@ def quantify_among(
         lambda min_counts: composition_maps(
             signal, quantifier, measured, composition_units, min_counts
         ),
-        (*measured.notes, *_notes(signal, names, quantifier, others)),
+        (*measured.notes, *_notes(signal, names, quantifier, others)), measured.fit,
     )  # fmt: skip
     return found, others
 

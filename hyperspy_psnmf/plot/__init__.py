@@ -4,6 +4,7 @@
 from hyperspy_psnmf.plot.binned_map import plot_binned_map
 from hyperspy_psnmf.plot.certainty import plot_ambiguity, plot_residuals
 from hyperspy_psnmf.plot.compositions import plot_composition, plot_element_maps
+from hyperspy_psnmf.plot.line_fit import plot_line_fit
 from hyperspy_psnmf.plot.number_of_components import EstimatedNumber, plot_number_of_components
 from hyperspy_psnmf.plot.overlay import plot_overlay
 from hyperspy_psnmf.plot.phases import phase_color, plot_phases
@@ -15,6 +16,7 @@ __all__ = [
     "plot_binned_map",
     "plot_composition",
     "plot_element_maps",
+    "plot_line_fit",
     "plot_number_of_components",
     "plot_overlay",
     "plot_phases",
