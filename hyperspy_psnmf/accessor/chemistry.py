@@ -136,7 +136,8 @@ class Chemistry:
             With ``table()``, ``budget()``, ``rows()``, ``to_dataframe()``, ``maps()``,
             ``atomic`` and ``weight``. Below three standard deviations of a blank a
             table shows the detection limit. Phases with too few counts are NaN.
-            ``notes`` say what was fitted besides, and what the errors do not hold.
+            ``notes`` say what the compositions are normalised to, what else is in the
+            spectra, and what the errors do not hold.
 
         Raises
         ------

@@ -52,7 +52,8 @@ class Ambiguity:
     def table(self) -> PrettyTable:
         """Return counts and atomic per cent of every phase, with their bands."""
         table = PrettyTable()
-        table.title = f"Bands at {100 * self.confidence:g} % confidence"
+        of = f", at% normalised to {' + '.join(self.compositions)}" if self.compositions else ""
+        table.title = f"Bands at {100 * self.confidence:g} % confidence{of}"
         table.field_names = ["Phase", "Counts", *(f"{el} (at%)" for el in self.compositions)]
         table.align = "r"
         table.align["Phase"] = "l"

@@ -88,6 +88,9 @@ def intensity_table(spectra, measured, composition):
             columns[f"{element} limit"] = [
                 "" if found or np.isnan(x) else f"{x:.2g}" for _, _, x, found in rows
             ]
+        n_phases = len(composition.names)
+        columns["normalised to"] = [composition.normalised_to] * n_phases
+        columns["not quantified"] = [composition.besides(i) for i in range(n_phases)]
     yield ["phase", "counts", *columns]
     counts = np.atleast_2d(spectra.data).sum(axis=1)
     for name, total, *row in zip(

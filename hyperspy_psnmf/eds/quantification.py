@@ -66,6 +66,9 @@ class Quantification:
         What whoever reads the numbers must know.
     fit : FittedSpectra or None
         What the lines were measured with; None for windows.
+    not_quantified : tuple of tuple of str
+        Elements that are clearly in the spectrum of each phase, but neither quantified
+        nor excluded. Windows are not searched for any.
     """
 
     names: list[str]
@@ -83,6 +86,12 @@ class Quantification:
     _maps: Callable = field(repr=False)
     notes: tuple[str, ...] = ()
     fit: FittedSpectra | None = field(default=None, repr=False)
+    not_quantified: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def normalised_to(self) -> str:
+        """The elements that sum to 100 %, as in "Fe + Pt"."""
+        return " + ".join(self.elements)
 
     @property
     def percent(self) -> Percent:
@@ -104,14 +113,24 @@ class Quantification:
         found, unit = self.percent, UNITS[self.composition_units]
         table = PrettyTable()
         band = "without" if found.band is None else f"and {100 * self.confidence:g} % band of"
-        table.title = f"Composition in {unit}, 1 sigma {band} ambiguity ({self._how()})"
-        table.field_names = ["Phase", "Counts", *self.elements]
+        table.title = (
+            f"Composition in {unit} normalised to {self.normalised_to}, 1 sigma {band} ambiguity "
+            f"({self._how()})"
+        )
+        # In the table itself, as tables are copied without what is below them.
+        last = ["Not quantified"] if any(self.not_quantified) else []
+        table.field_names = ["Phase", "Counts", *self.elements, *last]
         table.align = "r"
         table.align["Phase"] = "l"
         for i, name in enumerate(self.names):
             cells = [self._cell(found, i, j) for j in range(len(self.elements))]
+            cells += [self.besides(i)] if last else []
             table.add_row([name, f"{self.counts[i]:.0f}", *cells])
         return table
+
+    def besides(self, index: int) -> str:
+        """Return the elements of a phase that are not quantified, separated by commas."""
+        return ", ".join(self.not_quantified[index]) if self.not_quantified else ""
 
     def _how(self):
         return NO_ZAF if self.method == "k_ratios" else self.method
@@ -145,6 +164,8 @@ class Quantification:
     def to_dataframe(self):
         """Return one row per phase and element, as a pandas DataFrame.
 
+        Its ``attrs`` hold `normalised_to` and `notes`.
+
         Raises
         ------
         ImportError
@@ -157,7 +178,9 @@ class Quantification:
                 "to_dataframe() needs pandas, which is not installed: pip install pandas; "
                 "rows() gives the same as a list of dicts"
             ) from None
-        return pandas.DataFrame(self.rows())
+        frame = pandas.DataFrame(self.rows())
+        frame.attrs |= {"normalised_to": self.normalised_to, "notes": list(self.notes)}
+        return frame
 
     def rows(self) -> list[dict]:
         """Return one dict per phase and element, for CSV files and data frames."""
@@ -178,7 +201,7 @@ class Quantification:
             row |= {f"{unit}_{name}": float(part[i, j]) for name, part in found.budget.items()}
             if found.band is not None:
                 row[f"{unit}_low"], row[f"{unit}_high"] = map(float, found.band[i, j])
-        return row
+        return row | {"normalised_to": self.normalised_to, "not_quantified": self.besides(i)}
 
     def maps(self, *, min_counts: float = 20.0) -> list:
         """Return the composition of the reconstructed map in every pixel.

@@ -20,6 +20,7 @@ from hyperspy_psnmf.eds.element_maps import line_maps
 from hyperspy_psnmf.eds.factors import resolve_factors
 from hyperspy_psnmf.eds.line_fit import METHODS as INTENSITIES
 from hyperspy_psnmf.eds.line_fit import measure_lines
+from hyperspy_psnmf.eds.normalisation import describe_normalisation, find_not_quantified
 from hyperspy_psnmf.eds.phases import count_pixels
 from hyperspy_psnmf.eds.quantification import UNITS, Percent, Quantification
 from hyperspy_psnmf.eds.quantify_arguments import LIVE_TIME, exposed, resolve_options
@@ -73,21 +74,28 @@ def quantify_among(
         density=density, take_off_angle=take_off_angle, probe_area=probe_area,
     )  # fmt: skip
     lines, values, errors = resolve_factors(signal, factors, xray_lines, exclude)
-    measured = measure_lines(signal, lines, method=intensities, elements=_others(signal, exclude))
+    listed = _others(signal, exclude)
+    measured = measure_lines(signal, lines, method=intensities, elements=listed)
     quantifier = Quantifier(measured.spectra, method, lines, values, fill=_fill(signal), **options)
     if method == "cross_section":
         quantifier = exposed(quantifier, probe_area=count_pixels(signal) * probe_area)
     net = _usable(measured, names)
     others = find_alternatives(signal, measured.spectra, confidence) if ambiguity else None
     atomic, weight = _compositions(quantifier, measured, net, errors / values, others, confidence)
+    detected = measured.net > DETECTED * measured.blank
+    besides = find_not_quantified(signal, measured, listed)
+    normalised = describe_normalisation(
+        names, quantifier.elements, atomic.values, detected, besides,
+        sorted(listed - set(quantifier.elements)),
+    )  # fmt: skip
     found = Quantification(
         names, quantifier.elements, lines, method, composition_units, measured.counts,
-        measured.net, measured.sigma, measured.net > DETECTED * measured.blank, atomic, weight,
-        float(confidence),
+        measured.net, measured.sigma, detected, atomic, weight, float(confidence),
         lambda min_counts: composition_maps(
             signal, quantifier, measured, composition_units, min_counts
         ),
-        (*measured.notes, *_notes(signal, names, quantifier, others)), measured.fit,
+        (*normalised, *measured.notes, *_notes(signal, names, quantifier, others)),
+        measured.fit, besides,
     )  # fmt: skip
     return found, others
 
@@ -196,7 +204,10 @@ def composition_maps(signal, quantifier, measured, unit: str, min_counts: float)
     for m, values in zip(maps, percent.T, strict=True):
         m.data = values.reshape(m.data.shape)
         element = m.metadata.Sample.elements[0]
-        m.metadata.General.title = f"{unit} percent of {element} in {signal.metadata.General.title}"
+        m.metadata.General.title = (
+            f"{unit} percent of {element} in {' + '.join(quantifier.elements)} in "
+            f"{signal.metadata.General.title}"
+        )
         m.metadata.set_item("Signal.quantity", f"{element} ({UNITS[unit]})")
     return maps
 

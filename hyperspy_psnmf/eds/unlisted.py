@@ -174,6 +174,11 @@ def _peaks(names):
     return [name for name in names if " " in name]
 
 
+def strongest_lines(unlisted: dict[str, str]) -> dict[str, str]:
+    """Return {element: line} of the elements among what `complete` added."""
+    return {name: unlisted[name].rpartition(" in ")[2] for name in _elements(unlisted)}
+
+
 def describe_unlisted(unlisted: dict[str, str]) -> str:
     """Return a sentence on what was fitted besides the elements listed."""
     what = [f"{name} ({unlisted[name]})" for name in _elements(unlisted)]

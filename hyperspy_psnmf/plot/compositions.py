@@ -37,7 +37,8 @@ def plot_composition(result):
     ax.set_xticklabels(result.elements)
     ax.set_ylim(0, 1.02 * ax.get_ylim()[1])
     ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
-    notes = [NO_ZAF] if result.method == "k_ratios" else []
+    notes = [f"normalised to {result.normalised_to}"]
+    notes += [NO_ZAF] if result.method == "k_ratios" else []
     if result.percent.band is None:
         notes.append("errors: 1 sigma, without ambiguity")
     ax.set_title("\n".join(notes), fontsize=9)

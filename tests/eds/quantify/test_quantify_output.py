@@ -3,6 +3,10 @@
 
 import numpy as np
 import pytest
+from compositions import as_found
+
+from hyperspy_psnmf import data
+from hyperspy_psnmf.eds.export import intensity_table
 
 
 def test_maps_are_compositions_with_masks_where_counts_are_few(plain, pristine):
@@ -76,3 +80,81 @@ def test_given_spectra_are_said_to_be_kept(minerals, factors):
     minerals.learning_results.psnmf["n_fixed"] = 1
     said = " ".join(repr(minerals.psnmf.quantify(factors=factors)).split())
     assert "spectra given and kept: Silicate. What lay above and below" in said
+
+
+# --- what sums to 100 %
+
+
+def words_of(result):
+    return " ".join(repr(result).split())
+
+
+@pytest.fixture(scope="module")
+def as_an_alloy(pristine, factors):
+    """Silicates as who lists two elements sees them; the second phase has no silicon."""
+    s = pristine.deepcopy()
+    s.set_elements(["Mg", "Si"])
+    with pytest.warns(UserWarning, match="add_elements"):
+        return s, s.psnmf.quantify(factors={line: factors[line] for line in ("Mg_Ka", "Si_Ka")})
+
+
+def test_tables_say_what_they_are_normalised_to(as_an_alloy, result):
+    _, found = as_an_alloy
+    assert "normalised to Mg + Si" in found.table().title
+    assert "normalised to Mg + Si, whatever else" in words_of(found)
+    assert "Not quantified" not in result.table().field_names
+    assert not any(result.not_quantified)
+    assert "Clearly in the spectra" not in words_of(result)
+
+
+def test_elements_clearly_in_a_phase_but_not_quantified_stand_beside_it(as_an_alloy):
+    _, found = as_an_alloy
+    assert found.table().field_names[-1] == "Not quantified"
+    silicate, periclase, davemaoite = (set(row[-1].split(", ")) for row in found.table().rows)
+    assert silicate >= {"O", "Fe"}
+    assert periclase == {"O", "Fe"}
+    assert davemaoite >= {"O", "Ca"}
+    assert "Ca" not in silicate | periclase
+    assert "quantified: Silicate: O, " in words_of(found)
+
+
+def test_the_only_element_of_a_phase_is_no_pure_element(as_an_alloy):
+    _, found = as_an_alloy
+    assert "the only element detected of those quantified: Mg in Ferropericlase, Si in" in words_of(
+        found
+    )
+
+
+def test_files_and_data_frames_say_it_too(as_an_alloy):
+    s, found = as_an_alloy
+    header, *rows = intensity_table(s.psnmf.phase_spectra(), None, found)
+    cells = [dict(zip(header, row, strict=True)) for row in rows]
+    assert {row["normalised to"] for row in cells} == {"Mg + Si"}
+    assert cells[1]["not quantified"].split(", ") == list(found.not_quantified[1])
+    assert found.rows()[0]["normalised_to"] == "Mg + Si"
+    assert found.rows()[0]["not_quantified"] == cells[0]["not quantified"]
+    assert "Mg in Mg + Si" in found.maps()[0].metadata.General.title
+    pytest.importorskip("pandas")
+    attributes = found.to_dataframe().attrs
+    assert attributes["normalised_to"] == "Mg + Si"
+    assert attributes["notes"] == list(found.notes)
+
+
+def test_what_was_left_out_as_asked_is_no_omission(minerals, factors):
+    given = {line: factors[line] for line in ("Mg_Ka", "Si_Ka", "O_Ka")}
+    found = minerals.psnmf.quantify(factors=given, exclude=("Fe", "Al", "Ca", "Ti"))
+    assert "(left out: Al, Ca, Fe, Ti)" in words_of(found)
+    assert not any(found.not_quantified)
+
+
+def test_a_phase_without_composition_needs_no_note():
+    s = as_found(data.core_shell_particles(shape=(20, 26), counts=600, seed=1))
+    truth = s.metadata.Truth
+    metals = {"Fe_Ka": truth.k_factors.Fe_Ka, "Pt_La": truth.k_factors.Pt_La}
+    s.set_elements(["Fe", "Pt"])
+    with pytest.warns(UserWarning, match="too few counts in the lines|add_elements"):
+        found = s.psnmf.quantify(factors=metals)
+    assert found.names == ["Support", "Shell", "Core"]
+    assert np.isnan(found.atomic.values[0]).all()
+    assert set(found.not_quantified[0]) == {"C", "Cu"}
+    assert "not quantified: Shell: O. -" in words_of(found)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a composition is normalised to, and which elements of a phase are not in it.
+
+Ratios of intensities sum to 100 % of the elements that have a factor, whatever else a
+phase holds: an oxide quantified with factors of two metals reads as an alloy of them.
+"""
+
+import warnings
+
+import numpy as np
+
+from hyperspy_psnmf.eds.line_fit import measure_lines
+from hyperspy_psnmf.eds.unlisted import strongest_lines
+
+SIGNIFICANT = 5.0  # standard errors
+SHARE = 0.01  # of the net counts in all lines of a phase; less changes little
+
+
+def find_not_quantified(signal, measured, elements) -> tuple[tuple[str, ...], ...]:
+    """Return the elements of each phase's spectrum that nobody listed, strongest first.
+
+    Parameters
+    ----------
+    signal : EDSSpectrum
+        A decomposed map.
+    measured : LineIntensities
+        Of the lines to quantify, by the model.
+    elements : iterable of str
+        Those that `measured` was told of beside its lines.
+    """
+    lines = strongest_lines(measured.unlisted)
+    if not lines:
+        return ((),) * len(measured.net)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # all has been warned of with `measured`
+        everything = measure_lines(
+            signal, [*measured.lines, *lines.values()], elements={*elements, *lines}
+        )
+    total = np.maximum(everything.net, 0.0).sum(axis=1, keepdims=True)
+    net, sigma = (of[:, len(measured.lines) :] for of in (everything.net, everything.sigma))
+    there = (net > SIGNIFICANT * sigma) & (net > SHARE * total)
+    symbols = np.array(list(lines))
+    return tuple(
+        tuple(str(symbols[i]) for i in np.argsort(-counts) if found[i])
+        for counts, found in zip(net, there, strict=True)
+    )
+
+
+def describe_normalisation(names, elements, values, detected, not_quantified, left_out):
+    """Yield notes on what sums to 100 %, and on what else there is.
+
+    Parameters
+    ----------
+    names, elements : list of str
+        Phases, and what their composition is of.
+    values : ndarray of shape (n_phases, n_elements)
+        Per cent; NaN in phases that have no composition.
+    detected : ndarray of bool, of shape (n_phases, n_elements)
+    not_quantified : tuple of tuple of str
+        From `find_not_quantified`.
+    left_out : iterable of str
+        Elements excluded.
+    """
+    without = f" (left out: {', '.join(left_out)})" if left_out else ""
+    known = np.isfinite(values).all(axis=1)
+    besides = "; ".join(
+        f"{name}: {', '.join(others)}"
+        for name, others, k in zip(names, not_quantified, known, strict=True)
+        if others and k
+    )
+    yield (
+        f"normalised to {' + '.join(elements)}, whatever else a phase holds{without}"
+        + (f". Clearly in the spectra, but not quantified: {besides}" if besides else "")
+    )
+    alone = known & (detected.sum(axis=1) == 1)
+    if alone.any():
+        which = ", ".join(
+            f"{elements[int(np.argmax(detected[i]))]} in {names[i]}" for i in np.flatnonzero(alone)
+        )
+        yield (
+            f"the only element detected of those quantified: {which}. That it makes 100 % is the "
+            "normalisation, and says nothing of how pure the phase is"
+        )
