@@ -73,7 +73,9 @@ def store(picture, path):
     """Write a picture no wider than needed and with few colours, a fraction of the size."""
     image = Image.open(picture).convert("RGB")
     image.thumbnail((WIDTH, WIDTH))
-    image.quantize(N_COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
+    # The default leaves colours that few pixels have to others: a colour bar half wrong.
+    few = image.quantize(N_COLORS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few.save(path, optimize=True)
 
 
 def main(folder=HERE / "images"):

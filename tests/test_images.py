@@ -109,11 +109,11 @@ def test_labels_of_lines_stay_inside_their_axes(drawn, name):
 def test_axes_say_what_they_are(drawn, name):
     figure, _ = drawn[name]
     named = {
-        "phases": {"x (nm)", "y (nm)", "Energy (keV)", "Counts"},
+        "phases": {"200 nm", "Energy (keV)", "Counts"},
         "ambiguity": {"Energy (keV)", "Counts", "Per cent (95 % bands)"},
-        "residuals": {"x (nm)", "y (nm)", "Energy (keV)", "Deviance per degree of freedom"},
+        "residuals": {"200 nm", "Energy (keV)", "Deviance per degree of freedom"},
         "composition": {"Content (at%)"},
-        "element_maps": {"x (nm)", "y (nm)", "Counts"},
+        "element_maps": {"200 nm", "Counts"},
         "number": {"Number of phases", "Held-out deviance above minimum"},
     }
     assert named[name] <= {text.get_text() for text in texts(figure)}

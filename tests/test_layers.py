@@ -25,7 +25,7 @@ OUTSIDE = {
     "estimators": {"sklearn"},
     "eds": {"hyperspy", "exspy", "dask", "prettytable", "traits"},
     "data": set(),
-    "plot": {"matplotlib"},
+    "plot": {"matplotlib", "mpl_toolkits"},
     "gui": {
         "IPython",
         "hyperspy_gui_ipywidgets",

@@ -61,8 +61,7 @@ def test_each_phase_has_a_map_and_a_spectrum(grains):
         np.testing.assert_array_equal(left.images[0].get_array(), maps.data[i])
         assert left.get_title() == f"Phase {i}"
         np.testing.assert_array_equal(right.lines[0].get_ydata(), spectra.data[i])
-    assert axes[0, 0].get_xlabel() == "x (nm)"
-    assert axes[0, 0].get_ylabel() == "y (nm)"
+        assert any(text.endswith(" nm") for text in texts_of(left))  # of the scale bar
     assert axes[-1, 1].get_xlabel() == "Energy (keV)"
 
 
@@ -73,6 +72,14 @@ def test_pixels_are_where_the_axes_say(grains):
     left, right, bottom, top = axes[0, 0].images[0].get_extent()
     assert (left, right) == pytest.approx((100 - x.scale / 2, 100 + 13.5 * x.scale))
     assert (top, bottom) == pytest.approx((-y.scale / 2, 10.5 * y.scale))
+
+
+def test_maps_in_pixels_have_axes(grains):
+    for axis in grains.axes_manager.navigation_axes:
+        axis.units = "px"
+    _, axes = plot(grains)
+    assert axes[0, 0].get_xlabel() == "x (px)"
+    assert axes[0, 0].get_ylabel() == "y (px)"
 
 
 def test_titles_are_the_names_and_lines_are_labelled(grains):

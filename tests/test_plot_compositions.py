@@ -94,7 +94,7 @@ def test_element_maps_stand_in_a_grid():
     fig.canvas.draw()
     assert axes.shape == (5,)
     assert axes[0].get_title() == "Fe Kα"
-    assert axes[0].get_xlabel() == "x (nm)"
+    assert "500 pm" in [text.get_text() for text in axes[0].findobj(plt.Text)]
     np.testing.assert_array_equal(axes[2].images[0].get_array(), maps[2].data)
     assert axes[1].images[0].get_extent() == [-0.25, 3.25, 2.25, -0.25]
 

@@ -4,7 +4,7 @@
 import numpy as np
 
 from hyperspy_psnmf.plot.figure import subplots
-from hyperspy_psnmf.plot.phases import axis_edges, axis_label
+from hyperspy_psnmf.plot.image import axis_label, draw_image
 
 
 def plot_binned_map(counts):
@@ -25,15 +25,12 @@ def plot_binned_map(counts):
     fig, ax = subplots(figsize=(3.6, 2.8))
     # Layout engines do not see the bar, which is as high as a map of any shape.
     fig.subplots_adjust(left=0.19, right=0.72, bottom=0.17, top=0.95)
-    ax.set_xlabel(axis_label(axes[0]))
     if data.ndim == 1:
         ax.step(axes[0].axis, data, where="mid", color="k")
-        ax.set_ylabel("Counts per bin")
+        ax.set(xlabel=axis_label(axes[0]), ylabel="Counts per bin")
         return fig, ax
     data = data.sum(axis=tuple(range(data.ndim - 2)))
-    extent = (*axis_edges(axes[0]), *axis_edges(axes[1])[::-1])
-    image = ax.imshow(data, cmap="gray", extent=extent, vmin=0, interpolation="nearest")
-    ax.set_ylabel(axis_label(axes[1]))
+    image = draw_image(ax, data, axes, cmap="gray", vmin=0)
     bar = ax.inset_axes([1.05, 0, 0.06, 1])
     fig.colorbar(image, cax=bar, label="Counts per bin")
     return fig, ax

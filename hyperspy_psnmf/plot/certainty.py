@@ -6,7 +6,8 @@ import numpy as np
 from hyperspy_psnmf.eds.fit_quality import NEAR
 from hyperspy_psnmf.eds.fit_quality import STANDS_OUT as TOLD
 from hyperspy_psnmf.plot.figure import subplots
-from hyperspy_psnmf.plot.phases import ZERO_PEAK, axis_edges, axis_label, phase_color
+from hyperspy_psnmf.plot.image import axis_label, draw_image
+from hyperspy_psnmf.plot.phases import ZERO_PEAK, phase_color
 from hyperspy_psnmf.plot.xray_lines import KEV, label_lines, last_line, line_energies
 
 STANDS_OUT = 5  # standard deviations of the residual spectrum
@@ -101,11 +102,10 @@ def _draw_intervals(ax, result, index):
 
 def _draw_residual_map(ax, residuals, label):
     axes, data = residuals.axes_manager.signal_axes, residuals.data
-    ax.set_xlabel(axis_label(axes[0]))
     if data.ndim == 1:
         ax.axhline(1, color="0.6", linewidth=0.8)
         ax.plot(axes[0].axis, data, color="k", linewidth=0.9)
-        ax.set_ylabel(label)
+        ax.set(xlabel=axis_label(axes[0]), ylabel=label)
         return
     if data.ndim > 2:
         leading = tuple(range(data.ndim - 2))
@@ -113,11 +113,7 @@ def _draw_residual_map(ax, residuals, label):
         data = np.nansum(data, axis=leading) / np.where(filled, filled, np.nan)
     far = np.abs(data[np.isfinite(data)] - 1)
     half = max(np.percentile(far, 99.5) if far.size else 0.0, 1e-3)
-    extent = (*axis_edges(axes[0]), *axis_edges(axes[1])[::-1])
-    image = ax.imshow(
-        data, cmap="RdBu_r", extent=extent, vmin=1 - half, vmax=1 + half, interpolation="nearest"
-    )
-    ax.set_ylabel(axis_label(axes[1]))
+    image = draw_image(ax, data, axes, cmap="RdBu_r", vmin=1 - half, vmax=1 + half)
     ax.figure.colorbar(image, ax=ax, label=label)
 
 

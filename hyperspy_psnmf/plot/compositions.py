@@ -6,7 +6,8 @@ from matplotlib import pyplot as plt
 
 from hyperspy_psnmf.eds.quantification import NO_ZAF, UNITS
 from hyperspy_psnmf.plot.figure import subplots
-from hyperspy_psnmf.plot.phases import axis_edges, axis_label, phase_color
+from hyperspy_psnmf.plot.image import axis_label, draw_image
+from hyperspy_psnmf.plot.phases import phase_color
 
 MAX_COLUMNS = 4
 
@@ -95,10 +96,9 @@ def _draw_element(ax, signal):
     quantity = signal.metadata.get_item("Signal.quantity", default="Counts")
     line = str(signal.metadata.Sample.xray_lines[0]).replace("_", " ")
     ax.set_title(line.replace("a", "α") if line.endswith("a") else line)
-    ax.set_xlabel(axis_label(map_axes[0]))
     if data.ndim == 1:
         ax.plot(map_axes[0].axis, data, color="k")
-        ax.set_ylabel(quantity)
+        ax.set(xlabel=axis_label(map_axes[0]), ylabel=quantity)
         return
     if data.ndim > 2:
         leading = tuple(range(data.ndim - 2))
@@ -106,12 +106,8 @@ def _draw_element(ax, signal):
         data = np.nansum(data, axis=leading) / np.where(filled, filled, np.nan)
     finite = data[np.isfinite(data)]
     top = np.percentile(finite, 99.8) if finite.size else 1.0
-    extent = (*axis_edges(map_axes[0]), *axis_edges(map_axes[1])[::-1])
     # What is masked is grey: black is the colour of nothing found.
     cmap = plt.get_cmap("inferno").with_extremes(bad="0.6")
-    image = ax.imshow(
-        data, cmap=cmap, extent=extent, vmin=0, vmax=max(top, 1e-9), interpolation="nearest"
-    )
-    ax.set_ylabel(axis_label(map_axes[1]))
+    image = draw_image(ax, data, map_axes, cmap=cmap, vmin=0, vmax=max(top, 1e-9))
     # Beside the axes, it would stay as high as they were before they took the map's shape.
     ax.figure.colorbar(image, cax=ax.inset_axes([1.05, 0, 0.06, 1]), label=quantity)

@@ -2,12 +2,12 @@
 """All phases in one picture, each in its colour."""
 
 import numpy as np
-from hyperspy.drawing._widgets.scalebar import ScaleBar
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 
 from hyperspy_psnmf.plot.figure import subplots
-from hyperspy_psnmf.plot.phases import axis_edges, axis_label, phase_color
+from hyperspy_psnmf.plot.image import axis_label, draw_image
+from hyperspy_psnmf.plot.phases import phase_color
 
 BRIGHTEST = 99.8  # percentile of a map's counts; a few hot pixels must not hide the rest
 
@@ -37,11 +37,7 @@ def plot_overlay(maps):
         ax.set(xlabel=axis_label(axes[0]), ylabel="Counts")
         ax.legend()
         return fig, ax
-    extent = (*axis_edges(axes[0]), *axis_edges(axes[1])[::-1])
-    ax.imshow(_mix(maps.data), extent=extent, interpolation="nearest")
-    ax.set_axis_off()
-    units = axes[0].units
-    ScaleBar(ax, units if isinstance(units, str) and units else "px")
+    draw_image(ax, _mix(maps.data), axes)
     patches = [Patch(color=phase_color(i), label=name) for i, name in enumerate(names)]
     fig.legend(handles=patches, loc="outside right upper", frameon=False)
     return fig, ax

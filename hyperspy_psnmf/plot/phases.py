@@ -5,6 +5,7 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
 from hyperspy_psnmf.plot.figure import subplots
+from hyperspy_psnmf.plot.image import axis_label, draw_image
 from hyperspy_psnmf.plot.xray_lines import KEV, label_lines, last_line
 
 # Okabe & Ito's palette, told apart by colour-blind readers too; black comes last.
@@ -52,36 +53,18 @@ def plot_phases(maps, spectra):
     return fig, axes
 
 
-def axis_label(axis) -> str:
-    """Return name and unit of an axis."""
-    name = axis.name if isinstance(axis.name, str) else "Position"
-    return f"{name} ({axis.units})" if isinstance(axis.units, str) and axis.units else name
-
-
-def axis_edges(axis):
-    """Return where the first pixel begins and the last one ends."""
-    values = np.asarray(axis.axis, dtype=float)
-    half = (values[-1] - values[0]) / max(1, 2 * (values.size - 1)) or 0.5
-    return values[0] - half, values[-1] + half
-
-
 def _draw_map(ax, data, map_axes, color):
-    x = map_axes[0]
-    ax.set_xlabel(axis_label(x))
     if data.ndim == 1:
-        ax.plot(x.axis, data, color=color)
-        ax.set_ylabel("Counts")
+        ax.plot(map_axes[0].axis, data, color=color)
+        ax.set(xlabel=axis_label(map_axes[0]), ylabel="Counts")
         return
-    y = map_axes[1]
     data = np.nansum(data, axis=tuple(range(data.ndim - 2))) if data.ndim > 2 else data
     # Black to a tint of the phase's colour: dark is little, as in every microscope, and a
     # phase that fills the map still has its colour.
     tint = 0.35 * np.array(to_rgb(color)) + 0.65
     shades = LinearSegmentedColormap.from_list("phase", ["black", color, tint])
     top = np.nanpercentile(data, 99.8) or None  # a few hot pixels must not hide the rest
-    extent = (*axis_edges(x), *axis_edges(y)[::-1])
-    image = ax.imshow(data, cmap=shades, extent=extent, vmin=0, vmax=top, interpolation="nearest")
-    ax.set_ylabel(axis_label(y))
+    image = draw_image(ax, data, map_axes, cmap=shades, vmin=0, vmax=top)
     ax.figure.colorbar(image, ax=ax, label="Counts")
 
 
