@@ -231,7 +231,8 @@ class Certainty:
     def plot_residuals(self, *, result: Residuals | None = None) -> tuple[Figure, NDArray]:
         """Plot the deviance per degree of freedom as a map and a spectrum, and of the binned map.
 
-        X-ray lines near which a spectrum stands out are labelled.
+        X-ray lines near which a spectrum stands out are labelled. Dips of the spectrum
+        below 1 are no misfit: there a phase of few counts was fitted to its noise.
 
         Parameters
         ----------

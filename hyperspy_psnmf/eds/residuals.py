@@ -26,7 +26,8 @@ class Residuals:
         Of each pixel, with the map's axes as signal axes. NaN where pixels were
         left out or hold too few counts to tell.
     spectrum : EDSTEMSpectrum or EDSSEMSpectrum
-        Of each channel, on the energy axis of ``phase_spectra()``; NaN likewise.
+        Of each channel, on the energy axis of ``phase_spectra()``; NaN likewise. Below 1
+        where the model follows noise: at the lines of a phase of few counts.
     total : float
         Of all counts together.
     binned : EDSTEMSpectrum or EDSSEMSpectrum

@@ -49,6 +49,9 @@ def plot_ambiguity(result):
 def plot_residuals(result):
     """Plot where the model does not fit.
 
+    Dips of the spectrum below 1 are no misfit: there the lines of a phase of few counts
+    were fitted to their own noise.
+
     Parameters
     ----------
     result : Residuals
@@ -63,10 +66,12 @@ def plot_residuals(result):
     fig, axes = subplots(
         1, 3, figsize=(14, 3.4), gridspec_kw={"width_ratios": (1, 1.5, 1.5)}, layout="constrained"
     )
+    # The first drawing may change the number of ticks, after their labels got their room.
+    fig.get_layout_engine().set(w_pad=0.08)
     label = result.spectrum.metadata.Signal.quantity
     _draw_residual_map(axes[0], result.map, label)
     _draw_residual_spectrum(axes[1], result.spectrum, label)
-    axes[1].set_title(f"All counts together: {result.total:.3f}")
+    axes[1].set_title(f"All counts together: {result.total:.3f}\n(dips: the model follows noise)")
     _draw_binned_residuals(axes[2], result.binned)
     axes[2].set_title(f"Binned map; above {TOLD:g} the report tells")
     return fig, axes
@@ -157,7 +162,7 @@ def _draw_outliers(ax, spectrum, label, limit):
     ax.step(energy.axis, data, where="mid", color="k", linewidth=0.7)
     ax.set(xlim=(energy.axis[0], energy.axis[-1]), ylabel=label, xlabel=axis_label(energy))
     bottom, top = ax.get_ylim()
-    ax.set_ylim(bottom, top + 0.15 * (top - bottom))  # room for labels
+    ax.set_ylim(bottom, top + 0.22 * (top - bottom))  # room for labels
     for name, line in line_energies(spectrum).items():
         nearest = int(np.argmin(np.abs(energy.axis - line)))
         peak = np.nan_to_num(data[max(0, nearest - 3) : nearest + 4]).max(initial=0.0)

@@ -54,8 +54,16 @@ def plot_number_of_components(result):
 
 
 def _look_near_the_minimum(ax, result):
-    """Leave out what is too few phases: that costs thousands, too many tens."""
+    """Show too few phases by triangles with their values: they cost thousands, too many tens."""
     others = np.array(result.numbers) >= result.best
     top = ROOM * (result.differences + result.standard_errors)[others].max()
-    if top > 0:
-        ax.set_ylim(-0.1 * top, top)
+    if top <= 0:
+        return
+    ax.set_ylim(-0.1 * top, top)
+    for number, difference in zip(result.numbers, result.differences, strict=True):
+        if difference > top:
+            ax.plot(number, 0.97 * top, "^", color="0.4", markersize=6)
+            ax.annotate(
+                f"{difference:.0f}", (number, 0.93 * top), ha="center", va="top", fontsize=7,
+                rotation=90, color="0.4",
+            )  # fmt: skip
