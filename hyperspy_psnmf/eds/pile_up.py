@@ -12,7 +12,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d, grey_opening
 
 from hyperspy_psnmf.eds.axes import LINE_WIDTH
-from hyperspy_psnmf.eds.sample import lines_of, sample_elements
+from hyperspy_psnmf.eds.sample import line_energy, lines_of, sample_elements, sample_lines
 from hyperspy_psnmf.nmf.counts import total_counts
 
 N_STRONGEST = 3
@@ -41,8 +41,19 @@ def find_sum_peaks(signal, X, energy) -> list[str]:
         if not known.size or np.abs(known - at).min() < WIDTH:
             continue
         if _significance(spectrum, energy, at) > SIGNIFICANT:
-            found[round(at, 2)] = f"{at:.2f} keV = {a:.2f} + {b:.2f} keV"
+            found[round(at, 2)] = f"{at:.2f} keV = {a:.2f} + {b:.2f} keV{_names(signal, a, b)}"
     return list(found.values())
+
+
+def _names(signal, *energies):
+    """Return the lines of the sample at some energies, as in " (Si_Ka + Si_Ka)", or nothing."""
+    listed = {line: line_energy(line) for line in sample_lines(signal)}
+    nearest = [min(listed, key=lambda n: abs(listed[n] - e), default=None) for e in energies]
+    known = all(
+        n is not None and abs(listed[n] - e) < WIDTH / 2
+        for n, e in zip(nearest, energies, strict=True)
+    )
+    return f" ({' + '.join(map(str, nearest))})" if known else ""
 
 
 def _lines_of_elements(signal):

@@ -4,7 +4,8 @@
 A strong line that the model lacks bends the background beneath it, and lines nearby
 come out wrong by many standard errors, even below zero. So each peak that stands out
 from the fit is given to the element whose lines near it explain the counts best; these
-lines are fitted with the others. A peak that no element explains is fitted by itself.
+lines are fitted with the others. A peak that no element explains is fitted by itself, and
+so is one where the detector puts sums and escapes of strong lines.
 """
 
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from exspy.material import elements as elements_db
 from scipy.ndimage import gaussian_filter1d
 from scipy.optimize import nnls
 
+from hyperspy_psnmf.eds.detector_peaks import find_cause
 from hyperspy_psnmf.eds.line_calibration import calibrate
 from hyperspy_psnmf.eds.line_model import (
     LineModel,
@@ -31,6 +33,7 @@ REACH = 0.15  # keV; beside a strong peak, the background bends and shifts what 
 RIVALS = 0.9  # of the best gain: worth a calibration of their own
 WORTH = 0.03  # of a misfit; what a family of lines must take away
 ENOUGH = 0.6  # of what a peak at any energy gains, as the energy axis may be off
+MUCH_BETTER = 1.05  # than a peak alone, by which an element shows that it has other lines
 NEW = 1e-3  # of a line; less is no more than what the model has
 
 
@@ -54,7 +57,7 @@ def find_unlisted(
     -------
     search : Search
     unlisted : list of str
-        Elements, or energies of peaks of no known element.
+        Elements, or energies of peaks that were added, with their likely cause.
     """
     listed = build_line_model(spectra, elements, keep)
     search = Search(spectra, frozenset(elements), keep, variance, calibrate(listed, spectra.data))
@@ -134,6 +137,10 @@ class Search:
         gains = _gains_of_elements(residual, model, others, at, beam_energy)
         alone, place = max(_gains_of_peaks(residual, model, at))
         top = max(gains.values(), default=0.0)
+        cause = find_cause(model, *row, peak._replace(energy=place))
+        if cause and top <= MUCH_BETTER * alone:
+            or_else = max(gains, key=lambda name: gains[name], default="")
+            return f"{place:.3f} keV = {cause}" + f", or {or_else}" * (top > RIVALS * alone)
         if top <= ENOUGH * alone:
             return f"{place:.3f} keV"
         rivals = [name for name, gain in gains.items() if gain > RIVALS * top]
@@ -163,6 +170,7 @@ def strongest_lines(model: LineModel, counts: np.ndarray, names: list[str]) -> d
 
 def _families_of(name, model):
     """Return which lines of a model belong to an element, or are a peak."""
+    name = name.partition(" = ")[0]
     return [i for i, line in enumerate(model.lines) if name in (line, line.partition("_")[0])]
 
 
@@ -182,7 +190,10 @@ def strongest_lines(unlisted: dict[str, str]) -> dict[str, str]:
 def describe_unlisted(unlisted: dict[str, str]) -> str:
     """Return a sentence on what was fitted besides the elements listed."""
     what = [f"{name} ({unlisted[name]})" for name in _elements(unlisted)]
-    what += [f"a peak of no known element ({unlisted[name]})" for name in _peaks(unlisted)]
+    for name in _peaks(unlisted):
+        cause = name.partition(" = ")[2]
+        kind = f"a peak that is likely {cause}" if cause else "a peak of no known element"
+        what.append(f"{kind} ({unlisted[name]})")
     symbols = _elements(unlisted)
     call = f"; s.add_elements({symbols}) lists them, or exclude= in quantify()" if symbols else ""
     return (

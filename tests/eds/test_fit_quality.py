@@ -85,6 +85,7 @@ def test_pile_up_shows_though_every_spectrum_holds_it(particles, unmix):
     assert sums
     for at, a, b in np.array(sums, dtype=float):
         assert at == pytest.approx(a + b, abs=0.011)
+    assert "(Fe_Ka + Fe_Ka)" in lines
 
 
 def test_masked_lazy_and_other_algorithms_are_judged_too(particles, unmix):
