@@ -3,6 +3,8 @@
 
 import numpy as np
 
+from hyperspy_psnmf._version import __version__
+
 # What a stock decomposition or blind source separation may have left behind.
 _RESET = {
     "bss_algorithm": None,
@@ -102,14 +104,26 @@ def read_counts_and_spectra(signal):
     return loadings * scale, factors / scale
 
 
-def read_record(signal) -> dict:
+class Record(dict):
+    """What PSNMF noted about its run; says which version wrote it where something is missing."""
+
+    def __missing__(self, key):
+        """Raise ValueError naming the version, and what it did not write."""
+        writer = self.get("version", "of an unknown version")
+        raise ValueError(
+            f"the learning results were written by hyperspy-psnmf {writer} and have no {key!r}, "
+            f"which version {__version__} needs for this: decompose the map again"
+        )
+
+
+def read_record(signal) -> Record:
     """Return what PSNMF noted about its run; empty after another algorithm."""
     record = getattr(signal.learning_results, "psnmf", None) or {}
     # A file opened lazily holds dask arrays.
-    return {k: v.compute() if hasattr(v, "compute") else v for k, v in record.items()}
+    return Record((k, v.compute() if hasattr(v, "compute") else v) for k, v in record.items())
 
 
-def require_record(signal) -> dict:
+def require_record(signal) -> Record:
     """Return what PSNMF noted about its run, or raise where there is nothing."""
     results, record = require_results(signal), read_record(signal)
     if "version" not in record:

@@ -63,6 +63,31 @@ def test_the_record_holds_plain_values_and_every_setting(unmixed):
     np.testing.assert_allclose(record["binned_loadings"].sum(), unmixed.data.sum(), rtol=1e-6)
 
 
+def test_a_record_of_another_version_tells_what_it_lacks(unmixed_copy):
+    record = dict(unmixed_copy.learning_results.psnmf)
+    told = {}
+    for key in set(record) - {"version"}:
+        rest = {k: v for k, v in record.items() if k != key}
+        unmixed_copy.learning_results.psnmf = {**rest, "version": "0.0.7"}
+        assert len(unmixed_copy.psnmf.names) == 3
+        unmixed_copy.psnmf.phase_maps()
+        try:
+            assert unmixed_copy.psnmf.report()
+        except ValueError as error:
+            told[key] = str(error)
+    for key, message in told.items():
+        assert f"written by hyperspy-psnmf 0.0.7 and have no {key!r}" in message
+    assert {"n_counts", "weaknesses", "kkt_residual"} <= set(told)
+    assert {"phase_names", "max_iter", "navigation_shape", "binning_reason"}.isdisjoint(told)
+
+
+def test_errors_of_spectra_need_settings_that_an_old_record_may_lack(unmixed_copy):
+    del unmixed_copy.learning_results.psnmf["line_width"]
+    unmixed_copy.psnmf.standard_errors(given_spectra=True)
+    with pytest.raises(ValueError, match=r"have no 'line_width', which .* decompose the map"):
+        unmixed_copy.psnmf.standard_errors(given_spectra=False)
+
+
 @pytest.mark.parametrize(
     "seed", [np.random.default_rng(1), np.random.RandomState(1), None, np.int64(3)], ids=plain
 )
