@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a user can do with the phases found, as traits and actions."""
 
+import html
 from pathlib import Path
 
 from traits.api import Bool, Enum, Float, HasTraits, Instance, List, Property, Str, observe
@@ -47,6 +48,7 @@ class ToolResults(ToolSettings):
     factors = List(Instance(LineFactor))
     composition_units = Enum("atomic", "weight", label="Per cent")
     composition = Identified(desc="a Quantification")
+    composition_html = Property(Str, observe="composition", desc="its table and its notes")
     residuals = Identified(desc="of `find_residuals`")
 
     folder = Str("psnmf_output", label="Folder", desc="where files are written")
@@ -56,6 +58,13 @@ class ToolResults(ToolSettings):
         if self.result is None:
             return ""
         return "\n".join([describe.summary(read_record(self.result)), *self.notes()])
+
+    def _get_composition_html(self):
+        if self.composition is None:
+            return ""
+        table = self.composition.table().get_html_string(format=True)
+        notes = "".join(f"<li>{html.escape(note)}.</li>" for note in self.composition.notes)
+        return f"{table}<ul>{notes}</ul>"
 
     @observe("signal")
     def _drop_result(self, event):
@@ -113,6 +122,10 @@ class ToolResults(ToolSettings):
         """Find the composition of each phase with the factors of the table."""
         self.composition = None
         result, rows = self.require_result(), [row for row in self.factors if row.in_specimen]
+        lines = [row.line for row in rows]
+        twice = sorted({line for line in lines if lines.count(line) > 1})
+        if twice:
+            raise ValueError(f"table of k-factors: more than one row for {', '.join(twice)}")
         given = {row.line: (row.value, row.sigma) for row in rows}
         exclude = set(sample_elements(result)) - {element_of(line) for line in given}
         self.composition = quantify(

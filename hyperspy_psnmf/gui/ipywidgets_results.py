@@ -64,10 +64,8 @@ class Results:
         self._draw("residuals", figures.residuals_png)
 
     def show_composition(self):
-        """Show the composition as a table and as bars."""
-        found = self.tool.composition
-        table = "" if found is None else found.table().get_html_string(format=True)
-        self.parts["composition_table"].value = table
+        """Show the composition as a table with notes and as bars."""
+        self.parts["composition_table"].value = self.tool.composition_html
         self._draw("composition", figures.composition_png)
 
     def show_factors(self):

@@ -100,9 +100,7 @@ class ToolHandler(tu.Handler):
 
     def _draw(self, name):
         if name == "composition":
-            found = self.tool.composition
-            table = "" if found is None else found.table().get_html_string(format=True)
-            self.composition_table = table
+            self.composition_table = self.tool.composition_html
         image, draw = {
             "preview": ("preview_png", figures.preview_png),
             "result": ("phases_png", figures.phases_png),

@@ -88,6 +88,27 @@ def test_a_missing_factor_is_told_and_the_old_composition_gone(done):
     assert done.factors[0].line in done.message
 
 
+def test_a_line_in_two_rows_is_told_and_nothing_quantified(done):
+    done.quantify()
+    first, second = done.factors[:2]
+    second.line = first.line
+    done.quantify()
+    assert done.is_problem
+    assert f"more than one row for {first.line}" in done.message
+    assert done.composition is None
+    second.in_specimen = False
+    done.quantify()
+    assert "more than one row" not in done.message
+
+
+def test_notes_stand_below_the_table(done):
+    assert done.composition_html == ""
+    done.quantify()
+    table, notes = done.composition_html.split("</table>")
+    assert "normalised to" in table
+    assert all(note.split(",")[0] in notes for note in done.composition.notes)
+
+
 def test_units_are_chosen(done):
     done.composition_units = "weight"
     done.quantify()
