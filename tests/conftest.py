@@ -1,9 +1,42 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""What tests share. Small maps: all dimensions different, 26 x 20 pixels (x, y), 310 channels."""
+
 import os
 
+import matplotlib
 import pytest
+from maps import SMALL, unmix_quietly
+from matplotlib import pyplot as plt
 
+from hyperspy_psnmf import data
 from hyperspy_psnmf.kernels import counting, threads
+
+matplotlib.use("agg")
+
+
+@pytest.fixture
+def close_figures():
+    """Close what a test leaves open."""
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="session")
+def pristine_grains():
+    """A TEM map of three phases; not to be changed."""
+    return data.mineral_grains(**SMALL)
+
+
+@pytest.fixture
+def grains(pristine_grains):
+    """A TEM map of three phases; a copy."""
+    return pristine_grains.deepcopy()
+
+
+@pytest.fixture(scope="session")
+def unmixed(pristine_grains):
+    """The TEM map, decomposed with defaults; not to be changed."""
+    return unmix_quietly(pristine_grains.deepcopy())
 
 
 @pytest.fixture

@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Small maps, all dimensions different: 26 x 20 pixels (x, y), 310 channels, 3 phases."""
 
-import matplotlib
 import numpy as np
 import pytest
 from maps import SMALL, describe_state, unmix_quietly
 
 from hyperspy_psnmf import data
-
-matplotlib.use("agg")
 
 
 @pytest.fixture(scope="session")
@@ -19,31 +16,14 @@ def unmix():
 
 
 @pytest.fixture(scope="session")
-def pristine_grains():
-    return data.mineral_grains(**SMALL)
-
-
-@pytest.fixture(scope="session")
 def pristine_sem():
     return data.sem_two_phases(**SMALL)
-
-
-@pytest.fixture
-def grains(pristine_grains):
-    """A TEM map of three phases; a copy."""
-    return pristine_grains.deepcopy()
 
 
 @pytest.fixture
 def sem(pristine_sem):
     """A SEM map of two phases; a copy."""
     return pristine_sem.deepcopy()
-
-
-@pytest.fixture(scope="session")
-def unmixed(pristine_grains, unmix):
-    """The TEM map, decomposed with defaults; not to be changed."""
-    return unmix(pristine_grains.deepcopy())
 
 
 @pytest.fixture

@@ -7,11 +7,7 @@ from maps import plain, stock
 from matplotlib import pyplot as plt
 from versions import BEFORE_2_5, NEEDS_FLOATS
 
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("close_figures")
 
 
 def assert_plain(value):

@@ -5,13 +5,8 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 from maps import plain, stock
-from matplotlib import pyplot as plt
 
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("close_figures")
 
 
 FILES = [

@@ -1,27 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A small map, all dimensions different: 26 x 20 pixels (x, y), 310 channels, 3 phases."""
+"""A tool for a small map, before and after its run."""
 
 import threading
 
-import matplotlib
 import pytest
 
-from hyperspy_psnmf import data
 from hyperspy_psnmf.eds import tool as tool_module
 from hyperspy_psnmf.eds.progress import with_listener
 from hyperspy_psnmf.gui import PSNMFTool
 
-matplotlib.use("agg")
-
-
-@pytest.fixture(scope="session")
-def pristine():
-    return data.mineral_grains(shape=(20, 26), n_channels=310, counts=400, seed=2)
-
 
 @pytest.fixture
-def signal(pristine):
-    return pristine.deepcopy()
+def signal(grains):
+    return grains
 
 
 @pytest.fixture

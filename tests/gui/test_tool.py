@@ -148,10 +148,10 @@ def test_a_second_run_at_the_same_time_is_refused(tool, endless):
     tool.wait(LONG)
 
 
-def test_another_map_gives_up_the_run(tool, pristine, endless):
+def test_another_map_gives_up_the_run(tool, pristine_grains, endless):
     tool.run()
     endless.wait(LONG)
-    tool.signal = pristine.deepcopy()
+    tool.signal = pristine_grains.deepcopy()
     assert tool.wait(LONG) == "cancelled"
     assert tool.result is None
 

@@ -9,13 +9,12 @@ scatter between seeds is printed instead. With those, most is asked of the mean 
 phantoms: what a phantom's spectra are off by is one decision, right or wrong.
 """
 
-import warnings
 from functools import cache
 
 import numpy as np
 import pytest
 import seeds
-from scipy.optimize import linear_sum_assignment
+from unmixed import unmix
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.nmf.bands import sampling_errors
@@ -50,9 +49,9 @@ def rate(hits):
     return f"{p:.3f} +- {np.sqrt(p * (1 - p) / np.size(hits)):.3f}"
 
 
-def phantom(name, counts, seed=0):
+def phantom(name, counts):
     """Return a phantom with its true spectra, of unit sum, and loadings."""
-    s = getattr(data, name)(shape=SHAPE, counts=counts, seed=seed)
+    s = getattr(data, name)(shape=SHAPE, counts=counts, seed=0)
     H = np.ascontiguousarray(s.metadata.Truth.factors.T)
     return s, H / H.sum(axis=1, keepdims=True), np.asarray(s.metadata.Truth.loadings)
 
@@ -136,23 +135,12 @@ def test_spectra_with_the_loadings_at_the_truth():
 
 def estimated(name, seed):
     """Return distances to the truth in sigmas, the spectra taken as given and as estimates."""
-    s, H, truth = phantom(name, 300, seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        s.decomposition(
-            algorithm="PSNMF",
-            output_dimension=len(H),
-            print_info=False,
-            show_progressbar=False,
-        )
-    found = s.learning_results.factors.T
-    cosine = H @ found.T / np.linalg.norm(H, axis=1)[:, None] / np.linalg.norm(found, axis=1)
-    rows, columns = linear_sum_assignment(-cosine)
-    truth = truth[:, rows[np.argsort(columns)]]
+    s, order = unmix(name, shape=SHAPE, counts=300, seed=seed)
+    truth = np.asarray(s.metadata.Truth.loadings)[:, order]
     distance = np.abs(s.learning_results.loadings - truth)
     sigmas = [
         s.psnmf.standard_errors(given_spectra=given, show_progressbar=False)
-        .data.reshape(len(H), -1)
+        .data.reshape(len(order), -1)
         .T
         for given in (True, False)
     ]

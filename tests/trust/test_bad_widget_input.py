@@ -192,8 +192,8 @@ def test_a_file_that_holds_no_map_is_told_and_the_map_stays(tool, tmp_path, name
 
 
 @pytest.fixture(scope="module")
-def done_once(pristine):
-    tool = PSNMFTool(pristine.deepcopy())
+def done_once(pristine_grains):
+    tool = PSNMFTool(pristine_grains.deepcopy())
     tool.run()
     assert tool.wait(LONG) == "done", tool.message
     return tool.signal
@@ -278,9 +278,9 @@ def test_a_toolkit_that_there_is_not_is_refused_by_name(unmixed, toolkit):
     assert describe_state(unmixed) == before
 
 
-def test_the_widget_needs_no_results_and_gives_none(pristine):
+def test_the_widget_needs_no_results_and_gives_none(pristine_grains):
     pytest.importorskip("hyperspy_gui_ipywidgets")
-    s = pristine.deepcopy()
+    s = pristine_grains.deepcopy()
     before = describe_state(s)
     s.psnmf.gui(display=False, toolkit="ipywidgets")
     assert describe_state(s) == before

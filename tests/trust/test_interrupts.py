@@ -31,11 +31,11 @@ class Stop:
 
 
 @pytest.fixture(scope="module")
-def n_calls(pristine):
+def n_calls(pristine_grains):
     """Return how often a run reports its progress."""
     calls = []
     with listening(lambda *progress: calls.append(progress)):
-        unmix_quietly(pristine.deepcopy())
+        unmix_quietly(pristine_grains.deepcopy())
     assert {"bin", "binned map"} <= {step for step, *_ in calls}
     return len(calls)
 
@@ -143,8 +143,12 @@ def in_threads(*tasks):
     return found
 
 
-def test_decompositions_in_several_threads_know_nothing_of_each_other(pristine):
-    maps = [pristine.deepcopy(), pristine.inav[:17, :13].deepcopy(), pristine.isig[:200].deepcopy()]
+def test_decompositions_in_several_threads_know_nothing_of_each_other(pristine_grains):
+    maps = [
+        pristine_grains.deepcopy(),
+        pristine_grains.inav[:17, :13].deepcopy(),
+        pristine_grains.isig[:200].deepcopy(),
+    ]
     alone = [unmix_quietly(s.deepcopy(), 2) for s in maps]
     together = in_threads(*(lambda s=s: unmix_quietly(s, 2) for s in maps))
     for one, other in zip(together, alone, strict=True):
@@ -154,14 +158,14 @@ def test_decompositions_in_several_threads_know_nothing_of_each_other(pristine):
         )
 
 
-def test_one_thread_that_fails_does_not_disturb_another(pristine, unmixed, grains, earlier):
+def test_one_thread_that_fails_does_not_disturb_another(pristine_grains, unmixed, grains, earlier):
     before = earlier(grains)
 
     def fail():
         with listening(Stop(8, MemoryError)):
             unmix_quietly(grains, 3)
 
-    error, good = in_threads(fail, lambda: unmix_quietly(pristine.deepcopy()))
+    error, good = in_threads(fail, lambda: unmix_quietly(pristine_grains.deepcopy()))
     assert isinstance(error, MemoryError)
     assert describe_state(grains) == before
     np.testing.assert_array_equal(good.learning_results.loadings, unmixed.learning_results.loadings)

@@ -10,14 +10,6 @@ from matplotlib import pyplot as plt
 from hyperspy_psnmf import data, plot
 from hyperspy_psnmf.eds.quantification import Percent, Quantification
 
-matplotlib.use("agg")
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
 
 def percent(values, band=None):
     values = np.array(values)

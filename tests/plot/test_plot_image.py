@@ -10,12 +10,6 @@ from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from hyperspy_psnmf.plot.image import draw_image, scale_of
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
 def map_axes(scale=(0.5, 0.5), units=("nm", "nm"), size=(80, 60)):
     """Return the axes x and y of a map of these sizes."""
     axes = [

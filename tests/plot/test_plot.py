@@ -8,27 +8,10 @@ import hyperspy.api as hs
 import matplotlib
 import numpy as np
 import pytest
+from figures import texts_of
 from matplotlib import pyplot as plt
 
 from hyperspy_psnmf import data
-
-matplotlib.use("agg")
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
-@pytest.fixture(scope="module")
-def pristine():
-    return data.mineral_grains(shape=(11, 14), n_channels=310, counts=900, seed=2)
-
-
-@pytest.fixture
-def grains(pristine):
-    return pristine.deepcopy()
 
 
 def plot(signal, k=3, **kwargs):
@@ -48,10 +31,6 @@ def drawn(signal, k):
     assert axes.shape == (k, 2)
     assert all(ax.figure is fig for ax in axes.flat)
     return fig, axes
-
-
-def texts_of(fig):
-    return [text.get_text() for text in fig.findobj(matplotlib.text.Text)]
 
 
 def test_each_phase_has_a_map_and_a_spectrum(grains):

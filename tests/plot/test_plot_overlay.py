@@ -4,28 +4,16 @@
 import hyperspy.api as hs
 import numpy as np
 import pytest
+from figures import texts_of
 from maps import unmix_quietly
-from matplotlib import pyplot as plt
 from matplotlib.colors import to_rgb
 
-from hyperspy_psnmf import data
 from hyperspy_psnmf.plot import phase_color
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture(scope="module")
-def grains():
-    s = data.mineral_grains(shape=(11, 14), n_channels=310, counts=900, seed=2)
-    return unmix_quietly(s, 3)
-
-
-def texts_of(fig):
-    return [text.get_text() for text in fig.findobj(plt.Text)]
+def grains(pristine):
+    return unmix_quietly(pristine.deepcopy(), 3)
 
 
 def test_each_pixel_has_the_colour_of_its_phase(grains):

@@ -7,31 +7,7 @@ import hyperspy.api as hs
 import matplotlib
 import numpy as np
 import pytest
-from matplotlib import pyplot as plt
-
-from hyperspy_psnmf import data
-
-matplotlib.use("agg")
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
-@pytest.fixture(scope="module")
-def pristine():
-    return data.mineral_grains(shape=(11, 14), n_channels=310, counts=900, seed=2)
-
-
-@pytest.fixture
-def grains(pristine):
-    return pristine.deepcopy()
-
-
-def texts_of(fig):
-    return [text.get_text() for text in fig.findobj(matplotlib.text.Text)]
+from figures import texts_of
 
 
 @pytest.fixture(scope="module")

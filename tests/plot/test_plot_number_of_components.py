@@ -2,16 +2,8 @@
 """Numbers of phases whose deviance is beyond the figure are told by triangles."""
 
 import numpy as np
-import pytest
-from matplotlib import pyplot as plt
 
 from hyperspy_psnmf.plot import EstimatedNumber
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def drawn(differences, best):
