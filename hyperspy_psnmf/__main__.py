@@ -21,6 +21,17 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     args = _parser().parse_args(argv)
     matplotlib.use("agg")  # figures go to files; there may be no screen
+    with warnings.catch_warnings():
+        warnings.showwarning = _tell
+        return _run(args)
+
+
+def _tell(message, *_, **__):
+    """Show a warning without the line of code that it comes from."""
+    print(f"hyperspy_psnmf: note: {message}", file=sys.stderr)
+
+
+def _run(args):
     # What other packages deprecate inside is not for this reader.
     warnings.filterwarnings("ignore", module=r"(hyperspy|exspy|rsciio)\.")
     # These stand in the report, and would come once for each table.

@@ -44,13 +44,12 @@ def test_the_phantom_is_unmixed_and_everything_is_written(tmp_path, capsys):
     rows = table(tmp_path / "out")
     assert [row["phase"] for row in rows] == ["Phase 0", "Phase 1", "Phase 2"]
     for row in rows:
-        percent = {name: v for name, v in row.items() if "at%" in name}
+        percent = {name: v for name, v in row.items() if name.endswith("at%")}
         assert sum(float(v or 0) for v in percent.values()) == pytest.approx(100, abs=1)
         for name, value in percent.items():
-            element = name.split()[0]
             # Either a value with its error, or a limit.
-            assert bool(value) == bool(row[f"{element} sigma"]) != bool(row[f"{element} limit"])
-            limit = row[f"{element} limit"]
+            limit = row[f"{name} limit"]
+            assert bool(value) == bool(row[f"{name} sigma"]) != bool(limit)
             assert not limit or float(limit) > 0
     # The third phase is the only one with much calcium.
     assert float(rows[2]["Ca at%"]) > 10 > 1 > float(rows[0]["Ca at%"] or 0)

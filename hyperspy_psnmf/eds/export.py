@@ -84,8 +84,10 @@ def intensity_table(spectra, measured, composition):
         for element, *of_phases in zip(composition.elements, *parts, strict=True):
             rows = list(zip(*of_phases, strict=True))
             columns[f"{element} at%"] = [f"{v:.2f}" if found else "" for v, _, _, found in rows]
-            columns[f"{element} sigma"] = [f"{s:.2f}" if found else "" for _, s, _, found in rows]
-            columns[f"{element} limit"] = [
+            columns[f"{element} at% sigma"] = [
+                f"{s:.2f}" if found else "" for _, s, _, found in rows
+            ]
+            columns[f"{element} at% limit"] = [
                 "" if found or np.isnan(x) else f"{x:.2g}" for _, _, x, found in rows
             ]
         n_phases = len(composition.names)

@@ -13,6 +13,7 @@ from hyperspy_psnmf.eds.line_fit import measure_lines
 from hyperspy_psnmf.eds.unlisted import strongest_lines
 
 SIGNIFICANT = 5.0  # standard errors
+NEARLY_ALL = 99.0  # per cent
 SHARE = 0.01  # of the net counts in all lines of a phase; less changes little
 
 
@@ -72,12 +73,13 @@ def describe_normalisation(names, elements, values, detected, not_quantified, le
         f"normalised to {' + '.join(elements)}, whatever else a phase holds{without}"
         + (f". Clearly in the spectra, but not quantified: {besides}" if besides else "")
     )
-    alone = known & (detected.sum(axis=1) == 1)
+    pure = np.nan_to_num(values).max(axis=1) > NEARLY_ALL
+    alone = pure & (detected.sum(axis=1) == 1)
     if alone.any():
         which = ", ".join(
             f"{elements[int(np.argmax(detected[i]))]} in {names[i]}" for i in np.flatnonzero(alone)
         )
         yield (
-            f"the only element detected of those quantified: {which}. That it makes 100 % is the "
-            "normalisation, and says nothing of how pure the phase is"
+            f"the only element detected of those quantified: {which}. That it makes 100 % is "
+            "the normalisation, and says nothing of how pure the phase is"
         )

@@ -8,6 +8,7 @@ from hyperspy_psnmf.eds.quantification import NO_ZAF, UNITS
 from hyperspy_psnmf.plot.figure import subplots
 from hyperspy_psnmf.plot.image import axis_label, draw_image
 from hyperspy_psnmf.plot.phases import phase_color
+from hyperspy_psnmf.plot.xray_lines import line_label
 
 MAX_COLUMNS = 4
 
@@ -56,7 +57,10 @@ def _draw_bars(ax, result, i, x, width, name):
     ax.errorbar(x[shown], values[shown], found.sigma[i][shown], fmt="none", ecolor="k", capsize=2)
     below = ~shown & np.isfinite(values) & np.isfinite(limits)
     drop = np.vstack([limits[below], np.zeros(below.sum())])
-    ax.errorbar(x[below], limits[below], drop, fmt="_", color=color, uplims=True, elinewidth=0.8)
+    ax.errorbar(
+        x[below], limits[below], drop, fmt="_", color=color, uplims=True, elinewidth=0.8,
+        capsize=2.5, clip_on=False,
+    )  # fmt: skip
     if found.band is not None:
         finite = np.isfinite(found.band[i]).all(axis=1)
         low, high = found.band[i][finite].T
@@ -94,8 +98,7 @@ def plot_element_maps(maps):
 def _draw_element(ax, signal):
     data, map_axes = np.asarray(signal.data, dtype=float), signal.axes_manager.navigation_axes
     quantity = signal.metadata.get_item("Signal.quantity", default="Counts")
-    line = str(signal.metadata.Sample.xray_lines[0]).replace("_", " ")
-    ax.set_title(line.replace("a", "α") if line.endswith("a") else line)
+    ax.set_title(line_label(str(signal.metadata.Sample.xray_lines[0])))
     if data.ndim == 1:
         ax.plot(map_axes[0].axis, data, color="k")
         ax.set(xlabel=axis_label(map_axes[0]), ylabel=quantity)
@@ -105,9 +108,10 @@ def _draw_element(ax, signal):
         filled = np.isfinite(data).sum(axis=leading)
         data = np.nansum(data, axis=leading) / np.where(filled, filled, np.nan)
     finite = data[np.isfinite(data)]
-    top = np.percentile(finite, 99.8) if finite.size else 1.0
+    top = np.percentile(finite, 99.8) if finite.size else 0.0
+    top = top if top > 0 else 1.0  # of nothing found, noise below zero
     # What is masked is grey: black is the colour of nothing found.
     cmap = plt.get_cmap("inferno").with_extremes(bad="0.6")
-    image = draw_image(ax, data, map_axes, cmap=cmap, vmin=0, vmax=max(top, 1e-9))
+    image = draw_image(ax, data, map_axes, cmap=cmap, vmin=0, vmax=top)
     # Beside the axes, it would stay as high as they were before they took the map's shape.
     ax.figure.colorbar(image, cax=ax.inset_axes([1.05, 0, 0.06, 1]), label=quantity)

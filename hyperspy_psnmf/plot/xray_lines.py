@@ -9,6 +9,12 @@ KEV = {"keV": 1.0, "eV": 1000.0}
 PEAK = 4.0  # standard deviations of counts
 
 
+def line_label(line: str) -> str:
+    """Return a line as in "Fe Kα"."""
+    element, _, name = line.partition("_")
+    return f"{element} {name.replace('a', 'α').replace('b', 'β')}"
+
+
 def line_energies(spectra):
     """Return {line: energy} of the X-ray lines of the sample within the axis."""
     axis = spectra.axes_manager.signal_axes[0]
@@ -16,10 +22,9 @@ def line_energies(spectra):
         return {}
     found = {}
     for line in sample_lines(spectra):
-        element, _, name = line.partition("_")
         energy = line_energy(line) * KEV[str(axis.units)]
         if axis.axis[0] <= energy <= axis.axis[-1]:
-            found[f"{element} {name.replace('a', 'α').replace('b', 'β')}"] = energy
+            found[line_label(line)] = energy
     return found
 
 

@@ -94,6 +94,23 @@ def test_good_data_have_no_weakness():
     assert weaknesses_of(s) == ""
 
 
+@pytest.mark.parametrize("name", ["sem_two_phases", "sharp_interface", "embedded_spheres"])
+def test_a_phase_cut_in_two_is_warned_of_and_right_ones_are_not(name):
+    s = getattr(data, name)(shape=(32, 48), counts=300, seed=1)
+    k = len(s.metadata.Truth.phase_names)
+    assert "hardly differ" not in weaknesses_of(s, output_dimension=k)
+    message = weaknesses_of(s, output_dimension=k + 1)
+    assert re.search(r"spectra hardly differ: Phase \d and Phase \d.*number_of_comp", message)
+    assert "hardly differ" in s.psnmf.report()
+
+
+def test_zero_peaks_make_no_spectra_alike(sem):
+    sem.axes_manager.signal_axes[0].offset = -0.05
+    sem.data[..., :15] += 60
+    assert "zero peak" in weaknesses_of(sem)
+    assert "hardly differ" not in weaknesses_of(sem)
+
+
 def test_few_counts_per_bin_are_warned_of(grains):
     assert "counts per bin on average: spectra will be poor in detail; bin more" in weaknesses_of(
         grains, binning=1

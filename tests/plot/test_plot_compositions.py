@@ -80,15 +80,20 @@ def element_map(values, line="Fe_Ka"):
 
 def test_element_maps_stand_in_a_grid():
     rng = np.random.default_rng(0)
-    maps = [element_map(rng.poisson(9, (5, 7)).astype(float), f"Fe_K{i}") for i in "abgde"]
+    maps = [element_map(rng.poisson(9, (5, 7)).astype(float), f"Ca_K{i}") for i in "abgde"]
     maps[1].data[2] = np.nan
     fig, axes = plot.plot_element_maps(maps)
     fig.canvas.draw()
     assert axes.shape == (5,)
-    assert axes[0].get_title() == "Fe Kα"
+    assert [ax.get_title() for ax in axes[:2]] == ["Ca Kα", "Ca Kβ"]
     assert "500 pm" in [text.get_text() for text in axes[0].findobj(plt.Text)]
     np.testing.assert_array_equal(axes[2].images[0].get_array(), maps[2].data)
     assert axes[1].images[0].get_extent() == [-0.25, 3.25, 2.25, -0.25]
+
+
+def test_a_map_of_noise_below_zero_has_a_scale_that_can_be_read():
+    _, axes = plot.plot_element_maps([element_map(np.full((5, 7), -0.01))])
+    assert axes[0].images[0].get_clim() == (0, 1)
 
 
 def test_line_scans_are_lines_and_series_are_averaged():
