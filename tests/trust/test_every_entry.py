@@ -29,9 +29,10 @@ TABLES = {
 # what these traits are, and nobody sets them.
 SWITCHES = {"algorithm", "print_info", "return_info", "show_progressbar", "help", "version",
             "overwrite", "file"}  # fmt: skip
-SHOWN = {"composition", "elapsed", "fraction", "is_problem", "is_running", "is_stored", "message",
-         "preview", "preview_text", "remaining", "residuals", "shows_preview", "state", "status",
-         "step", "summary", "auto_binning", "auto_prior", "auto_volume", "overwrite"}  # fmt: skip
+SHOWN = {"composition", "composition_html", "elapsed", "fraction", "is_problem", "is_running",
+         "is_stored", "message", "preview", "preview_text", "remaining", "residuals",
+         "shows_preview", "state", "status", "step", "summary", "auto_binning", "auto_prior",
+         "auto_volume", "overwrite"}  # fmt: skip
 
 
 def public(cls):
