@@ -112,6 +112,8 @@ def _unmix(signal, args):
         raise ValueError(f"-o {args.output} is no folder")
     if not args.overwrite and args.output.exists() and any(args.output.iterdir()):
         raise ValueError(f"{args.output} is not empty; -o another folder, or --overwrite")
+    if args.k_factors:
+        _check_factors(signal, args.k_factors)
     signal.decomposition(
         algorithm="PSNMF",
         output_dimension=args.k,
@@ -119,6 +121,18 @@ def _unmix(signal, args):
         energy_range=args.energy_range,
         print_info=False,
     )
+
+
+def _check_factors(signal, k_factors):
+    """Raise what `_quantify` would, before the work."""
+    from hyperspy_psnmf.eds.factors import check_factors, check_on_axis
+    from hyperspy_psnmf.eds.quantify_arguments import resolve_method
+
+    try:
+        check_on_axis("k_factors", signal, list(check_factors(k_factors)))
+        resolve_method(signal, "CL")
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"k_factors: {error}") from None
 
 
 def _write(signal, args) -> list[Path]:

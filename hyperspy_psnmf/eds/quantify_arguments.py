@@ -26,7 +26,7 @@ def resolve_options(
     TypeError, ValueError
         Naming the argument, or the metadata and the call that sets them.
     """
-    method = _resolve_method(signal, method)
+    method = resolve_method(signal, method)
     read_beam_energy(signal), read_resolution(signal)
     if not isinstance(absorption_correction, bool):
         raise TypeError(f"absorption_correction must be True or False: {absorption_correction!r}")
@@ -69,7 +69,8 @@ def exposed(quantifier, *, probe_area=None, live_time=None):
     return replace(quantifier, spectra=spectra, options=options)
 
 
-def _resolve_method(signal, method):
+def resolve_method(signal, method: str | None) -> str:
+    """Return a method of quantification that fits the kind of map, or raise."""
     thin = hasattr(signal, "quantification")
     if method is None:
         return "CL" if thin else "k_ratios"
