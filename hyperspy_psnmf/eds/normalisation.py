@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 
+from hyperspy_psnmf.eds.factors import element_of
 from hyperspy_psnmf.eds.line_fit import measure_lines
 from hyperspy_psnmf.eds.unlisted import strongest_lines
 
@@ -47,38 +48,41 @@ def find_not_quantified(signal, measured, elements) -> tuple[tuple[str, ...], ..
     )
 
 
-def describe_normalisation(names, elements, values, detected, not_quantified, left_out):
+def describe_normalisation(measured, listed, method, values, detected, not_quantified):
     """Yield notes on what sums to 100 %, and on what else there is.
 
     Parameters
     ----------
-    names, elements : list of str
-        Phases, and what their composition is of.
+    measured : LineIntensities
+        Of the lines quantified.
+    listed : iterable of str
+        All elements that were told, those left out too.
+    method : {"model", "windows"}
+        How lines were measured.
     values : ndarray of shape (n_phases, n_elements)
         Per cent; NaN in phases that have no composition.
     detected : ndarray of bool, of shape (n_phases, n_elements)
     not_quantified : tuple of tuple of str
         From `find_not_quantified`.
-    left_out : iterable of str
-        Elements excluded.
     """
-    without = f" (left out: {', '.join(left_out)})" if left_out else ""
-    known = np.isfinite(values).all(axis=1)
+    names = measured.spectra.metadata.Phases.names
+    elements = [element_of(line) for line in measured.lines]
+    left_out = ", ".join(sorted(set(listed) - set(elements)))
     besides = "; ".join(
         f"{name}: {', '.join(others)}"
-        for name, others, k in zip(names, not_quantified, known, strict=True)
-        if others and k
+        for name, others, of_phase in zip(names, not_quantified, values, strict=True)
+        if others and np.isfinite(of_phase).all()
     )
     yield (
-        f"normalised to {' + '.join(elements)}, whatever else a phase holds{without}"
+        f"normalised to {' + '.join(elements)}, whatever else a phase holds"
+        + (f" (left out: {left_out})" if left_out else "")
         + (f". Clearly in the spectra, but not quantified: {besides}" if besides else "")
+        + (". Windows are not searched for other elements" if method == "windows" else "")
     )
-    pure = np.nan_to_num(values).max(axis=1) > NEARLY_ALL
-    alone = pure & (detected.sum(axis=1) == 1)
-    if alone.any():
-        which = ", ".join(
-            f"{elements[int(np.argmax(detected[i]))]} in {names[i]}" for i in np.flatnonzero(alone)
-        )
+    nearly_all = np.nan_to_num(values).max(axis=1) > NEARLY_ALL
+    alone = np.flatnonzero(nearly_all & (detected.sum(axis=1) == 1))
+    if alone.size:
+        which = ", ".join(f"{elements[np.argmax(detected[i])]} in {names[i]}" for i in alone)
         yield (
             f"the only element detected of those quantified: {which}. That it makes 100 % is "
             "the normalisation, and says nothing of how pure the phase is"

@@ -85,9 +85,8 @@ def quantify_among(
     detected = measured.net > DETECTED * measured.blank
     besides = find_not_quantified(signal, measured, listed)
     normalised = describe_normalisation(
-        names, quantifier.elements, atomic.values, detected, besides,
-        sorted(listed - set(quantifier.elements)),
-    )  # fmt: skip
+        measured, listed, intensities, atomic.values, detected, besides
+    )
     found = Quantification(
         names, quantifier.elements, lines, method, composition_units, measured.counts,
         measured.net, measured.sigma, detected, atomic, weight, float(confidence),

@@ -147,6 +147,15 @@ def test_what_was_left_out_as_asked_is_no_omission(minerals, factors):
     assert not any(found.not_quantified)
 
 
+def test_windows_tell_that_they_were_not_searched(as_an_alloy, factors):
+    s, found = as_an_alloy
+    metals = {line: factors[line] for line in ("Mg_Ka", "Si_Ka")}
+    by_windows = s.psnmf.quantify(factors=metals, intensities="windows")
+    assert "Windows are not searched for other elements" in words_of(by_windows)
+    assert "Windows" not in words_of(found)
+    assert "Not quantified" not in by_windows.table().field_names
+
+
 def test_a_phase_without_composition_needs_no_note():
     s = as_found(data.core_shell_particles(shape=(20, 26), counts=600, seed=1))
     truth = s.metadata.Truth
