@@ -66,8 +66,6 @@ def plot_residuals(result):
     fig, axes = subplots(
         1, 3, figsize=(14, 3.4), gridspec_kw={"width_ratios": (1, 1.5, 1.5)}, layout="constrained"
     )
-    # The first drawing may change the number of ticks, after their labels got their room.
-    fig.get_layout_engine().set(w_pad=0.08)
     label = result.spectrum.metadata.Signal.quantity
     _draw_residual_map(axes[0], result.map, label)
     _draw_residual_spectrum(axes[1], result.spectrum, label)
