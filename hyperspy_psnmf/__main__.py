@@ -157,8 +157,10 @@ def _write(signal, args) -> list[Path]:
     with (out / "compositions.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(intensity_table(spectra, measured, composition))
     found = composition or measured
+    table = f"{composition.table()}\n" if composition else ""
     notes = "".join(f"Note: {note}.\n" for note in (found.notes if found else ()))
-    (out / "report.txt").write_text(f"{signal.psnmf.report()}\n{notes}", encoding="utf-8")
+    report = f"{signal.psnmf.report()}\n{table}{notes}"
+    (out / "report.txt").write_text(report, encoding="utf-8")
     names = ("map.hspy", "phase_spectra.hspy", *figures, "compositions.csv", "report.txt")
     return [out / name for name in names]
 

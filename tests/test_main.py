@@ -40,7 +40,9 @@ def table(folder):
 def test_the_phantom_is_unmixed_and_everything_is_written(tmp_path, capsys):
     assert main(["-o", str(tmp_path / "out")]) == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
-    assert "was unmixed into 3 phases" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "was unmixed into 3 phases" in printed
+    assert "Composition in at% normalised to Al + Ca + Fe + Mg + O + Si + Ti" in printed
     rows = table(tmp_path / "out")
     assert [row["phase"] for row in rows] == ["Phase 0", "Phase 1", "Phase 2"]
     for row in rows:
