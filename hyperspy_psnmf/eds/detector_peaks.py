@@ -23,7 +23,7 @@ from hyperspy_psnmf.eds.line_calibration import solve
 SI_KA, SI_EDGE = 1.740, 1.839  # keV
 CLOSE = 0.02  # keV
 STRONG = 0.05  # of all counts
-PILED_UP = 0.05  # of all counts; more than anybody measures with
+PILED_UP = 0.1  # of all counts; more than anybody measures with
 ESCAPING = 0.025  # of a line; 1.5 % at P Ka, 0.3 % at Fe Ka
 
 
@@ -50,7 +50,7 @@ def find_cause(model, counts: np.ndarray, weights: np.ndarray, peak) -> str:
         if (e := energy[line]) > SI_EDGE
     ]
     for a, b in combinations_with_replacement(lines, 2):
-        at_most = PILED_UP * lines[a] * lines[b] / total * (1 if a == b else 2)
+        at_most = PILED_UP * lines[a] * lines[b] / total * (0.5 if a == b else 1.0)
         candidates.append((energy[a] + energy[b], at_most, f"the sum peak of {a} and {b}"))
     near = [
         (abs(at - peak.energy), words)
