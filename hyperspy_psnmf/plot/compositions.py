@@ -57,10 +57,12 @@ def _draw_bars(ax, result, i, x, width, name):
     ax.errorbar(x[shown], values[shown], found.sigma[i][shown], fmt="none", ecolor="k", capsize=2)
     below = ~shown & np.isfinite(values) & np.isfinite(limits)
     drop = np.vstack([limits[below], np.zeros(below.sum())])
-    ax.errorbar(
+    arrows = ax.errorbar(
         x[below], limits[below], drop, fmt="_", color=color, uplims=True, elinewidth=0.8,
         capsize=2.5, clip_on=False,
     )  # fmt: skip
+    for part in arrows.get_children():
+        part.set_in_layout(False)  # heads below zero take no room
     if found.band is not None:
         finite = np.isfinite(found.band[i]).all(axis=1)
         low, high = found.band[i][finite].T
