@@ -24,7 +24,7 @@ from hyperspy_psnmf.eds.binned import bin_as_decomposed, read_decomposed
 from hyperspy_psnmf.eds.line_intensities import intensity_signals
 from hyperspy_psnmf.eds.phases import phase_spectra
 from hyperspy_psnmf.eds.spectrum_fit import fit_spectra
-from hyperspy_psnmf.eds.unlisted import describe_unlisted
+from hyperspy_psnmf.eds.unlisted import StrongestLine, describe_unlisted
 from hyperspy_psnmf.nmf.bands import sampling_errors
 from hyperspy_psnmf.nmf.convex import solve_loadings
 
@@ -91,7 +91,7 @@ class LineIntensities:
     blank: np.ndarray
     operators: np.ndarray
     fit: FittedSpectra | None = None
-    unlisted: dict[str, str] = field(default_factory=dict)
+    unlisted: dict[str, StrongestLine] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property
@@ -215,7 +215,7 @@ class _Noise:
         Known spectra have been measured too, with counts that nobody told: at
         least that of their own counts.
         """
-        counts = np.maximum(self.counts, 1e-300)
+        counts = np.where(self.counts > 0, self.counts, np.inf)
         H = np.maximum(spectra, 0.0)[:, self.inside] / counts
         errors = np.zeros_like(spectra)
         errors[:, self.inside] = sampling_errors(self.W, H, n_fixed=self.n_fixed) * self.counts

@@ -11,7 +11,7 @@ import numpy as np
 
 from hyperspy_psnmf.eds.factors import element_of
 from hyperspy_psnmf.eds.line_fit import measure_lines
-from hyperspy_psnmf.eds.unlisted import strongest_lines
+from hyperspy_psnmf.eds.unlisted import lines_of_elements
 
 SIGNIFICANT = 5.0  # standard errors
 NEARLY_ALL = 99.0  # per cent
@@ -30,7 +30,7 @@ def find_not_quantified(signal, measured, elements) -> tuple[tuple[str, ...], ..
     elements : iterable of str
         Those that `measured` was told of beside its lines.
     """
-    lines = strongest_lines(measured.unlisted)
+    lines = lines_of_elements(measured.unlisted)
     if not lines:
         return ((),) * len(measured.net)
     with warnings.catch_warnings():

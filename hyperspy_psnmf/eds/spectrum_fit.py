@@ -9,12 +9,12 @@ from exspy.signals import EDSSEMSpectrum
 from hyperspy_psnmf.eds.line_model import read_beam_energy, read_resolution
 from hyperspy_psnmf.eds.spectrum_model import SpectrumModel, fit_sum
 from hyperspy_psnmf.eds.spectrum_parameters import find_parameters
-from hyperspy_psnmf.eds.unlisted import find_unlisted, strongest_lines
+from hyperspy_psnmf.eds.unlisted import StrongestLine, find_unlisted, strongest_lines
 
 
 def fit_spectra(
     spectra, elements: set[str], keep: np.ndarray, variance: np.ndarray
-) -> tuple[SpectrumModel, dict[str, str]]:
+) -> tuple[SpectrumModel, dict[str, StrongestLine]]:
     """Return the model of the sum of spectra, and what is in it though nobody listed it.
 
     Parameters

@@ -10,6 +10,7 @@ so is one where the detector puts sums and escapes of strong lines.
 
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from typing import NamedTuple
 
 import numpy as np
 from exspy.material import elements as elements_db
@@ -157,14 +158,26 @@ class Search:
         return squared
 
 
-def strongest_lines(model: LineModel, counts: np.ndarray, names: list[str]) -> dict[str, str]:
-    """Return {name: counts and line} of elements or peaks, from the counts of all lines."""
+class StrongestLine(NamedTuple):
+    """The strongest line of an element, or a peak, and its counts."""
+
+    line: str
+    counts: float
+
+    def __str__(self):
+        preposition = "at" if " " in self.line else "in"
+        return f"{self.counts:.0f} counts {preposition} {self.line}"
+
+
+def strongest_lines(
+    model: LineModel, counts: np.ndarray, names: list[str]
+) -> dict[str, StrongestLine]:
+    """Return the strongest line of elements or peaks, from the counts of all lines."""
     counts = counts * model.peaks.sum(axis=0)
     strongest = {}
     for name in names:
         best = max(_families_of(name, model), key=lambda i: counts[i])
-        preposition = "at" if " " in name else "in"
-        strongest[name] = f"{counts[best]:.0f} counts {preposition} {model.lines[best]}"
+        strongest[name] = StrongestLine(model.lines[best], float(counts[best]))
     return strongest
 
 
@@ -182,12 +195,12 @@ def _peaks(names):
     return [name for name in names if " " in name]
 
 
-def strongest_lines(unlisted: dict[str, str]) -> dict[str, str]:
-    """Return {element: line} of the elements among what `complete` added."""
-    return {name: unlisted[name].rpartition(" in ")[2] for name in _elements(unlisted)}
+def lines_of_elements(unlisted: dict[str, StrongestLine]) -> dict[str, str]:
+    """Return {element: line} of the elements among what was found."""
+    return {name: unlisted[name].line for name in _elements(unlisted)}
 
 
-def describe_unlisted(unlisted: dict[str, str]) -> str:
+def describe_unlisted(unlisted: dict[str, StrongestLine]) -> str:
     """Return a sentence on what was fitted besides the elements listed."""
     what = [f"{name} ({unlisted[name]})" for name in _elements(unlisted)]
     for name in _peaks(unlisted):
