@@ -56,6 +56,7 @@ def figures():
     yield "ambiguity", s.psnmf.plot_ambiguity(result=with_band)[0]
     composition = s.psnmf.quantify(factors=factors, exclude=("C", "Cu"), ambiguity=True)
     yield "composition", s.psnmf.plot_composition(composition)[0]
+    yield "line_fit", s.psnmf.plot_line_fit(composition)[0]
     yield "element_maps", s.psnmf.plot_element_maps(["Fe_Ka", "O_Ka", "Pt_La"])[0]
 
 

@@ -12,8 +12,8 @@ maximum of 1. The depths :math:`d_s` are fitted, and held to what films of some
 References
 ----------
 Chantler et al., X-Ray Form Factor, Attenuation and Scattering Tables (2005): the
-coefficients, as eXSpy has them. Statham, Journal de Physique 45 (1984) C2-175 (the
-continuum's steps at edges).
+coefficients, as eXSpy has them. Fiori, Myklebust, Heinrich & Yakowitz, Analytical
+Chemistry 48 (1976) 172 (the continuum behind window and specimen).
 """
 
 from dataclasses import dataclass

@@ -20,7 +20,8 @@ for edges beneath them: their shapes are an error of the counts.
 References
 ----------
 Eilers & Marx, Statistical Science 11 (1996) 89 (P-splines). Kramers, Philosophical Magazine
-46 (1923) 836. Statham, Journal de Physique 45 (1984) C2-175 (edges in the continuum).
+46 (1923) 836. Fiori, Myklebust, Heinrich & Yakowitz, Analytical Chemistry 48 (1976) 172
+(the continuum behind window and specimen).
 """
 
 from dataclasses import dataclass, replace

@@ -49,6 +49,7 @@ def plot_line_fit(result):
         _draw_fit(upper, fit, i, axis.axis)
         upper.set_title(result.names[i], color=phase_color(i))
         _draw_rest(lower, fit, i, axis.axis)
+    axes[0, 0].legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
     axes[-1, 1].set(xlabel=axis_label(axis), xlim=(axis.axis[0], last_line(fit.spectra, axis)))
     return fig, axes
 
@@ -67,7 +68,6 @@ def _draw_fit(ax, fit, index, energy):
         energy, fit.continuum[index], color="k", linewidth=0.9, linestyle="--", label="continuum"
     )
     ax.set(yscale="log", ylim=(bottom, 12 * top), ylabel="Counts")
-    ax.legend(frameon=False, loc="upper right")
     label_lines(ax, fit.spectra, data, 12 * top)
 
 
