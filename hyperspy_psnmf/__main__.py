@@ -139,13 +139,14 @@ def _write(signal, args) -> list[Path]:
     """Write all results; return the files."""
     from hyperspy_psnmf.eds.element_maps import line_maps
     from hyperspy_psnmf.eds.export import intensity_table
-    from hyperspy_psnmf.plot import plot_element_maps
+    from hyperspy_psnmf.plot import plot_element_maps, plot_line_fit
 
     measured = _measure(signal)
     composition = _quantify(signal, args.k_factors) if args.k_factors else None
     figures = {"phases.png": signal.psnmf.plot()[0]}
     if measured is not None:
         figures["element_maps.png"] = plot_element_maps(line_maps(signal, measured))[0]
+        figures["line_fit.png"] = plot_line_fit(measured.fit)[0]
     if composition is not None:
         figures["compositions.png"] = signal.psnmf.plot_composition(composition)[0]
     spectra, out = signal.psnmf.phase_spectra(), args.output

@@ -8,7 +8,7 @@ from hyperspy_psnmf.__main__ import main
 from hyperspy_psnmf.data import mineral_grains, sem_two_phases
 
 FILES = {
-    "compositions.csv", "compositions.png", "element_maps.png", "map.hspy",
+    "compositions.csv", "compositions.png", "element_maps.png", "line_fit.png", "map.hspy",
     "phase_spectra.hspy", "phases.png", "report.txt",
 }  # fmt: skip
 

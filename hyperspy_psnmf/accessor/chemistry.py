@@ -196,7 +196,13 @@ class Chemistry:
         ValueError
             If intensities are from windows, which fit nothing.
         """
-        return plot.plot_line_fit(check_result(result, Quantification))
+        fit = check_result(result, Quantification).fit
+        if fit is None:
+            raise ValueError(
+                "result: its intensities are from windows, which fit nothing; quantify with "
+                "intensities='model'"
+            )
+        return plot.plot_line_fit(fit)
 
     def plot_element_maps(
         self, xray_lines: Iterable[str] | None = None, method: str = "model"

@@ -10,31 +10,21 @@ from hyperspy_psnmf.plot.xray_lines import label_lines, last_line
 MOST = 6.0  # standard deviations that residuals are drawn to, at least
 
 
-def plot_line_fit(result):
+def plot_line_fit(fit):
     """Plot each phase's spectrum with its fit, and what the fit leaves.
 
     Parameters
     ----------
-    result : Quantification
-        From ``s.psnmf.quantify()``, with intensities from the model.
+    fit : FittedSpectra
+        As in ``s.psnmf.quantify().fit``.
 
     Returns
     -------
     fig : matplotlib.figure.Figure
     axes : numpy.ndarray of matplotlib.axes.Axes, of shape (n_phases, 2)
-
-    Raises
-    ------
-    ValueError
-        If intensities are from windows, which fit nothing.
     """
-    fit = result.fit
-    if fit is None:
-        raise ValueError(
-            "result: its intensities are from windows, which fit nothing; quantify with "
-            "intensities='model'"
-        )
-    n = len(result.names)
+    names = fit.spectra.metadata.Phases.names
+    n = len(names)
     fig, axes = subplots(
         2 * n,
         1,
@@ -47,7 +37,7 @@ def plot_line_fit(result):
     axis = fit.spectra.axes_manager.signal_axes[0]
     for i, (upper, lower) in enumerate(axes):
         _draw_fit(upper, fit, i, axis.axis)
-        upper.set_title(result.names[i], color=phase_color(i))
+        upper.set_title(names[i], color=phase_color(i))
         _draw_rest(lower, fit, i, axis.axis)
     axes[0, 0].legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
     axes[-1, 1].set(xlabel=axis_label(axis), xlim=(axis.axis[0], last_line(fit.spectra, axis)))

@@ -53,11 +53,11 @@ def test_windows_fit_nothing(signal):
     found = signal.psnmf.quantify(factors=factors, intensities="windows")
     assert found.fit is None
     with pytest.raises(ValueError, match=r"result.*windows.*intensities='model'"):
-        plot.plot_line_fit(found)
+        signal.psnmf.plot_line_fit(found)
 
 
 def test_channels_left_out_are_not_drawn(result):
     nan = replace(result.fit, fitted=result.fit.fitted.copy())
     nan.fitted[:, :100] = np.nan
-    _, axes = plot.plot_line_fit(replace(result, fit=nan))
+    _, axes = plot.plot_line_fit(nan)
     assert np.isnan(axes[0, 0].lines[0].get_ydata()[:100]).all()
