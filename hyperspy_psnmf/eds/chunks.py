@@ -15,7 +15,7 @@ from itertools import pairwise
 import dask
 import numpy as np
 
-from hyperspy_psnmf.kernels.counting import sum_bins
+from hyperspy_psnmf.kernels.counting import sum_rows_and_columns
 from hyperspy_psnmf.nmf.counts import check_no_mask, count_matrix
 from hyperspy_psnmf.nmf.parts import Part, join, smallest_type
 
@@ -195,11 +195,9 @@ def convert(chunks, pieces, *, shape, n_channels, name, folder="", share=np.inf)
     """
     parts = [_as_part(*each, shape, name) for each in zip(chunks, pieces, strict=True)]
     (part,) = parts if len(parts) == 1 else [_join(parts, n_channels)]
-    rows, channels = np.arange(len(part.rows)), np.arange(n_channels)
     converted = Converted(
         part,
-        sum_bins(part, rows, len(rows), np.zeros_like(channels), 1, n_jobs=1)[:, 0],
-        sum_bins(part, np.zeros_like(rows), 1, channels, n_channels, n_jobs=1)[0],
+        *sum_rows_and_columns(part.indptr, part.indices, part.data, n_channels),
         part.data.dtype.kind != "f" or bool((part.data == np.floor(part.data)).all()),
     )
     return put_away(converted, pieces, folder, share)

@@ -13,6 +13,7 @@ from hyperspy_psnmf.kernels._compile import jit
 from hyperspy_psnmf.kernels.threads import run_blocks
 
 PIECE_BYTES = 4_000_000  # fits the cache of a core
+WORD = np.dtype(np.uint64)
 
 
 @jit
@@ -33,14 +34,35 @@ def _scan(X, n_nonzero):
 
 
 @jit
-def _fill(X, indptr, indices, data):
+def _fill(X, words, indptr, indices, data, channels):
+    # Most words are zero. Whatever is looked at is noted, and overwritten by what follows
+    # if it was zero: that takes no branch, which the processor would often guess wrong.
+    n_each = X.shape[1] // words.shape[1]
+    filled, nonzero = channels[0], channels[1]
     for i in range(X.shape[0]):
-        p = indptr[i]
-        for j in range(X.shape[1]):
-            if X[i, j] != 0:
-                indices[p] = j
-                data[p] = X[i, j]
-                p += 1
+        n_filled = 0
+        for q in range(words.shape[1]):
+            filled[n_filled] = q
+            n_filled += words[i, q] != 0
+        n = 0
+        for q in range(n_filled):
+            first = n_each * np.int64(filled[q])
+            for j in range(first, first + n_each):
+                nonzero[n] = j
+                n += X[i, j] != 0
+        for q in range(n):
+            indices[indptr[i] + q] = nonzero[q]
+            data[indptr[i] + q] = X[i, nonzero[q]]
+
+
+@jit
+def _sum_both(indptr, indices, data, row_sums, column_sums):
+    for i in range(row_sums.size):
+        total = 0.0
+        for p in range(indptr[i], indptr[i + 1]):
+            total += data[p]
+            column_sums[indices[p]] += data[p]
+        row_sums[i] = total
 
 
 @jit
@@ -55,8 +77,8 @@ def _add_rows(start, stop, order, edges, indptr, indices, data, column_bin, out)
 class _Piece:
     """Some rows of the cube, small enough for the cache, without what is left out."""
 
-    def __init__(self, part, first_row, keep_rows, keep_channels):
-        self.part, self.keep_channels = part, keep_channels
+    def __init__(self, part, first_row, keep_rows, channels):
+        self.part, self.channels = part, channels
         n_rows = part[..., 0].size
         self.rows = slice(first_row, first_row + n_rows)
         if keep_rows is not None:
@@ -67,8 +89,10 @@ class _Piece:
         rows = np.ascontiguousarray(self.part).reshape(-1, self.part.shape[-1])
         if not isinstance(self.rows, slice):
             rows = rows[self.kept]
-        if self.keep_channels is not None:
-            rows = rows[:, self.keep_channels]
+        if isinstance(self.channels, slice):
+            rows = np.ascontiguousarray(rows[:, self.channels])
+        elif self.channels is not None:
+            rows = rows.take(self.channels, axis=1)  # [:, channels] would turn rows to columns
         return rows if rows.dtype.isnative else rows.astype(rows.dtype.newbyteorder("="))
 
     def scan(self, n_nonzero):
@@ -78,15 +102,35 @@ class _Piece:
         n_nonzero[self.rows] = counted
         return found
 
+    def fill(self, indptr, indices, data):
+        rows = self.read()
+        if rows.size:
+            channels = np.empty((2, rows.shape[1]), "u2" if rows.shape[1] < 1 << 16 else "u4")
+            _fill(rows, _words(rows), indptr[self.rows], indices, data, channels)
+
+
+def _words(rows):
+    """Return the same as whole words of memory, where rows consist of them."""
+    size = WORD.itemsize
+    in_words = rows.itemsize < size and rows[:1].nbytes % size == 0 and rows.ctypes.data % size == 0
+    return rows.view(WORD) if in_words else rows
+
 
 def _split(cube, keep_rows, keep_channels):
     """Cut the cube into pieces along its first axis."""
     rows_each = int(np.prod(cube.shape[1:-1], dtype=np.int64))
     step = max(1, PIECE_BYTES // max(1, cube[:1].nbytes))
+    channels = None if keep_channels is None else _channels_of(np.flatnonzero(keep_channels))
     return [
-        _Piece(cube[first : first + step], first * rows_each, keep_rows, keep_channels)
+        _Piece(cube[first : first + step], first * rows_each, keep_rows, channels)
         for first in range(0, len(cube), step)
     ]
+
+
+def _channels_of(kept):
+    """Return a slice in place of channels without gaps, as of a range of energies."""
+    has_gaps = not len(kept) or kept[-1] - kept[0] >= len(kept)
+    return kept if has_gaps else slice(kept[0], kept[-1] + 1)
 
 
 def _smallest_dtype(dtype, largest):
@@ -132,7 +176,7 @@ def csr_arrays(cube, *, keep_rows=None, keep_channels=None, n_jobs: int | None =
     index_type = np.int32 if indptr[-1] < np.iinfo(np.int32).max else np.int64
     indices = np.empty(indptr[-1], index_type)
     data = np.empty(indptr[-1], _smallest_dtype(cube.dtype, max(n for n, _ in scanned)))
-    run_blocks(lambda p: _fill(p.read(), indptr[p.rows], indices, data), pieces, n_jobs)
+    run_blocks(lambda piece: piece.fill(indptr, indices, data), pieces, n_jobs)
     return data, indices, indptr.astype(index_type)
 
 
@@ -167,3 +211,16 @@ def sum_bins(X, row_bin, n_row_bins, column_bin, n_column_bins, *, n_jobs: int |
         n_jobs,
     )
     return out
+
+
+def sum_rows_and_columns(indptr, indices, data, n_columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sum a CSR matrix of counts over its columns and over its rows.
+
+    Returns
+    -------
+    row_sums : ndarray of float64, of shape (n_rows,)
+    column_sums : ndarray of float64, of shape (n_columns,)
+    """
+    row_sums, column_sums = np.zeros(len(indptr) - 1), np.zeros(n_columns)
+    _sum_both(indptr, indices, data, row_sums, column_sums)
+    return row_sums, column_sums

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from hypothesis import strategies as st
 
 from hyperspy_psnmf.kernels import counting
-from hyperspy_psnmf.kernels.counting import csr_arrays, sum_bins
+from hyperspy_psnmf.kernels.counting import csr_arrays, sum_bins, sum_rows_and_columns
 
 SETTINGS = hypothesis.settings(max_examples=40, deadline=None, derandomize=True)
 INTEGERS = ["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"]
@@ -64,6 +64,27 @@ def test_every_memory_layout_is_read(layout, dtype, tmp_path, many_blocks):
 def test_maps_of_any_number_of_axes_are_read(shape, many_blocks):
     cube = make_cube(shape=shape, seed=2)
     assert_same(csr_arrays(cube, n_jobs=4), naive.csr_lists(cube))
+
+
+@pytest.mark.parametrize("n_channels", [8, 24, 25])
+@pytest.mark.parametrize("dtype", ["u1", "i2", ">u2", "f4", "f8"])
+@pytest.mark.parametrize("offset", [0, 1], ids=["aligned", "not aligned"])
+def test_rows_of_whole_words_of_memory_are_read(n_channels, dtype, offset, many_blocks):
+    """Also where such words do not begin at multiples of their size, and minus zero is zero."""
+    cube = make_cube(dtype, shape=(3, 5, n_channels), seed=9)
+    cube[1] *= -0.0 if cube.dtype.kind == "f" else 0
+    cube[2, 2, -1] = 3
+    memory = np.zeros(cube.nbytes + 1, np.uint8)
+    moved = memory[offset : offset + cube.nbytes].view(dtype).reshape(cube.shape)
+    moved[:] = cube
+    assert_same(csr_arrays(moved, n_jobs=4), naive.csr_lists(cube))
+
+
+@pytest.mark.parametrize("kept", [range(0, 9), range(2, 7), [0, 2, 3, 8], [4]])
+def test_channels_are_kept_with_and_without_gaps(kept, many_blocks):
+    cube, keep = make_cube("u2", shape=(4, 5, 9)), np.isin(np.arange(9), kept)
+    found = csr_arrays(cube, keep_channels=keep, n_jobs=4)
+    assert_same(found, naive.csr_lists(cube, None, keep))
 
 
 def test_the_cube_is_not_changed():
@@ -210,6 +231,15 @@ def test_sums_of_uint8_do_not_overflow():
 def test_sums_are_exact_up_to_2_to_the_53():
     X = sp.csr_array(np.array([[2**52], [2**52 - 1], [1]], np.uint64))
     assert sum_bins(X, np.zeros(3, int), 1, np.zeros(1, int), 1).item() == 2**53
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u8", "f4"])
+def test_rows_and_columns_are_summed_at_once(dtype):
+    cube = make_cube(dtype, shape=(23, 11)) * np.array(255, dtype)
+    data, indices, indptr = csr_arrays(cube)
+    rows, columns = sum_rows_and_columns(indptr, indices.astype("u2"), data, 11)
+    np.testing.assert_array_equal(rows, cube.sum(axis=1, dtype=float))
+    np.testing.assert_array_equal(columns, cube.sum(axis=0, dtype=float))
 
 
 def test_bins_without_rows_are_empty():
