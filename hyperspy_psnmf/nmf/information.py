@@ -12,10 +12,9 @@ same holds for every channel of the spectra.
 
 import numpy as np
 
-from hyperspy_psnmf.kernels.threads import run_blocks
+from hyperspy_psnmf.kernels import expected
 
 AT_ZERO = 1e-6  # share of a row's counts
-ENTRIES_PER_BLOCK = 500_000  # rows times columns
 RIDGE = 1e-12  # relative; loadings of spectra that are alike have huge errors, not infinite ones
 
 
@@ -53,20 +52,7 @@ def information(V: np.ndarray, B: np.ndarray, n_jobs: int | None = 1) -> np.ndar
     ndarray of shape (n_rows, n_components, n_components)
         Per square count. Expected counts are never kept for all rows.
     """
-    k = B.shape[1]
-    a, b = np.triu_indices(k)
-    products = np.ascontiguousarray(B[:, a] * B[:, b])
-    found = np.empty((len(V), k, k))
-
-    def run(block):
-        rows = slice(*block)
-        mu = V[rows] @ B.T
-        entries = np.divide(1.0, mu, out=np.zeros_like(mu), where=mu > 0) @ products
-        found[rows, a, b] = found[rows, b, a] = entries
-
-    step = max(1, ENTRIES_PER_BLOCK // max(1, len(B)))
-    run_blocks(run, [(i, min(i + step, len(V))) for i in range(0, len(V), step)], n_jobs)
-    return found
+    return expected.information(V, B, n_jobs=n_jobs)
 
 
 def invert_free(found: np.ndarray, free: np.ndarray) -> np.ndarray:
@@ -88,11 +74,12 @@ def invert_free(found: np.ndarray, free: np.ndarray) -> np.ndarray:
     return np.where(both, inverse / scale, 0.0)
 
 
-def covariance(V: np.ndarray, B: np.ndarray) -> np.ndarray:
+def covariance(V: np.ndarray, B: np.ndarray, n_jobs: int | None = 1) -> np.ndarray:
     """Return the inverse of `information`, with all components free that have a basis."""
-    return invert_free(information(V, B), np.repeat([B.any(axis=0)], len(V), axis=0))
+    free = np.repeat([B.any(axis=0)], len(V), axis=0)
+    return invert_free(information(V, B, n_jobs), free)
 
 
-def standard_deviation(V: np.ndarray, B: np.ndarray) -> np.ndarray:
+def standard_deviation(V: np.ndarray, B: np.ndarray, n_jobs: int | None = 1) -> np.ndarray:
     """Return the square roots of the diagonals of `covariance`."""
-    return np.sqrt(np.einsum("ikk->ik", covariance(V, B)))
+    return np.sqrt(np.einsum("ikk->ik", covariance(V, B, n_jobs)))

@@ -4,7 +4,7 @@
 import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import svd
-from scipy.sparse.linalg import svds
+from scipy.sparse.linalg import LinearOperator, svds
 
 from hyperspy_psnmf.nmf.blocks import CountBlocks
 from hyperspy_psnmf.nmf.counts import total_counts
@@ -103,8 +103,20 @@ def _vertices(X, mean, n_components, rng):
 def _leading_singular_vectors(X, n, rng):
     if n < min(X.shape):
         v0 = rng.uniform(size=min(X.shape))
-        U, s, V = svds(X.astype(float), k=n, v0=v0)
+        U, s, V = svds(_products(X.astype(float)), k=n, v0=v0)
     else:
         U, s, V = svd(X.toarray() if sp.issparse(X) else X, full_matrices=False)
     order = np.argsort(s)[::-1][:n]
     return U[:, order], V[order]
+
+
+def _products(X):
+    """Return what multiplies by X without BLAS, whose threads wait for each other at this size."""
+    if sp.issparse(X):
+        return X
+    return LinearOperator(
+        X.shape,
+        dtype=X.dtype,
+        matvec=lambda v: np.einsum("ij,j->i", X, v.ravel()),
+        rmatvec=lambda v: np.einsum("ij,i->j", X, v.ravel()),
+    )

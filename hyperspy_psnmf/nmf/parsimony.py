@@ -143,7 +143,7 @@ def _refit(X, fit, H, n_fixed, options):
 def hold_absent_loadings(X, H, n_jobs):
     """Return the likeliest loadings with those absent at zero, and which are not absent."""
     W = solve_loadings(X, H, n_jobs=n_jobs)
-    found = present(W, H)
+    found = present(W, H, n_jobs)
     terms = keep_at_zero(~found)
     left, _ = solve_rows(X, H.T, np.where(found, W, 0.0), terms=terms, n_jobs=n_jobs)
     left = np.where(found, left, 0.0)
@@ -154,8 +154,8 @@ def hold_absent_loadings(X, H, n_jobs):
     return np.where(needed[:, None], W, left), found
 
 
-def present(W: np.ndarray, H: np.ndarray) -> np.ndarray:
+def present(W: np.ndarray, H: np.ndarray, n_jobs: int | None = 1) -> np.ndarray:
     """Tell which loadings (n_rows, n_components) are significant; the largest always is."""
-    found = SIGNIFICANT * standard_deviation(W, H.T) < W
+    found = SIGNIFICANT * standard_deviation(W, H.T, n_jobs) < W
     found[np.arange(len(W)), W.argmax(axis=1)] = True
     return found

@@ -5,7 +5,7 @@ import numpy as np
 
 from hyperspy_psnmf.nmf.counts import total_counts
 
-ROWS_AT_A_TIME = 1024
+ROWS_AT_A_TIME = 128  # stay in cache
 
 
 def choose_bins(binned, n: int) -> np.ndarray:

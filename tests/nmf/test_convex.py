@@ -9,6 +9,7 @@ from problems import both, rows, start_problem
 
 from hyperspy_psnmf.kernels.newton import RowTerms, solve_rows
 from hyperspy_psnmf.kernels.score import divergence
+from hyperspy_psnmf.nmf import convex
 from hyperspy_psnmf.nmf.convex import (
     keep_at_zero,
     normalise,
@@ -224,6 +225,19 @@ def test_spectra_are_the_most_likely_ones_for_the_loadings():
     assert divergence(X, W_new, H_new.T) == pytest.approx(divergence(X, W, best.T), abs=1e-4)
     np.testing.assert_allclose(H_new.sum(axis=1), 1)
     np.testing.assert_allclose(W_new / W_new.sum(axis=0), W / W.sum(axis=0))
+
+
+@pytest.mark.parametrize("n_fixed", [0, 2])
+def test_spectra_are_the_same_whatever_the_channels_solved_at_a_time(n_fixed, monkeypatch):
+    X, W, H = problem()
+    held = np.zeros(H.shape, bool)
+    held[3, 2:9] = held[2, 4:6] = True
+    expected = solve_spectra(X, W, H, n_fixed=n_fixed, held=held)
+    monkeypatch.setattr(convex, "TRANSPOSED_BYTES", 3 * X[:, 0].nbytes)
+    for found, wanted in zip(
+        solve_spectra(X, W, H, n_fixed=n_fixed, held=held), expected, strict=True
+    ):
+        np.testing.assert_array_equal(found, wanted)
 
 
 def test_spectra_with_fixed_ones_are_the_most_likely_ones():

@@ -23,6 +23,14 @@ def test_information_is_what_a_loop_gives():
     np.testing.assert_allclose(information(V, B), naive_information(V, B), rtol=1e-12)
 
 
+def test_information_of_many_columns_is_the_same_for_any_number_of_threads():
+    """More columns than are looked at at a time, and more entries than a block has."""
+    _, V, B = rows(seed=3, n_rows=1100, n_columns=2500)
+    found = information(V, B, n_jobs=1)
+    np.testing.assert_allclose(found[::300], naive_information(V[::300], B), rtol=1e-12)
+    np.testing.assert_array_equal(information(V, B, n_jobs=4), found)
+
+
 def test_covariance_is_the_inverse():
     _, V, B = rows(seed=1)
     product = covariance(V, B) @ naive_information(V, B)

@@ -8,7 +8,7 @@ from scipy.optimize import brentq, minimize
 from scipy.special import kl_div
 from scipy.stats import norm
 
-from hyperspy_psnmf.nmf import information
+from hyperspy_psnmf.kernels import expected as kernels
 from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.limits import upper_limits
 from hyperspy_psnmf.nmf.uncertainty import (
@@ -43,7 +43,7 @@ def test_covariances_equal_the_formula(fitted):
 def test_blocks_and_threads_change_nothing(fitted, monkeypatch):
     _, W, H = fitted
     expected = loading_covariance(W, H)
-    monkeypatch.setattr(information, "ENTRIES_PER_BLOCK", 350)
+    monkeypatch.setattr(kernels, "ENTRIES_PER_BLOCK", 350)
     for n_jobs in (1, 3):
         np.testing.assert_allclose(loading_covariance(W, H, n_jobs=n_jobs), expected, rtol=1e-12)
 
