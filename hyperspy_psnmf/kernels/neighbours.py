@@ -13,6 +13,9 @@ two pixels over its variance; l falls with the distance, and w_ii = 1. A row of 
 is contiguous for each feature, so that all loops vectorise.
 """
 
+import math
+from itertools import pairwise
+
 import numpy as np
 
 from hyperspy_psnmf.kernels._compile import jit, jit_row
@@ -108,6 +111,63 @@ def _sum_rows(start, stop, first, last, Y, u, n, offsets, locations, scale, sums
             if first <= y + dy < last:
                 _largest_around(y, top, bottom, t, across, around)
                 _add_row(y, y + dy, dx, locations[o], around, Y, n, sums, weights, w)
+
+
+@jit_row
+def _add_times(row, factor, values):
+    for x in range(row.size):
+        row[x] += factor * values[x]
+
+
+@jit_row
+def _take_root(row):
+    for x in range(row.size):
+        row[x] = math.sqrt(row[x])
+
+
+@jit
+def _project_roots(start, stop, W, B, axes, u):
+    n_columns = u.shape[2]
+    loadings, root = np.empty((len(B), n_columns)), np.empty(n_columns)
+    found = np.empty((u.shape[1], n_columns))
+    for y in range(start, stop):
+        loadings[:] = W[y * n_columns : (y + 1) * n_columns].T
+        found[:] = 0.0
+        for j in range(B.shape[1]):
+            root[:] = 0.0
+            for c in range(B.shape[0]):
+                _add_times(root, B[c, j], loadings[c])
+            _take_root(root)
+            for f in range(u.shape[1]):
+                _add_times(found[f], axes[j, f], root)
+        u[y] = found
+
+
+def project_roots(W, B, axes, *, n_columns: int, n_jobs: int | None = 1) -> np.ndarray:
+    r"""Return :math:`\sqrt{W B}` along some directions, as `sum_neighbours` wants it.
+
+    Parameters
+    ----------
+    W : ndarray of shape (n_rows * n_columns, n_components)
+        Loadings of all pixels.
+    B : ndarray of shape (n_components, n_groups)
+        Spectra.
+    axes : ndarray of shape (n_groups, n_features)
+        Directions.
+    n_columns : int
+        Of the map.
+    n_jobs : int or None
+        Threads; None is all cores.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_rows, n_features, n_columns)
+    """
+    W, B, axes = (np.ascontiguousarray(each, dtype=float) for each in (W, B, axes))
+    u = np.empty((len(W) // n_columns, axes.shape[1], n_columns), np.float32)
+    edges = [*range(0, len(u), ROWS_PER_BLOCK), len(u)]
+    run_blocks(lambda block: _project_roots(*block, W, B, axes, u), [*pairwise(edges)], n_jobs)
+    return u
 
 
 def sum_neighbours(

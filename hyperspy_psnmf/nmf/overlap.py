@@ -38,9 +38,12 @@ def overlapping_bands(shape: tuple[int, ...], halo: int, n_rows: int) -> Iterato
     halo : int
         Rows of overlap on each side.
     n_rows : int
-        Rows of a band, without the overlap.
+        Rows of a band at most, without the overlap. Bands are about equal, for they are
+        worked on side by side.
     """
     rows, columns = shape[-2] if len(shape) > 1 else 1, shape[-1]
+    n_bands = -(-rows // n_rows)
+    n_rows = -(-rows // n_bands)
     for first_of_image in range(0, int(np.prod(shape)), rows * columns):
         for start in range(0, rows, n_rows):
             stop = min(start + n_rows, rows)

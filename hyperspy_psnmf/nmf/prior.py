@@ -43,8 +43,9 @@ from scipy.spatial import cKDTree
 from scipy.stats import chi2
 
 from hyperspy_psnmf.kernels.counting import sum_bins
-from hyperspy_psnmf.kernels.neighbours import sum_neighbours
+from hyperspy_psnmf.kernels.neighbours import project_roots, sum_neighbours
 from hyperspy_psnmf.kernels.newton import solve_rows
+from hyperspy_psnmf.kernels.newton_step import newton_step
 from hyperspy_psnmf.kernels.threads import is_csr
 from hyperspy_psnmf.nmf.bins import MOST_AXES
 from hyperspy_psnmf.nmf.blocks import CountBlocks, group_columns
@@ -189,7 +190,7 @@ def _group_channels(X, H, n_jobs):
         Y = X @ (group[:, None] == np.arange(B.shape[1])).astype(float)
     # Counts where no component has any do not matter; nor do they to the loadings.
     used = B.any(axis=0)
-    return Y[:, used], np.ascontiguousarray(B[:, used])
+    return (Y, B) if used.all() else (Y.compress(used, axis=1), B.compress(used, axis=1))
 
 
 def _alike(H, n_groups):
@@ -225,7 +226,8 @@ def _grow_windows(Y, B, W, grid, weight, n_jobs):
     for step, (offsets, locations) in enumerate(grid.windows(weight), start=1):
         sums, weights = sum_neighbours(
             folded,
-            grid.fold(_features(means, B, axes)),
+            # Squared distances of these are half the KL divergence.
+            project_roots(means, B, axes, n_columns=grid.n_columns, n_jobs=n_jobs),
             grid.fold(support[:, None])[:, 0],
             offsets=offsets,
             locations=locations,
@@ -235,11 +237,20 @@ def _grow_windows(Y, B, W, grid, weight, n_jobs):
         )
         support = weights.ravel().astype(float)
         each = np.maximum(support, 1e-300)[:, None]
-        # Before the last window, estimates only serve to compare.
-        max_iter = LAST_STEPS if step == len(RADII) else 1
-        options = {"tol": TOL, "max_iter": max_iter, "n_jobs": n_jobs}
-        means = solve_rows(grid.unfold(sums), B.T, means * each, **options)[0] / each
-    return means, support
+        if step < len(RADII):  # until the last window, estimates only serve to compare
+            means = _step(sums, B, means, grid, n_jobs) / each
+    options = {"tol": TOL, "max_iter": LAST_STEPS, "n_jobs": n_jobs}
+    return solve_rows(grid.unfold(sums), B.T, means, **options)[0] / each, support
+
+
+def _step(sums, B, means, grid, n_jobs):
+    """Return loadings after one Newton step, for rows of pixels at a time where that will do."""
+    W, is_done = newton_step(sums, B, means, n_jobs=n_jobs)
+    left = np.flatnonzero(~is_done)
+    row, column = np.divmod(left, grid.n_columns)
+    X = sums[row, :, column].astype(float)
+    W[left] = solve_rows(X, B.T, means[left], tol=TOL, max_iter=1, n_jobs=n_jobs)[0]
+    return W
 
 
 def _grow_in_bands(X, Y, W, shape, options):
@@ -270,10 +281,3 @@ def _axes(B):
     roots = np.sqrt(B[first] + B[second])
     _, axes = np.linalg.eigh(roots.T @ roots)
     return axes[:, -(len(B) + 1) :]
-
-
-def _features(W, B, axes):
-    """Return coordinates whose squared distances are half the KL divergence."""
-    # These products are too small for BLAS, whose threads would slow down ours.
-    roots = np.sqrt(np.einsum("ik,kj->ij", W, B))
-    return np.einsum("ij,jf->if", roots, axes)

@@ -177,6 +177,10 @@ def test_bands_cover_a_series_once():
     assert (seen == 1).all()
 
 
+def test_bands_are_about_equal():
+    assert [band.kept.stop // 5 for band in overlapping_bands((13, 5), 2, 6)] == [5, 10, 13]
+
+
 @pytest.mark.parametrize(
     "options",
     [{}, {"binning": 3, "refinement": "joint"}, {"binning": 2, "spatial_prior": 0}],

@@ -4,7 +4,7 @@ import pytest
 import scipy.sparse as sp
 from problems import both, planted
 
-from hyperspy_psnmf.kernels.neighbours import sum_neighbours
+from hyperspy_psnmf.kernels.neighbours import project_roots, sum_neighbours
 from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.prior import RADII, _alike, _group_channels, spatial_prior
 
@@ -76,6 +76,16 @@ def test_sums_over_neighbours_equal_the_naive_ones(n_jobs):
     assert len(np.unique(expected[1])) > 50  # weights of all kinds
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 3])
+def test_roots_are_projected_as_by_numpy(n_jobs):
+    rng = np.random.default_rng(4)
+    W, B, axes = rng.gamma(1.0, size=(19 * 7, 3)), rng.random((3, 5)), rng.normal(size=(5, 4))
+    found = project_roots(W, B, axes, n_columns=7, n_jobs=n_jobs)
+    assert found.dtype == np.float32
+    expected = (np.sqrt(W @ B) @ axes).reshape(19, 7, 4).transpose(0, 2, 1)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_loadings_come_closer_to_the_truth():
