@@ -8,8 +8,8 @@ same for any ``n_jobs``; nothing global is set, hence nothing needs restoring.
 
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 from itertools import pairwise
 
@@ -92,6 +92,36 @@ def run_blocks(task: Callable, blocks: Sequence, n_jobs: int | None = None) -> l
     for other in begun:
         other.result()
     return results
+
+
+def run_ahead(task: Callable, blocks: Iterable, n_jobs: int | None, n_ahead: int) -> Iterator:
+    """Yield ``task(block)`` of one block after the other, and run the next ones meanwhile.
+
+    Parameters
+    ----------
+    task : callable
+        Of one block.
+    blocks : iterable
+        In what order results come.
+    n_jobs : int or None
+        Threads beside the calling one, which does nothing but use the results; 1 is none.
+    n_ahead : int
+        Results in memory at most, those not yet done included.
+    """
+    n_threads = resolve_n_jobs(n_jobs)
+    if n_threads == 1:
+        yield from map(task, blocks)
+        return
+    waiting: deque[Future] = deque()
+    try:
+        for block in blocks:
+            waiting.append(_pool(n_threads).submit(task, block))
+            if len(waiting) == n_ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        wait([each for each in waiting if not each.cancel()])
 
 
 def _next(waiting: deque):

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from hyperspy_psnmf.kernels.threads import resolve_n_jobs, run_blocks
+from hyperspy_psnmf.kernels.threads import resolve_n_jobs, run_ahead, run_blocks
 from hyperspy_psnmf.nmf.blocks import CountBlocks
 from hyperspy_psnmf.nmf.parts import Part, as_csr, join, smallest_type
 
@@ -58,12 +58,13 @@ class StoredBlocks(CountBlocks):
             own = (values[rows] for values in per_row)
             return rows, task(self._read(self.groups[g], first, last), *own, **common)
 
-        step = BLOCKS_PER_THREAD * resolve_n_jobs(n_jobs)
-        for start in range(0, len(self.blocks), step):
-            for rows, result in run_blocks(read_and_run, self.blocks[start : start + step], n_jobs):
-                if result is not None:
-                    yield rows, result
-            self.tell(min(start + step, len(self.blocks)), len(self.blocks))
+        n_ahead = BLOCKS_PER_THREAD * resolve_n_jobs(n_jobs)
+        found = run_ahead(read_and_run, self.blocks, n_jobs, n_ahead)
+        for n_done, (rows, result) in enumerate(found, start=1):
+            if result is not None:
+                yield rows, result
+            if not n_done % n_ahead or n_done == len(self.blocks):
+                self.tell(n_done, len(self.blocks))
 
     def call(self, task, arguments, **common):
         """Yield what a task returns; several run at a time."""

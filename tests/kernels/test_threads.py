@@ -15,7 +15,7 @@ from hyperspy_psnmf.kernels.counting import csr_arrays, sum_bins
 from hyperspy_psnmf.kernels.em import em_sweep
 from hyperspy_psnmf.kernels.newton import solve_rows
 from hyperspy_psnmf.kernels.score import score
-from hyperspy_psnmf.kernels.threads import resolve_n_jobs, row_blocks, run_blocks
+from hyperspy_psnmf.kernels.threads import resolve_n_jobs, row_blocks, run_ahead, run_blocks
 
 
 @pytest.mark.parametrize(
@@ -131,6 +131,48 @@ def test_after_an_exception_blocks_not_begun_are_dropped(many_blocks):
     with pytest.raises(KeyboardInterrupt):
         run_blocks(task, range(60), 2)
     assert len(done) < 59
+
+
+@pytest.mark.parametrize("n_jobs", [1, 4])
+@pytest.mark.parametrize("n_blocks", [0, 2, 40])
+def test_results_of_blocks_run_ahead_come_in_their_order(n_jobs, n_blocks, many_blocks):
+    found = run_ahead(lambda b: b * b, iter(range(n_blocks)), n_jobs, 6)
+    assert list(found) == [b * b for b in range(n_blocks)]
+
+
+def test_blocks_run_ahead_while_results_are_used_but_not_without_bounds(many_blocks):
+    begun, enough = [], threading.Event()
+
+    def task(block):
+        begun.append(block)
+        if len(begun) == 7:
+            enough.set()
+        return block
+
+    found = run_ahead(task, range(50), 2, 6)
+    assert next(found) == 0
+    next(found)
+    assert enough.wait(20)  # five at most besides the two used
+    assert len(begun) == 7
+    found.close()
+    assert len(begun) == 7
+
+
+def test_an_exception_in_a_block_run_ahead_comes_out_and_ends_the_others(many_blocks):
+    done, never = [], threading.Event()
+
+    def task(block):
+        if block == 3:
+            raise ZeroDivisionError("block three")
+        never.wait(0.01)
+        done.append(block)
+
+    with pytest.raises(ZeroDivisionError, match="block three"):
+        list(run_ahead(task, range(60), 2, 8))
+    n_done = len(done)
+    assert n_done < 15
+    never.wait(0.1)
+    assert len(done) == n_done
 
 
 def test_several_threads_may_call_kernels_at_once(many_blocks):
