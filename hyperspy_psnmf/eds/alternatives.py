@@ -5,7 +5,7 @@ from numbers import Real
 
 import numpy as np
 
-from hyperspy_psnmf.eds.binned import bin_as_decomposed, coarse_energy_binning, read_decomposed
+from hyperspy_psnmf.eds.binned import bin_as_decomposed, coarse_energy_binning, open_decomposed
 from hyperspy_psnmf.eds.results import read_counts_and_spectra
 from hyperspy_psnmf.nmf.ambiguity import equally_likely
 from hyperspy_psnmf.nmf.bands import alternatives
@@ -29,8 +29,8 @@ def find_alternatives(signal, found, confidence: float):
     Alternatives
     Window
     """
-    decomposed = read_decomposed(signal)
-    X = bin_as_decomposed(signal, decomposed)
+    with open_decomposed(signal) as decomposed:
+        X = bin_as_decomposed(signal, decomposed)
     energy_binning = coarse_energy_binning(signal, X.shape[1])
     coarse = bin_energy(X, energy_binning, n_jobs=None)
     n_fixed, H = decomposed.n_fixed, decomposed.H

@@ -5,12 +5,16 @@ What PSNMF noted about its run tells the binning; after another algorithm the
 rules of thumb do.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
 from hyperspy_psnmf.eds.axes import MIN_COARSE_CHANNELS, map_shape, resolve_energy_binning
-from hyperspy_psnmf.eds.counts import NAME, check_data, read_counts
+from hyperspy_psnmf.eds.counts import NAME, check_data
+from hyperspy_psnmf.eds.lazy import open_counts
+from hyperspy_psnmf.eds.memory import resolve_max_memory
 from hyperspy_psnmf.eds.results import read_counts_and_spectra, read_record
 from hyperspy_psnmf.nmf.bins import PixelBins, bin_counts, choose_binning, spatial_axes
 from hyperspy_psnmf.nmf.counts import total_counts
@@ -25,7 +29,7 @@ class Decomposed:
 
     Attributes
     ----------
-    X : csr_array of shape (n_pixels, n_channels_in_use)
+    X : csr_array or CountBlocks of shape (n_pixels, n_channels_in_use)
         Counts; pixels left out are empty rows.
     W : ndarray of shape (n_pixels, n_components)
         Loadings in counts, zero in pixels left out.
@@ -45,19 +49,26 @@ class Decomposed:
     n_fixed: int
 
 
-def read_decomposed(signal) -> Decomposed:
-    """Return the counts of a decomposed map and what was found in them."""
+@contextmanager
+def open_decomposed(signal) -> Iterator[Decomposed]:
+    """Give the counts of a decomposed map and what was found in them.
+
+    Those of a lazy signal are in memory, or in temporary files that are removed afterwards,
+    as for a decomposition with the ``max_memory`` of its own choice.
+    """
     loadings, factors = read_counts_and_spectra(signal)
     check_data(signal)
     keep_channels = ~np.isnan(factors).any(axis=1)
     # HyperSpy's own masks leave NaN, which eXSpy turns into zeros.
     keep_pixels = np.nan_to_num(loadings).any(axis=1)
-    X = read_counts(signal, keep_pixels=keep_pixels, keep_channels=keep_channels)
-    if not X.nnz:
-        raise ValueError(f"{NAME} are zero everywhere in the pixels and channels in use")
     n_fixed = int(read_record(signal).get("n_fixed", 0))
     W = np.where(keep_pixels[:, None], loadings, 0.0)
-    return Decomposed(X, W, factors[keep_channels].T, keep_pixels, keep_channels, n_fixed)
+    masks = {"keep_pixels": keep_pixels, "keep_channels": keep_channels}
+    options = {"max_memory": resolve_max_memory("auto"), "show_progressbar": False}
+    with open_counts(signal, **masks, **options) as X:
+        if not X.nnz:
+            raise ValueError(f"{NAME} are zero everywhere in the pixels and channels in use")
+        yield Decomposed(X, W, factors[keep_channels].T, keep_pixels, keep_channels, n_fixed)
 
 
 def bin_as_decomposed(signal, decomposed: Decomposed):

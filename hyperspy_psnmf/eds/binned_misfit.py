@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hyperspy_psnmf.eds.axes import COARSE_CHANNEL, MIN_COARSE_CHANNELS, energies
-from hyperspy_psnmf.eds.binned import Decomposed, bins_as_decomposed, read_decomposed
+from hyperspy_psnmf.eds.binned import Decomposed, bins_as_decomposed, open_decomposed
 from hyperspy_psnmf.nmf.bins import PixelBins, bin_counts, bin_energy, bin_spectra
 from hyperspy_psnmf.nmf.goodness import Misfit, misfit
 
@@ -18,7 +18,7 @@ class BinnedMisfit:
     Attributes
     ----------
     decomposed : Decomposed
-        Counts, loadings and spectra of pixels.
+        Loadings and spectra of pixels, and sums of their counts.
     bins : PixelBins
         Bins of pixels.
     X : ndarray or csr_array of shape (n_bins, n_channels_in_use)
@@ -47,8 +47,10 @@ class BinnedMisfit:
 
 def find_binned_misfit(signal, decomposed: Decomposed | None = None) -> BinnedMisfit:
     """Return how far the binned counts of a decomposed map are off its model."""
-    d = decomposed or read_decomposed(signal)
-    bins = bins_as_decomposed(signal, d)
+    if decomposed is None:
+        with open_decomposed(signal) as opened:
+            return find_binned_misfit(signal, opened)
+    d, bins = decomposed, bins_as_decomposed(signal, decomposed)
     energy = _energy_of_channels(signal, d.keep_channels)
     width = _channels_per_bin(energy)
     X = bin_counts(d.X, bins, n_jobs=None)

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from hyperspy_psnmf.eds.binned import Decomposed, bins_as_decomposed, read_decomposed
+from hyperspy_psnmf.eds.binned import Decomposed, bins_as_decomposed, open_decomposed
 from hyperspy_psnmf.eds.counts import NAME
 from hyperspy_psnmf.eds.progress import progress_bar, with_listener
 from hyperspy_psnmf.eds.results import read_record
@@ -48,16 +48,21 @@ def find_errors_from_spectra(signal, *, show_progressbar=None, random_state=0) -
             "given_spectra=False unmixes the map again as its spectra were found, which is known "
             "of s.decomposition(algorithm='PSNMF') only"
         )
-    d = read_decomposed(signal)
-    check_whole(d.X, NAME)
-    if d.n_fixed == len(d.H) or len(d.H) == 1:  # all counts are a single phase's
-        return np.zeros(d.W.shape)
+    with open_decomposed(signal) as d:
+        check_whole(d.X, NAME)
+        if d.n_fixed == len(d.H) or len(d.H) == 1:  # all counts are a single phase's
+            return np.zeros(d.W.shape)
+        others = _spectra_without_folds(signal, d, record, rng, show_progressbar)
+        return errors_from_spectra(d.X, d.W, d.H, others, n_folds=N_FOLDS, n_jobs=None)
+
+
+def _spectra_without_folds(signal, d: Decomposed, record, rng, show_progressbar):
     binned = bin_counts(d.X, bins_as_decomposed(signal, d, max_bins=None), n_jobs=None)
     options = {"max_iter": record["max_iter"], "tol": record["tol"], "n_jobs": None}
     bar_options = {"desc": "Spectra without a fold", "unit": " fits", "total": N_FOLDS * N_SPLITS}
     with progress_bar(show_progressbar, **bar_options) as bar:
         notify = with_listener(None if bar is None else lambda *_: bar.update())
-        others = spectra_without_folds(
+        return spectra_without_folds(
             binned,
             d.H,
             _settings(d, record),
@@ -67,7 +72,6 @@ def find_errors_from_spectra(signal, *, show_progressbar=None, random_state=0) -
             n_splits=N_SPLITS,
             notify=notify,
         )
-    return errors_from_spectra(d.X, d.W, d.H, others, n_folds=N_FOLDS, n_jobs=None)
 
 
 def _settings(d: Decomposed, record) -> BinnedSettings:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from hyperspy_psnmf.eds.binned import bin_as_decomposed, read_decomposed
+from hyperspy_psnmf.eds.binned import bin_as_decomposed, open_decomposed
 from hyperspy_psnmf.eds.line_intensities import intensity_signals
 from hyperspy_psnmf.eds.phases import phase_spectra
 from hyperspy_psnmf.eds.spectrum_fit import fit_spectra
@@ -202,10 +202,11 @@ class _Noise:
     """The variance of spectra, from the maps that they were found with."""
 
     def __init__(self, signal, found):
-        decomposed = read_decomposed(signal)
+        with open_decomposed(signal) as decomposed:
+            binned = bin_as_decomposed(signal, decomposed)
         used = np.flatnonzero(decomposed.keep_channels)
         self.inside = decomposed.keep_channels[used[0] : used[-1] + 1]
-        self.W = solve_loadings(bin_as_decomposed(signal, decomposed), decomposed.H, n_jobs=None)
+        self.W = solve_loadings(binned, decomposed.H, n_jobs=None)
         self.n_fixed = decomposed.n_fixed
         self.counts = found.data.sum(axis=1, keepdims=True)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from hyperspy.signals import BaseSignal
 
-from hyperspy_psnmf.eds.binned import read_decomposed
+from hyperspy_psnmf.eds.binned import open_decomposed
 from hyperspy_psnmf.eds.binned_misfit import find_binned_misfit
 from hyperspy_psnmf.eds.phases import phase_spectra
 from hyperspy_psnmf.eds.results import read_record
@@ -45,11 +45,12 @@ class Residuals:
 def find_residuals(signal) -> Residuals:
     """Return the residuals of a decomposed map; see the accessor."""
     found = phase_spectra(signal)
-    decomposed = read_decomposed(signal)
     behind = read_record(signal).get("n_pixels_behind")
-    fit = goodness_of_fit(decomposed.X, decomposed.W, decomposed.H, support=behind, n_jobs=None)
+    with open_decomposed(signal) as decomposed:
+        X, W, H = decomposed.X, decomposed.W, decomposed.H
+        fit = goodness_of_fit(X, W, H, support=behind, n_jobs=None)
+        binned = find_binned_misfit(signal, decomposed).channels
     rows = np.where(decomposed.keep_pixels, fit.rows, np.nan)
-    binned = find_binned_misfit(signal, decomposed).channels
     return Residuals(
         _map(signal, rows),
         _spectrum(found, fit.channels, decomposed, QUANTITY),

@@ -10,7 +10,7 @@ from numbers import Real
 
 import numpy as np
 
-from hyperspy_psnmf.eds.binned import bin_as_decomposed, read_decomposed
+from hyperspy_psnmf.eds.binned import bin_as_decomposed, open_decomposed
 from hyperspy_psnmf.eds.jackknife import find_errors_from_spectra
 from hyperspy_psnmf.eds.phases import phase_maps, phase_spectra
 from hyperspy_psnmf.eds.results import read_counts_and_spectra, read_record
@@ -56,8 +56,9 @@ def find_upper_limits(signal, *, confidence: float = 0.95):
     """Return the upper limits of loadings at zero; see the accessor."""
     if isinstance(confidence, bool) or not isinstance(confidence, Real):
         raise TypeError(f"confidence must be a number, not {confidence!r}")
-    in_use, d = pixels_in_use(signal), read_decomposed(signal)
-    found = upper_limits(d.X, d.W, d.H, confidence=confidence, n_jobs=None)
+    in_use = pixels_in_use(signal)
+    with open_decomposed(signal) as d:
+        found = upper_limits(d.X, d.W, d.H, confidence=confidence, n_jobs=None)
     found[~in_use] = np.nan
     quantity = f"Upper limit in counts at {100 * confidence:g} % confidence"
     return _like_phase_maps(signal, found, "Upper limits", quantity)
@@ -111,8 +112,9 @@ def pixels_in_use(signal) -> np.ndarray:
 
 
 def _errors_of_spectra(signal):
-    d = read_decomposed(signal)
-    W = solve_loadings(bin_as_decomposed(signal, d), d.H, n_jobs=None)
+    with open_decomposed(signal) as d:
+        binned = bin_as_decomposed(signal, d)
+    W = solve_loadings(binned, d.H, n_jobs=None)
     errors = phase_spectra(signal)
     inside = _window(d.keep_channels)
     counts = d.W.sum(axis=0)[:, None]

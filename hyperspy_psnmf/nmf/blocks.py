@@ -17,6 +17,7 @@ from hyperspy_psnmf.kernels import em, newton
 from hyperspy_psnmf.kernels import score as scores
 from hyperspy_psnmf.kernels.counting import sum_bins
 from hyperspy_psnmf.kernels.newton import NO_TERMS, RowTerms
+from hyperspy_psnmf.kernels.threads import is_csr
 from hyperspy_psnmf.nmf.parts import Part, join
 
 EXACT_IN_SINGLE = 2**24
@@ -188,6 +189,18 @@ def divergence(X, V, B, *, n_jobs=1) -> float:
 
 def _divergence(X, V, *, B, n_jobs):
     return scores.divergence(X, V, B, n_jobs=n_jobs)
+
+
+def divergence_of_columns(X, V, B, *, n_jobs=1) -> np.ndarray:
+    """Return the divergence of every column in nats, where `score` returns that of rows."""
+    if not isinstance(X, CountBlocks):
+        return _divergence_of_columns(X, V, B=B, n_jobs=n_jobs)
+    return sum(found for _, found in X.run(_divergence_of_columns, V, B=B, n_jobs=n_jobs))
+
+
+def _divergence_of_columns(X, V, *, B, n_jobs):
+    Xt = X.T.tocsr() if is_csr(X) else np.ascontiguousarray(X.T)
+    return scores.score(Xt, B, V, n_jobs=n_jobs)[1]
 
 
 def em_sweep(X, V, B, *, n_jobs=1):

@@ -27,8 +27,7 @@ from functools import cache
 import numpy as np
 
 from hyperspy_psnmf.kernels.expected import sum_tabulated
-from hyperspy_psnmf.kernels.score import score
-from hyperspy_psnmf.kernels.threads import is_csr
+from hyperspy_psnmf.nmf.blocks import divergence_of_columns, score
 from hyperspy_psnmf.nmf.counts import total_counts
 
 LARGEST = 64.0  # counts; beyond, E[d] is 1 to 0.3 %
@@ -61,7 +60,7 @@ def goodness_of_fit(X, W, H, *, support=None, n_jobs: int | None = 1) -> Goodnes
 
     Parameters
     ----------
-    X : ndarray or csr_array of shape (n_rows, n_channels)
+    X : ndarray, csr_array or CountBlocks of shape (n_rows, n_channels)
         Counts.
     W : ndarray of shape (n_rows, n_components)
         Loadings, in counts.
@@ -133,10 +132,8 @@ class _Deviances:
         if support is not None:
             n_in_row = n_in_row / np.maximum(support, 1.0)
         self.V, self.B = V, B = _with_unforeseen(X, W, H)
-        Xt = X.T.tocsr() if is_csr(X) else np.ascontiguousarray(X.T)
-        self.rows, self.channels = (
-            2 * score(*problem, n_jobs=n_jobs)[1] for problem in ((X, V, B), (Xt, B, V))
-        )
+        self.rows = 2 * score(X, V, B, n_jobs=n_jobs)[1]
+        self.channels = 2 * divergence_of_columns(X, V, B, n_jobs=n_jobs)
         expected = sum_tabulated(V, B, _expected_deviances(), LARGEST, n_jobs=n_jobs)
         in_rows = n_in_row + n_in_channel.sum() * _leverages(W, H.sum(axis=1))
         in_channels = n_in_channel + n_in_row.sum() * _leverages(H.T, W.sum(axis=0))

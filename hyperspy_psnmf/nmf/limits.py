@@ -23,6 +23,7 @@ from scipy.stats import norm
 
 from hyperspy_psnmf.kernels.newton import solve_rows
 from hyperspy_psnmf.kernels.score import score
+from hyperspy_psnmf.nmf.blocks import CountBlocks
 from hyperspy_psnmf.nmf.information import are_free, information, invert_free
 
 SOLVED = 1e-4  # nats
@@ -43,7 +44,7 @@ def upper_limits(
 
     Parameters
     ----------
-    X : ndarray or csr_array of shape (n_pixels, n_channels)
+    X : ndarray, csr_array or CountBlocks of shape (n_pixels, n_channels)
         Counts.
     W, H, n_jobs
         See `uncertainty.loading_covariance`.
@@ -58,6 +59,11 @@ def upper_limits(
     """
     if not 0.5 < confidence < 1:
         raise ValueError(f"confidence must be above 0.5 and below 1, not {confidence!r}")
+    if isinstance(X, CountBlocks):
+        found = np.empty(W.shape)
+        for rows, limits in X.run(upper_limits, W, H=H, confidence=confidence, n_jobs=n_jobs):
+            found[rows] = limits
+        return found
     rise, k = norm.ppf(confidence) ** 2 / 2, len(H)
     free, limits = are_free(W, H), np.full(W.shape, np.nan)
     for c in np.flatnonzero(~free.all(axis=0)):
@@ -99,7 +105,9 @@ class _Profile:
             V[:, 0] = limit
             V, loss, slope = self.solve(V, 1)
             excess = loss - lowest - rise
-            if np.abs(excess).max() < CLOSE:
+            # Rows that are close stay there, so that it does not matter which are solved together.
+            excess[np.abs(excess) < CLOSE] = 0.0
+            if not excess.any():
                 break
             step = excess / np.maximum(slope, LEAST_SLOPE * self.H[0].sum())
             limit = np.maximum(limit - step, 0.1 * limit)

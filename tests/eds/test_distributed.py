@@ -69,6 +69,18 @@ def test_whatever_is_asked_for(grains, unmix, options):
     same(unmix(lazy(grains, (7, 9, 310)), **options), unmix(grains, **options))
 
 
+def test_what_needs_the_counts_again_is_done_on_the_workers(grains, unmixed, runs):
+    s = lazy(grains, (7, 9, 310))
+    s.learning_results = unmixed.learning_results
+    for get in (
+        lambda s: s.psnmf.residuals().map.data,
+        lambda s: s.psnmf.residuals().spectrum.data,
+        lambda s: s.psnmf.upper_limits().data,
+    ):
+        np.testing.assert_allclose(get(s), get(unmixed), rtol=1e-4, atol=1e-3)
+    assert {name for name, _ in runs} >= {"_score", "_divergence_of_columns", "upper_limits"}
+
+
 def test_another_scheduler_may_be_chosen(grains, unmixed, unmix, client, runs):
     with dask.config.set(scheduler="synchronous"):
         assert active_client() is None

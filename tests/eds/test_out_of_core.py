@@ -118,6 +118,31 @@ def test_results_are_used_as_ever(grains, unmixed, unmix):
     np.testing.assert_allclose(model.data.compute().reshape(520, 310), expected)
 
 
+@pytest.mark.parametrize(
+    "get",
+    [
+        lambda s: s.psnmf.residuals().map.data,
+        lambda s: s.psnmf.residuals().spectrum.data,
+        lambda s: s.psnmf.residuals().binned.data,
+        lambda s: s.psnmf.upper_limits().data,
+        lambda s: s.psnmf.standard_errors(of="spectra").data,
+        lambda s: s.psnmf.standard_errors(given_spectra=False).data,
+        lambda s: s.psnmf.ambiguity().counts_band,
+    ],
+    ids=["map", "spectrum", "binned", "upper limits", "spectra", "jackknife", "ambiguity"],
+)
+def test_what_needs_the_counts_again_does_not_hold_them_all(
+    unmixed, grains, spill, monkeypatch, get
+):
+    """The same numbers, whether the counts fit into memory or are put into files once more."""
+    s = lazy(grains, (7, 9, 100))
+    s.learning_results = unmixed.learning_results
+    expected = get(unmixed)
+    monkeypatch.setattr("hyperspy_psnmf.eds.memory.MOST", 10_000)
+    np.testing.assert_allclose(get(s), expected, rtol=1e-4, atol=1e-3)
+    assert was_spilled(spill)
+
+
 def test_everything_stays_in_memory_while_it_fits(grains, unmix, spill):
     unmix(lazy(grains, (7, 9, 100)))
     ((kind, _),) = spill

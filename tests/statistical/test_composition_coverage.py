@@ -19,7 +19,7 @@ from compositions import as_found, truth_of
 from unmixed import unmix
 
 from hyperspy_psnmf import data
-from hyperspy_psnmf.eds.binned import bins_as_decomposed, read_decomposed
+from hyperspy_psnmf.eds.binned import bins_as_decomposed, open_decomposed
 from hyperspy_psnmf.eds.phantoms import _scenes
 from hyperspy_psnmf.nmf.bins import bin_counts
 from hyperspy_psnmf.nmf.convex import solve_spectra
@@ -87,8 +87,8 @@ def noisy_spectra(name, seed):
 def true_maps(name, seed):
     """Return a map whose phases have the spectra that belong to their true maps."""
     s = as_found(getattr(data, name)(**MAP, seed=seed))
-    found = read_decomposed(s)
-    bins = bins_as_decomposed(s, found)
+    with open_decomposed(s) as found:
+        bins = bins_as_decomposed(s, found)
     W = np.zeros((bins.n_bins, found.W.shape[1]))
     np.add.at(W, bins.index, found.W)
     _, H = solve_spectra(bin_counts(found.X, bins, n_jobs=None), W, found.H, n_jobs=None)
