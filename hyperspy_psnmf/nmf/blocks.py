@@ -21,6 +21,7 @@ from hyperspy_psnmf.kernels.threads import is_csr
 from hyperspy_psnmf.nmf.parts import Part, join
 
 EXACT_IN_SINGLE = 2**24
+BLOCK_BYTES = 32_000_000  # of a CSR matrix; much more than a task costs by itself
 
 
 class CountBlocks(ABC):
@@ -38,10 +39,13 @@ class CountBlocks(ABC):
         Sums over channels and over rows.
     is_whole : bool
         Whether all counts are whole numbers.
+    block_bytes : int
+        Size of a block, as CSR matrix, at most; though a block has at least one row.
     notify : callable or None
         Called with the number of blocks done and of all blocks, whenever one is.
     """
 
+    block_bytes: int = BLOCK_BYTES
     notify: Callable[[int, int], None] | None = None
 
     def __init__(self, shape, dtype, nnz, row_counts, channel_counts, is_whole):

@@ -54,7 +54,8 @@ from hyperspy_psnmf.nmf.overlap import overlapping_bands
 RADII = np.array([1.5, 2.2, 3.2, 4.5, 6.5])  # pixels: twice the area from one to the next
 SIGNIFICANCE = 0.001  # of the contrast at which a neighbour does not count at all
 GROUPS_PER_COMPONENT, MOST_GROUPS = 6, 48
-BAND_BYTES = 64_000_000  # of grouped counts; what is made of them takes some times as much
+# Of grouped counts at a time; what is made of them takes some times as much.
+BAND_BYTES, BAND_BLOCKS = 64_000_000, 2
 GROUPING_SWEEPS = 5
 TOL, LAST_STEPS = 1e-2, 20  # nats for all counts behind an estimate; Newton steps
 
@@ -258,7 +259,8 @@ def _grow_in_bands(X, Y, W, shape, options):
     # Each size of windows compares estimates of the size before, with those around them.
     halo = sum(int(radius) + 1 for radius in RADII)
     bytes_of_row = 8 * Y.shape[1] * shape[-1]
-    bands = list(overlapping_bands(shape, halo, max(2 * halo, BAND_BYTES // bytes_of_row)))
+    size = min(BAND_BYTES, BAND_BLOCKS * X.block_bytes)
+    bands = list(overlapping_bands(shape, halo, max(2 * halo, size // bytes_of_row)))
     arguments = ((Y[band.pixels], W[band.pixels], band.shape) for band in bands)
     means, support = np.empty(W.shape), np.empty(len(W))
     found = X.call(_grow_band, arguments, **options)

@@ -147,6 +147,7 @@ def psnmf(
     else:
         found = BinnedMap(solve_loadings(binned, fixed, n_jobs=n_jobs), fixed, None, None)
     H = found.H
+    del binned  # half a gigabyte, of large maps
 
     notify("full resolution", 0, np.inf)
     W = _share_out(X, pixel_bins, found.W)

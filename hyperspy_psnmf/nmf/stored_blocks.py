@@ -8,10 +8,9 @@ from itertools import pairwise
 import numpy as np
 
 from hyperspy_psnmf.kernels.threads import resolve_n_jobs, run_ahead, run_blocks
-from hyperspy_psnmf.nmf.blocks import CountBlocks
+from hyperspy_psnmf.nmf.blocks import BLOCK_BYTES, CountBlocks
 from hyperspy_psnmf.nmf.parts import Part, as_csr, join, smallest_type
 
-BLOCK_BYTES = 32_000_000  # of a CSR matrix; much more than a task costs by itself
 BLOCKS_PER_THREAD = 4  # in memory at a time
 
 
@@ -25,9 +24,7 @@ class StoredBlocks(CountBlocks):
         common; within a group, columns ascend from part to part.
     folder : str
         Where to put more files.
-    block_bytes : int
-        Size of a block, as CSR matrix, at most; though a block has at least one row.
-    shape, dtype, nnz, row_counts, channel_counts, is_whole
+    shape, dtype, nnz, row_counts, channel_counts, is_whole, block_bytes
         As for `CountBlocks`.
     """
 
