@@ -74,6 +74,14 @@ def _add_rows(start, stop, order, edges, indptr, indices, data, column_bin, out)
                 out[b, column_bin[indices[p]]] += data[p]
 
 
+@jit
+def add_at(out, rows, values):
+    """Add rows of values to some rows of a matrix, in place."""
+    for i in range(rows.size):
+        for j in range(out.shape[1]):
+            out[rows[i], j] += values[i, j]
+
+
 class _Piece:
     """Some rows of the cube, small enough for the cache, without what is left out."""
 

@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from hyperspy_psnmf.kernels.counting import sum_bins
+from hyperspy_psnmf.kernels.threads import run_blocks
 from hyperspy_psnmf.nmf.blocks import CountBlocks, bin_blocks, bin_blocks_sparse
 
 COUNTS_PER_BIN = 4e3  # enough to tell which phases are there; small ones want small bins
@@ -19,6 +20,7 @@ MIN_BINS = 64
 MIN_BINS_PER_COMPONENT = 16
 DENSE_BYTES = 256_000_000
 DENSE_DENSITY = 0.15
+ROWS_AT_A_TIME = 1024
 MOST_AXES = 3  # of a map: two in space, and tilt or time
 
 
@@ -106,7 +108,9 @@ def bin_spectra(H: np.ndarray, energy_binning: int) -> np.ndarray:
 def bin_energy(X, energy_binning: int, *, n_jobs=1):
     """Sum channels of a dense or CSR matrix of counts, `energy_binning` at a time."""
     if isinstance(X, np.ndarray):
-        return bin_spectra(X, energy_binning)
+        parts = [(i, i + ROWS_AT_A_TIME) for i in range(0, len(X), ROWS_AT_A_TIME)]
+        parts = run_blocks(lambda p: bin_spectra(X[slice(*p)], energy_binning), parts, n_jobs)
+        return np.concatenate(parts)
     rows = PixelBins((X.shape[0],), (1,))
     return bin_counts(X, rows, energy_binning=energy_binning, n_jobs=n_jobs)
 

@@ -15,7 +15,7 @@ import scipy.sparse as sp
 
 from hyperspy_psnmf.kernels import em, newton
 from hyperspy_psnmf.kernels import score as scores
-from hyperspy_psnmf.kernels.counting import sum_bins
+from hyperspy_psnmf.kernels.counting import add_at, sum_bins
 from hyperspy_psnmf.kernels.newton import NO_TERMS, RowTerms
 from hyperspy_psnmf.kernels.threads import is_csr
 from hyperspy_psnmf.nmf.parts import Part, join
@@ -110,7 +110,7 @@ def bin_blocks(X: CountBlocks, row_bin, n_row_bins, column_bin, n_column_bins, *
     options = {"column_bin": column_bin, "n_column_bins": n_column_bins, "n_jobs": n_jobs}
     out = np.zeros((n_row_bins, n_column_bins), _type_of_sums(X, row_bin, n_row_bins))
     for _, (bins, sums) in X.run(_bin, row_bin, **options):
-        out[bins] += sums
+        add_at(out, bins, sums)
     return out
 
 

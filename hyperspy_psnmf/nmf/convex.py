@@ -4,7 +4,7 @@
 import numpy as np
 
 from hyperspy_psnmf.kernels.newton import NO_TERMS, RowTerms
-from hyperspy_psnmf.kernels.threads import is_csr
+from hyperspy_psnmf.kernels.threads import is_csr, run_blocks
 from hyperspy_psnmf.nmf.blocks import CountBlocks, solve_rows
 from hyperspy_psnmf.nmf.counts import total_counts
 
@@ -50,19 +50,19 @@ def solve_spectra(X, W, H, *, n_fixed: int = 0, held=None, tol: float = 1e-3, n_
     options = {"n_fixed": n_fixed, "tol": tol, "n_jobs": n_jobs}
     found = [
         solve_channels(Xt, W, H.T[some], None if held is None else held.T[some], **options)[0]
-        for some, Xt in _some_channels(X)
+        for some, Xt in _some_channels(X, n_jobs)
     ]
     return normalise(W, np.concatenate(found), n_fixed)
 
 
-def _some_channels(X):
+def _some_channels(X, n_jobs):
     """Yield slices of channels and their counts transposed; of a large dense map some at a time."""
     n_channels = step = X.shape[1]
     if isinstance(X, np.ndarray):
         step = max(1, TRANSPOSED_BYTES // max(1, X[:, 0].nbytes))
     for first in range(0, n_channels, step):
         some = slice(first, first + step)
-        yield some, transpose(X if step >= n_channels else X[:, some])
+        yield some, transpose(X if step >= n_channels else X[:, some], n_jobs)
 
 
 def solve_channels(Xt, W, B, held=None, *, n_fixed: int = 0, terms=NO_TERMS, **options):
@@ -124,14 +124,17 @@ def normalise(W, B, n_fixed: int = 0):
     return W * scale, (B / scale).T
 
 
-def transpose(X):
+def transpose(X, n_jobs: int | None = 1):
     """Return the transpose in the layout that kernels want."""
     if isinstance(X, CountBlocks):
         return X.transpose()
     if is_csr(X):
         return X.T.tocsr()
     Xt = np.empty(X.shape[::-1], X.dtype)
-    for first in range(0, len(X), ROWS_AT_A_TIME):
+
+    def copy(first):
         rows = slice(first, first + ROWS_AT_A_TIME)
         Xt[:, rows] = X[rows].T
+
+    run_blocks(copy, range(0, len(X), ROWS_AT_A_TIME), n_jobs)
     return Xt

@@ -107,9 +107,9 @@ def _share_out(X, shares, rng):
 
 
 def _without_zeros(X, values):
-    kept = values != 0
-    ends = np.concatenate([[0], np.cumsum(kept)])[X.indptr].astype(X.indptr.dtype)
-    return sp.csr_array((values[kept], X.indices[kept], ends), shape=X.shape)
+    found = sp.csr_array((values, X.indices.copy(), X.indptr.copy()), shape=X.shape)
+    found.eliminate_zeros()
+    return found
 
 
 def are_whole(values) -> bool:

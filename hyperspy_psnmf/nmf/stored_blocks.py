@@ -11,7 +11,7 @@ from hyperspy_psnmf.kernels.threads import resolve_n_jobs, run_ahead, run_blocks
 from hyperspy_psnmf.nmf.blocks import BLOCK_BYTES, CountBlocks
 from hyperspy_psnmf.nmf.parts import Part, as_csr, join, smallest_type
 
-BLOCKS_PER_THREAD = 4  # in memory at a time
+BLOCKS_PER_THREAD = 4  # whose results may be waited for, or wait to be used
 
 
 class StoredBlocks(CountBlocks):
