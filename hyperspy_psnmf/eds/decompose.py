@@ -145,12 +145,15 @@ def decompose(
     n_jobs : int or None
         Threads; None is all cores.
     max_memory : "auto", int or str
-        Bytes, or as in "2 GB", that the counts of a lazy signal and copies of them may
-        take. Beyond that, they are kept in temporary files, in the folder of
-        ``dask.config.get("temporary-directory")`` or the system's, and on a cluster always
-        on its workers. What is at work at a time, chunks and some blocks, the binned map and
-        the loadings come on top. "auto" is a quarter of the available memory, and 1.5 GB at
-        most.
+        Bytes, or as in "2 GB". The counts of a lazy signal stay in memory if all that is made
+        of them, eleven times their sparse matrix, fits in. Otherwise an eleventh of it is
+        for the counts, and the others are kept in temporary files, in the folder of
+        ``dask.config.get("temporary-directory")`` or the system's; each thread works on
+        blocks of a thirty-second, and on bands for the spatial prior of up to ten times
+        that. On a cluster counts are always on its workers. It does not bound what comes
+        on top: the chunks being read, one or 32 MB in each thread, the binned map, 0.5 GB
+        at most, and for each pixel about 30 bytes and 60 for each phase. "auto" is a
+        quarter of the available memory, and 1.5 GB at most.
 
     Returns
     -------
