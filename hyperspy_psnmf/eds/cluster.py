@@ -10,12 +10,14 @@ from collections import deque
 
 import dask
 import numpy as np
+from scipy.sparse import vstack
 
 from hyperspy_psnmf.eds.chunks import make_tasks, plan_pieces
 from hyperspy_psnmf.nmf.blocks import CountBlocks
 from hyperspy_psnmf.nmf.parts import Part, as_csr, smallest_type
 
 MOST_PIXELS = 1 << 16  # of a block
+BLOCKS_PER_THREAD = 8  # for an even load, and so that little is lost with a worker
 
 
 def active_client():
@@ -67,12 +69,13 @@ class ClusterBlocks(CountBlocks):
             if bar is not None:
                 bar.update()
         dtypes, nnz, is_whole = zip(*known, strict=True)
-        for g, group in enumerate(groups):
-            rows = rows_of[g]
-            for first in range(0, len(rows), MOST_PIXELS):
-                last = min(first + MOST_PIXELS, len(rows))
-                part = client.submit(_part, group, first, last, n_channels, pure=False)
-                blocks.append((rows[first:last], part))
+        sizes = [len(rows_of[g]) for g in range(len(groups))]
+        for pieces in _batches(sizes, _holders(client, groups), sum(client.nthreads().values())):
+            rows = np.concatenate([rows_of[g][first:last] for g, first, last in pieces])
+            own = [groups[g] for g, *_ in pieces]
+            limits = [of for _, *of in pieces]
+            part = client.submit(_part, own, limits, n_channels, pure=False)
+            blocks.append((rows, part))
         return cls(
             client,
             blocks,
@@ -178,15 +181,48 @@ def _sums(converted):
     return part.rows, *sums, dtype, part.nnz, converted.is_whole
 
 
-def _part(group, first, last, n_channels):
-    """Return rows of a group of conversions, with all of their channels."""
-    parts = [converted.part.read(first, last) for converted in group]
-    if len(parts) == 1:
-        return parts[0]
-    dtype = np.result_type(*(part.data.dtype for part in parts))
-    X = as_csr(parts, n_channels, dtype)
+def _holders(client, groups):
+    """Return which worker holds the first conversion of each group."""
+    firsts = [group[0] for group in groups]
+    where = client.who_has(firsts)
+    return [next(iter(where.get(future.key, ())), "") for future in firsts]
+
+
+def _batches(sizes, holders, n_threads):
+    """Return lists of (group, first row, last row) for blocks of equal size.
+
+    A task costs the scheduler some milliseconds, so small chunks are taken together. Those
+    of one worker are: no counts move.
+    """
+    most = min(MOST_PIXELS, max(1, -(-sum(sizes) // (BLOCKS_PER_THREAD * n_threads))))
+    batches, left = [], {}
+    for g, (size, holder) in enumerate(zip(sizes, holders, strict=True)):
+        first = 0
+        while first < size:
+            batch, room = left.get(holder, (None, 0))
+            if not room:
+                batch, room = [], most
+                batches.append(batch)
+            last = min(size, first + room)
+            batch.append((g, first, last))
+            left[holder] = batch, room - (last - first)
+            first = last
+    return batches
+
+
+def _part(groups, limits, n_channels):
+    """Return rows of groups of conversions, one after the other, with all of their channels."""
+    found = [
+        (group[0].part.rows[first:last], [one.part.read(first, last) for one in group])
+        for group, (first, last) in zip(groups, limits, strict=True)
+    ]
+    if len(found) == 1 and len(found[0][1]) == 1:
+        return found[0][1][0]
+    dtype = np.result_type(*(part.data.dtype for _, parts in found for part in parts))
+    X = vstack([as_csr(parts, n_channels, dtype) for _, parts in found], format="csr")
     indices = X.indices.astype(smallest_type(n_channels))
-    return Part(parts[0].rows, X.indptr.astype(np.int64), indices, X.data)
+    rows = np.concatenate([rows for rows, _ in found])
+    return Part(rows, X.indptr.astype(np.int64), indices, X.data)
 
 
 def _run(task, part, per_row, common, n_channels, dtype):

@@ -8,6 +8,7 @@ import dask
 import numpy as np
 import pytest
 
+from hyperspy_psnmf.eds import cluster as cluster_blocks
 from hyperspy_psnmf.eds.cluster import ClusterBlocks, active_client
 from tests.lazy_maps import lazy, same
 
@@ -150,3 +151,17 @@ def test_workers_forget_the_counts(grains, unmix, client):
             break
         client.run_on_scheduler(lambda: None)
     assert not any(len(keys) for keys in client.has_what().values())
+
+
+def test_small_chunks_of_one_worker_are_taken_together():
+    sizes, holders = [7, 300, 5, 0, 11, 64], ["a", "b", "a", "b", "b", "a"]
+    batches = cluster_blocks._batches(sizes, holders, 2)
+    most = -(-sum(sizes) // (2 * cluster_blocks.BLOCKS_PER_THREAD))
+    seen = [[] for _ in sizes]
+    for batch in batches:
+        assert len({holders[g] for g, *_ in batch}) == 1
+        assert 0 < sum(last - first for _, first, last in batch) <= most
+        for g, first, last in batch:
+            seen[g].extend(range(first, last))
+    assert seen == [list(range(n)) for n in sizes]  # every row once
+    assert len(batches) <= sum(sizes) // most + 1 + len(set(holders))

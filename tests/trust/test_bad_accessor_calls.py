@@ -57,6 +57,7 @@ CALLS = {
     "plot of zero": (lambda p: p.plot_ambiguity(result=0), TypeError, "result.*Ambiguity"),
     "plot of a map": (lambda p: p.plot_residuals(result=p), TypeError, "result.*Residuals"),
     "plot of nothing": (lambda p: p.plot_composition(None), TypeError, "result.*Quantification"),
+    "fit of nothing": (lambda p: p.plot_line_fit(None), TypeError, "result.*Quantification"),
     "plot of a dict": (lambda p: p.plot_composition({}), TypeError, "result.*Quantification"),
     "plot of a line": (lambda p: p.plot_element_maps("Si_Ka"), TypeError, "xray_lines"),
     "lines, a number": (lines(5), TypeError, "xray_lines"),
