@@ -164,7 +164,9 @@ class SpectrumModel:
         )
 
 
-def fit_sum(model: LineModel, start: LineModel, parameters: Parameters, total: np.ndarray):
+def fit_sum(
+    model: LineModel, start: LineModel, parameters: Parameters, total: np.ndarray
+) -> SpectrumModel:
     """Return the model of the sum of all spectra.
 
     Parameters
