@@ -11,12 +11,19 @@ and nothing here may raise then.
 import functools
 import os
 import sys
+from types import ModuleType
 
 # Wrapping the base classes as well lets SEM and lazy signals, which inherit
 # `decomposition`, have it too; each class is wrapped where it is defined.
 _CLASSES = {
+    # eXSpy 0.3. In 0.4 these two are left as deprecation shims: empty modules whose
+    # `__getattr__` warns of whatever is asked, so only `__dict__` is looked at.
     "exspy.signals.eds": ("EDSSpectrum", "LazyEDSSpectrum"),
     "exspy.signals.eds_tem": ("EDSTEMSpectrum",),
+    # eXSpy 0.4
+    "exspy.signals._eds": ("EDSSpectrum",),
+    "exspy.signals._lazy_eds": ("LazyEDSSpectrum",),
+    "exspy.signals._eds_tem": ("EDSTEMSpectrum",),
 }
 
 
@@ -52,10 +59,21 @@ def _asks_for_psnmf(original, args, kwargs) -> bool:
     )
 
 
+def _stock_decomposition(cls):
+    """Return ``decomposition`` as `cls` has it without us, whichever classes we wrapped before."""
+    for base in cls.__mro__:
+        method = base.__dict__.get("decomposition")
+        if hasattr(method, "_is_psnmf"):
+            method = None if method._psnmf_inherited else method.__wrapped__
+        if method is not None:
+            return method
+    raise AttributeError(f"{cls.__name__} has no decomposition")
+
+
 def _wrap(cls):
     """Return ``decomposition`` for `cls` that knows PSNMF and passes on the rest."""
     inherited = "decomposition" not in cls.__dict__
-    original = cls.decomposition
+    original = _stock_decomposition(cls)
 
     @functools.wraps(original)
     def decomposition(self, *args, **kwargs):
@@ -81,43 +99,69 @@ def _own(cls, name):
     return attribute if hasattr(attribute, "_is_psnmf") else None
 
 
-def _classes_of(module):
-    return [getattr(module, n) for n in _CLASSES[module.__name__] if hasattr(module, n)]
+def _namespace(module):
+    """Return what is in a module, without asking the module itself for anything."""
+    try:
+        return object.__getattribute__(module, "__dict__")
+    except AttributeError:  # None, where the import of the module is blocked
+        return {}
 
 
-def _patch(module) -> bool:
-    """Patch the classes of a module; False while it is still being imported."""
-    classes = _classes_of(module)
-    # All are wrapped before any is changed: one may inherit from another, but has
-    # the signature of the method that it inherits as things are.
-    wrapped = {cls: _wrap(cls) for cls in classes if _own(cls, "decomposition") is None}
+def _classes_of(name, module):
+    found = (_namespace(module).get(class_name) for class_name in _CLASSES[name])
+    return [cls for cls in found if isinstance(cls, type)]
+
+
+def _patch(name, module) -> bool:
+    """Patch the classes of a module; False while it has not (yet) all of them."""
+    classes = _classes_of(name, module)
     for cls in classes:
-        if cls in wrapped:
-            cls.decomposition = wrapped[cls]
+        if _own(cls, "decomposition") is None:
+            cls.decomposition = _wrap(cls)
         if cls.__name__ == "EDSSpectrum" and _own(cls, "psnmf") is None:
             cls.psnmf = _Accessor()
-    return len(classes) == len(_CLASSES[module.__name__])
+    return len(classes) == len(_CLASSES[name])
 
 
-def _unpatch(module) -> None:
-    for cls in _classes_of(module):
-        method = _own(cls, "decomposition")
-        if method is not None and method._psnmf_inherited:
-            del cls.decomposition
-        elif method is not None:
-            cls.decomposition = method.__wrapped__
-        if _own(cls, "psnmf") is not None:
-            del cls.psnmf
+def _unpatch(cls) -> None:
+    method = _own(cls, "decomposition")
+    if method is not None and method._psnmf_inherited:
+        del cls.decomposition
+    elif method is not None:
+        cls.decomposition = method.__wrapped__
+    if _own(cls, "psnmf") is not None:
+        del cls.psnmf
 
 
-def _patch_safely(module) -> bool:
+def _patch_safely(name, module) -> bool:
     try:
-        return _patch(module)
+        return _patch(name, module)
     except Exception:
         import logging
 
-        logging.getLogger(__name__).exception("PSNMF could not be added to %s", module.__name__)
+        logging.getLogger(__name__).exception("PSNMF could not be added to %s", name)
         return True
+
+
+class _HalfLoaded(ModuleType):
+    """A module whose loading brought us in: patched when it is first used.
+
+    eXSpy's modules import HyperSpy, which imports us, before they define their
+    classes, and nothing calls us when they have. Modules that load when first used
+    (`importlib.util.LazyLoader`) take the type of a module for a while likewise.
+    """
+
+    _is_psnmf = True
+
+    def __getattribute__(self, name):
+        module_name = _namespace(self)["__name__"]
+        if _patch_safely(module_name, self) or not _is_loading(self):
+            self.__class__ = ModuleType
+        return ModuleType.__getattribute__(self, name)  # super() asks for the type it had
+
+
+def _is_loading(module) -> bool:
+    return getattr(_namespace(module).get("__spec__"), "_initializing", False)
 
 
 class _Loader:
@@ -136,7 +180,7 @@ class _Loader:
 
     def exec_module(self, module):
         self._loader.exec_module(module)
-        _patch_safely(module)
+        _patch_safely(module.__name__, module)
 
 
 class _Finder:
@@ -151,8 +195,13 @@ class _Finder:
         """Patch what came by another way: before us, or by a finder in front of us."""
         for name in _CLASSES:
             module = sys.modules.get(name)
-            if module is not None and id(module) not in self.patched and _patch_safely(module):
-                self.patched.add(id(module))
+            if module is None or id(module) in self.patched:
+                continue
+            self.patched.add(id(module))  # before, as to log an error may import, and come here
+            if not _patch_safely(name, module):
+                self.patched.discard(id(module))
+                if type(module) is ModuleType and _is_loading(module):
+                    module.__class__ = _HalfLoaded
 
     def find_spec(self, name, path=None, target=None):
         self.patch_loaded()
@@ -169,9 +218,9 @@ class _Finder:
         return None
 
 
-def _is_ours(finder) -> bool:
-    # Not by class, so that a finder left by an importlib.reload counts too.
-    return hasattr(finder, "_is_psnmf")
+def _is_ours(thing) -> bool:
+    # Not by class, so that what an importlib.reload left counts too.
+    return hasattr(thing, "_is_psnmf")
 
 
 def activate(*, unless_disabled: bool = False) -> None:
@@ -198,5 +247,9 @@ def deactivate() -> None:
     """Remove PSNMF from EDS signals again."""
     sys.meta_path[:] = [finder for finder in sys.meta_path if not _is_ours(finder)]
     for name in _CLASSES:
-        if name in sys.modules:
-            _unpatch(sys.modules[name])
+        module = sys.modules.get(name)
+        if _is_ours(type(module)):
+            module.__class__ = ModuleType
+        for cls in _classes_of(name, module):
+            for base in cls.__mro__:  # also one that a reload of its module replaced
+                _unpatch(base)

@@ -15,7 +15,6 @@ import exspy.signals
 import hyperspy.api as hs
 import numpy as np
 import pytest
-from exspy.signals.eds import EDSSpectrum, LazyEDSSpectrum
 from sessions import COUNTS, OPTIONS, run
 from sklearn.decomposition import NMF
 from versions import BEFORE_2_5
@@ -23,8 +22,8 @@ from versions import BEFORE_2_5
 import hyperspy_psnmf
 
 CLASSES = [
-    EDSSpectrum,
-    LazyEDSSpectrum,
+    exspy.signals.EDSSpectrum,
+    exspy.signals.LazyEDSSpectrum,
     exspy.signals.EDSTEMSpectrum,
     exspy.signals.LazyEDSTEMSpectrum,
     exspy.signals.EDSSEMSpectrum,
