@@ -81,6 +81,33 @@ def test_patched_modules_can_still_be_inspected(cls):
     assert copy.deepcopy(module.__spec__).origin == module.__file__
 
 
+def test_no_deprecated_module_of_exspy_is_asked_for_anything():
+    run(
+        """
+        import warnings
+        warnings.filterwarnings("error", message=".*has been privatised")
+        import exspy.signals.eds, exspy.signals.eds_tem, hyperspy_psnmf
+        s = exspy.signals.EDSTEMSpectrum(counts)
+        assert_active(s)
+        decompose(s)
+        s.psnmf.phase_spectra(), s.psnmf.phase_maps()
+        hyperspy_psnmf.deactivate(); hyperspy_psnmf.activate()
+        assert_active(s)
+        """
+    )
+
+
+@pytest.mark.parametrize("first", ["EDSSpectrum", "EDSTEMSpectrum", "LazyEDSSEMSpectrum"])
+def test_psnmf_is_there_at_once_on_the_class_that_is_used_first(first):
+    run(
+        f"""
+        from exspy.signals import {first} as cls
+        assert any("psnmf" in vars(base) for base in cls.__mro__)
+        assert cls.decomposition._is_psnmf
+        """
+    )
+
+
 def test_an_exception_while_patching_does_not_escape_from_the_import():
     printed = run(
         """
