@@ -130,7 +130,8 @@ def test_without_exspy_hyperspy_and_the_package_still_import():
         import importlib.metadata as metadata
         everything = metadata.entry_points
         metadata.entry_points = lambda **kwargs: metadata.EntryPoints(
-            e for e in everything(**kwargs) if not e.value.startswith("exspy"))
+            e for e in everything(**kwargs) if not e.value.startswith("exspy")
+        ) if kwargs else everything()  # all at once, Python 3.10 has them as a dict
 
         class NoExspy:
             def find_spec(self, name, path=None, target=None):
