@@ -85,7 +85,10 @@ def _wrap(cls):
         stock = super(cls, self).decomposition if inherited else original.__get__(self)
         result = stock(*args, **kwargs)
         # What is left from an earlier PSNMF does not belong to these results.
-        self.learning_results.__dict__.pop("psnmf", None)
+        if "psnmf" in vars(self.learning_results):
+            from hyperspy_psnmf.eds.stored_record import forget_record
+
+            forget_record(self.learning_results)
         return result
 
     decomposition._is_psnmf = True

@@ -7,7 +7,7 @@ from numbers import Integral
 import numpy as np
 
 from hyperspy_psnmf.eds.axes import energies
-from hyperspy_psnmf.eds.results import read_names
+from hyperspy_psnmf.eds.results import stored_names
 from hyperspy_psnmf.eds.sample import is_element, lines_of, read_number
 
 RESOLUTION_MN_KA = 130.0  # eV, where the metadata give none
@@ -60,7 +60,7 @@ def _phase_number(signal, phase, n_phases):
         raise ValueError(f"absent names phase {phase}: there are phases 0 to {n_phases - 1}")
     names = [f"Phase {i}" for i in range(n_phases)]
     if signal.learning_results.factors is not None:
-        known = read_names(signal)
+        known = stored_names(signal)
         names = known if len(known) == n_phases else names
     if phase not in names:
         raise ValueError(f"absent names the phase {phase!r}, which is none of {names}")

@@ -16,6 +16,7 @@ from hyperspy_psnmf.eds.counts import NAME, check_data
 from hyperspy_psnmf.eds.lazy import open_counts
 from hyperspy_psnmf.eds.memory import resolve_max_memory
 from hyperspy_psnmf.eds.results import read_counts_and_spectra, read_record
+from hyperspy_psnmf.eds.same_data import check_counts
 from hyperspy_psnmf.nmf.bins import PixelBins, bin_counts, choose_binning, spatial_axes
 from hyperspy_psnmf.nmf.counts import total_counts
 
@@ -54,7 +55,8 @@ def open_decomposed(signal) -> Iterator[Decomposed]:
     """Give the counts of a decomposed map and what was found in them.
 
     Those of a lazy signal are in memory, or in temporary files that are removed afterwards,
-    as for a decomposition with the ``max_memory`` of its own choice.
+    as for a decomposition with the ``max_memory`` of its own choice. RuntimeError if they are
+    not those that were decomposed.
     """
     loadings, factors = read_counts_and_spectra(signal)
     check_data(signal)
@@ -68,6 +70,8 @@ def open_decomposed(signal) -> Iterator[Decomposed]:
     with open_counts(signal, **masks, **options) as X:
         if not X.nnz:
             raise ValueError(f"{NAME} are zero everywhere in the pixels and channels in use")
+        if signal._lazy:  # the data of others have been compared already
+            check_counts(X, read_record(signal), keep_pixels)
         yield Decomposed(X, W, factors[keep_channels].T, keep_pixels, keep_channels, n_fixed)
 
 

@@ -26,6 +26,7 @@ from hyperspy_psnmf.eds.number_of_components import (
 from hyperspy_psnmf.eds.progress import has_listener, progress_of_decomposition
 from hyperspy_psnmf.eds.record import make_record
 from hyperspy_psnmf.eds.results import write_results
+from hyperspy_psnmf.eds.same_data import make_fingerprint
 from hyperspy_psnmf.estimators import PSNMF
 from hyperspy_psnmf.kernels.threads import resolve_n_jobs
 from hyperspy_psnmf.nmf.counts import check_range
@@ -221,6 +222,7 @@ def decompose(
         with progress_of_decomposition(show_progressbar, X) as callback:
             loadings = estimator.fit_transform(X, callback=callback, **fit_params)
         record = make_record(signal, estimator, X, loadings, keep_channels, chosen)
+        record |= make_fingerprint(signal, X, keep_pixels, keep_channels)
     # Before anything is stored, for a warning may have been made an error.
     for weakness in () if has_listener() else record["weaknesses"]:
         warnings.warn(weakness, UserWarning, stacklevel=4)

@@ -3,7 +3,11 @@
 
 import numpy as np
 
-from hyperspy_psnmf._version import __version__
+from hyperspy_psnmf.eds.same_data import find_change, refusal
+from hyperspy_psnmf.eds.stored_record import Record, find_record, store_record
+
+OURS = ("PSNMF", "PoissonNMF")
+NON_NEGATIVE = (*OURS, "NMF")
 
 # What a stock decomposition or blind source separation may have left behind.
 _RESET = {
@@ -47,9 +51,9 @@ def write_results(signal, loadings, factors, keep_pixels, keep_channels, record)
         "number_significant_components": factors.shape[1],
         "navigation_mask": _mask(keep_pixels, am.navigation_shape[::-1]),
         "signal_mask": _mask(keep_channels, am.signal_shape[::-1]),
-        "psnmf": record,
     }
     signal.learning_results.__dict__.update(results)
+    store_record(signal.learning_results, record)
 
 
 def require_results(signal):
@@ -60,30 +64,70 @@ def require_results(signal):
             "there are no factors and loadings yet: run "
             "s.decomposition(algorithm='PSNMF', output_dimension=...) first"
         )
+    if results.factors.shape[1] != results.loadings.shape[1]:
+        raise RuntimeError(
+            f"the learning results have been changed since the decomposition: there are "
+            f"{results.factors.shape[1]} factors, but {results.loadings.shape[1]} loadings. "
+            "Decompose the map again"
+        )
     _check_unchanged(signal, results)
     if not all(np.isfinite(part).any() for part in (results.factors, results.loadings)):
         raise ValueError(
             f"factors or loadings of {results.decomposition_algorithm} have no finite value"
         )
     if min(np.nanmin(results.factors), np.nanmin(results.loadings)) < 0:
-        raise ValueError(
-            f"factors and loadings of {results.decomposition_algorithm} are negative in places, "
-            "so they are no spectra and maps of phases: use algorithm='PSNMF' (or 'NMF')"
-        )
+        raise ValueError(_describe_negative(results))
     return results
 
 
+def _describe_negative(results):
+    """Return the message for results that are negative: reversed, edited, or of another method."""
+    algorithm = results.decomposition_algorithm
+    signs = [
+        np.array([np.nanmin(columns, axis=0) >= 0, np.nanmax(columns, axis=0) <= 0])
+        for columns in (np.asarray(results.factors), np.asarray(results.loadings))
+    ]
+    positive, reversed_ = signs[0] & signs[1]
+    if (positive | reversed_).all():
+        which = np.flatnonzero(reversed_).tolist()
+        return (
+            f"factors and loadings of {algorithm} have been reversed since the decomposition and "
+            "are negative: s.reverse_decomposition_component"
+            f"({which if len(which) > 1 else which[0]}) once more undoes it"
+        )
+    if algorithm in NON_NEGATIVE:
+        return (
+            f"factors or loadings of {algorithm} have been changed since the decomposition, "
+            "which leaves none below zero, and are negative in places: decompose the map again"
+        )
+    return (
+        f"factors and loadings of {algorithm} are negative in places, so they are no spectra and "
+        "maps of phases: use algorithm='PSNMF' (or 'NMF')"
+    )
+
+
 def _check_unchanged(signal, results):
-    am = signal.axes_manager
-    was = tuple(np.asarray(read_record(signal).get("navigation_shape", am.navigation_shape)))
+    am, record = signal.axes_manager, read_record(signal)
+    was = tuple(np.asarray(record.get("navigation_shape", am.navigation_shape)))
     # Folding and unfolding change the number of axes, but not the order of pixels.
     transposed = len(was) == am.navigation_dimension and was != am.navigation_shape
     sizes = (results.loadings.shape[0], results.factors.shape[0])
-    if transposed or sizes != (am.navigation_size, am.signal_size):
-        raise RuntimeError(
-            "the map has been cropped, rebinned or transposed since its decomposition, whose "
-            "results do not fit it any more: decompose it again"
+    if sizes != (am.navigation_size, am.signal_size):
+        change = "cropped, rebinned or extended ({} pixels of {} channels, and now {} of {})"
+        change = change.format(*sizes, am.navigation_size, am.signal_size)
+    elif transposed:
+        change = "transposed or reshaped"
+    else:
+        masks = _used(results.navigation_mask), _used(results.signal_mask)
+        change = find_change(
+            signal, record, *masks, lambda rows: results.loadings[rows] @ results.factors.T
         )
+    if change:
+        raise RuntimeError(refusal(change))
+
+
+def _used(mask):
+    return None if mask is None else ~np.asarray(mask, dtype=bool).ravel()
 
 
 def read_counts_and_spectra(signal):
@@ -104,39 +148,38 @@ def read_counts_and_spectra(signal):
     return loadings * scale, factors / scale
 
 
-class Record(dict):
-    """What PSNMF noted about its run; says which version wrote it where something is missing."""
-
-    def __missing__(self, key):
-        """Raise ValueError naming the version, and what it did not write."""
-        writer = self.get("version", "of an unknown version")
-        raise ValueError(
-            f"the learning results were written by hyperspy-psnmf {writer} and have no {key!r}, "
-            f"which version {__version__} needs for this: decompose the map again"
-        )
-
-
 def read_record(signal) -> Record:
     """Return what PSNMF noted about its run; empty after another algorithm."""
-    record = getattr(signal.learning_results, "psnmf", None) or {}
-    # A file opened lazily holds dask arrays.
-    return Record((k, v.compute() if hasattr(v, "compute") else v) for k, v in record.items())
+    return find_record(signal.learning_results)
 
 
 def require_record(signal) -> Record:
     """Return what PSNMF noted about its run, or raise where there is nothing."""
     results, record = require_results(signal), read_record(signal)
-    if "version" not in record:
+    if "version" in record:
+        return record
+    algorithm = results.decomposition_algorithm
+    if algorithm in OURS:
         raise RuntimeError(
-            f"the learning results are those of {results.decomposition_algorithm}; "
-            "this needs s.decomposition(algorithm='PSNMF')"
+            f"the learning results are those of {algorithm}, but what it noted about its run is "
+            "not with them: they were loaded from a .npz file of an earlier version, or changed "
+            "after they were loaded from one. This needs it: decompose the map again"
         )
-    return record
+    raise RuntimeError(
+        f"the learning results are those of {algorithm}; "
+        "this needs s.decomposition(algorithm='PSNMF')"
+    )
 
 
 def read_names(signal) -> list[str]:
     """Return the names of the phases, "Phase 0" and so on unless set."""
-    n = require_results(signal).factors.shape[1]
+    require_results(signal)
+    return stored_names(signal)
+
+
+def stored_names(signal) -> list[str]:
+    """Return the same for a map that may have been changed since, as before a decomposition."""
+    n = signal.learning_results.factors.shape[1]
     names = read_record(signal).get("phase_names")
     if names is None or len(names) != n:
         return [f"Phase {i}" for i in range(n)]
@@ -153,7 +196,8 @@ def write_names(signal, names) -> None:
         raise TypeError(f"names must be a list of {n} strings, not {names!r}")
     if len(given) != n or len(set(given)) != n:
         raise ValueError(f"names must be {n} different strings, not {given!r}")
-    signal.learning_results.psnmf = {**read_record(signal), "phase_names": list(map(str, given))}
+    record = {**read_record(signal), "phase_names": list(map(str, given))}
+    store_record(signal.learning_results, record)
 
 
 def _expand(factors, keep):

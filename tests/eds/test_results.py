@@ -131,7 +131,7 @@ def test_the_record_goes_with_the_next_stock_decomposition(unmixed_copy):
         output_dimension=3,
         print_info=False,
     )
-    assert not hasattr(unmixed_copy.learning_results, "psnmf")
+    assert not [name for name in vars(unmixed_copy.learning_results) if "psnmf" in name]
     assert unmixed_copy.psnmf.names == ["Phase 0", "Phase 1", "Phase 2"]
 
 
@@ -221,6 +221,46 @@ def test_results_of_a_map_cropped_since_are_refused(unmixed_copy, axis, start, m
     unmixed_copy.crop(axis, start, None)
     with pytest.raises((RuntimeError, ValueError), match="decomposition"):
         getattr(unmixed_copy.psnmf, method)()
+
+
+# --- results that have been changed
+
+
+@pytest.mark.parametrize("components", [(0,), (2,), (0, 1)], ids=plain)
+@pytest.mark.parametrize("algorithm", ["PSNMF", "NMF"])
+def test_reversed_components__message_has_the_call_that_undoes_it(
+    unmixed_copy, grains, algorithm, components
+):
+    s = unmixed_copy if algorithm == "PSNMF" else stock(grains)
+    for i in components:
+        s.reverse_decomposition_component(i)
+    calls = f"{list(components) if len(components) > 1 else components[0]}"
+    with pytest.raises(ValueError, match=f"of {algorithm} have been reversed") as error:
+        s.psnmf.report() if algorithm == "PSNMF" else s.psnmf.phase_maps()
+    assert f"s.reverse_decomposition_component({calls}) once more" in str(error.value)
+    assert "algorithm=" not in str(error.value)
+    s.reverse_decomposition_component(list(components))
+    s.psnmf.phase_maps()
+
+
+@pytest.mark.parametrize("name", ["factors", "loadings"])
+def test_results_edited_below_zero__said_to_be_changed(unmixed_copy, name):
+    getattr(unmixed_copy.learning_results, name)[5, 1] -= 1e5
+    with pytest.raises(ValueError, match="of PSNMF have been changed since") as error:
+        unmixed_copy.psnmf.phase_maps()
+    assert "algorithm=" not in str(error.value)
+
+
+def test_results_negative_by_nature__another_algorithm_advised(grains):
+    with pytest.raises(ValueError, match=r"of SVD are negative in places.*algorithm='PSNMF'"):
+        stock(grains, algorithm="SVD", random_state=None).psnmf.phase_maps()
+
+
+def test_results_edited_to_different_numbers_of_phases__refused(unmixed_copy):
+    results = unmixed_copy.learning_results
+    results.factors = results.factors[:, :2]
+    with pytest.raises(RuntimeError, match="2 factors, but 3 loadings"):
+        unmixed_copy.psnmf.phase_maps()
 
 
 # --- copies and files

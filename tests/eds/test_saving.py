@@ -59,15 +59,97 @@ def test_a_saved_result_can_be_saved_again_and_renamed(unmixed_copy, tmp_path):
     assert unmixed_copy.psnmf.names == ["2a", "2b", "2c"]
 
 
-def test_learning_results_saved_on_their_own_give_maps_but_no_report(unmixed_copy, tmp_path):
-    path = tmp_path / "results.npz"
-    unmixed_copy.learning_results.save(path)
-    other = unmixed_copy.deepcopy()
-    other.learning_results.load(path)  # HyperSpy drops every dict from .npz
+def through_npz(source, target, path):
+    """Save learning results on their own and load them into another signal."""
+    source.learning_results.save(path, overwrite=True)
+    target.learning_results.load(path)
+    return target
+
+
+def opened_again(signal, path):
+    signal.save(path, overwrite=True)
+    return hs.load(path)
+
+
+WAYS = {
+    "npz": lambda s, grains, folder: through_npz(s, grains, folder / "a.npz"),
+    "npz twice": lambda s, grains, folder: through_npz(
+        through_npz(s, s.deepcopy(), folder / "a.npz"), grains, folder / "b.npz"
+    ),
+    "hspy, npz": lambda s, grains, folder: through_npz(
+        opened_again(s, folder / "a.hspy"), grains, folder / "a.npz"
+    ),
+    "npz, zspy": lambda s, grains, folder: opened_again(
+        through_npz(s, grains, folder / "a.npz"), folder / "a.zspy"
+    ),
+    "over other results": lambda s, grains, folder: through_npz(
+        s, stock(grains, output_dimension=2), folder / "a.npz"
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_learning_results_saved_on_their_own__record_and_names_survive(
+    unmixed_copy, grains, tmp_path, way
+):
+    unmixed_copy.psnmf.names = ["Fe₃O₄", "β", "rest"]
+    other = WAYS[way](unmixed_copy, grains, tmp_path)
     assert_same_maps(other, unmixed_copy)
-    assert other.psnmf.names == ["Phase 0", "Phase 1", "Phase 2"]
-    with pytest.raises(RuntimeError):
-        other.psnmf.report()
+    assert other.psnmf.names == ["Fe₃O₄", "β", "rest"]
+    assert other.psnmf.report() == unmixed_copy.psnmf.report()
+    for of in ({}, {"given_spectra": False}):
+        a, b = (s.psnmf.standard_errors(**of) for s in (other, unmixed_copy))
+        np.testing.assert_allclose(a.data, b.data, rtol=1e-9)
+    other.psnmf.names = ["a", "b", "c"]
+    assert through_npz(other, other, tmp_path / "c.npz").psnmf.names == ["a", "b", "c"]
+
+
+def test_learning_results_for_another_map__refused(unmixed_copy, grains, tmp_path):
+    grains.data = grains.data[::-1].copy()
+    with pytest.raises(RuntimeError, match="flipped along y"):
+        through_npz(unmixed_copy, grains, tmp_path / "a.npz").psnmf.report()
+
+
+@pytest.mark.parametrize("way", ["npz", "changed", "dropped"])
+def test_results_without_a_record__message_says_so(unmixed_copy, tmp_path, way):
+    results = unmixed_copy.learning_results
+    if way == "changed":  # what was loaded as text is of the factors as they were
+        through_npz(unmixed_copy, unmixed_copy, tmp_path / "a.npz")
+        results.factors[:, [0, 1]] = results.factors[:, [1, 0]]
+    else:  # as an earlier version wrote them
+        earlier_layout(results)
+        results.psnmf = None if way == "npz" else {}
+    assert unmixed_copy.psnmf.names == ["Phase 0", "Phase 1", "Phase 2"]
+    unmixed_copy.psnmf.phase_maps()
+    with pytest.raises(RuntimeError, match=r"those of PSNMF, but what it noted.*decompose the map"):
+        unmixed_copy.psnmf.report()
+
+
+def earlier_layout(results):
+    """Leave what version 0.1.0 wrote: one dict without a fingerprint of the data."""
+    for name in [n for n in vars(results) if n.startswith("psnmf_")]:
+        del results.__dict__[name]
+    results.psnmf = {k: v for k, v in results.psnmf.items() if not k.startswith("data_")}
+
+
+@pytest.mark.parametrize("extension", ["hspy", "zspy"])
+def test_files_of_earlier_versions__open(unmixed_copy, tmp_path, extension):
+    expected = unmixed_copy.psnmf.report()
+    earlier_layout(unmixed_copy.learning_results)
+    again = opened_again(unmixed_copy, tmp_path / f"a.{extension}")
+    assert again.psnmf.report() == expected
+    again.psnmf.names = ["a", "b", "c"]
+    assert opened_again(again, tmp_path / f"b.{extension}").psnmf.names == ["a", "b", "c"]
+
+
+def test_results_of_another_algorithm_loaded_over_psnmf__without_its_record(unmixed_copy, tmp_path):
+    nmf = stock(unmixed_copy)
+    unmixed_copy.psnmf.names = ["a", "b", "c"]
+    # .npz files hold nothing where NMF has nothing, so the dict of PSNMF stays behind.
+    through_npz(nmf, unmixed_copy, tmp_path / "nmf.npz")
+    assert unmixed_copy.psnmf.names == ["Phase 0", "Phase 1", "Phase 2"]
+    with pytest.raises(RuntimeError, match="those of NMF; this needs"):
+        unmixed_copy.psnmf.report()
 
 
 def test_names_given_to_another_algorithm_are_saved(grains, tmp_path):

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What PSNMF notes about its run, kept in HyperSpy's learning results.
+
+It is one dict, ``learning_results.psnmf``, which .hspy and .zspy files hold. HyperSpy's
+``learning_results.save()`` and ``load()`` go through .npz files and drop every dict, but keep
+strings and arrays. So there is the same once more in a string of JSON, ``psnmf_json``, whose
+arrays are attributes of their own, ``psnmf_...``. It counts only where the dict is missing,
+and only for the factors and loadings that it was written with.
+"""
+
+import json
+import zlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from hyperspy_psnmf._version import __version__
+
+TEXT = "psnmf_json"
+PREFIX = "psnmf_"
+N_ROWS = 1000  # of the loadings, of which there may be millions
+
+
+class Record(dict):
+    """What PSNMF noted about its run; says which version wrote it where something is missing."""
+
+    def __missing__(self, key):
+        """Raise ValueError naming the version, and what it did not write."""
+        writer = self.get("version", "of an unknown version")
+        raise ValueError(
+            f"the learning results were written by hyperspy-psnmf {writer} and have no {key!r}, "
+            f"which version {__version__} needs for this: decompose the map again"
+        )
+
+
+def store_record(results, record) -> None:
+    """Put a record into learning results that have their factors and loadings already."""
+    forget_record(results)
+    arrays = {
+        k: v for k, v in record.items() if isinstance(v, np.ndarray) and v.dtype.kind in "biuf"
+    }
+    plain = {k: v for k, v in record.items() if k not in arrays}
+    text = {"of": _checksum(results), "arrays": list(arrays), "record": plain}
+    results.__dict__.update({PREFIX + key: array for key, array in arrays.items()})
+    results.__dict__.update({TEXT: json.dumps(text, default=_plain), "psnmf": dict(record)})
+
+
+def forget_record(results) -> None:
+    """Remove everything that `store_record` has put there."""
+    for name in [n for n in vars(results) if n == "psnmf" or n.startswith(PREFIX)]:
+        del results.__dict__[name]
+
+
+def find_record(results) -> Record:
+    """Return the record of learning results; empty after another algorithm."""
+    record = getattr(results, "psnmf", None)
+    record = record if isinstance(record, Mapping) else _read_text(results)
+    # A file opened lazily holds dask arrays.
+    record = Record((k, v.compute() if hasattr(v, "compute") else v) for k, v in record.items())
+    # A .npz file of another algorithm replaces the results, but not what it does not have.
+    algorithm = results.decomposition_algorithm
+    return record if record.get("algorithm", algorithm) == algorithm else Record()
+
+
+def _read_text(results):
+    text = getattr(results, TEXT, None)
+    if text is None:
+        return {}
+    stored = json.loads(text)
+    if stored["of"] != _checksum(results):
+        return {}
+    arrays = {key: getattr(results, PREFIX + key) for key in stored["arrays"]}
+    return {**stored["record"], **arrays}
+
+
+def _checksum(results):
+    found = 0
+    for part in (results.factors, results.loadings):
+        rows = np.asarray(part)[:: max(1, len(part) // N_ROWS)]
+        found = zlib.crc32(np.ascontiguousarray(rows, dtype=float), found)
+    return found
+
+
+def _plain(value):
+    """Return what JSON can hold for what numpy or a file made of it."""
+    if isinstance(value, bytes):
+        return value.decode()
+    return np.asarray(value).tolist()
