@@ -35,8 +35,9 @@ def energies(signal, name: str = "the signal") -> np.ndarray:
     """
     axis = signal.axes_manager.signal_axes[0]
     if str(axis.units) not in _KEV:
+        found = f"not {axis.units}" if _is_word(axis.units) else "but it has no unit"
         raise ValueError(
-            f"the unit of the energy axis of {name} must be keV or eV, not {axis.units}; "
+            f"the unit of the energy axis of {name} must be keV or eV, {found}; "
             "set it with .axes_manager.signal_axes[0].units = 'keV'"
         )
     energy = np.asarray(axis.axis, dtype=float) * _KEV[str(axis.units)]
@@ -44,6 +45,27 @@ def energies(signal, name: str = "the signal") -> np.ndarray:
     if not ((steps > 0).all() or (steps < 0).all()):
         raise ValueError(f"the energies of {name} must rise from channel to channel")
     return energy
+
+
+def require_rising(signal) -> None:
+    """Raise ValueError unless energies rise from channel to channel, as fits of lines need."""
+    energy = energies(signal)
+    if energy[-1] < energy[0]:
+        raise ValueError(
+            f"the energy axis of the signal falls, from {energy[0]:.4g} to {energy[-1]:.4g} keV, "
+            "but X-ray lines are measured on one that rises: turn the map over with "
+            "s.isig[::-1] and decompose it again"
+        )
+
+
+def _is_word(units):
+    # HyperSpy has <undefined> for an axis without.
+    return isinstance(units, str) and bool(units.strip())
+
+
+def format_energy(energy: float) -> str:
+    """Return an energy in keV as in "0.27 keV"; what rounds to zero has no sign."""
+    return f"{round(float(energy), 2) + 0.0:.2f} keV"
 
 
 def channel_width(signal) -> float:
@@ -60,7 +82,7 @@ def channels_of_range(signal, energy_range) -> np.ndarray:
     except (TypeError, ValueError):
         raise TypeError(f"energy_range must be (low, high) in keV, not {energy_range!r}") from None
     energy = energies(signal)
-    rounding = 1e-3 * (energy[-1] - energy[0]) / max(1, energy.size - 1)
+    rounding = 1e-3 * abs(energy[-1] - energy[0]) / max(1, energy.size - 1)
     keep = (energy >= low - rounding) & (energy <= high + rounding)
     if not low < high or not keep.any():
         raise ValueError(

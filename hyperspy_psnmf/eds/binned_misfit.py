@@ -70,5 +70,5 @@ def _energy_of_channels(signal, keep_channels):
 def _channels_per_bin(energy):
     if energy is None:
         return 1
-    wanted = round(COARSE_CHANNEL / float(np.median(np.diff(energy))))
+    wanted = round(COARSE_CHANNEL / float(np.median(np.abs(np.diff(energy)))))
     return max(1, min(wanted, energy.size // MIN_COARSE_CHANNELS))

@@ -30,13 +30,14 @@ def find_drift(X, H, bins, energy, names) -> str:
     """
     used = [axis for axis, n in enumerate(bins.binned_shape) if n > 2]
     channel = float(np.median(np.diff(energy)))
-    shift, error = energy_shifts(X, H, smoothing=SMOOTHING / channel, n_jobs=None)
+    shift, error = energy_shifts(X, H, smoothing=SMOOTHING / abs(channel), n_jobs=None)
     if not used or np.isfinite(error).sum() < len(used) + 2:
         return ""
     at = np.indices(bins.binned_shape).reshape(len(bins.shape), -1).T[:, used]
     along = trends(shift, error, at / at.max(axis=0))
     worst = max(range(len(used)), key=lambda i: abs(along[i].change) / along[i].error)
     change, uncertainty = (1e3 * channel * value for value in along[worst])
+    uncertainty = abs(uncertainty)  # channels fall in energy where the axis does
     if abs(change) < SIGNIFICANT * uncertainty:
         return ""
     return (

@@ -11,6 +11,7 @@ import copy
 import numpy as np
 from hyperspy.signals import BaseSignal
 
+from hyperspy_psnmf.eds.axes import require_rising
 from hyperspy_psnmf.eds.factors import check_lines, check_on_axis, element_of
 from hyperspy_psnmf.eds.line_fit import METHODS, LineIntensities, measure_lines
 from hyperspy_psnmf.eds.line_model import read_beam_energy, read_resolution
@@ -26,6 +27,7 @@ def element_maps(signal, xray_lines=None, *, method: str = "model", standard_err
     check_choice("method", method, METHODS)
     if not isinstance(standard_errors, bool):
         raise TypeError(f"standard_errors must be True or False, not {standard_errors!r}")
+    require_rising(signal)
     read_beam_energy(signal), read_resolution(signal)
     lines = _lines_asked_for(signal, xray_lines)
     measured = measure_lines(signal, lines, method=method, elements=sample_elements(signal))

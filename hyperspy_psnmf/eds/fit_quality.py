@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import label, maximum_position
 
+from hyperspy_psnmf.eds.axes import format_energy
 from hyperspy_psnmf.eds.binned_misfit import find_binned_misfit
 from hyperspy_psnmf.eds.drift import find_drift
 from hyperspy_psnmf.eds.pile_up import find_sum_peaks
@@ -118,7 +119,7 @@ def _places(z, energy, signal):
     runs, n = label(z > STANDS_OUT)
     peaks = [position[0] for position in maximum_position(z, runs, range(1, n + 1))]
     worst = sorted(peaks, key=lambda j: -z[j])
-    places = [f"{energy[j]:.2f} keV{_name(signal, energy[j])}" for j in worst[:MOST_NAMED]]
+    places = [f"{format_energy(energy[j])}{_name(signal, energy[j])}" for j in worst[:MOST_NAMED]]
     return [*places, f"{n - MOST_NAMED} more"] if n > MOST_NAMED else places
 
 

@@ -35,6 +35,8 @@ def find_sum_peaks(signal, X, energy) -> list[str]:
     """
     known = _lines_of_elements(signal)
     spectrum = total_counts(X, axis=0)
+    if energy[-1] < energy[0]:
+        spectrum, energy = spectrum[::-1], energy[::-1]
     found = {}
     for a, b in combinations_with_replacement(_strongest(spectrum, energy), 2):
         at = a + b

@@ -6,6 +6,7 @@ from numbers import Real
 
 import numpy as np
 
+from hyperspy_psnmf.eds.axes import require_rising
 from hyperspy_psnmf.eds.composition import METHODS
 from hyperspy_psnmf.eds.line_model import read_beam_energy, read_resolution
 from hyperspy_psnmf.eds.phases import pixel_area
@@ -27,6 +28,7 @@ def resolve_options(
         Naming the argument, or the metadata and the call that sets them.
     """
     method = resolve_method(signal, method)
+    require_rising(signal)
     read_beam_energy(signal), read_resolution(signal)
     if not isinstance(absorption_correction, bool):
         raise TypeError(f"absorption_correction must be True or False: {absorption_correction!r}")

@@ -203,7 +203,7 @@ def _zero_peak(signal, channel_counts, keep_channels):
     below = _below_lines(signal, keep_channels, channel_counts.size)
     if not below.any():
         return 0.0, 0.0
-    return channel_counts[below].sum() / channel_counts.sum(), energies(signal)[-1]
+    return channel_counts[below].sum() / channel_counts.sum(), energies(signal).max()
 
 
 def _below_lines(signal, keep_channels, n_channels):

@@ -3,6 +3,7 @@
 
 import numpy as np
 
+from hyperspy_psnmf.eds.axes import format_energy
 from hyperspy_psnmf.eds.fit_quality import NEAR
 from hyperspy_psnmf.eds.fit_quality import STANDS_OUT as TOLD
 from hyperspy_psnmf.plot.figure import subplots
@@ -149,7 +150,7 @@ def _label_unknown_peaks(ax, spectrum, limit):
     while left.max(initial=0.0) > limit:
         # Channels of a sum have one value: its middle.
         at = energy.axis[left == left.max()].mean(), left.max()
-        words = f"{at[0] / KEV[str(energy.units)]:.2f} keV"
+        words = format_energy(at[0] / KEV[str(energy.units)])
         ax.annotate(words, at, ha="center", va="bottom", fontsize=7, rotation=90)
         left = np.where(np.abs(energy.axis - at[0]) < 3 * near, 0.0, left)
 
