@@ -9,12 +9,13 @@ from prettytable import PrettyTable
 from hyperspy_psnmf.eds.alternatives import check_confidence, find_alternatives
 from hyperspy_psnmf.eds.factors import check_factors, elements_without_line
 from hyperspy_psnmf.eds.phases import phase_spectra
+from hyperspy_psnmf.eds.picklable import Picklable
 from hyperspy_psnmf.eds.quantify import quantify_among
 from hyperspy_psnmf.eds.results import read_names
 
 
-@dataclass(frozen=True)
-class Ambiguity:
+@dataclass(frozen=True, eq=False)
+class Ambiguity(Picklable):
     """What the data cannot tell apart.
 
     Attributes

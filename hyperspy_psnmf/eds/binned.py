@@ -24,7 +24,7 @@ COARSER = 4  # times 40 eV, about the resolution at Mn Ka
 MAX_BINS = 2048
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Decomposed:
     """A map's counts with its factors and loadings.
 

@@ -11,7 +11,7 @@ from hyperspy_psnmf.nmf.bins import PixelBins, bin_counts, bin_energy, bin_spect
 from hyperspy_psnmf.nmf.goodness import Misfit, misfit
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BinnedMisfit:
     """A binned map and how far it is off its model.
 

@@ -14,7 +14,7 @@ from hyperspy_psnmf.estimators.map_checks import check_binning
 from hyperspy_psnmf.nmf.bins import PixelBins, choose_binning, spatial_axes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BinnedPreview:
     """A binned map of counts.
 

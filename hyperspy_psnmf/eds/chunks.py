@@ -23,7 +23,7 @@ DENSE_BYTES = 32_000_000  # read at a time
 FEWEST_TASKS = 32  # where chunks allow it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Piece:
     """What to convert of one chunk.
 
@@ -57,7 +57,7 @@ class Piece:
         return np.ravel_multi_index(np.meshgrid(*along, indexing="ij"), shape).ravel()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Converted:
     """A part, and sums of it.
 

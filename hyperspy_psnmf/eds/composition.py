@@ -25,7 +25,7 @@ N_DENSITY = 2  # rounds of quantification that settle the mean density of elemen
 CONVERGED = 0.05  # per cent; eXSpy's own 0.5 would show beside standard errors
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Quantifier:
     """Brings net intensities of lines to compositions.
 

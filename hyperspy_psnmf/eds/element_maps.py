@@ -7,6 +7,7 @@ is known of the spectra of all pixels serves each of them.
 """
 
 import copy
+from dataclasses import dataclass
 
 import numpy as np
 from hyperspy.signals import BaseSignal
@@ -16,7 +17,7 @@ from hyperspy_psnmf.eds.factors import check_lines, check_on_axis, element_of
 from hyperspy_psnmf.eds.line_fit import METHODS, LineIntensities, measure_lines
 from hyperspy_psnmf.eds.line_model import read_beam_energy, read_resolution
 from hyperspy_psnmf.eds.results import read_counts_and_spectra, require_results
-from hyperspy_psnmf.eds.sample import sample_elements, sample_lines
+from hyperspy_psnmf.eds.sample import line_energy, sample_elements, sample_lines
 from hyperspy_psnmf.eds.uncertainty import intensity_errors, pixels_in_use
 from hyperspy_psnmf.nmf.validate import check_choice
 
@@ -50,13 +51,17 @@ def _lines_asked_for(signal, xray_lines):
 
 def line_maps(signal, measured: LineIntensities) -> list:
     """Return the net counts of each line in every pixel, NaN in masked ones."""
-    loadings, _ = read_counts_and_spectra(signal)
-    loadings = np.where(pixels_in_use(signal)[:, None], loadings, np.nan)
-    values = loadings @ _per_count(measured, measured.net)
+    values, frame = loadings_in_use(signal) @ per_count(measured, measured.net), MapFrame.of(signal)
     return [
-        _as_map(signal, line, column, "X-ray line intensity", "Counts")
+        frame.as_map(line, column, "X-ray line intensity", "Counts")
         for line, column in zip(measured.lines, values.T, strict=True)
     ]
+
+
+def loadings_in_use(signal) -> np.ndarray:
+    """Return loadings in counts, of shape (n_pixels, n_phases), NaN in masked pixels."""
+    loadings, _ = read_counts_and_spectra(signal)
+    return np.where(pixels_in_use(signal)[:, None], loadings, np.nan)
 
 
 def error_maps(signal, measured: LineIntensities) -> list:
@@ -66,37 +71,63 @@ def error_maps(signal, measured: LineIntensities) -> list:
     phases, which all pixels share, so that they do not average out.
     """
     loadings = np.nan_to_num(read_counts_and_spectra(signal)[0])
-    of_loadings = intensity_errors(signal, _per_count(measured, np.maximum(measured.net, 0.0)))
-    of_lines = np.sqrt(loadings**2 @ _per_count(measured, measured.sigma) ** 2)
+    of_loadings = intensity_errors(signal, per_count(measured, np.maximum(measured.net, 0.0)))
+    of_lines = np.sqrt(loadings**2 @ per_count(measured, measured.sigma) ** 2)
     values = np.hypot(of_loadings, of_lines)
     values[~pixels_in_use(signal)] = np.nan
+    frame = MapFrame.of(signal)
     return [
-        _as_map(signal, line, column, "Standard error", "Standard error in counts")
+        frame.as_map(line, column, "Standard error", "Standard error in counts")
         for line, column in zip(measured.lines, values.T, strict=True)
     ]
 
 
-def _per_count(measured, intensities):
+def per_count(measured: LineIntensities, intensities: np.ndarray) -> np.ndarray:
     """Return intensities (n_phases, n_lines) per count of the phase."""
     counts = measured.counts[:, None]
     return np.divide(intensities, counts, out=np.zeros_like(intensities), where=counts > 0)
 
 
-def _as_map(signal, line, values, what, quantity):
-    """Return a signal like those of eXSpy's ``get_lines_intensity``."""
-    am = signal.axes_manager
-    energy = signal._get_line_energy(line)
-    metadata = copy.deepcopy(signal.metadata.as_dictionary())
-    for unwanted in ("Truth", "_HyperSpy"):
-        metadata.pop(unwanted, None)
-    title = f"{what} of {signal.metadata.General.title}: {line} at {energy:.2f} "
-    metadata["General"]["title"] = title + str(am.signal_axes[0].units)
-    metadata["Sample"] = metadata.get("Sample", {}) | {
-        "elements": [element_of(line)],
-        "xray_lines": [line],
-    }
-    metadata["Signal"] = {"quantity": quantity, "signal_type": ""}
-    axes = [axis.get_axis_dictionary() for axis in am.navigation_axes[::-1]]
-    data = np.ascontiguousarray(values).reshape(am.navigation_shape[::-1])
-    result = BaseSignal(data, axes=axes, metadata=metadata)
-    return result
+@dataclass(frozen=True, eq=False)
+class MapFrame:
+    """What maps of X-ray lines have of the map that they are from.
+
+    Attributes
+    ----------
+    title : str
+    metadata : dict
+    axes : list of dict
+        The navigation axes, in array order.
+    units : str
+        Of the energy axis.
+    """
+
+    title: str
+    metadata: dict
+    axes: list[dict]
+    units: str
+
+    @classmethod
+    def of(cls, signal):
+        """Return the frame of a signal, which is not kept."""
+        metadata = copy.deepcopy(signal.metadata.as_dictionary())
+        for unwanted in ("Truth", "_HyperSpy"):
+            metadata.pop(unwanted, None)
+        am = signal.axes_manager
+        axes = [axis.get_axis_dictionary() for axis in am.navigation_axes[::-1]]
+        return cls(signal.metadata.General.title, metadata, axes, str(am.signal_axes[0].units))
+
+    def as_map(self, line: str, values: np.ndarray, what: str, quantity: str) -> BaseSignal:
+        """Return a signal like those of eXSpy's ``get_lines_intensity``."""
+        metadata = copy.deepcopy(self.metadata)
+        energy = line_energy(line) * (1000 if self.units == "eV" else 1)
+        metadata["General"]["title"] = (
+            f"{what} of {self.title}: {line} at {energy:.2f} {self.units}"
+        )
+        metadata["Sample"] = metadata.get("Sample", {}) | {
+            "elements": [element_of(line)],
+            "xray_lines": [line],
+        }
+        metadata["Signal"] = {"quantity": quantity, "signal_type": ""}
+        data = np.ascontiguousarray(values).reshape([axis["size"] for axis in self.axes])
+        return BaseSignal(data, axes=copy.deepcopy(self.axes), metadata=metadata)

@@ -29,7 +29,7 @@ COARSE_CHANNEL = 0.16  # keV, a little more than the width of a line
 COARSE_CHANNELS = 16  # per bin, where the energy axis has no unit
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NumberOfComponents:
     """Numbers of phases, by how well they predict counts left out.
 

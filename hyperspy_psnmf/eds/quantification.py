@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What ``s.psnmf.quantify()`` returns: compositions of phases with their errors."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
 from textwrap import fill
@@ -10,12 +9,13 @@ import numpy as np
 from prettytable import PrettyTable
 
 from hyperspy_psnmf.eds.line_fit import FittedSpectra
+from hyperspy_psnmf.eds.picklable import Picklable
 
 UNITS = {"atomic": "at%", "weight": "wt%"}
 NO_ZAF = "k-ratios normalised to 100 %, without any ZAF correction"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Percent:
     """Compositions in one unit; each array is of shape (n_phases, n_elements).
 
@@ -42,9 +42,9 @@ class Percent:
     band: np.ndarray | None = None
 
 
-@dataclass(frozen=True)
-class Quantification:
-    """Compositions of phases.
+@dataclass(frozen=True, eq=False)
+class Quantification(Picklable):
+    """Compositions of phases; can be pickled, and keeps no map in memory.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class Quantification:
     atomic: Percent
     weight: Percent
     confidence: float
-    _maps: Callable = field(repr=False)
+    _maps: object = field(repr=False)  # CompositionMaps
     notes: tuple[str, ...] = ()
     fit: FittedSpectra | None = field(default=None, repr=False)
     not_quantified: tuple[tuple[str, ...], ...] = ()
@@ -217,7 +217,7 @@ class Quantification:
         list of BaseSignal
             One map per element, in `composition_units`, in the order of `elements`.
         """
-        return self._maps(min_counts)
+        return self._maps.maps(min_counts)
 
     def __repr__(self):
         notes = (fill(f"- {note}.", 100, subsequent_indent="  ") for note in self.notes)

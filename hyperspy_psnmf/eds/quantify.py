@@ -3,7 +3,6 @@
 
 import warnings
 from dataclasses import replace
-from numbers import Real
 
 import numpy as np
 from scipy.stats import norm
@@ -16,14 +15,14 @@ from hyperspy_psnmf.eds.composition import (
     propagate,
     trial_intensities,
 )
-from hyperspy_psnmf.eds.element_maps import line_maps
+from hyperspy_psnmf.eds.composition_maps import keep_for_maps
 from hyperspy_psnmf.eds.factors import resolve_factors
 from hyperspy_psnmf.eds.line_fit import METHODS as INTENSITIES
 from hyperspy_psnmf.eds.line_fit import measure_lines
 from hyperspy_psnmf.eds.normalisation import describe_normalisation, find_not_quantified
 from hyperspy_psnmf.eds.phases import count_pixels
 from hyperspy_psnmf.eds.quantification import UNITS, Percent, Quantification
-from hyperspy_psnmf.eds.quantify_arguments import LIVE_TIME, exposed, resolve_options
+from hyperspy_psnmf.eds.quantify_arguments import exposed, resolve_options
 from hyperspy_psnmf.eds.results import (
     read_counts_and_spectra,
     read_names,
@@ -90,9 +89,7 @@ def quantify_among(
     found = Quantification(
         names, quantifier.elements, lines, method, composition_units, measured.counts,
         measured.net, measured.sigma, detected, atomic, weight, float(confidence),
-        lambda min_counts: composition_maps(
-            signal, quantifier, measured, composition_units, min_counts
-        ),
+        keep_for_maps(signal, quantifier, measured, composition_units),
         (*normalised, *measured.notes, *_notes(signal, names, quantifier, others)),
         measured.fit, besides,
     )  # fmt: skip
@@ -186,41 +183,3 @@ def _with_band(found, of_others, confidence):
     band = np.stack([low - z * found.sigma, high + z * found.sigma], axis=-1)
     budget = {**found.budget, "ambiguity": (high - low) / (2 * z)}
     return replace(found, budget=budget, band=np.clip(band, 0.0, 100.0))
-
-
-def composition_maps(signal, quantifier, measured, unit: str, min_counts: float) -> list:
-    """Return the composition in every pixel; see `Quantification.maps`."""
-    if isinstance(min_counts, bool) or not isinstance(min_counts, Real) or not min_counts > 0:
-        raise ValueError(f"min_counts must be a positive number, not {min_counts!r}")
-    maps = line_maps(signal, measured)
-    net = np.stack([np.ravel(m.data) for m in maps], axis=-1)
-    enough = np.maximum(net, 0.0).sum(axis=1) >= min_counts
-    percent = np.full(net.shape, np.nan)
-    if enough.any():
-        percent[enough] = _of_pixels(signal, quantifier).atomic(net[enough])
-    if unit == "weight":
-        percent = quantifier.weight(percent)
-    for m, values in zip(maps, percent.T, strict=True):
-        m.data = values.reshape(m.data.shape)
-        element = m.metadata.Sample.elements[0]
-        m.metadata.General.title = (
-            f"{unit} percent of {element} in {' + '.join(quantifier.elements)} in "
-            f"{signal.metadata.General.title}"
-        )
-        m.metadata.set_item("Signal.quantity", f"{element} ({UNITS[unit]})")
-    return maps
-
-
-def _of_pixels(signal, quantifier):
-    """Return the quantifier for single pixels, which are exposed for less time."""
-    n = count_pixels(signal)
-    thickness, density = (
-        None if v is None else float(np.mean(v)) for v in (quantifier.thickness, quantifier.density)
-    )
-    area = quantifier.options.get("probe_area")
-    live_time = quantifier.spectra.metadata.get_item(LIVE_TIME)
-    return exposed(
-        replace(quantifier, thickness=thickness, density=density, fill=None),
-        probe_area=None if area is None else area / n,
-        live_time=None if live_time is None else live_time / n,
-    )

@@ -9,6 +9,7 @@ from hyperspy.signals import BaseSignal
 from hyperspy_psnmf.eds.binned import open_decomposed
 from hyperspy_psnmf.eds.binned_misfit import find_binned_misfit
 from hyperspy_psnmf.eds.phases import phase_spectra
+from hyperspy_psnmf.eds.picklable import Picklable
 from hyperspy_psnmf.eds.results import read_record
 from hyperspy_psnmf.nmf.goodness import goodness_of_fit
 
@@ -16,8 +17,8 @@ QUANTITY = "Deviance per degree of freedom"
 BINNED = "Deviance above noise (standard deviations)"
 
 
-@dataclass(frozen=True)
-class Residuals:
+@dataclass(frozen=True, eq=False)
+class Residuals(Picklable):
     """Deviance per degree of freedom: 1 where the model fits, more where it does not.
 
     Attributes

@@ -61,7 +61,7 @@ SMALL, PATIENCE = 0.02, 3  # nats an alternation; that often running
 AT_ZERO = 1e-6  # share of a row's or a channel's counts
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Solution:
     """A factorisation.
 

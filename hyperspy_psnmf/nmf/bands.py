@@ -17,7 +17,7 @@ from hyperspy_psnmf.nmf.convex import solve_loadings, solve_spectra
 from hyperspy_psnmf.nmf.information import information, invert_free
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Alternatives:
     """Factorisations that the counts cannot tell apart; the first is the one found.
 

@@ -27,7 +27,7 @@ TRIAL = 15  # alternations after which starts are compared
 BINS_OF_TRIAL = 1024  # on which they are
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BinnedSettings:
     """How to factorise the binned map; see `psnmf` for the meaning.
 
@@ -44,7 +44,7 @@ class BinnedSettings:
     absent: np.ndarray | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BinnedMap:
     """What was found: loadings in counts, spectra of unit sum, and how."""
 

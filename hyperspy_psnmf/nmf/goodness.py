@@ -36,7 +36,7 @@ TAIL = 200  # counts that an expectation of LARGEST never brings
 UNFORESEEN = 1e-6  # share of the mean spectrum in each row, lest a deviance be infinite
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Goodness:
     """Deviance per degree of freedom.
 
@@ -80,7 +80,7 @@ def goodness_of_fit(X, W, H, *, support=None, n_jobs: int | None = 1) -> Goodnes
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Misfit:
     """How far the deviance is above what Poisson counts would have.
 

@@ -78,7 +78,7 @@ def upper_limits(
     return limits
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Profile:
     """The objective of rows as a function of their first loading, minimal over the others."""
 

@@ -48,7 +48,7 @@ FLOOR = 1e-6  # of the mean spectrum
 ROUNDING = 1e-12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Simplification:
     """What `simplify` did.
 

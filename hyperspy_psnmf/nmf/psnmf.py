@@ -38,7 +38,7 @@ from hyperspy_psnmf.nmf.prior import spatial_prior
 from hyperspy_psnmf.nmf.solve import Factorisation, poisson_nmf
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PSNMFResult:
     """What `psnmf` found; components in decreasing order of counts, fixed ones first.
 

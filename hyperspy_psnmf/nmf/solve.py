@@ -48,7 +48,7 @@ REMAINING = 0.1  # nats
 PATIENCE = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Factorisation:
     """What `poisson_nmf` found.
 
@@ -149,7 +149,7 @@ def poisson_nmf(
     return Factorisation(point.W, point.B.T, loss, residual, n_iter, converged, history)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Point:
     W: np.ndarray
     B: np.ndarray  # spectra as columns

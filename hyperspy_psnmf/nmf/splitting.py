@@ -207,7 +207,7 @@ def _test_model(W, H, share, train_spectrum, eta):
     return odds * V, np.column_stack([H.T, mean])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fold:
     """All counts X, those to `test` on, and the `share` of X expected in these."""
 

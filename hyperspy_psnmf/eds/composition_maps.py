@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The composition in every pixel, from what a quantification needs to keep of the map."""
+
+from dataclasses import dataclass, replace
+from numbers import Real
+
+import numpy as np
+
+from hyperspy_psnmf.eds.composition import Quantifier
+from hyperspy_psnmf.eds.element_maps import MapFrame, loadings_in_use, per_count
+from hyperspy_psnmf.eds.phases import count_pixels
+from hyperspy_psnmf.eds.quantification import UNITS
+from hyperspy_psnmf.eds.quantify_arguments import LIVE_TIME, exposed
+
+
+@dataclass(frozen=True, eq=False)
+class CompositionMaps:
+    """Makes maps without the signal, whose data may be large.
+
+    Attributes
+    ----------
+    frame : MapFrame
+        Axes and metadata of the maps.
+    loadings : ndarray of shape (n_pixels, n_phases)
+        Counts; NaN in masked pixels.
+    per_count : ndarray of shape (n_phases, n_lines)
+        Net counts of lines per count of each phase.
+    quantifier : Quantifier
+        That of the phases.
+    unit : {"atomic", "weight"}
+    n_pixels : int
+        Pixels that the phases' spectra are the sum of.
+    """
+
+    frame: MapFrame
+    loadings: np.ndarray
+    per_count: np.ndarray
+    quantifier: Quantifier
+    unit: str
+    n_pixels: int
+
+    def maps(self, min_counts: float) -> list:
+        """Return the composition in every pixel; see `Quantification.maps`."""
+        if isinstance(min_counts, bool) or not isinstance(min_counts, Real) or not min_counts > 0:
+            raise ValueError(f"min_counts must be a positive number, not {min_counts!r}")
+        net = self.loadings @ self.per_count
+        enough = np.maximum(net, 0.0).sum(axis=1) >= min_counts
+        percent = np.full(net.shape, np.nan)
+        if enough.any():
+            percent[enough] = self._of_pixels().atomic(net[enough])
+        if self.unit == "weight":
+            percent = self.quantifier.weight(percent)
+        return [
+            self._map(line, values)
+            for line, values in zip(self.quantifier.lines, percent.T, strict=True)
+        ]
+
+    def _map(self, line, values):
+        found = self.frame.as_map(line, values, "", "")
+        element = found.metadata.Sample.elements[0]
+        found.metadata.General.title = (
+            f"{self.unit} percent of {element} in {' + '.join(self.quantifier.elements)} in "
+            f"{self.frame.title}"
+        )
+        found.metadata.set_item("Signal.quantity", f"{element} ({UNITS[self.unit]})")
+        return found
+
+    def _of_pixels(self):
+        """Return the quantifier for single pixels, which are exposed for less time."""
+        quantifier, n = self.quantifier, self.n_pixels
+        thickness, density = (
+            None if v is None else float(np.mean(v))
+            for v in (quantifier.thickness, quantifier.density)
+        )
+        area = quantifier.options.get("probe_area")
+        live_time = quantifier.spectra.metadata.get_item(LIVE_TIME)
+        return exposed(
+            replace(quantifier, thickness=thickness, density=density, fill=None),
+            probe_area=None if area is None else area / n,
+            live_time=None if live_time is None else live_time / n,
+        )
+
+
+def keep_for_maps(signal, quantifier: Quantifier, measured, unit: str) -> CompositionMaps:
+    """Return what the maps of a quantification are made from.
+
+    Parameters
+    ----------
+    signal : EDSSpectrum
+        The decomposed map, which is not kept.
+    quantifier : Quantifier
+    measured : LineIntensities
+        Of the lines of the quantifier.
+    unit : {"atomic", "weight"}
+    """
+    return CompositionMaps(
+        MapFrame.of(signal), loadings_in_use(signal), per_count(measured, measured.net),
+        quantifier, unit, count_pixels(signal),
+    )  # fmt: skip
