@@ -2,7 +2,9 @@
 """Bring the arguments of a stock ``decomposition`` call to those of PSNMF."""
 
 import inspect
+import re
 import warnings
+from contextlib import contextmanager
 
 # Keywords of HyperSpy's and eXSpy's own decomposition that mean nothing here.
 STOCK_ONLY = frozenset(
@@ -69,3 +71,17 @@ def bind_arguments(function, original, args, kwargs) -> dict:
             stacklevel=4,
         )
     return {name: value for name, value in passed.items() if name in known}
+
+
+@contextmanager
+def named(**names):
+    """Name keywords in errors as the caller knows them: ``named(n_components="k")``."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        message = str(error)
+        for inner, outer in names.items():
+            message = re.sub(rf"\b{inner}=", f"{outer}=", message)
+        if message == str(error):
+            raise
+        raise type(error)(message) from None

@@ -3,9 +3,10 @@
 
 import inspect
 import warnings
+from contextlib import nullcontext
 
 from hyperspy_psnmf.eds.absent import absent_channels
-from hyperspy_psnmf.eds.arguments import bind_arguments
+from hyperspy_psnmf.eds.arguments import bind_arguments, named
 from hyperspy_psnmf.eds.axes import (
     binning_in_array_order,
     line_width,
@@ -200,7 +201,10 @@ def decompose(
     fit_params = {}
     if isinstance(estimator, PSNMF):
         fit_params["navigation_shape"] = map_shape(signal)
-        estimator.check_parameters(map_shape(signal), _n_channels(signal, keep_channels))
+        with (
+            named(n_components="output_dimension") if estimator is not algorithm else nullcontext()
+        ):
+            estimator.check_parameters(map_shape(signal), _n_channels(signal, keep_channels))
 
     with open_counts(
         signal,
@@ -286,8 +290,9 @@ def _check_output_dimension(signal, algorithm, output_dimension, keep_pixels, ke
     n_pixels = signal.axes_manager.navigation_size if keep_pixels is None else keep_pixels.sum()
     n_channels = _n_channels(signal, keep_channels)
     if k > min(n_pixels, n_channels):
+        of = "" if isinstance(algorithm, str) else ", the n_components of the estimator,"
         raise ValueError(
-            f"output_dimension={k} is too large: the map has {n_pixels} pixels and "
+            f"output_dimension={k}{of} is too large: the map has {n_pixels} pixels and "
             f"{n_channels} channels in use"
         )
     return k

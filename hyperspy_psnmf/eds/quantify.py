@@ -8,6 +8,7 @@ import numpy as np
 from scipy.stats import norm
 
 from hyperspy_psnmf.eds.alternatives import check_confidence, find_alternatives
+from hyperspy_psnmf.eds.arguments import named
 from hyperspy_psnmf.eds.composition import (
     Quantifier,
     derivatives,
@@ -74,7 +75,8 @@ def quantify_among(
     )  # fmt: skip
     lines, values, errors = resolve_factors(signal, factors, xray_lines, exclude)
     listed = _others(signal, exclude)
-    measured = measure_lines(signal, lines, method=intensities, elements=listed)
+    with named(method="intensities"):
+        measured = measure_lines(signal, lines, method=intensities, elements=listed)
     quantifier = Quantifier(measured.spectra, method, lines, values, fill=_fill(signal), **options)
     if method == "cross_section":
         quantifier = exposed(quantifier, probe_area=count_pixels(signal) * probe_area)
