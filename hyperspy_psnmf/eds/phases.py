@@ -30,8 +30,10 @@ def phase_spectra(signal):
         data, axes=[_phase_axis(len(data)), {**energy, "navigate": False}], metadata=metadata
     )
     _scale_exposure(spectra, signal, count_pixels(signal))
-    # At least one count: fits weigh channels by the inverse of their variance.
-    spectra.set_noise_variance(Signal1D(np.maximum(data, 1.0)))
+    # At least one count: fits weigh channels by the inverse of their variance. HyperSpy cuts
+    # it with the numbers that cut the spectra, in keV too, so it needs their axes.
+    axes = spectra.axes_manager.as_dictionary().values()
+    spectra.set_noise_variance(Signal1D(np.maximum(data, 1.0), axes=list(axes)))
     _store_names(spectra, read_names(signal))
     return spectra
 
