@@ -31,6 +31,7 @@ class Certainty:
         energy_range: tuple[float, float] | None = None,
         navigation_mask: BaseSignal | ArrayLike | float | None = None,
         signal_mask: BaseSignal | ArrayLike | None = None,
+        counts_per_unit: float | None = None,
         n_folds: int = 10,
         show_progressbar: bool | None = None,
         random_state: Any = 0,
@@ -49,7 +50,7 @@ class Certainty:
         ----------
         max_components : int
             Largest number to try. The search ends two beyond the minimum.
-        fixed_spectra, energy_range, navigation_mask, signal_mask
+        fixed_spectra, energy_range, navigation_mask, signal_mask, counts_per_unit
             As for ``s.decomposition(algorithm="PSNMF")``. Fixed spectra count.
         n_folds : int
             Number of folds, at least 2.
@@ -69,7 +70,8 @@ class Certainty:
         ------
         TypeError, ValueError
             Naming the argument, or if the data are not counts: whole numbers. What was
-            filtered, scaled or background-corrected cannot be split into independent parts.
+            filtered or background-corrected cannot be split into independent parts, and what
+            was scaled only with `counts_per_unit`.
         """
         found = estimate_number(
             self._signal,
@@ -78,6 +80,7 @@ class Certainty:
             energy_range=energy_range,
             navigation_mask=navigation_mask,
             signal_mask=signal_mask,
+            counts_per_unit=counts_per_unit,
             n_folds=n_folds,
             show_progressbar=show_progressbar,
             random_state=random_state,

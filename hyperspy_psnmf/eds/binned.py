@@ -63,10 +63,12 @@ def open_decomposed(signal) -> Iterator[Decomposed]:
     keep_channels = ~np.isnan(factors).any(axis=1)
     # HyperSpy's own masks leave NaN, which eXSpy turns into zeros.
     keep_pixels = np.nan_to_num(loadings).any(axis=1)
-    n_fixed = int(read_record(signal).get("n_fixed", 0))
+    record = read_record(signal)
+    n_fixed = int(record.get("n_fixed", 0))
     W = np.where(keep_pixels[:, None], loadings, 0.0)
     masks = {"keep_pixels": keep_pixels, "keep_channels": keep_channels}
     options = {"max_memory": resolve_max_memory("auto"), "show_progressbar": False}
+    options["counts_per_unit"] = float(record.get("counts_per_unit", 1.0))
     with open_counts(signal, **masks, **options) as X:
         if not X.nnz:
             raise ValueError(f"{NAME} are zero everywhere in the pixels and channels in use")

@@ -16,7 +16,7 @@ import dask
 import numpy as np
 
 from hyperspy_psnmf.kernels.counting import sum_rows_and_columns
-from hyperspy_psnmf.nmf.counts import check_no_mask, count_matrix
+from hyperspy_psnmf.nmf.counts import check_no_mask, count_matrix, scale_counts
 from hyperspy_psnmf.nmf.parts import Part, join, smallest_type
 
 DENSE_BYTES = 32_000_000  # read at a time
@@ -142,7 +142,9 @@ def _pieces(data, place, keep_pixels, keep_channels):
     return pieces
 
 
-def make_tasks(data, groups, n_channels, *, folder="", share=np.inf, name) -> list[list]:
+def make_tasks(
+    data, groups, n_channels, *, folder="", share=np.inf, name, counts_per_unit: float = 1.0
+) -> list[list]:
     """Return a delayed `Converted` for every task of `plan_pieces`.
 
     Parameters
@@ -159,27 +161,33 @@ def make_tasks(data, groups, n_channels, *, folder="", share=np.inf, name) -> li
         Bytes of a part that may stay in memory, per byte of the chunks it is from.
     name : str
         What to call the counts in an error.
+    counts_per_unit : float
+        What the data are multiplied by to be counts.
     """
     chunks, run = data.to_delayed(), dask.delayed(convert, pure=False, traverse=False)
     options = {"shape": data.shape[:-1], "n_channels": n_channels, "name": name}
-    options |= {"folder": folder, "share": share}
+    options |= {"folder": folder, "share": share, "counts_per_unit": counts_per_unit}
     return [
         [run([chunks[piece.index] for piece in pieces], pieces, **options) for pieces in tasks]
         for tasks in groups
     ]
 
 
-def read_chunks(data, keep_pixels, keep_channels, name):
+def read_chunks(data, keep_pixels, keep_channels, name, counts_per_unit: float = 1.0):
     """Return all counts in use of a dask array as one csr_array, pixels left out as empty rows."""
     n_channels = data.shape[-1] if keep_channels is None else int(keep_channels.sum())
     plan = plan_pieces(data, keep_pixels, keep_channels)
-    (groups,) = dask.compute(make_tasks(data, plan, n_channels, name=name))
+    (groups,) = dask.compute(
+        make_tasks(data, plan, n_channels, name=name, counts_per_unit=counts_per_unit)
+    )
     parts = [converted.part for group in groups for converted in group]
     dtype = np.result_type(*(part.data.dtype for part in parts))
     return join(parts, int(np.prod(data.shape[:-1])), n_channels, dtype)
 
 
-def convert(chunks, pieces, *, shape, n_channels, name, folder="", share=np.inf) -> Converted:
+def convert(
+    chunks, pieces, *, shape, n_channels, name, counts_per_unit=1.0, folder="", share=np.inf
+) -> Converted:
     """Convert some chunks to one part, in any thread or process.
 
     Parameters
@@ -190,10 +198,12 @@ def convert(chunks, pieces, *, shape, n_channels, name, folder="", share=np.inf)
         What they are.
     shape : tuple of int
         Of the map.
-    n_channels, name, folder, share
+    n_channels, name, counts_per_unit, folder, share
         See `make_tasks`.
     """
-    parts = [_as_part(*each, shape, name) for each in zip(chunks, pieces, strict=True)]
+    parts = [
+        _as_part(*each, shape, name, counts_per_unit) for each in zip(chunks, pieces, strict=True)
+    ]
     (part,) = parts if len(parts) == 1 else [_join(parts, n_channels)]
     converted = Converted(
         part,
@@ -210,7 +220,7 @@ def put_away(converted: Converted, pieces, folder: str, share: float) -> Convert
     return replace(converted, part=converted.part.write(os.path.join(folder, uuid.uuid4().hex)))
 
 
-def _as_part(chunk, piece, shape, name):
+def _as_part(chunk, piece, shape, name, counts_per_unit):
     check_no_mask(chunk, name)
     # Readers of event streams may make sparse chunks.
     chunk = chunk.todense() if hasattr(chunk, "todense") else np.asarray(chunk)
@@ -223,6 +233,7 @@ def _as_part(chunk, piece, shape, name):
         name=name,
         n_jobs=1,
     )
+    X = scale_counts(X, counts_per_unit)
     indices = X.indices.astype(smallest_type(piece.first_channel + X.shape[1]))
     indices += indices.dtype.type(piece.first_channel)
     return Part(piece.pixels(shape), X.indptr.astype(np.int64), indices, X.data)

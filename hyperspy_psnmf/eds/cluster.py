@@ -44,12 +44,12 @@ class ClusterBlocks(CountBlocks):
         self.client, self.blocks = client, blocks
 
     @classmethod
-    def read(cls, client, data, *, keep_pixels, keep_channels, name, bar=None):
+    def read(cls, client, data, *, keep_pixels, keep_channels, name, counts_per_unit=1.0, bar=None):
         """Read the chunks of a dask array, each once, and leave them on the workers."""
         shape = data.shape[:-1]
         n_channels = data.shape[-1] if keep_channels is None else int(keep_channels.sum())
         plan = plan_pieces(data, keep_pixels, keep_channels)
-        tasks = make_tasks(data, plan, n_channels, name=name)
+        tasks = make_tasks(data, plan, n_channels, name=name, counts_per_unit=counts_per_unit)
         n_rows = int(np.prod(shape))
         row_counts, channel_counts, blocks = np.zeros(n_rows), np.zeros(n_channels), []
         # At once, lest what tasks have in common be computed again.

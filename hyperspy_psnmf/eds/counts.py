@@ -9,12 +9,14 @@ import numpy as np
 
 from hyperspy_psnmf.eds.chunks import read_chunks
 from hyperspy_psnmf.nmf.bins import MOST_AXES
-from hyperspy_psnmf.nmf.counts import check_count_dtype, check_no_mask, count_matrix
+from hyperspy_psnmf.nmf.counts import check_count_dtype, check_no_mask, count_matrix, scale_counts
 
 NAME = "the signal's data"
 
 
-def read_counts(signal, *, keep_pixels=None, keep_channels=None, n_jobs=None):
+def read_counts(
+    signal, *, keep_pixels=None, keep_channels=None, counts_per_unit: float = 1.0, n_jobs=None
+):
     """Return the counts of a signal, eager or lazy.
 
     Parameters
@@ -23,6 +25,8 @@ def read_counts(signal, *, keep_pixels=None, keep_channels=None, n_jobs=None):
         The map.
     keep_pixels, keep_channels : ndarray of bool, optional
         What to use. Pixels left out are empty rows, channels left out are gone.
+    counts_per_unit : float
+        What the data are multiplied by to be counts.
     n_jobs : int or None
         Threads for eager data; None is all cores.
 
@@ -37,9 +41,9 @@ def read_counts(signal, *, keep_pixels=None, keep_channels=None, n_jobs=None):
     """
     data = signal._data_aligned_with_axes
     if isinstance(data, da.Array):
-        return read_chunks(data, keep_pixels, keep_channels, NAME)
+        return read_chunks(data, keep_pixels, keep_channels, NAME, counts_per_unit)
     options = {"keep_rows": keep_pixels, "keep_channels": keep_channels, "n_jobs": n_jobs}
-    return count_matrix(data, **options, name=NAME)
+    return scale_counts(count_matrix(data, **options, name=NAME), counts_per_unit)
 
 
 def check_data(signal) -> None:

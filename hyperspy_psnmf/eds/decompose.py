@@ -6,7 +6,13 @@ import warnings
 from contextlib import nullcontext
 
 from hyperspy_psnmf.eds.absent import absent_channels
-from hyperspy_psnmf.eds.arguments import bind_arguments, named
+from hyperspy_psnmf.eds.arguments import (
+    bind_arguments,
+    check_for_auto,
+    check_output_dimension,
+    count_channels,
+    named,
+)
 from hyperspy_psnmf.eds.axes import (
     binning_in_array_order,
     line_width,
@@ -31,7 +37,7 @@ from hyperspy_psnmf.eds.same_data import make_fingerprint
 from hyperspy_psnmf.estimators import PSNMF
 from hyperspy_psnmf.kernels.threads import resolve_n_jobs
 from hyperspy_psnmf.nmf.counts import check_range
-from hyperspy_psnmf.nmf.validate import check_int, random_generator
+from hyperspy_psnmf.nmf.validate import check_scale, random_generator
 
 MODEL_PARAMETERS = frozenset(inspect.signature(PSNMF).parameters) - {"n_components"}
 
@@ -74,6 +80,7 @@ def decompose(
     spatial_prior="auto",
     navigation_mask=None,
     signal_mask=None,
+    counts_per_unit=None,
     return_info=False,
     print_info=True,
     show_progressbar=None,
@@ -132,6 +139,12 @@ def decompose(
         threshold of ``vacuum_mask``, on EDS_TEM signals.
     signal_mask : ndarray or BaseSignal, optional
         Channels left out (True).
+    counts_per_unit : float, optional
+        What the data are multiplied by to be counts, for rates (the live time of a pixel), means
+        of frames (their number) or a map divided by its maximum (that maximum); 1 unless
+        given. What is then within 0.02 of whole numbers is rounded to them. Loadings are in
+        these counts, and so is all that is made of them. The signal's data stay as they are,
+        and so does the unit of a threshold for `navigation_mask`.
     return_info : bool
         Return the fitted estimator.
     print_info : bool
@@ -168,23 +181,29 @@ def decompose(
         Naming the argument, before any work; the signal is left as it was.
     OSError
         If there is no room for temporary files; none is left, nor is the signal changed.
+
+    Warns
+    -----
+    UserWarning
+        For each weakness of the result, such as data that are not counts.
     """
     check_data(signal)
     max_memory = resolve_max_memory(max_memory)
+    counts_per_unit = check_scale("counts_per_unit", counts_per_unit)
     keep_pixels = pixels_in_use(signal, navigation_mask)
     keep_channels = channels_in_use(signal, signal_mask, energy_range)
-    k = _check_output_dimension(signal, algorithm, output_dimension, keep_pixels, keep_channels)
+    k = check_output_dimension(signal, algorithm, output_dimension, keep_pixels, keep_channels)
     estimator = algorithm
     if isinstance(algorithm, str):
         fixed_spectra = _on_map("fixed_spectra", fixed_spectra, signal, keep_channels)
         if k is None:
-            _check_for_auto(init, absent)
+            check_for_auto(init, absent)
         estimator = PSNMF(
             # Until the counts have told how many there are, the least there can be.
             k or max(1, 0 if fixed_spectra is None else len(fixed_spectra)),
             binning=binning_in_array_order(signal, binning),
             energy_binning=resolve_energy_binning(
-                signal, energy_binning, _n_channels(signal, keep_channels)
+                signal, energy_binning, count_channels(signal, keep_channels)
             ),
             init=_on_map("init", init, signal, keep_channels),
             fixed_spectra=fixed_spectra,
@@ -204,12 +223,13 @@ def decompose(
         with (
             named(n_components="output_dimension") if estimator is not algorithm else nullcontext()
         ):
-            estimator.check_parameters(map_shape(signal), _n_channels(signal, keep_channels))
+            estimator.check_parameters(map_shape(signal), count_channels(signal, keep_channels))
 
     with open_counts(
         signal,
         keep_pixels=keep_pixels,
         keep_channels=keep_channels,
+        counts_per_unit=counts_per_unit,
         max_memory=max_memory,
         by_pixel=isinstance(estimator, PSNMF) and estimator.refinement == "fixed",
         show_progressbar=show_progressbar,
@@ -225,7 +245,7 @@ def decompose(
             estimator.check_parameters(map_shape(signal), X.shape[1])
         with progress_of_decomposition(show_progressbar, X) as callback:
             loadings = estimator.fit_transform(X, callback=callback, **fit_params)
-        record = make_record(signal, estimator, X, loadings, keep_channels, chosen)
+        record = make_record(signal, estimator, X, loadings, keep_channels, chosen, counts_per_unit)
         record |= make_fingerprint(signal, X, keep_pixels, keep_channels)
     # Before anything is stored, for a warning may have been made an error.
     for weakness in () if has_listener() else record["weaknesses"]:
@@ -242,19 +262,6 @@ def _on_map(name, spectra, signal, keep_channels):
     return spectra_on_map(name, spectra, signal, keep_channels)
 
 
-def _n_channels(signal, keep_channels):
-    return signal.axes_manager.signal_size if keep_channels is None else int(keep_channels.sum())
-
-
-def _check_for_auto(init, absent):
-    if not isinstance(init, str):
-        raise ValueError("init has a number of spectra: give it as output_dimension, not 'auto'")
-    if absent is not None:
-        raise ValueError(
-            "absent names phases of a result: give their number as output_dimension, not 'auto'"
-        )
-
-
 def _choose_number(signal, estimator, X, keep_channels, show_progressbar):
     fixed = estimator.fixed_spectra
     return choose_number(
@@ -268,31 +275,3 @@ def _choose_number(signal, estimator, X, keep_channels, show_progressbar):
         rng=random_generator(estimator.random_state),
         n_jobs=resolve_n_jobs(estimator.n_jobs),
     )
-
-
-def _check_output_dimension(signal, algorithm, output_dimension, keep_pixels, keep_channels):
-    """Return the number of phases, or None for "auto"."""
-    if output_dimension is None and not isinstance(algorithm, str):
-        output_dimension = algorithm.n_components
-    if output_dimension is None:
-        raise ValueError("output_dimension, the number of phases, must be given")
-    if isinstance(output_dimension, str) and output_dimension == "auto":
-        if not isinstance(algorithm, str):
-            raise ValueError(
-                "output_dimension='auto' needs algorithm='PSNMF': an estimator has its n_components"
-            )
-        return None
-    k = check_int("output_dimension", output_dimension)
-    if not isinstance(algorithm, str) and k != algorithm.n_components:
-        raise ValueError(
-            f"output_dimension={k} is not the estimator's n_components={algorithm.n_components}"
-        )
-    n_pixels = signal.axes_manager.navigation_size if keep_pixels is None else keep_pixels.sum()
-    n_channels = _n_channels(signal, keep_channels)
-    if k > min(n_pixels, n_channels):
-        of = "" if isinstance(algorithm, str) else ", the n_components of the estimator,"
-        raise ValueError(
-            f"output_dimension={k}{of} is too large: the map has {n_pixels} pixels and "
-            f"{n_channels} channels in use"
-        )
-    return k

@@ -23,6 +23,8 @@ def summary(record: dict) -> str:
         f"  algorithm={record['algorithm']}",
         f"  output_dimension={record['n_components']}{_why_number(record)}",
     ]
+    if record.get("counts_per_unit", 1.0) != 1:
+        lines.append(f"  counts_per_unit={record['counts_per_unit']:.10g}")
     if "binning" in record:
         why = (
             f"chosen for {record['median_pixel_counts']:.0f} counts in the median pixel: "
@@ -69,6 +71,7 @@ def report(record: dict, names: list[str], phase_counts: np.ndarray, quality) ->
         f"counts, {record['median_pixel_counts']:.0f} counts in the median one) was unmixed into "
         f"{record['n_components']} phase{'s' if record['n_components'] > 1 else ''} by "
         f"{_method(record)} as implemented in hyperspy-psnmf {record['version']}.",
+        *_sentences_on_counts(record),
         *_sentences_on_number(record),
         *_sentences_on_spectra(record),
         *(_sentences_on_ambiguity(record, names) if record["n_iter"] else ()),
@@ -78,6 +81,12 @@ def report(record: dict, names: list[str], phase_counts: np.ndarray, quality) ->
         *(f"Note: {weakness}." for weakness in record["weaknesses"]),
     ]
     return " ".join(sentences)
+
+
+def _sentences_on_counts(record):
+    # Records of earlier versions have none.
+    scale = float(record.get("counts_per_unit", 1.0))
+    return [] if scale == 1 else [f"Its values were taken times {scale:.10g} to be counts."]
 
 
 def _method(record):

@@ -6,14 +6,16 @@ share, such as a missed phase or a drift, adds up there, and noise does not. A d
 energy axis by less than a channel is looked for by itself: the deviance hardly rises.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import label, maximum_position
 
 from hyperspy_psnmf.eds.axes import format_energy
+from hyperspy_psnmf.eds.binned import open_decomposed
 from hyperspy_psnmf.eds.binned_misfit import find_binned_misfit
 from hyperspy_psnmf.eds.drift import find_drift
+from hyperspy_psnmf.eds.not_counts import judge_values
 from hyperspy_psnmf.eds.pile_up import find_sum_peaks
 from hyperspy_psnmf.eds.sample import line_energy, sample_lines
 
@@ -41,6 +43,9 @@ class FitQuality:
         How lines move along the map, if they do.
     sum_peaks : list of str
         What looks like pile-up in the map's spectrum.
+    no_counts : str
+        Why the data are not counts, whose deviance is not expected to be 1; empty where they
+        may be.
     """
 
     total: float
@@ -48,6 +53,7 @@ class FitQuality:
     places: list[str]
     drift: str
     sum_peaks: list[str]
+    no_counts: str = ""
 
     @property
     def is_within_noise(self) -> bool:
@@ -56,8 +62,8 @@ class FitQuality:
 
     @property
     def fits(self) -> bool:
-        """Whether the deviance is within noise and the energy axis at rest."""
-        return self.is_within_noise and not self.drift
+        """Whether data are counts, the deviance within noise and the energy axis at rest."""
+        return self.is_within_noise and not self.drift and not self.no_counts
 
     def sentences(self) -> list[str]:
         """Return the sentences for a report."""
@@ -67,6 +73,11 @@ class FitQuality:
         )
         if self.scatter > TELLS_NOTHING:
             sentences = ["There are too few counts to tell whether the model fits."]
+        elif self.no_counts:
+            sentences = [
+                f"{found}, but the data are not counts: {self.no_counts}. So this is "
+                "no measure of the fit."
+            ]
         elif self.fits:
             sentences = [f"{found}: the model fits."]
         elif self.is_within_noise:
@@ -91,7 +102,11 @@ class FitQuality:
 
 def find_fit_quality(signal) -> FitQuality:
     """Return how well the model of a decomposed map fits its counts."""
-    binned = find_binned_misfit(signal)
+    with open_decomposed(signal) as opened:
+        binned, values = (
+            find_binned_misfit(signal, opened),
+            judge_values(opened.X, opened.W, opened.H),
+        )
     found, energy = binned.misfit, binned.energy
     places, drift, sum_peaks = [], "", []
     if energy is not None:
@@ -102,7 +117,8 @@ def find_fit_quality(signal) -> FitQuality:
         names = _axis_names(signal, len(bins.shape))
         drift = find_drift(binned.X, binned.decomposed.H, bins, energy, names)
         sum_peaks = find_sum_peaks(signal, binned.decomposed.X, energy)
-    return FitQuality(found.total, found.scatter, places, drift, sum_peaks)
+    values = replace(values, deviance=found.total, scatter=found.scatter)
+    return FitQuality(found.total, found.scatter, places, drift, sum_peaks, values.reason())
 
 
 def _axis_names(signal, n_axes):

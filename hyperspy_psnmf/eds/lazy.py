@@ -35,6 +35,7 @@ def open_counts(
     *,
     keep_pixels=None,
     keep_channels=None,
+    counts_per_unit: float = 1.0,
     max_memory: int,
     by_pixel: bool = True,
     show_progressbar=None,
@@ -48,6 +49,8 @@ def open_counts(
         The map.
     keep_pixels, keep_channels : ndarray of bool, optional
         What to use. Pixels left out are empty rows, channels left out are gone.
+    counts_per_unit : float
+        What the data are multiplied by to be counts.
     max_memory : int
         Bytes that a decomposition may take; an eager signal is in memory anyway.
     by_pixel : bool
@@ -67,15 +70,16 @@ def open_counts(
     OSError
         If there is no room for the temporary files.
     """
-    masks = {"keep_pixels": keep_pixels, "keep_channels": keep_channels}
+    what = {"keep_pixels": keep_pixels, "keep_channels": keep_channels}
+    what["counts_per_unit"] = counts_per_unit
     data = signal._data_aligned_with_axes
     if not isinstance(data, da.Array):
-        yield read_counts(signal, **masks, n_jobs=n_jobs)
+        yield read_counts(signal, **what, n_jobs=n_jobs)
         return
     client = active_client()
     if client is not None and by_pixel:
         with progress_bar(show_progressbar, desc="Reading counts", unit=" blocks") as bar:
-            blocks = ClusterBlocks.read(client, data, **masks, name=NAME, bar=bar)
+            blocks = ClusterBlocks.read(client, data, **what, name=NAME, bar=bar)
         try:
             yield blocks
         finally:
@@ -83,7 +87,7 @@ def open_counts(
         return
     with _temporary_folder() as folder:
         options = {"folder": folder, "budget": max_memory, "show": show_progressbar}
-        yield _read(data, client, **masks, **options)
+        yield _read(data, client, **what, **options)
 
 
 @contextmanager
@@ -105,18 +109,19 @@ def _temporary_folder():
             ) from error
 
 
-def _read(data, client, *, keep_pixels, keep_channels, folder, budget, show):
+def _read(data, client, *, keep_pixels, keep_channels, counts_per_unit, folder, budget, show):
     """Return a csr_array, or blocks in a folder."""
     n_pixels = int(np.prod(data.shape[:-1]))
     n_channels = data.shape[-1] if keep_channels is None else int(keep_channels.sum())
     plan = plan_pieces(data, keep_pixels, keep_channels)
     # So that no task needs to know of the others; some parts may go to disk in vain.
     share = budget / WORKING / max(1, data.nbytes)
+    known = {"name": NAME, "counts_per_unit": counts_per_unit}
     if client is not None:  # whose workers may not have this disk
-        groups = make_tasks(data, plan, n_channels, name=NAME)
+        groups = make_tasks(data, plan, n_channels, **known)
         groups = fetch(client, groups, plan, partial(put_away, folder=folder, share=share))
     else:
-        groups = make_tasks(data, plan, n_channels, folder=folder, share=share, name=NAME)
+        groups = make_tasks(data, plan, n_channels, folder=folder, share=share, **known)
         with _bar_of_tasks(show, sum(map(len, groups))):
             (groups,) = dask.compute(groups)
     blocks = _stored(groups, (n_pixels, n_channels), folder, budget)

@@ -4,6 +4,7 @@
 Judged by held-out deviance on coarse bins of pixels and of channels; see `nmf.rank`.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +16,14 @@ from hyperspy_psnmf.eds.known_spectra import spectra_on_map
 from hyperspy_psnmf.eds.lazy import open_counts
 from hyperspy_psnmf.eds.masks import channels_in_use, pixels_in_use
 from hyperspy_psnmf.eds.memory import resolve_max_memory
+from hyperspy_psnmf.eds.not_counts import judge_values
 from hyperspy_psnmf.eds.progress import progress_bar, with_listener
 from hyperspy_psnmf.kernels.threads import resolve_n_jobs
 from hyperspy_psnmf.nmf.bins import bin_spectra, spatial_axes
 from hyperspy_psnmf.nmf.counts import total_counts
 from hyperspy_psnmf.nmf.rank import choose_n_components, coarse_counts
 from hyperspy_psnmf.nmf.splitting import Comparison, check_whole
-from hyperspy_psnmf.nmf.validate import check_int, random_generator
+from hyperspy_psnmf.nmf.validate import check_int, check_scale, random_generator
 
 MAX_COMPONENTS = 8
 STEP = "number of phases"  # for listeners
@@ -106,6 +108,7 @@ def estimate_number(
     energy_range=None,
     navigation_mask=None,
     signal_mask=None,
+    counts_per_unit=None,
     n_folds=10,
     show_progressbar=None,
     random_state=0,
@@ -113,6 +116,7 @@ def estimate_number(
 ) -> NumberOfComponents:
     """Return how many phases the counts of a map can tell apart; see the accessor."""
     check_data(signal)
+    counts_per_unit = check_scale("counts_per_unit", counts_per_unit)
     keep_pixels = pixels_in_use(signal, navigation_mask)
     keep_channels = channels_in_use(signal, signal_mask, energy_range)
     check_int("max_components", max_components)
@@ -121,9 +125,13 @@ def estimate_number(
         fixed_spectra = spectra_on_map("fixed_spectra", fixed_spectra, signal, keep_channels)
         check_int("max_components", max_components, minimum=len(fixed_spectra))
     rng, n_jobs = random_generator(random_state), resolve_n_jobs(n_jobs)
-    masks = {"keep_pixels": keep_pixels, "keep_channels": keep_channels}
+    what = {"keep_pixels": keep_pixels, "keep_channels": keep_channels}
+    what["counts_per_unit"] = counts_per_unit
     memory = {"max_memory": resolve_max_memory("auto"), "show_progressbar": show_progressbar}
-    with open_counts(signal, **masks, **memory, n_jobs=n_jobs) as X:
+    with open_counts(signal, **what, **memory, n_jobs=n_jobs) as X:
+        if X.nnz and (warning := judge_values(X).warning(counts_per_unit)):
+            # Before check_whole has its say, which knows no scale.
+            warnings.warn(warning, UserWarning, stacklevel=3)
         return choose_number(
             X,
             map_shape(signal),
@@ -169,7 +177,7 @@ def choose_number(
     ValueError
         If X does not hold whole numbers, or nothing but zeros.
     """
-    check_whole(X, NAME)
+    _check_whole(X)
     if not total_counts(X):
         raise ValueError(f"{NAME} are zero everywhere in the pixels and channels in use")
     options = {"energy_binning": energy_binning, "n_jobs": n_jobs}
@@ -188,6 +196,14 @@ def choose_number(
             callback=_callback(bar, n_folds),
         )
     return _result(found, max_components)
+
+
+def _check_whole(X):
+    try:
+        check_whole(X, NAME)
+    except ValueError as error:
+        reason = judge_values(X).reason() or "some are no whole numbers"
+        raise ValueError(f"{error}. As to these, {reason}; see counts_per_unit") from None
 
 
 def channels_per_line(signal, keep_channels) -> int:

@@ -7,7 +7,9 @@ import numpy as np
 
 from hyperspy_psnmf._version import __version__
 from hyperspy_psnmf.eds.axes import energies, map_shape
+from hyperspy_psnmf.eds.not_counts import judge_model, judge_values
 from hyperspy_psnmf.estimators import PSNMF
+from hyperspy_psnmf.kernels.threads import resolve_n_jobs
 from hyperspy_psnmf.nmf.bins import PixelBins
 from hyperspy_psnmf.nmf.counts import total_counts
 from hyperspy_psnmf.nmf.finer_bins import CLEARLY
@@ -26,7 +28,9 @@ ALIKE = 0.98
 CONCENTRATED = 2.5  # a pixel's counts over the mean of its bin, weighted with counts
 
 
-def make_record(signal, estimator, X, loadings, keep_channels, chosen=None) -> dict:
+def make_record(
+    signal, estimator, X, loadings, keep_channels, chosen=None, counts_per_unit=1.0
+) -> dict:
     """Return everything worth keeping about a run, as plain values and arrays.
 
     Parameters
@@ -43,6 +47,8 @@ def make_record(signal, estimator, X, loadings, keep_channels, chosen=None) -> d
         Channels in use.
     chosen : NumberOfComponents, optional
         How the number of phases was chosen.
+    counts_per_unit : float
+        What the signal's data were multiplied by.
     """
     pixel_counts, channel_counts = total_counts(X, axis=1), total_counts(X, axis=0)
     filled = pixel_counts[pixel_counts > 0]
@@ -59,6 +65,7 @@ def make_record(signal, estimator, X, loadings, keep_channels, chosen=None) -> d
         "converged": bool(estimator.converged_),
         "kkt_residual": float(estimator.kkt_residual_),
         "divergence": float(estimator.reconstruction_err_),
+        "counts_per_unit": float(counts_per_unit),
         "n_counts": float(pixel_counts.sum()),
         "n_filled_pixels": int(filled.size),
         "median_pixel_counts": float(np.median(filled)),
@@ -72,7 +79,10 @@ def make_record(signal, estimator, X, loadings, keep_channels, chosen=None) -> d
             record["absent"] = np.asarray(estimator.absent, dtype=bool)
     if chosen is not None:
         record |= _record_of_choice(chosen)
-    record["weaknesses"] = _find_weaknesses(signal, record, channel_counts, keep_channels)
+    record["weaknesses"] = _find_no_counts(
+        X, loadings, estimator, map_shape(signal), counts_per_unit
+    )
+    record["weaknesses"] += _find_weaknesses(signal, record, channel_counts, keep_channels)
     record["weaknesses"] += _find_alike(signal, record, estimator.components_, keep_channels)
     if isinstance(estimator, PSNMF):
         record["weaknesses"] += _find_small_features(record, map_shape(signal), loadings)
@@ -138,6 +148,21 @@ def _record_of_choice(chosen):
         "number_of_phases_reason": chosen.reason(),
         "number_of_phases_limited": chosen.is_limited,
     }
+
+
+def _find_no_counts(X, loadings, estimator, shape, counts_per_unit):
+    if isinstance(estimator, PSNMF):
+        found = judge_model(
+            X,
+            loadings,
+            estimator.components_,
+            PixelBins(shape, estimator.binning_),
+            estimator.energy_binning,
+            resolve_n_jobs(estimator.n_jobs),
+        )
+    else:
+        found = judge_values(X)
+    return list(filter(None, [found.warning(counts_per_unit)]))
 
 
 def _find_weaknesses(signal, record, channel_counts, keep_channels):

@@ -8,6 +8,7 @@ from hyperspy_psnmf.kernels.counting import csr_arrays, sum_bins
 from hyperspy_psnmf.nmf.blocks import CountBlocks
 
 SMALLEST_TOTAL, LARGEST_TOTAL = 1e-100, 1e100  # of a map
+ROUNDING = 0.02  # counts that single precision and six digits of a scale are wrong by
 
 
 def check_count_dtype(dtype, name: str = "X") -> None:
@@ -98,6 +99,35 @@ def _canonical(X):
     X = sp.csr_array(X.astype(wide))  # a copy: the caller's matrix stays as it is
     X.sum_duplicates()
     return X
+
+
+def scale_counts(X, counts_per_unit: float):
+    """Return values times a number as counts: whole numbers where they are, but for rounding.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_pixels, n_channels)
+        Values; not changed.
+    counts_per_unit : float
+        The number. With 1 the values are returned as they are.
+
+    Returns
+    -------
+    csr_array of shape (n_pixels, n_channels)
+        Of the smallest unsigned type, or of float64 where values are no whole numbers.
+    """
+    if counts_per_unit == 1:
+        return X
+    values = X.data * np.float64(counts_per_unit)
+    counts = np.rint(values)
+    # Large ones would lose digits in an integer, and nothing is gained.
+    if (np.abs(values - counts) <= ROUNDING).all() and counts.max(initial=0.0) < 2**32:
+        values = counts.astype(np.min_scalar_type(int(counts.max(initial=0.0))))
+    scaled = sp.csr_array((values, X.indices, X.indptr), shape=X.shape)
+    if not values.all():
+        scaled = scaled.copy()  # shares its indices with X so far
+        scaled.eliminate_zeros()
+    return scaled
 
 
 def total_counts(X, axis=None):

@@ -33,6 +33,17 @@ def check_weight(name: str, value, words: tuple[str, ...] = ()) -> None:
         raise ValueError(f"{name} must be finite and not negative, not {value}")
 
 
+def check_scale(name: str, value) -> float:
+    """Return `value` as a float, 1 for None, or raise naming the argument unless above 0."""
+    if value is None:
+        return 1.0
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number or None, not {value!r}")
+    if not 0 < value < np.inf:
+        raise ValueError(f"{name} must be finite and above 0, not {value}")
+    return float(value)
+
+
 def check_callback(callback) -> None:
     """Raise TypeError naming the argument unless it is None or can be called."""
     if callback is not None and not callable(callback):

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a map's values are counts, and what to say where they are not.
+
+Rates, means of frames, normalised and smoothed maps have other errors than counts. Judged on
+some pixels, by the step between values, by how much neighbours differ, and, with a model, by
+a deviance below what counts have.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hyperspy_psnmf.eds.counts import NAME
+from hyperspy_psnmf.nmf.bins import PixelBins, bin_counts, bin_spectra
+from hyperspy_psnmf.nmf.blocks import CountBlocks
+from hyperspy_psnmf.nmf.count_like import PRECISION, are_smooth, find_step, have_gaps
+from hyperspy_psnmf.nmf.counts import total_counts
+from hyperspy_psnmf.nmf.goodness import misfit
+
+# Pixels and bins, which follow each other so that few blocks are read.
+MOST_PIXELS, MOST_VALUES, MOST_BINS = 4096, 500_000, 256
+# Maps of counts are not below 1 by three of its standard errors: the eight phantoms at 10 to 1000
+# counts per pixel; a mean of two frames has 0.5.
+TOO_SMALL, CLEARLY = 0.85, 10.0
+
+CONSEQUENCE = (
+    "Standard errors, limits, the deviance and what is chosen automatically do not hold for them"
+)
+
+
+@dataclass(frozen=True)
+class CountLikeness:
+    """What values of a map look like.
+
+    Attributes
+    ----------
+    step : float or None
+        The largest number that all are multiples of: 1 for counts, None where there is none.
+    smooth : tuple of str
+        Which neighbours differ by less than counts do: of "pixels" and "channels".
+    gaps : bool
+        Whether some values are too rare, given how often their neighbours are.
+    deviance, scatter : float
+        Deviance per degree of freedom of the binned map, and its standard error; 1 and 0
+        without a model.
+    """
+
+    step: float | None
+    smooth: tuple[str, ...] = ()
+    gaps: bool = False
+    deviance: float = 1.0
+    scatter: float = 0.0
+
+    def reason(self) -> str:
+        """Say why they are not counts; empty where they may be."""
+        if self.step is None:
+            return (
+                "they are multiples of no common number, as after smoothing, interpolation, "
+                "background subtraction or normalisation pixel by pixel"
+            )
+        if len(self.smooth) == 1:
+            return (
+                f"neighbouring {self.smooth[0]} differ by less than counts do, as "
+                "after smoothing or interpolation, and are correlated"
+            )
+        if self.smooth:
+            return self._scatter_less()
+        if self.step > 1:
+            return f"they look like counts multiplied by {_short(self.step)}"
+        if self.step < 1:
+            return f"they look like counts divided by {_short(1 / self.step)}"
+        if self.gaps:
+            return (
+                "some values are rarer than those beside them can be, as after a multiplication "
+                "and rounding"
+            )
+        if is_too_small(self.deviance, self.scatter):
+            return self._scatter_less()
+        return ""
+
+    def _scatter_less(self):
+        known = f" (the deviance per degree of freedom is {self.deviance:.2f})"
+        return (
+            "they scatter by less than counts do, as means and smoothed values do"
+            f"{known if self.scatter else ''}"
+        )
+
+    def warning(self, counts_per_unit: float = 1.0) -> str:
+        """Return a warning; empty where values may be counts.
+
+        Parameters
+        ----------
+        counts_per_unit : float
+            What the signal's data have been multiplied by already.
+        """
+        if not (reason := self.reason()):
+            return ""
+        by = "" if counts_per_unit == 1 else f" times counts_per_unit={_short(counts_per_unit)}"
+        text = f"{NAME}{by} are not counts: {reason}. {CONSEQUENCE}; "
+        if self.step is None or self.smooth or self.step == 1:
+            return f"{text}decompose the counts as they were recorded"
+        scale = _short(counts_per_unit / self.step)
+        return f"{text}pass counts_per_unit={scale}, or multiply the data by {scale}"
+
+
+def _short(number):
+    """Return a number in the fewest digits that are as good as single precision."""
+    texts = (f"{number:.{digits}g}" for digits in range(2, 12))
+    return next((s for s in texts if abs(float(s) - number) <= PRECISION * number), f"{number!r}")
+
+
+def is_too_small(deviance: float, scatter: float) -> bool:
+    """Return whether a deviance per degree of freedom is below what counts have."""
+    return deviance < min(TOO_SMALL, 1 - CLEARLY * scatter)
+
+
+def judge_values(X, W=None, H=None) -> CountLikeness:
+    """Return what the values of a map look like.
+
+    Parameters
+    ----------
+    X : csr_array or CountBlocks of shape (n_pixels, n_channels)
+        Values; of blocks, few are read.
+    W, H : ndarray, optional
+        Loadings and spectra: neighbours are judged by what these leave then.
+    """
+    rows = _middle(X)
+    some = _take(X, rows)
+    values = some.data if isinstance(X, CountBlocks) else X.data
+    step = find_step(values)
+    if step is None:
+        return CountLikeness(None)
+    gaps = step == 1 and have_gaps(values)
+    expected = 0.0 if W is None else W[rows] @ H
+    smooth = are_smooth(some.toarray().astype(float), expected, step)
+    return CountLikeness(step, tuple(smooth), gaps)
+
+
+def judge_model(X, W, H, bins: PixelBins, energy_binning: int, n_jobs=None) -> CountLikeness:
+    """Return what the values of a map look like, the deviance from a model included.
+
+    Parameters
+    ----------
+    X : csr_array or CountBlocks of shape (n_pixels, n_channels)
+        Values.
+    W : ndarray of shape (n_pixels, n_components)
+        Loadings.
+    H : ndarray of shape (n_components, n_channels)
+        Spectra of unit sum.
+    bins : PixelBins
+        Bins of pixels.
+    energy_binning : int
+        Channels summed.
+    n_jobs : int or None
+        Threads.
+    """
+    first = max(0, bins.n_bins - MOST_BINS) // 2
+    rows = np.flatnonzero((bins.index >= first) & (bins.index < first + MOST_BINS))
+    index = bins.index[rows] - first
+    n_bins = int(index.max()) + 1
+    band = _Band(index, n_bins)
+    binned = bin_counts(_take(X, rows), band, energy_binning=energy_binning, n_jobs=n_jobs)
+    loadings = np.zeros((n_bins, W.shape[1]))
+    np.add.at(loadings, index, W[rows])
+    values = judge_values(X, W, H)
+    if not loadings.any():
+        return values
+    found = misfit(binned, loadings, bin_spectra(H, energy_binning), n_jobs=n_jobs)
+    return replace(values, deviance=found.total, scatter=found.scatter)
+
+
+@dataclass(frozen=True)
+class _Band:
+    """Bins of some pixels."""
+
+    index: np.ndarray
+    n_bins: int
+
+
+def _middle(X):
+    """Return pixels with counts in the middle of a map that follow each other."""
+    filled = np.flatnonzero(total_counts(X, axis=1))
+    most = min(MOST_PIXELS, max(2, MOST_VALUES // X.shape[1]))
+    first = max(0, filled.size - most) // 2
+    return filled[first : first + most]
+
+
+def _take(X, rows):
+    return X.take(rows) if isinstance(X, CountBlocks) else X[rows]
