@@ -17,8 +17,10 @@ from hyperspy_psnmf.nmf.count_like import PRECISION, are_smooth, find_step, have
 from hyperspy_psnmf.nmf.counts import total_counts
 from hyperspy_psnmf.nmf.goodness import misfit
 
-# Pixels and bins, which follow each other so that few blocks are read.
-MOST_PIXELS, MOST_VALUES, MOST_BINS = 4096, 500_000, 256
+# Pixels and bins, which follow each other so that few blocks are read. What spectra take of the
+# deviance is subtracted from that of few bins, which then reads a little high: no false alarm.
+MOST_PIXELS, MOST_VALUES, MOST_BINS = 4096, 100_000, 64
+FEWEST_PER_COMPONENT = 10  # pixels and channels, for differences from a model
 # Maps of counts are not below 1 by three of its standard errors: the eight phantoms at 10 to 1000
 # counts per pixel; a mean of two frames has 0.5.
 TOO_SMALL, CLEARLY = 0.85, 10.0
@@ -131,7 +133,9 @@ def judge_values(X, W=None, H=None) -> CountLikeness:
     if step is None:
         return CountLikeness(None)
     gaps = step == 1 and have_gaps(values)
-    expected = 0.0 if W is None else W[rows] @ H
+    # A model of about as many parameters as values leaves nothing of any.
+    fits_all = H is None or min(some.shape) < FEWEST_PER_COMPONENT * len(H)
+    expected = 0.0 if fits_all else W[rows] @ H
     smooth = are_smooth(some.toarray().astype(float), expected, step)
     return CountLikeness(step, tuple(smooth), gaps)
 

@@ -14,7 +14,7 @@ multiplied by 2.5 and rounded leave gaps, where it is not.
 
 import numpy as np
 
-SAMPLE = 50_000  # values that are looked at
+SAMPLE = 20_000  # values that are looked at
 FEWEST = 20  # values; fewer are multiples of anything by chance
 MOST_DISTINCT = 2000
 # Single precision, rounded a few times. Multiples of up to 100 000 are distinguished then.

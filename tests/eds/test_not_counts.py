@@ -161,6 +161,7 @@ COUNTS = {
     "lazy zeros and ones": in_chunks(lambda s: with_data(s, few_counts(s) * 1.0)),
     "sums of 2 x 2 pixels": lambda s: s.rebin(scale=(2, 2, 1)),
     "lazy counts": in_chunks(scaled(1, np.uint16)),
+    "ten pixels": lambda s: s.inav[4:9, 3:5],
     "two pixels of two counts": lambda s: with_data(s, np.where(few_pixels(s.data), 2.0, 0.0)),
 }
 
