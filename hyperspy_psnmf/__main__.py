@@ -4,15 +4,20 @@
 Without FILE a built-in phantom is unmixed. In the output folder: the map with its
 learning results (.hspy), the phase spectra (.hspy), figures (PNG), net line
 intensities and, with k-factors, compositions (CSV), and the report (text).
+
+What cannot be made of the result is named on stderr and in the report, and the rest is
+written. The exit status is 0 if only lines in the metadata that cannot be measured were
+left out; 1 if something asked for is missing, or nothing could be done.
 """
 
 import argparse
-import csv
+import os
 import sys
 import warnings
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 
 from hyperspy_psnmf._version import __version__
 
@@ -39,13 +44,16 @@ def _run(args):
     try:
         signal = _load(args)
         _unmix(signal, args)
-        written = _write(signal, args)
+        from hyperspy_psnmf.accessor.files import write_results
+
+        done = write_results(signal, args.output, args.k_factors)
     except (OSError, RuntimeError, TypeError, ValueError) as error:
         print(f"hyperspy_psnmf: error: {error}", file=sys.stderr)
         return 1
-    report = (args.output / "report.txt").read_text(encoding="utf-8").rstrip("\n")
-    print(report, *(f"wrote {path}" for path in written), sep="\n")
-    return 0
+    for name, reason in done.not_made.items():
+        print(f"hyperspy_psnmf: not made: {name}: {reason}", file=sys.stderr)
+    print(done.report, *(f"wrote {path}" for path in done.paths), sep="\n")
+    return 0 if done.is_complete else 1
 
 
 def _parser():
@@ -108,12 +116,11 @@ def _unmix(signal, args):
 
     if args.elements:
         set_elements(signal, check_elements("--elements", args.elements))
-    if args.output.exists() and not args.output.is_dir():
-        raise ValueError(f"-o {args.output} is no folder")
+    _check_folder(args.output)
     if not args.overwrite and args.output.exists() and any(args.output.iterdir()):
         raise ValueError(f"{args.output} is not empty; -o another folder, or --overwrite")
     if args.k_factors:
-        _check_factors(signal, args.k_factors)
+        _check_factors(signal, args.k_factors, args.energy_range)
     signal.decomposition(
         algorithm="PSNMF",
         output_dimension=args.k,
@@ -123,72 +130,28 @@ def _unmix(signal, args):
     )
 
 
-def _check_factors(signal, k_factors):
-    """Raise what `_quantify` would, before the work."""
-    from hyperspy_psnmf.eds.factors import check_factors, check_on_axis
+def _check_folder(folder):
+    """Raise where files could not be written after the work."""
+    existing = next(part for part in (folder, *folder.absolute().parents) if part.exists())
+    if not existing.is_dir():
+        raise ValueError(f"-o {folder} is no folder, as {existing} is a file")
+    if not os.access(existing, os.W_OK):
+        raise ValueError(f"-o {folder} cannot be written")
+
+
+def _check_factors(signal, k_factors, energy_range):
+    """Raise what quantification would, before the work."""
+    from hyperspy_psnmf.eds.axes import channels_of_range
+    from hyperspy_psnmf.eds.factors import check_factors, elements_to_exclude, resolve_factors
     from hyperspy_psnmf.eds.quantify_arguments import resolve_method
 
+    keep = channels_of_range(signal, energy_range or (-np.inf, np.inf))
     try:
-        check_on_axis("k_factors", signal, list(check_factors(k_factors)))
         resolve_method(signal, "CL")
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"k_factors: {error}") from None
-
-
-def _write(signal, args) -> list[Path]:
-    """Write all results; return the files."""
-    from hyperspy_psnmf.eds.element_maps import line_maps
-    from hyperspy_psnmf.eds.export import intensity_table
-    from hyperspy_psnmf.plot import plot_element_maps, plot_line_fit
-
-    measured = _measure(signal)
-    composition = _quantify(signal, args.k_factors) if args.k_factors else None
-    figures = {"phases.png": signal.psnmf.plot()[0]}
-    if measured is not None:
-        figures["element_maps.png"] = plot_element_maps(line_maps(signal, measured))[0]
-        figures["line_fit.png"] = plot_line_fit(measured.fit)[0]
-    if composition is not None:
-        figures["compositions.png"] = signal.psnmf.plot_composition(composition)[0]
-    spectra, out = signal.psnmf.phase_spectra(), args.output
-    out.mkdir(parents=True, exist_ok=True)
-    signal.save(out / "map.hspy", overwrite=True)
-    spectra.save(out / "phase_spectra.hspy", overwrite=True)
-    for name, figure in figures.items():
-        figure.savefig(out / name, dpi=150)
-    with (out / "compositions.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(intensity_table(spectra, measured, composition))
-    found = composition or measured
-    table = f"{composition.table()}\n" if composition else ""
-    notes = "".join(f"Note: {note}.\n" for note in (found.notes if found else ()))
-    report = f"{signal.psnmf.report()}\n{table}{notes}"
-    (out / "report.txt").write_text(report, encoding="utf-8")
-    names = ("map.hspy", "phase_spectra.hspy", *figures, "compositions.csv", "report.txt")
-    return [out / name for name in names]
-
-
-def _measure(signal):
-    """Return the net intensities of the lines in the metadata, or None if there are none."""
-    from hyperspy_psnmf.eds.line_fit import measure_lines
-    from hyperspy_psnmf.eds.sample import sample_elements, sample_lines
-
-    lines = signal._get_xray_lines_in_spectral_range(sample_lines(signal))[0]
-    listed = sample_elements(signal)
-    if not lines:
-        return None
-    try:
-        return measure_lines(signal, lines, elements=listed)
-    except ValueError as error:
-        print(f"hyperspy_psnmf: lines are integrated by windows: {error}", file=sys.stderr)
-        return measure_lines(signal, lines, method="windows", elements=listed)
-
-
-def _quantify(signal, k_factors):
-    """Return the composition of the elements that have a factor."""
-    from hyperspy_psnmf.eds.factors import elements_without_line
-
-    exclude = elements_without_line(signal, k_factors)
-    try:
-        return signal.psnmf.quantify("CL", k_factors, exclude=exclude)
+        exclude = elements_to_exclude(signal, check_factors(k_factors))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it comes again with the composition
+            resolve_factors(signal, k_factors, exclude=exclude, keep=keep)
     except (TypeError, ValueError) as error:
         raise type(error)(f"k_factors: {error}") from None
 

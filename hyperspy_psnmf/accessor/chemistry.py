@@ -41,7 +41,10 @@ class Chemistry:
         Parameters
         ----------
         xray_lines : list of str, optional
-            Such as ``["Fe_Ka", "Pt_La"]``; those of the metadata by default.
+            Such as ``["Fe_Ka", "Pt_La"]``; by default those of the metadata. Of the latter,
+            lines that cannot be measured are left out with a warning: beyond the channels
+            in use or masked, above the beam energy, below 0.12 keV, or, with "model",
+            recorded with the main line of their family, as Fe_Kb is.
         method : {"model", "windows"}
             "model": the phases' spectra are fitted with the lines of all elements in
             the metadata, in eXSpy's families, and a smooth background. Lines that
@@ -63,8 +66,8 @@ class Chemistry:
         Raises
         ------
         TypeError, ValueError
-            Naming the argument, such as a line outside the energy axis, or what the
-            metadata lack.
+            Naming the argument, such as lines asked for that cannot be measured and why,
+            or what the metadata lack; if no line of the metadata can be measured.
         """
         return element_maps(
             self._signal, xray_lines, method=method, standard_errors=standard_errors
@@ -104,7 +107,8 @@ class Chemistry:
             One factor per X-ray line in any order, ``{"Fe_Ka": 1.45, ...}``, with its
             standard error if known: ``{"Fe_Ka": (1.45, 0.05), ...}``. Weight-fraction
             k-factors, zeta factors in kg/m², cross sections in barns, or intensities of
-            pure standards. Each element of the sample needs one, unless excluded.
+            pure standards. Each element of the sample needs one, unless excluded; those
+            without a line that can be measured are left out with a warning.
         composition_units : {"atomic", "weight"}
             Of tables and maps.
         xray_lines : list of str, optional

@@ -8,7 +8,7 @@ from prettytable import PrettyTable
 
 from hyperspy_psnmf.eds.alternatives import check_confidence, find_alternatives
 from hyperspy_psnmf.eds.arguments import named
-from hyperspy_psnmf.eds.factors import check_factors, elements_without_line
+from hyperspy_psnmf.eds.factors import check_factors, elements_to_exclude
 from hyperspy_psnmf.eds.phases import phase_spectra
 from hyperspy_psnmf.eds.picklable import Picklable
 from hyperspy_psnmf.eds.quantify import quantify_among
@@ -105,7 +105,7 @@ def find_ambiguity(signal, *, confidence: float = 0.95, factors=None) -> Ambigui
 
 def _quantify(signal, factors, confidence):
     """Return compositions of the elements with factors, and what their bands are from."""
-    exclude = elements_without_line(signal, check_factors(factors))
+    exclude = elements_to_exclude(signal, check_factors(factors))
     with named(intensities="s.psnmf.quantify() with intensities"):
         return quantify_among(
             signal, None, factors, exclude=exclude, ambiguity=True, confidence=confidence

@@ -13,11 +13,12 @@ import numpy as np
 from hyperspy.signals import BaseSignal
 
 from hyperspy_psnmf.eds.axes import require_rising
-from hyperspy_psnmf.eds.factors import check_lines, check_on_axis, element_of
+from hyperspy_psnmf.eds.factors import check_lines, element_of
 from hyperspy_psnmf.eds.line_fit import METHODS, LineIntensities, measure_lines
 from hyperspy_psnmf.eds.line_model import read_beam_energy, read_resolution
+from hyperspy_psnmf.eds.measurable_lines import choose_lines, require_measurable, warn_left_out
 from hyperspy_psnmf.eds.results import read_counts_and_spectra, require_results
-from hyperspy_psnmf.eds.sample import line_energy, sample_elements, sample_lines
+from hyperspy_psnmf.eds.sample import line_energy, sample_elements
 from hyperspy_psnmf.eds.uncertainty import intensity_errors, pixels_in_use
 from hyperspy_psnmf.nmf.validate import check_choice
 
@@ -30,22 +31,19 @@ def element_maps(signal, xray_lines=None, *, method: str = "model", standard_err
         raise TypeError(f"standard_errors must be True or False, not {standard_errors!r}")
     require_rising(signal)
     read_beam_energy(signal), read_resolution(signal)
-    lines = _lines_asked_for(signal, xray_lines)
+    lines = _lines_asked_for(signal, xray_lines, method)
     measured = measure_lines(signal, lines, method=method, elements=sample_elements(signal))
     maps = line_maps(signal, measured)
     return (maps, error_maps(signal, measured)) if standard_errors else maps
 
 
-def _lines_asked_for(signal, xray_lines):
-    if xray_lines is not None:
-        lines = check_lines("xray_lines", xray_lines)
-        check_on_axis("xray_lines", signal, lines)
+def _lines_asked_for(signal, xray_lines, method):
+    if xray_lines is None:
+        lines, left_out = choose_lines(signal, method)
+        warn_left_out(left_out, stacklevel=4)
         return lines
-    lines = signal._get_xray_lines_in_spectral_range(sample_lines(signal))[0]
-    if not lines:
-        raise ValueError(
-            "xray_lines: none given, and none in the metadata: pass a list, or s.add_lines()"
-        )
+    lines = check_lines("xray_lines", xray_lines)
+    require_measurable("xray_lines", signal, lines, method, windows="method='windows'")
     return lines
 
 

@@ -10,11 +10,21 @@ from numbers import Real
 
 import numpy as np
 
+from hyperspy_psnmf.eds.measurable_lines import (
+    explain_elements,
+    name_some,
+    require_measurable,
+    warn_left_out,
+)
 from hyperspy_psnmf.eds.sample import is_element, is_xray_line, sample_elements
 
 
-def resolve_factors(signal, factors, xray_lines=None, exclude=()):
+def resolve_factors(
+    signal, factors, xray_lines=None, exclude=(), *, intensities: str = "model", keep=None
+):
     """Return the lines to quantify with their factors.
+
+    Elements in the metadata that have no line to be measured are left out with a warning.
 
     Parameters
     ----------
@@ -26,6 +36,10 @@ def resolve_factors(signal, factors, xray_lines=None, exclude=()):
         Lines asked for; all of `factors` by default.
     exclude : str or iterable of str
         Elements that are left out of the composition.
+    intensities : {"model", "windows"}
+        How lines are to be measured.
+    keep : ndarray of bool of shape (n_channels,), optional
+        Channels in use, before a decomposition says so.
 
     Returns
     -------
@@ -36,8 +50,8 @@ def resolve_factors(signal, factors, xray_lines=None, exclude=()):
     Raises
     ------
     TypeError, ValueError
-        For what is no factor or no line; if lines are missing, lie outside the
-        energy axis, or two belong to one element.
+        For what is no factor or no line; if lines are missing or cannot be measured, or
+        two belong to one element.
     """
     given = check_factors(factors)
     excluded = check_elements("exclude", exclude)
@@ -46,17 +60,21 @@ def resolve_factors(signal, factors, xray_lines=None, exclude=()):
     ignored = [line for line in given if line not in lines]
     if ignored:
         warnings.warn(
-            f"factors: {', '.join(ignored)} ignored, as not asked for", UserWarning, stacklevel=4
+            f"factors: {name_some(ignored)} ignored, as not asked for", UserWarning, stacklevel=4
         )
     missing = [line for line in lines if line not in given]
-    missing += elements_without_line(signal, lines, excluded)
+    without = elements_without_line(signal, lines, excluded)
+    left_out = explain_elements(signal, without, intensities, keep)
+    missing += [element for element in without if element not in left_out]
     if missing:
         raise ValueError(
-            f"factors: none for {', '.join(missing)}; without it the composition would be that of "
+            f"factors: none for {name_some(missing)}; without it the composition would be that of "
             "another specimen. Give it, or leave the element out with exclude="
         )
     _check_one_each(lines)
-    check_on_axis("factors", signal, lines)
+    windows = "intensities='windows'" if keep is None else ""
+    require_measurable("factors", signal, lines, intensities, keep, windows=windows)
+    warn_left_out(left_out, stacklevel=5)
     return lines, *np.array([given[line] for line in lines]).T
 
 
@@ -94,10 +112,10 @@ def check_lines(name: str, lines) -> list[str]:
     lines = list(lines)
     unknown = [str(line) for line in lines if not is_xray_line(line)]
     if unknown:
-        raise ValueError(f"{name}: {', '.join(unknown)} is no X-ray line as eXSpy writes it")
+        raise ValueError(f"{name}: {name_some(unknown)} is no X-ray line as eXSpy writes it")
     lines = [str(line) for line in lines]
     if len(set(lines)) < len(lines) or not lines:
-        raise ValueError(f"{name} must be different X-ray lines, not {lines!r}")
+        raise ValueError(f"{name} must be different X-ray lines, not [{name_some(lines)}]")
     return lines
 
 
@@ -108,7 +126,7 @@ def check_elements(name: str, elements) -> list[str]:
     elements = [elements] if isinstance(elements, str) else [str(e) for e in elements]
     unknown = [e for e in elements if not is_element(e)]
     if unknown:
-        raise ValueError(f"{name}: {', '.join(unknown)} is no element")
+        raise ValueError(f"{name}: {name_some(unknown)} is no element")
     return elements
 
 
@@ -118,17 +136,15 @@ def elements_without_line(signal, lines, excluded=()) -> list[str]:
     return [element for element in sample_elements(signal) if element not in have]
 
 
+def elements_to_exclude(signal, lines) -> list[str]:
+    """Return the elements in the metadata that no line is of, as `exclude` takes them."""
+    return [element for element in elements_without_line(signal, lines) if is_element(element)]
+
+
 def _check_one_each(lines):
     symbols = [element_of(line) for line in lines]
     twice = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
     if twice:
-        raise ValueError(f"factors must have one line per element, but two of {', '.join(twice)}")
+        raise ValueError(f"factors must have one line per element, but two of {name_some(twice)}")
     if len(lines) < 2:
         raise ValueError("factors must have at least two lines: ratios are what is quantified")
-
-
-def check_on_axis(name: str, signal, lines: list[str]) -> None:
-    """Raise naming the argument where a line lies outside the energy axis."""
-    missing = signal._get_xray_lines_in_spectral_range(lines)[1]
-    if missing:
-        raise ValueError(f"{name}: {', '.join(missing)} not on the energy axis")

@@ -11,6 +11,7 @@ import numpy as np
 
 from hyperspy_psnmf.eds.factors import element_of
 from hyperspy_psnmf.eds.line_fit import measure_lines
+from hyperspy_psnmf.eds.measurable_lines import name_some
 from hyperspy_psnmf.eds.unlisted import lines_of_elements
 
 SIGNIFICANT = 5.0  # standard errors
@@ -67,7 +68,7 @@ def describe_normalisation(measured, listed, method, values, detected, not_quant
     """
     names = measured.spectra.metadata.Phases.names
     elements = [element_of(line) for line in measured.lines]
-    left_out = ", ".join(sorted(set(listed) - set(elements)))
+    left_out = name_some(sorted(set(listed) - set(elements)))
     besides = "; ".join(
         f"{name}: {', '.join(others)}"
         for name, others, of_phase in zip(names, not_quantified, values, strict=True)

@@ -23,10 +23,10 @@ def phase_spectra(signal):
     used = np.flatnonzero(~np.isnan(factors).any(axis=1))
     window = slice(used[0], used[-1] + 1)
     data = np.nan_to_num(factors[window].T) * np.nansum(loadings, axis=0)[:, None]
-    energy = _crop_axis(signal.axes_manager.signal_axes[0], window)
+    energy = crop_axis(signal.axes_manager.signal_axes[0], window)
     metadata = copy.deepcopy(signal.metadata.as_dictionary())
     _clean(metadata, f"Phase spectra of {signal.metadata.General.title}")
-    spectra = _eager_class(signal)(
+    spectra = eager_class(signal)(
         data, axes=[_phase_axis(len(data)), {**energy, "navigate": False}], metadata=metadata
     )
     _scale_exposure(spectra, signal, count_pixels(signal))
@@ -62,7 +62,8 @@ def phase_maps(signal, normalize=None):
     return maps
 
 
-def _eager_class(signal):
+def eager_class(signal):
+    """Return the eager class of a signal, lazy or not."""
     # A lazy class is named Lazy... and inherits from the eager one.
     return next(c for c in type(signal).__mro__ if not c.__name__.startswith("Lazy"))
 
@@ -71,7 +72,7 @@ def _phase_axis(n):
     return {"name": "Phase", "size": n, "offset": 0, "scale": 1, "navigate": True}
 
 
-def _crop_axis(axis, window):
+def crop_axis(axis, window):
     """Return the dictionary of a part of an axis of any kind."""
     cropped = axis.get_axis_dictionary()
     if axis.is_uniform:

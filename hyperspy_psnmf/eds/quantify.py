@@ -73,7 +73,9 @@ def quantify_among(
         signal, names, method, absorption_correction=absorption_correction, thickness=thickness,
         density=density, take_off_angle=take_off_angle, probe_area=probe_area,
     )  # fmt: skip
-    lines, values, errors = resolve_factors(signal, factors, xray_lines, exclude)
+    lines, values, errors = resolve_factors(
+        signal, factors, xray_lines, exclude, intensities=intensities
+    )
     listed = _others(signal, exclude)
     with named(method="intensities"):
         measured = measure_lines(signal, lines, method=intensities, elements=listed)

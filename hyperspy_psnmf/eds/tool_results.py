@@ -7,11 +7,12 @@ from pathlib import Path
 from traits.api import Bool, Enum, Float, HasTraits, Instance, List, Property, Str, observe
 
 from hyperspy_psnmf.eds import describe, export
-from hyperspy_psnmf.eds.factors import element_of
+from hyperspy_psnmf.eds.factors import elements_to_exclude
+from hyperspy_psnmf.eds.measurable_lines import describe_reasons, explain_lines, warn_left_out
 from hyperspy_psnmf.eds.quantify import quantify
 from hyperspy_psnmf.eds.residuals import find_residuals
 from hyperspy_psnmf.eds.results import read_names, read_record, write_names
-from hyperspy_psnmf.eds.sample import sample_elements, sample_lines
+from hyperspy_psnmf.eds.sample import sample_lines
 from hyperspy_psnmf.eds.tool_messages import Identified, Map, action
 from hyperspy_psnmf.eds.tool_settings import ToolSettings, set_elements, stand_in
 
@@ -126,12 +127,16 @@ class ToolResults(ToolSettings):
         twice = sorted({line for line in lines if lines.count(line) > 1})
         if twice:
             raise ValueError(f"table of k-factors: more than one row for {', '.join(twice)}")
-        given = {row.line: (row.value, row.sigma) for row in rows}
-        exclude = set(sample_elements(result)) - {element_of(line) for line in given}
+        # Rows that nobody added stand for the metadata.
+        left_out = explain_lines(result, [x for x in sample_lines(result) if x in lines], "model")
+        given = {row.line: (row.value, row.sigma) for row in rows if row.line not in left_out}
+        if left_out and not given:
+            raise ValueError(f"no line of the table can be measured: {describe_reasons(left_out)}")
+        warn_left_out(left_out, stacklevel=1)
         self.composition = quantify(
             result,
             factors=given,
-            exclude=sorted(exclude),
+            exclude=elements_to_exclude(result, given),
             composition_units=self.composition_units,
         )
 

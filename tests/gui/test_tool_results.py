@@ -152,3 +152,51 @@ def test_factors_survive_another_element(tool):
     line = tool.factors[0].line
     tool.elements = f"{line.split('_')[0]}, Pt"
     assert {row.line: row.value for row in tool.factors}[line] == 7.0
+
+
+# --- lines that cannot be measured
+
+
+def use_range(tool):
+    tool.energy_range = "0.9, 3"
+
+
+def use_beam(tool):
+    tool.signal.metadata.Acquisition_instrument.TEM.beam_energy = 1.6
+
+
+def list_more(tool):
+    lines = [*tool.signal.metadata.Sample.xray_lines, "Si_Kb"]
+    tool.signal.metadata.Sample.xray_lines = lines
+    tool._take_elements(None)
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "why"),
+    [
+        (use_range, "O_Ka", "outside the channels in use, 0.9 to 3 keV"),
+        (use_beam, "Si_Ka", "above the beam energy, 1.6 keV"),
+        (list_more, "Si_Kb", "recorded with its main line Si_Ka"),
+    ],
+    ids=["energy range", "beam", "K beta"],
+)
+def test_quantify__rows_that_cannot_be_measured_left_out(tool, change, line, why):
+    change(tool)
+    assert line in [row.line for row in tool.factors]
+    tool.run()
+    assert tool.wait(LONG) == "done", tool.message
+    tool.quantify()
+    assert not tool.is_problem, tool.message
+    assert tool.message.count("left out as they cannot be measured") == 1
+    assert line in tool.message
+    assert why in tool.message
+    assert line not in tool.composition.lines
+    assert "Mg_Ka" in tool.composition.lines
+
+
+def test_quantify__no_row_left_is_told(done):
+    done.result.metadata.Acquisition_instrument.TEM.beam_energy = 0.3
+    done.quantify()
+    assert done.is_problem
+    assert "no line of the table can be measured" in done.message
+    assert done.composition is None

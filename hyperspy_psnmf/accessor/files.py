@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All results of a decomposed map as files, as the command line writes them.
+
+The map with its learning results comes first. What cannot be made after that is named
+with its reason, and the rest is written all the same.
+"""
+
+from __future__ import annotations
+
+import csv
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from matplotlib import pyplot as plt
+
+from hyperspy_psnmf import plot
+from hyperspy_psnmf.eds.element_maps import line_maps
+from hyperspy_psnmf.eds.export import intensity_table
+from hyperspy_psnmf.eds.factors import elements_to_exclude
+from hyperspy_psnmf.eds.line_fit import LineIntensities, measure_lines
+from hyperspy_psnmf.eds.measurable_lines import (
+    LEFT_OUT,
+    NoLinesError,
+    choose_lines,
+    describe_reasons,
+)
+from hyperspy_psnmf.eds.quantification import Quantification
+from hyperspy_psnmf.eds.quantify import quantify
+from hyperspy_psnmf.eds.sample import sample_elements
+
+MAP, REPORT = "map.hspy", "report.txt"
+DPI = 150
+_PLAIN = (OSError, RuntimeError, TypeError, ValueError)  # with messages written for users
+
+
+@dataclass
+class WrittenResults:
+    """What has been written into a folder, and what could not be.
+
+    Attributes
+    ----------
+    folder : Path
+    paths : list of Path
+        Files, in the order in which they were written.
+    not_made : dict of str
+        Files that could not be made, and why.
+    notes : list of str
+        What whoever reads the numbers must know.
+    is_complete : bool
+        False if something failed. What the metadata do not allow for is no failure.
+    report : str
+        What stands in the report.
+    """
+
+    folder: Path
+    paths: list[Path] = field(default_factory=list)
+    not_made: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    is_complete: bool = True
+    report: str = ""
+
+    def leave_out(self, name: str, reason: str) -> None:
+        """Note that a file is not made, and remove that of an earlier run."""
+        self.not_made[name] = reason
+        if name != MAP:  # which may hold the only counts that there are
+            (self.folder / name).unlink(missing_ok=True)
+
+    def note(self, note: str) -> None:
+        """Add a note, and warn of it."""
+        self.notes.append(note)
+        warnings.warn(note, UserWarning, stacklevel=2)
+
+    def attempt(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what `make` does, or None where that fails, which is noted."""
+        try:
+            return make()
+        except Exception as error:  # whatever it is, finished work must not be lost with it
+            self.is_complete = False
+            plain = isinstance(error, _PLAIN) and str(error)
+            self.leave_out(name, str(error) if plain else f"{type(error).__name__}: {error}")
+            return None
+
+    def write(self, name: str, write: Callable[[Path], Any]) -> None:
+        """Write a file by a function of its path."""
+
+        def make() -> None:
+            write(self.folder / name)
+            self.paths.append(self.folder / name)
+
+        self.attempt(name, make)
+
+    def write_figure(self, name: str, draw: Callable[[], tuple]) -> None:
+        """Write a figure that a function draws."""
+
+        def write(path: Path) -> None:
+            figure = draw()[0]
+            try:
+                figure.savefig(path, dpi=DPI)
+            finally:
+                plt.close(figure)
+
+        self.write(name, write)
+
+
+def write_results(
+    signal: Any, folder: Path, k_factors: dict[str, float] | None = None
+) -> WrittenResults:
+    """Write the map, phase spectra, figures, a table of intensities and the report.
+
+    Parameters
+    ----------
+    signal : EDSSpectrum
+        A decomposed map.
+    folder : Path
+        Made if need be; files in it are replaced.
+    k_factors : dict of float, optional
+        Of X-ray lines; with them, compositions are written.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be made.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    done = WrittenResults(folder)
+    done.write(MAP, lambda path: signal.save(path, overwrite=True))
+    spectra = done.attempt("phase_spectra.hspy", signal.psnmf.phase_spectra)
+    if spectra is not None:
+        done.write("phase_spectra.hspy", lambda path: spectra.save(path, overwrite=True))
+    done.write_figure("phases.png", signal.psnmf.plot)
+    measured = _measure(signal, done)
+    if measured is not None:
+        done.write_figure(
+            "element_maps.png", lambda: plot.plot_element_maps(line_maps(signal, measured))
+        )
+        if measured.fit is not None:
+            done.write_figure("line_fit.png", lambda: plot.plot_line_fit(measured.fit))
+    composition = None
+    if k_factors:
+        composition = done.attempt("compositions.png", lambda: _quantify(signal, k_factors))
+    if composition is not None:
+        done.write_figure("compositions.png", lambda: plot.plot_composition(composition))
+    rows = (spectra, measured, composition)
+    done.write("compositions.csv", lambda path: _write_table(path, *rows))
+    _write_report(signal, done, measured, composition)
+    return done
+
+
+def _measure(signal: Any, done: WrittenResults) -> LineIntensities | None:
+    """Return the net intensities of the lines in the metadata, by windows if need be."""
+    try:
+        return _measure_by("model", signal, done)
+    except NoLinesError as error:
+        for name in ("element_maps.png", "line_fit.png"):
+            done.leave_out(name, str(error))
+        return None
+    except Exception as error:  # whatever it is, windows may do without
+        done.is_complete &= isinstance(error, ValueError)
+        reason = f"lines are integrated by windows, as {error}"
+    done.note(reason)
+    done.leave_out("line_fit.png", reason)
+    return done.attempt("element_maps.png", lambda: _measure_by("windows", signal, done))
+
+
+def _measure_by(method: str, signal: Any, done: WrittenResults) -> LineIntensities:
+    lines, left_out = choose_lines(signal, method)
+    found = measure_lines(signal, lines, method=method, elements=sample_elements(signal))
+    if left_out:
+        done.note(LEFT_OUT + describe_reasons(left_out))
+    return found
+
+
+def _quantify(signal: Any, k_factors: dict[str, float]) -> Quantification:
+    """Return the composition of the elements that have a factor."""
+    exclude = elements_to_exclude(signal, k_factors)
+    return quantify(signal, "CL", k_factors, exclude=exclude)
+
+
+def _write_table(path: Path, *of: Any) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(intensity_table(*of))
+
+
+def _write_report(
+    signal: Any,
+    done: WrittenResults,
+    measured: LineIntensities | None,
+    composition: Quantification | None,
+) -> None:
+    report = done.attempt(REPORT, signal.psnmf.report)
+    found = composition or measured
+    parts = [] if report is None else [report]
+    parts += [str(composition.table())] if composition else []
+    parts += [f"Note: {note}." for note in (*(found.notes if found else ()), *done.notes)]
+    parts += [f"not made: {name}: {reason}" for name, reason in done.not_made.items()]
+    done.report = "\n".join(parts)
+    done.write(REPORT, lambda path: path.write_text(f"{done.report}\n", encoding="utf-8"))

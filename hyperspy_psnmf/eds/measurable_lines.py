@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which X-ray lines can be measured on the channels in use, and why others cannot.
+
+One rule for all that takes lines: those asked for by name are an error where they cannot
+be measured (`require_measurable`); those that only stand in the metadata are left out with
+one warning (`choose_lines`, `explain_elements`).
+"""
+
+import warnings
+
+import numpy as np
+
+from hyperspy_psnmf.eds.axes import energies
+from hyperspy_psnmf.eds.line_intensities import clip_windows
+from hyperspy_psnmf.eds.line_model import LOWEST, build_line_model, families
+from hyperspy_psnmf.eds.phases import crop_axis, eager_class
+from hyperspy_psnmf.eds.results import read_counts_and_spectra
+from hyperspy_psnmf.eds.sample import (
+    is_element,
+    line_energy,
+    lines_of,
+    read_number,
+    sample_lines,
+)
+
+MOST_NAMES = 8  # in one message; with a hundred, nobody finds the reason
+MAIN_LINES = ("Ka", "La", "Ma")
+RECORDED = "recorded with"
+LEFT_OUT = "in the metadata, but left out as they cannot be measured: "
+
+
+class NoLinesError(ValueError):
+    """The metadata have no line that can be measured."""
+
+
+def choose_lines(signal, method: str, keep=None) -> tuple[list[str], dict[str, str]]:
+    """Return the lines of the metadata that can be measured, and {line: why not} of the rest.
+
+    Parameters
+    ----------
+    signal, method, keep
+        See `explain_lines`.
+
+    Raises
+    ------
+    NoLinesError
+        If there are none in the metadata, or none of them can be measured.
+    ValueError
+        As `explain_lines`.
+    """
+    listed = list(dict.fromkeys(sample_lines(signal)))
+    if not listed:
+        raise NoLinesError(
+            "xray_lines: none given, and none in the metadata: pass a list, or s.add_lines()"
+        )
+    why = explain_lines(signal, listed, method, keep)
+    lines = [line for line in listed if line not in why]
+    if not lines:
+        raise NoLinesError(
+            "xray_lines: none given, and none of those in the metadata can be measured: "
+            + describe_reasons(why)
+        )
+    return lines, why
+
+
+def require_measurable(
+    name: str, signal, lines, method: str, keep=None, *, windows: str = ""
+) -> None:
+    """Raise ValueError, naming the argument and each line, where lines cannot be measured.
+
+    `windows` is the argument that integrates lines by themselves, if there is one.
+    """
+    why = explain_lines(signal, lines, method, keep)
+    if why:
+        members = windows and any(reason.startswith(RECORDED) for reason in why.values())
+        hint = f"; {windows} integrates a line by itself" if members else ""
+        raise ValueError(f"{name}: {describe_reasons(why)}: cannot be measured{hint}")
+
+
+def warn_left_out(why: dict[str, str], stacklevel: int) -> None:
+    """Warn of lines or elements left out, if there are any."""
+    if why:
+        warnings.warn(LEFT_OUT + describe_reasons(why), UserWarning, stacklevel=stacklevel + 1)
+
+
+def explain_elements(signal, elements, method: str, keep=None) -> dict[str, str]:
+    """Return {element: why} of the elements that have no line which can be measured.
+
+    Parameters
+    ----------
+    elements : iterable of str
+        As in the metadata. What is no element may be one that is written wrong, with
+        lines of its own, so nothing is said of it.
+    signal, method, keep
+        See `explain_lines`.
+    """
+    listed, candidates = sample_lines(signal), {}
+    for element in filter(is_element, elements):
+        own = [f"{element}_{name}" for name in MAIN_LINES if name in lines_of(element)]
+        own += [line for line in listed if line.startswith(f"{element}_") and line not in own]
+        candidates[element] = own
+    lines = [line for own in candidates.values() for line in own]
+    why = explain_lines(signal, lines, method, keep) if lines else {}
+    return {
+        element: _explain_element(own, why)
+        for element, own in candidates.items()
+        if all(line in why for line in own)
+    }
+
+
+def _explain_element(lines, why):
+    own = {line: why[line] for line in lines}
+    return f"({describe_reasons(own)})" if own else "(without lines)"
+
+
+def explain_lines(signal, lines, method: str, keep=None) -> dict[str, str]:
+    """Return {line: why not} of the lines that cannot be measured, in the order given.
+
+    Parameters
+    ----------
+    signal : EDSSpectrum
+        The map.
+    lines : iterable of str
+        As eXSpy writes them.
+    method : {"model", "windows"}
+        As of `measure_lines`.
+    keep : ndarray of bool of shape (n_channels,), optional
+        Channels in use; by default those that the decomposition used.
+
+    Raises
+    ------
+    ValueError
+        If the axis or the metadata do not allow for the method at all.
+    """
+    keep = channels_in_use(signal) if keep is None else keep
+    energy, beam_energy = energies(signal), _read_beam_energy(signal)
+    ends = [_ends(energy), _ends(energy[keep])]
+    beyond = {line: _explain_beyond(line_energy(line), ends, beam_energy) for line in lines}
+    inside = [line for line, why in beyond.items() if not why]
+    if inside:
+        used = np.flatnonzero(keep)
+        window = slice(used[0], used[-1] + 1)
+        explain = {"model": _explain_by_model, "windows": _explain_by_windows}[method]
+        beyond |= explain(_empty_spectrum(signal, window), keep[window], inside)
+    return {line: why for line, why in beyond.items() if why}
+
+
+def channels_in_use(signal) -> np.ndarray:
+    """Return which channels a decomposition used, of shape (n_channels,)."""
+    return ~np.isnan(read_counts_and_spectra(signal)[1]).any(axis=1)
+
+
+def describe_reasons(why: dict[str, str]) -> str:
+    """Return names with the reasons that they share, at most `MOST_NAMES` of them."""
+    shown, by_reason = list(why)[:MOST_NAMES], {}
+    for name in shown:
+        by_reason.setdefault(why[name], []).append(name)
+    parts = [f"{', '.join(names)} {reason}" for reason, names in by_reason.items()]
+    return "; ".join(parts) + _others(len(why) - len(shown))
+
+
+def name_some(names) -> str:
+    """Return names with commas between them, at most `MOST_NAMES` of them."""
+    names = [str(name) for name in names]
+    return ", ".join(names[:MOST_NAMES]) + _others(len(names) - MOST_NAMES)
+
+
+def _others(n):
+    return f" and {n} other{'s' * (n > 1)}" if n > 0 else ""
+
+
+def _ends(energy):
+    return float(energy.min()), float(energy.max())
+
+
+def _read_beam_energy(signal):
+    """Return the beam energy in keV; infinity where the metadata have none."""
+    paths = (f"Acquisition_instrument.{kind}.beam_energy" for kind in ("SEM", "TEM"))
+    found = (read_number(signal, path) for path in paths)
+    return next((energy for energy in found if energy is not None), np.inf)
+
+
+def _explain_beyond(energy, ends, beam_energy):
+    """Return why nothing can be measured at an energy in keV, or nothing."""
+    (first, last), (low, high) = ends
+    if not first < energy < last:
+        return f"not on the energy axis, {first:.4g} to {last:.4g} keV"
+    if energy >= beam_energy:
+        return f"above the beam energy, {beam_energy:.4g} keV"
+    if not low < energy < high:
+        return f"outside the channels in use, {low:.4g} to {high:.4g} keV"
+    if energy < LOWEST:
+        return f"below {LOWEST} keV, where detectors have their zero peak"
+    return ""
+
+
+def _empty_spectrum(signal, window):
+    """Return a spectrum without counts on some channels of a map."""
+    axis = crop_axis(signal.axes_manager.signal_axes[0], window)
+    kept = ("Acquisition_instrument", "Signal.signal_type")
+    spectrum = eager_class(signal)(np.zeros(window.stop - window.start), axes=[axis])
+    for path in kept:
+        found = signal.metadata.get_item(path)
+        if found is not None:
+            spectrum.metadata.set_item(path, getattr(found, "as_dictionary", lambda f=found: f)())
+    return spectrum
+
+
+def _explain_by_model(spectrum, keep, lines):
+    elements = {_split(line)[0] for line in lines}
+    model = build_line_model(spectrum, elements, keep)
+    beam_energy = _read_beam_energy(spectrum)
+    names, members = families(sorted(elements), *model.energy[[0, -1]], beam_energy)
+    families_of_lines = [(names[int(f)], energy) for f, energy, _ in members]
+    return {
+        line: _explain_missing(line, families_of_lines, model.energy, keep)
+        for line in lines
+        if line not in model.lines
+    }
+
+
+def _explain_missing(line, families_of_lines, axis, keep):
+    element, name = _split(line)
+    energy, shell = line_energy(line), f"{element}_{name[0]}"
+    for main, of_member in families_of_lines:
+        if of_member == energy and main.startswith(shell) and main != line:
+            return f"{RECORDED} its main line {main}"
+    if not keep[np.argmin(np.abs(axis - energy))]:
+        return "in channels that were masked"
+    if any(main == line for main, _ in families_of_lines):
+        return "for the greater part in channels that were left out"
+    return f"{RECORDED} lines of its shell ({name[0]}) whose main line is not in use"
+
+
+def _explain_by_windows(spectrum, keep, lines):
+    """Return the same for eXSpy's windows: all that they hold must be in use.
+
+    Backgrounds of lines that overlap are merged, so each line left out may change them.
+    """
+    axis, why, left = spectrum.axes_manager.signal_axes[0], {}, list(lines)
+    while left:
+        with np.errstate(invalid="ignore"):  # no width, for the lightest elements
+            whole = spectrum.estimate_integration_windows(xray_lines=left)
+        found = zip(left, whole, *clip_windows(spectrum, left), strict=True)
+        new = {line: reason for line, *of in found if (reason := _explain_windows(axis, keep, *of))}
+        why |= new
+        if not new:
+            break
+        left = [line for line in left if line not in new]
+    return why
+
+
+def _explain_windows(axis, keep, whole, window, background):
+    if not np.isfinite(whole).all():
+        return "of no width by eXSpy's formula at this resolution of the detector"
+    step = np.abs(np.diff(axis.axis)).max(initial=0.0)
+    if np.abs(window - whole).max() > step:  # counts of the line would be missing
+        return "with a window beyond the channels in use"
+    parts = [_channels(axis, *ends) for ends in (window, background[:2], background[2:])]
+    if not all(keep[part].all() for part in parts):
+        return "with windows on channels that were masked"
+    if background[0] == background[1] and background[2] == background[3]:
+        return "without a background beside it on the channels in use"
+    return ""
+
+
+def _channels(axis, low, high):
+    """Return the channels that eXSpy sums between two energies: one at least."""
+    first, end = axis.value2index(low), axis.value2index(high)
+    return slice(first, max(end, first + 1))
+
+
+def _split(line):
+    element, _, name = line.partition("_")
+    return element, name
