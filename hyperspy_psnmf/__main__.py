@@ -46,7 +46,7 @@ def _run(args):
         _unmix(signal, args)
         from hyperspy_psnmf.accessor.files import write_results
 
-        done = write_results(signal, args.output, args.k_factors)
+        done = write_results(signal, args.output, args.k_factors, source=args.source)
     except (OSError, RuntimeError, TypeError, ValueError) as error:
         print(f"hyperspy_psnmf: error: {error}", file=sys.stderr)
         return 1
@@ -64,6 +64,8 @@ def _parser():
     add = parser.add_argument
     add("file", nargs="?", metavar="FILE", help="any EDS map HyperSpy reads; default: a phantom")
     add("-k", dest="k", type=int, help="number of phases (needed with FILE)")
+    add("--signal", metavar="N|TITLE",
+        help="which map of FILE, listed from 0, or its title; default: most counts")  # fmt: skip
     add("-o", "--output", type=Path, default=Path("psnmf_output"), metavar="DIR")
     add("--binning", type=_int_or_auto, default="auto", help="pixels summed along each axis")
     add("--elements", type=_comma_list, metavar="Fe,Pt", help="elements of the sample")
@@ -95,8 +97,11 @@ def _k_factors(text):
 
 
 def _load(args):
-    """Return the map to unmix; sets what a phantom knows in `args`."""
+    """Return the map to unmix; sets `args.source` and what a phantom knows in `args`."""
+    args.source = ""
     if args.file is None:
+        if args.signal is not None:
+            raise ValueError("--signal says which map of a file, and there is no FILE")
         from hyperspy_psnmf.data import mineral_grains
 
         signal = mineral_grains()
@@ -107,7 +112,14 @@ def _load(args):
         raise ValueError("-k, the number of phases, is needed with a file")
     from hyperspy_psnmf.eds.open_map import open_map
 
-    return open_map(args.file)
+    opened = open_map(args.file, args.signal)
+    args.source = opened.sentence()
+    if len(opened.entries) > 1:
+        print(f"{args.file} holds", *(f"  {entry}" for entry in opened.entries), sep="\n")
+    print(args.source)
+    if len(opened.choices) > 1:
+        print("--signal N or --signal TITLE chooses another one")
+    return opened.map
 
 
 def _unmix(signal, args):

@@ -101,6 +101,63 @@ def test_what_is_wrong_is_said_and_nothing_is_written(
     assert not out.exists()
 
 
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    first = mineral_grains(shape=(20, 26), n_channels=800, counts=400)
+    second = sem_two_phases(shape=(13, 17), n_channels=700, counts=300)
+    path = tmp_path / "project.elid"
+    path.touch()
+    monkeypatch.setattr(hs, "load", lambda name: [first, second, first.inav[:, 3]])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("options", "number", "named"),
+    [
+        ([], 0, "'Mineral grains (phantom)' (26 x 20 pixels, 800 channels, "),
+        (["--signal", "1"], 1, "(17 x 13 pixels, 700 channels, "),
+    ],
+)
+def test_several_maps__one_is_chosen_and_named(project, tmp_path, capsys, options, number, named):
+    assert main([str(project), "-k", "2", *options, "-o", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr().out
+    report = (tmp_path / "out" / "report.txt").read_text(encoding="utf-8")
+    for text in (printed, report):
+        assert named in text
+        assert f"signal {number} of a file with 2 other maps or line scans" in text
+    assert printed.count("  2: line scan") == 1
+    assert "--signal N" in printed
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ("7", "signal '7' is not there"),
+        ("Nothing", "signal 'Nothing' is not there"),
+        ("Mineral grains (phantom)", "is the title of several maps: give a number"),
+    ],
+)
+def test_several_maps__what_is_not_there_is_said_and_nothing_written(
+    project, tmp_path, capsys, wanted, message
+):
+    out = tmp_path / "out"
+    assert main([str(project), "-k", "2", "--signal", wanted, "-o", str(out)]) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert "1: map" in error
+    assert not out.exists()
+
+
+def test_the_map_of_a_file_with_nothing_else_is_named(file, tmp_path, capsys):
+    assert main([str(file), "-k", "2", "-o", str(tmp_path / "out")]) == 0
+    assert "26 x 20 pixels, 800 channels" in capsys.readouterr().out.partition("unmixed")[0]
+
+
+def test_a_signal_without_a_file_is_an_error(tmp_path, capsys):
+    assert main(["--signal", "1", "-o", str(tmp_path / "out")]) == 1
+    assert "--signal" in capsys.readouterr().err
+
+
 def test_a_truncated_file_is_an_error(file, capsys):
     file.write_bytes(file.read_bytes()[:5000])
     assert main([str(file), "-k", "2"]) == 1

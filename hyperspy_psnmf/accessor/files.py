@@ -106,7 +106,7 @@ class WrittenResults:
 
 
 def write_results(
-    signal: Any, folder: Path, k_factors: dict[str, float] | None = None
+    signal: Any, folder: Path, k_factors: dict[str, float] | None = None, *, source: str = ""
 ) -> WrittenResults:
     """Write the map, phase spectra, figures, a table of intensities and the report.
 
@@ -118,6 +118,8 @@ def write_results(
         Made if need be; files in it are replaced.
     k_factors : dict of float, optional
         Of X-ray lines; with them, compositions are written.
+    source : str
+        Which map of a file that is, to begin the report with.
 
     Raises
     ------
@@ -145,7 +147,7 @@ def write_results(
         done.write_figure("compositions.png", lambda: plot.plot_composition(composition))
     rows = (spectra, measured, composition)
     done.write("compositions.csv", lambda path: _write_table(path, *rows))
-    _write_report(signal, done, measured, composition)
+    _write_report(signal, done, measured, composition, source)
     return done
 
 
@@ -189,10 +191,11 @@ def _write_report(
     done: WrittenResults,
     measured: LineIntensities | None,
     composition: Quantification | None,
+    source: str,
 ) -> None:
     report = done.attempt(REPORT, signal.psnmf.report)
     found = composition or measured
-    parts = [] if report is None else [report]
+    parts = [f"{source} {report or ''}".strip()] if source or report else []
     parts += [str(composition.table())] if composition else []
     parts += [f"Note: {note}." for note in (*(found.notes if found else ()), *done.notes)]
     parts += [f"not made: {name}: {reason}" for name, reason in done.not_made.items()]

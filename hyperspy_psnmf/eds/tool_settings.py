@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a user can choose before PSNMF runs, as traits."""
 
-from traits.api import Bool, Enum, Float, Int, Property, Str, observe
+from traits.api import Bool, Enum, Float, Int, List, Property, Str, observe
 
 from hyperspy_psnmf.eds import sample
 from hyperspy_psnmf.eds.binned_preview import count_per_pixel, preview_binning
@@ -20,6 +20,9 @@ class ToolSettings(WithMessage):
 
     signal = Map(desc="the EDS map")
     filename = Str(label="File", desc="any EDS map that HyperSpy reads")
+    opened = Identified(desc="an OpenedFile: the map, and other signals of its file")
+    choices = List(Str, desc="maps and line scans of the file, where there are several")
+    choice = Str(label="Map", desc="one of the choices")
     elements = Str(label="Elements", desc="of the sample, as in: Fe, Pt, O")
 
     number_of_phases = Int(3, label="Number of phases", desc="the known ones included")
@@ -54,13 +57,35 @@ class ToolSettings(WithMessage):
     @observe("signal")
     def _take_signal(self, event):
         self._pixel_counts = self.preview = None
+        if self.opened is not None and self.signal is not self.opened.map:
+            self.trait_set(opened=None, choices=[], choice="")
         if self.signal is not None:
             self.elements = ", ".join(sample.sample_elements(self.signal))
 
     def read_file(self) -> None:
-        """Read the map in the file named."""
-        self.signal = open_map(self.filename.strip())
-        self.tell(f"{self.signal} opened.")
+        """Read the map in the file named, that with most counts if there are several."""
+        self._show_opened(open_map(self.filename.strip()))
+
+    @observe("choice")
+    @action
+    def _take_choice(self, event):
+        """Take another map of the file."""
+        now = "" if self.opened is None else str(self.opened.chosen)
+        if self.choice == now:
+            return
+        if self.choice not in self.choices:
+            wrong, self.choice = self.choice, now
+            there = "; ".join(self.choices) or "nothing, as no file with several maps is open"
+            raise ValueError(f"choice: {wrong!r} is not there, only {there}")
+        self._show_opened(self.opened.select(int(self.choice.partition(":")[0])))
+
+    def _show_opened(self, opened):
+        choices = [str(entry) for entry in opened.choices]
+        # Choices before the choice, which views look for among them.
+        self.opened, self.choices = opened, choices if len(choices) > 1 else []
+        self.choice = str(opened.chosen)
+        self.signal = opened.map
+        self.tell(opened.sentence())
 
     @action
     def update_preview(self) -> None:

@@ -60,6 +60,7 @@ class View:
         observe(tool, self._show_run, RUN_TRAITS)
         observe(tool, self._show_settings, "signal, auto_binning, estimate_number, "
                 "auto_volume, auto_prior")  # fmt: skip
+        observe(tool, self._show_choices, "choices, choice")
         observe(tool, self._update_preview, BINNING_TRAITS)
         observe(tool, self._show_preview, "preview")
         observe(tool, self.results.show_result, "result")
@@ -68,6 +69,7 @@ class View:
         observe(tool, self.results.show_composition, "composition")
         observe(tool, self.results.show_factors, "factors")
         self._show_settings()
+        self._show_choices()
         self._show_run()
         if tool.shows_preview:
             tool.update_preview()
@@ -99,7 +101,8 @@ class View:
             self._input("filename", ipw.Combobox, placeholder="choose or type", **choice),
             self._button("open", "Open", self.tool.open, icon="folder-open"),
         ]
-        box = ipw.HBox(row)
+        choice = ipw.Dropdown(description="Map", style=STYLE, layout={"width": "640px"})
+        box = ipw.VBox([ipw.HBox(row), self._add("choice", choice)])
         # Who has a map needs no file.
         box.layout.display = "none" if self.tool.signal is not None else ""
         return box
@@ -159,11 +162,22 @@ class View:
         parts["volume"].disabled = tool.auto_volume
         parts["spatial_prior"].disabled = tool.auto_prior
 
+    def _show_choices(self):
+        tool, choice = self.tool, self.parts["choice"]
+        choice.unobserve_all("value")  # new options choose the first one
+        choice.options = tool.choices
+        choice.value = tool.choice if tool.choice in tool.choices else None
+        choice.observe(self._choose, "value")
+        choice.layout.display = "" if tool.choices else "none"
+
+    def _choose(self, change):
+        self.thread.act(lambda: self.tool.trait_set(choice=change["new"] or self.tool.choice))
+
     def _show_run(self):
         tool, parts = self.tool, self.parts
         parts["run"].disabled = tool.is_running or tool.signal is None
         parts["cancel"].disabled = not tool.is_running
-        for name in ("open", "quantify", "find_residuals", "rename"):
+        for name in ("open", "choice", "quantify", "find_residuals", "rename"):
             parts[name].disabled = tool.is_running
         parts["progress"].value = tool.fraction
         parts["progress"].layout.visibility = "hidden" if tool.state == "ready" else "visible"

@@ -142,8 +142,12 @@ def make_view(tool) -> tu.View:
 
 
 def _file():
-    return tu.HGroup(tu.Item("object.filename", editor=tu.FileEditor(), springy=True),
-                     _button("open"))  # fmt: skip
+    several = {"visible_when": "object.choices", "enabled_when": "not object.is_running"}
+    return tu.VGroup(
+        tu.HGroup(tu.Item("object.filename", editor=tu.FileEditor(), springy=True),
+                  _button("open")),
+        tu.Item("object.choice", editor=tu.EnumEditor(name="object.choices"), **several),
+    )  # fmt: skip
 
 
 def _settings():

@@ -4,6 +4,7 @@
 import asyncio
 import threading
 
+import hyperspy.api as hs
 import pytest
 
 ipywidgets = pytest.importorskip("ipywidgets")
@@ -204,6 +205,27 @@ def test_without_a_map_it_asks_for_a_file(signal, tmp_path, monkeypatch):
     parts["open"].click()
     assert not parts["run"].disabled
     assert is_png(parts["preview"])
+
+
+def test_choice__a_file_with_several_maps(signal, tmp_path, monkeypatch):
+    (tmp_path / "project.elid").touch()
+    contents = [signal.inav[:9], signal.inav[:, 3], signal]
+    monkeypatch.setattr(hs, "load", lambda name: contents)
+    tool = PSNMFTool(filename=str(tmp_path / "project.elid"))
+    parts = open_view(tool)
+    assert parts["choice"].layout.display == "none"
+    parts["open"].click()
+    assert parts["choice"].layout.display == ""
+    assert [text[:6] for text in parts["choice"].options] == ["0: map", "1: lin", "2: map"]
+    assert parts["choice"].value == parts["choice"].options[2]
+    assert tool.signal is signal
+    parts["choice"].value = parts["choice"].options[0]
+    assert tool.signal is contents[0]
+    assert "9 x 20 pixels" in parts["message"].value
+    del contents[1:]
+    parts["open"].click()
+    assert parts["choice"].layout.display == "none"
+    assert tool.signal is contents[0]
 
 
 def test_a_lazy_map_is_read_for_a_preview_only_when_asked(signal):

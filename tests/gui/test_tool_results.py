@@ -40,6 +40,35 @@ def test_files_that_hold_no_map_are_told(name, tmp_path):
     assert tool.is_problem
 
 
+@pytest.mark.parametrize("wrong", ["nope", "", "5: map"])
+def test_choice__what_is_not_there_is_told_and_the_map_stays(signal, tmp_path, monkeypatch, wrong):
+    (tmp_path / "project.elid").touch()
+    monkeypatch.setattr(hs, "load", lambda name: [signal.inav[:9], signal])
+    tool = PSNMFTool(filename=str(tmp_path / "project.elid"))
+    tool.open()
+    choice = tool.choice
+    tool.choice = wrong
+    assert tool.is_problem
+    assert choice in tool.message
+    assert (tool.choice, tool.signal) == (choice, signal)
+
+
+def test_choice__without_a_file_is_told(tool):
+    tool.choice = "0: map"
+    assert tool.is_problem
+    assert "choice" in tool.message
+    assert tool.choice == ""
+
+
+def test_choice__another_map_given_ends_it(signal, tmp_path, monkeypatch):
+    (tmp_path / "project.elid").touch()
+    monkeypatch.setattr(hs, "load", lambda name: [signal.inav[:9], signal])
+    tool = PSNMFTool(filename=str(tmp_path / "project.elid"))
+    tool.open()
+    tool.signal = signal.inav[:7]
+    assert (tool.choices, tool.choice, tool.opened) == ([], "", None)
+
+
 def test_exports(done, tmp_path):
     done.folder = str(tmp_path / "new")
     done.quantify()

@@ -66,6 +66,15 @@ def test_without_a_map_a_file_is_opened(seen):
     assert seen["opened"] > 1000
 
 
+def test_choice__of_several_maps_in_a_file(seen):
+    one, several, at_first, shape, message = seen["choices"]
+    assert one == []
+    assert [c[:6] for c in several] == ["0: map", "1: lin", "2: map"]
+    assert at_first == several[2]
+    assert shape == [40, 30, 1000]
+    assert "30 x 40 pixels" in message
+
+
 def test_the_model_is_returned_instead_of_displayed():
     code = (
         "from hyperspy_psnmf import data\n"

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import hyperspy.api as hs
 import matplotlib
 from pyface.qt import QtGui
 
@@ -85,6 +86,19 @@ def main(folder):
     asking.filename = str(folder / "results" / "map.hspy")
     press(open=True)
     seen["opened"] = len(ui.handler.preview_png)
+    seen["choices"] = [list(asking.choices)]
+    several = folder / "several.hspy"
+    several.touch()
+    line = signal.inav[:, 3].deepcopy()
+    asking.filename, hs.load = str(several), lambda path: [signal.inav[:30], line, signal]
+    press(open=True)
+    seen["choices"] += [list(asking.choices), asking.choice]
+    box = next(b for b in ui.control.findChildren(QtGui.QComboBox) if b.count() == 3
+               and b.currentText() == asking.choice)  # fmt: skip
+    box.setCurrentText(asking.choices[0])
+    box.textActivated.emit(asking.choices[0])
+    seen["choices"] += [list(asking.signal.data.shape), asking.message]
+    ui.control.grab().save(str(folder / "traitsui_6_choice.png"))
     ui.dispose()
     return seen
 

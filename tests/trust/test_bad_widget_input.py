@@ -24,6 +24,8 @@ NO_VALUES = {
     "signal": ["map.hspy", 3, [1], np.ones((4, 5, 31)), Signal2D(np.ones((4, 5)))],
     "result": ["map.hspy", 3, np.ones((4, 5, 31)), Signal1D(np.ones((4, 5, 31)))],
     "filename": [None, 3, Path("map.hspy"), b"map.hspy", ["map.hspy"]],
+    "choice": [None, 0, ["0"], b"0"],
+    "choices": [None, "0: map", 3, [0]],
     "elements": [None, ["Fe"], b"Fe", 26],
     "number_of_phases": ["3", 2.5, None, np.nan, 3 + 0j, [3], "auto"],
     "binning": ["auto", 2.5, None, (2, 2)],

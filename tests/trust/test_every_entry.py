@@ -30,7 +30,7 @@ TABLES = {
 SWITCHES = {"algorithm", "print_info", "return_info", "show_progressbar", "help", "version",
             "overwrite", "file"}  # fmt: skip
 SHOWN = {"composition", "composition_html", "elapsed", "fraction", "is_problem", "is_running",
-         "is_stored", "message", "preview", "preview_text", "remaining", "residuals",
+         "is_stored", "message", "opened", "preview", "preview_text", "remaining", "residuals",
          "shows_preview", "state", "status", "step", "summary", "auto_binning", "auto_prior",
          "auto_volume", "overwrite"}  # fmt: skip
 
