@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which of several signals in a file is the map, and what else is kept."""
 
+import importlib.util
+
 import hyperspy.api as hs
 import numpy as np
 import pytest
@@ -175,6 +177,10 @@ def test_open_map__a_missing_package_is_named_with_what_to_install(
     for open_file in (open_map, open_spectra):
         with pytest.raises(ValueError, match=rf"pip install 'rosettasciio\[{extra}\]'"):
             open_file(tmp_path / name)
+
+
+def test_open_map__what_the_reader_of_velox_maps_imports_is_installed():
+    assert importlib.util.find_spec("sparse")
 
 
 def test_open_spectra__those_with_most_counts(file, contents):
