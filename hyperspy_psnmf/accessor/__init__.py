@@ -87,8 +87,9 @@ class PSNMFAccessor(Certainty, Chemistry):
         Returns
         -------
         EDSTEMSpectrum or EDSSEMSpectrum
-            With a navigation axis "Phase". The metadata are the map's; the live
-            time is that of all pixels together.
+            With a navigation axis "Phase". The metadata are the map's; live and real
+            time are those of all pixels together, and left out where the file does not
+            make clear whether they are of a pixel or of the map (see `quantify`).
             ``metadata.Signal.Noise_properties`` holds the variance, that of
             Poisson counts and at least 1.
         """

@@ -87,6 +87,7 @@ class Chemistry:
         density: PerPhase | None = None,
         take_off_angle: str | float = "auto",
         probe_area: str | float = "auto",
+        live_time_per: str | None = None,
         ambiguity: bool = False,
         confidence: float = 0.95,
     ) -> Quantification:
@@ -128,6 +129,13 @@ class Chemistry:
             In degrees.
         probe_area : "auto" or float
             Of one pixel, in nm², for cross sections.
+        live_time_per : {"pixel", "map"}, optional
+            What the live time in the metadata is of, for zeta factors and cross sections
+            with absorption correction; nothing else depends on it. eXSpy's is that of a
+            pixel, as by ``s.set_microscope_parameters(live_time=...)``. Files of Phenom,
+            JEOL, Bruker, EDAX and Velox have that of the map, which is recognised where
+            the original metadata hold the same number. Where they hold another one, or a
+            file of Gatan has it, it is asked for.
         ambiguity : bool
             Give the band of compositions that other factorisations of equal
             likelihood have. Takes as long as `ambiguity`.
@@ -161,6 +169,7 @@ class Chemistry:
             density=density,
             take_off_angle=take_off_angle,
             probe_area=probe_area,
+            live_time_per=live_time_per,
             ambiguity=ambiguity,
             confidence=confidence,
         )

@@ -11,6 +11,7 @@ import warnings
 import numpy as np
 from hyperspy.signals import BaseSignal, Signal1D
 
+from hyperspy_psnmf.eds.exposure import time_per_pixel
 from hyperspy_psnmf.eds.results import read_counts_and_spectra, read_names
 from hyperspy_psnmf.eds.sample import read_number
 
@@ -99,13 +100,22 @@ def _clean(metadata, title):
 
 
 def _scale_exposure(spectra, signal, n_pixels):
-    """Set live time, real time and probe area to those of all pixels together."""
+    """Set live time, real time and probe area to those of all pixels together.
+
+    A time of which it is open whether it is of a pixel or of the map is left out.
+    """
     for path in ("TEM.Detector.EDS.live_time", "SEM.Detector.EDS.live_time",
-                 "TEM.Detector.EDS.real_time", "SEM.Detector.EDS.real_time",
-                 "TEM.probe_area"):  # fmt: skip
+                 "TEM.Detector.EDS.real_time", "SEM.Detector.EDS.real_time"):  # fmt: skip
         path = f"Acquisition_instrument.{path}"
-        if (of_pixel := read_number(spectra, path)) is not None:
+        if read_number(spectra, path) is None:
+            continue
+        if (of_pixel := time_per_pixel(signal, path)) is not None:
             spectra.metadata.set_item(path, of_pixel * n_pixels)
+        else:
+            parent, _, name = path.rpartition(".")
+            delattr(spectra.metadata.get_item(parent), name)
+    if (of_pixel := read_number(spectra, f"{_TEM}.probe_area")) is not None:
+        spectra.metadata.set_item(f"{_TEM}.probe_area", of_pixel * n_pixels)
     # eXSpy would take the probe area from the map's axes, which phases do not have.
     if hasattr(signal, "get_probe_area"):
         area = f"{_TEM}.probe_area"

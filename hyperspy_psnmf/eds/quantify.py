@@ -55,6 +55,7 @@ def quantify_among(
     density=None,
     take_off_angle="auto",
     probe_area="auto",
+    live_time_per: str | None = None,
     ambiguity: bool = False,
     confidence: float = 0.95,
 ) -> tuple[Quantification, tuple | None]:
@@ -69,9 +70,10 @@ def quantify_among(
     if not isinstance(ambiguity, bool):
         raise TypeError(f"ambiguity must be True or False, not {ambiguity!r}")
     names = read_names(signal)
-    method, probe_area, options = resolve_options(
+    method, exposure, options = resolve_options(
         signal, names, method, absorption_correction=absorption_correction, thickness=thickness,
         density=density, take_off_angle=take_off_angle, probe_area=probe_area,
+        live_time_per=live_time_per,
     )  # fmt: skip
     lines, values, errors = resolve_factors(
         signal, factors, xray_lines, exclude, intensities=intensities
@@ -80,8 +82,9 @@ def quantify_among(
     with named(method="intensities"):
         measured = measure_lines(signal, lines, method=intensities, elements=listed)
     quantifier = Quantifier(measured.spectra, method, lines, values, fill=_fill(signal), **options)
-    if method == "cross_section":
-        quantifier = exposed(quantifier, probe_area=count_pixels(signal) * probe_area)
+    if exposure:
+        n = count_pixels(signal)
+        quantifier = exposed(quantifier, **{name: n * value for name, value in exposure.items()})
     net = _usable(measured, names)
     others = find_alternatives(signal, measured.spectra, confidence) if ambiguity else None
     atomic, weight = _compositions(quantifier, measured, net, errors / values, others, confidence)
@@ -94,13 +97,13 @@ def quantify_among(
         names, quantifier.elements, lines, method, composition_units, measured.counts,
         measured.net, measured.sigma, detected, atomic, weight, float(confidence),
         keep_for_maps(signal, quantifier, measured, composition_units),
-        (*normalised, *measured.notes, *_notes(signal, names, quantifier, others)),
+        (*normalised, *measured.notes, *_notes(signal, names, quantifier, others, exposure)),
         measured.fit, besides,
     )  # fmt: skip
     return found, others
 
 
-def _notes(signal, names, quantifier, others):
+def _notes(signal, names, quantifier, others, exposure):
     """Return what the errors do not hold."""
     given = names[: int(read_record(signal).get("n_fixed", 0))]
     if given:
@@ -117,6 +120,12 @@ def _notes(signal, names, quantifier, others):
         yield (
             "absorption in the specimen is not corrected for: absorption_correction=True, with "
             "thickness= in nm and density= in g/cm³"
+        )
+    if exposure and quantifier.absorption_correction:
+        yield (
+            "absorption in the specimen is corrected for with a live time of "
+            f"{exposure['live_time']:.3g} s in each pixel; live_time_per='pixel' or 'map' says "
+            "what that in the metadata is of"
         )
 
 

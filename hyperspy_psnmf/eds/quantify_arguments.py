@@ -8,6 +8,7 @@ import numpy as np
 
 from hyperspy_psnmf.eds.axes import require_rising
 from hyperspy_psnmf.eds.composition import METHODS
+from hyperspy_psnmf.eds.exposure import check_per, time_per_pixel
 from hyperspy_psnmf.eds.line_model import read_beam_energy, read_resolution
 from hyperspy_psnmf.eds.phases import pixel_area
 from hyperspy_psnmf.nmf.validate import check_choice
@@ -18,9 +19,18 @@ _SET = "set it with s.set_microscope_parameters({}=...)"
 
 
 def resolve_options(
-    signal, names, method, *, absorption_correction, thickness, density, take_off_angle, probe_area
-) -> tuple[str, float | None, dict]:
-    """Return the method, the area of a pixel in nm² and the arguments for `Quantifier`.
+    signal,
+    names,
+    method,
+    *,
+    absorption_correction,
+    thickness,
+    density,
+    take_off_angle,
+    probe_area,
+    live_time_per,
+) -> tuple[str, dict, dict]:
+    """Return the method, area in nm² and live time in s of a pixel, and `Quantifier`'s arguments.
 
     Raises
     ------
@@ -28,6 +38,7 @@ def resolve_options(
         Naming the argument, or the metadata and the call that sets them.
     """
     method = resolve_method(signal, method)
+    check_per("live_time_per", live_time_per)
     require_rising(signal)
     read_beam_energy(signal), read_resolution(signal)
     if not isinstance(absorption_correction, bool):
@@ -44,10 +55,14 @@ def resolve_options(
     if method in ("zeta", "cross_section"):
         _require(signal, "beam_current", f"{_TEM}.beam_current")
         _require(signal, "live_time", LIVE_TIME)
-    area = _probe_area(signal, probe_area) if method == "cross_section" else None
+        exposure = {"live_time": _live_time(signal, live_time_per, absorption_correction)}
+    else:
+        exposure = {}
+    if method == "cross_section":
+        exposure["probe_area"] = _probe_area(signal, probe_area)
     return (
         method,
-        area,
+        exposure,
         {
             "absorption_correction": absorption_correction,
             "thickness": thickness,
@@ -88,6 +103,20 @@ def resolve_method(signal, method: str | None) -> str:
 def _require(signal, name, path):
     if signal.metadata.get_item(path) is None:
         raise ValueError(f"the metadata have no {name}: " + _SET.format(name))
+
+
+def _live_time(signal, per, matters):
+    """Return the live time of a pixel."""
+    found = time_per_pixel(signal, LIVE_TIME, per)
+    if found is not None:
+        return found
+    if matters:
+        value = signal.metadata.get_item(LIVE_TIME)
+        raise ValueError(
+            f"live_time_per: whether the live time in the metadata, {value} s, is that of a pixel "
+            "or of the map is not clear from the file: pass live_time_per='pixel' or 'map'"
+        )
+    return 1.0  # eXSpy asks for one; of compositions alone it cancels
 
 
 def _per_phase(name, value, names):
