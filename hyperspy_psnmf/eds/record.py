@@ -7,6 +7,7 @@ import numpy as np
 
 from hyperspy_psnmf._version import __version__
 from hyperspy_psnmf.eds.axes import energies, map_shape
+from hyperspy_psnmf.eds.hot_voxels import describe_hot_voxels
 from hyperspy_psnmf.eds.not_counts import judge_model, judge_values
 from hyperspy_psnmf.estimators import PSNMF
 from hyperspy_psnmf.kernels.threads import resolve_n_jobs
@@ -82,6 +83,8 @@ def make_record(
     record["weaknesses"] = _find_no_counts(
         X, loadings, estimator, map_shape(signal), counts_per_unit
     )
+    options = {"sums": (pixel_counts, channel_counts), "n_jobs": estimator.n_jobs}
+    record["weaknesses"] += describe_hot_voxels(signal, X, keep_channels, **options)
     record["weaknesses"] += _find_weaknesses(signal, record, channel_counts, keep_channels)
     record["weaknesses"] += _find_alike(signal, record, estimator.components_, keep_channels)
     if isinstance(estimator, PSNMF):

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names hot voxels of a map: one pixel, one channel, with implausibly many counts."""
+
+import numpy as np
+
+from hyperspy_psnmf.eds.axes import energies, map_shape
+from hyperspy_psnmf.eds.line_model import TYPICAL_RESOLUTION, peak_fwhm
+from hyperspy_psnmf.nmf.hot_voxels import find_hot_voxels
+
+MOST_NAMED = 4
+N_WIDTHS = 64  # energies for which the width of a line is computed; in between, interpolated
+
+
+def describe_hot_voxels(signal, X, keep_channels=None, **options) -> list[str]:
+    """Return a sentence that names the hot voxels of a map, or none.
+
+    The data are not changed. Lazy maps are looked at block by block.
+
+    Parameters
+    ----------
+    signal : EDSSpectrum
+        The map. Without a unit of its energy axis nothing is found: how far X-ray lines spread
+        over channels is not known then.
+    X : csr_array or CountBlocks of shape (n_pixels, n_channels_in_use)
+        Its counts.
+    keep_channels : ndarray of bool, optional
+        Channels in use.
+    **options
+        As for `find_hot_voxels`.
+    """
+    try:
+        energy = energies(signal)
+    except ValueError:  # an axis without units has been warned of
+        return []
+    some = np.linspace(energy.min(), energy.max(), N_WIDTHS)
+    width = np.interp(energy, some, [peak_fwhm(TYPICAL_RESOLUTION, e) for e in some])
+    width /= np.abs(np.gradient(energy))
+    if keep_channels is not None:
+        energy, width = energy[keep_channels], width[keep_channels]
+    found = find_hot_voxels(X, map_shape(signal), width, **options)
+    if not found:
+        return []
+    places = [_place(signal, voxel, energy) for voxel in found[:MOST_NAMED]]
+    more = [f"{len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else []
+    return [
+        f"hot voxel{'s' * (len(found) > 1)}: {'; '.join([*places, *more])}. No X-ray line is that "
+        "sharp: leave such pixels out with navigation_mask, or channels with signal_mask"
+    ]
+
+
+def _place(signal, voxel, energy):
+    index = np.unravel_index(voxel.row, map_shape(signal))[::-1]
+    return (
+        f"pixel ({', '.join(map(str, index))}) has {voxel.counts:.0f} counts in the channel at "
+        f"{energy[voxel.channel]:.3f} keV, where about {voxel.expected:.2g} are expected"
+    )

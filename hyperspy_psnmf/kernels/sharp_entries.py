@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Entries of a CSR matrix that are far above their row and column, and above those beside them."""
+
+import numpy as np
+
+from hyperspy_psnmf.kernels._compile import jit
+from hyperspy_psnmf.kernels.threads import row_blocks, run_blocks
+
+WORK = 0.2  # per entry, in units of a sweep: most are read and no more
+
+
+@jit
+def _find(start, stop, indptr, indices, data, rows, columns, reach, n_beside, fewest, factor, out):
+    n, many = 0, factor / columns.sum()
+    for i in range(start, stop):
+        first, last = indptr[i], indptr[i + 1]
+        for p in range(first, last):
+            if data[p] < fewest:  # as are most: their columns need not be read
+                continue
+            x, j = float(data[p]), np.int64(indices[p])
+            if x <= many * (rows[i] - x) * (columns[j] - x):
+                continue
+            beside, q = 0.0, p - 1
+            while q >= first and j - indices[q] <= reach[j]:
+                beside += data[q]
+                q -= 1
+            q = p + 1
+            while q < last and indices[q] - j <= reach[j]:
+                beside += data[q]
+                q += 1
+            if x * n_beside[j] > factor * beside:
+                out[0, n], out[1, n], out[2, n] = i, p, beside
+                n += 1
+    return n
+
+
+def find_sharp_entries(
+    X, rows, columns, reach, n_beside, *, fewest: float, factor: float, n_jobs: int | None = 1
+):
+    """Return the entries that are some factor above what is expected, in either way.
+
+    Parameters
+    ----------
+    X : CSR matrix of shape (n_rows, n_columns)
+        Counts, columns in order.
+    rows, columns : ndarray of float of shape (n_rows,), (n_columns,)
+        Sums of rows and of columns: without the entry, their product over the sum of all
+        is expected if rows and columns are independent.
+    reach : ndarray of int of shape (n_columns,)
+        How many columns before and after are beside each.
+    n_beside : ndarray of float of shape (n_columns,)
+        What the sum of these is to be divided by.
+    fewest, factor : float
+        Smallest entry, and how many times the expectations it must be.
+    n_jobs : int or None
+        Threads; None is all cores.
+
+    Returns
+    -------
+    row, position : ndarray of int of shape (n_found,)
+        The latter within ``X.data``.
+    beside : ndarray of float of shape (n_found,)
+        Sum of the entries beside each.
+    """
+    arrays = (X.indptr, X.indices, X.data, rows, columns, reach, n_beside, fewest, factor)
+
+    def find(block):
+        # Memory that is not written to costs nothing.
+        out = np.empty((3, int(X.indptr[block[1]] - X.indptr[block[0]])))
+        return out[:, : _find(*block, *arrays, out)].copy()
+
+    found = np.concatenate(
+        [np.empty((3, 0)), *run_blocks(find, row_blocks(X, work=WORK), n_jobs)], axis=1
+    )
+    return found[0].astype(int), found[1].astype(int), found[2]
