@@ -2,11 +2,11 @@
 r"""Peaks that the detector makes of strong lines, and that are lines of no element.
 
 - Sum peaks: two photons so close in time that they count as one. Of :math:`N` counts, a
-  share :math:`p` of which meets another, :math:`p N_a N_b / N` are of lines a and b (half
-  as many where both are the same line).
+  fraction :math:`p` of which meets another, :math:`p N_a N_b / N` are of lines a and b (half
+  as many where both are the same line). It is fitted for each pair of strong lines: the sum
+  of two C Ka photons lies within the width of O Ka, and electronics reject the pile-up of
+  high energies better than that of low ones.
 - Escape peaks: silicon fluoresces, and its photon leaves the detector with 1.74 keV.
-
-Both are small, so a peak is one of them only where it is no larger than they can be.
 
 References
 ----------
@@ -14,53 +14,158 @@ Reed & Ware, Journal of Physics E 5 (1972) 582 (escape). Statham, Microchimica A
 (2006) 289 (pile-up).
 """
 
+from dataclasses import replace
 from itertools import combinations_with_replacement
 
 import numpy as np
+from scipy.linalg import block_diag
+from scipy.sparse import csc_array
 
+from hyperspy_psnmf.eds.detector import peak_fwhms, peak_shapes
 from hyperspy_psnmf.eds.line_calibration import solve
 
 SI_KA, SI_EDGE = 1.740, 1.839  # keV
 CLOSE = 0.02  # keV
 STRONG = 0.05  # of all counts
-PILED_UP = 0.1  # of all counts; more than anybody measures with
+IN_SUM_PEAKS = 0.02  # of all counts; sums of fainter lines are lost in the continuum
+PILE_UP = 0.03  # of the photons: standard deviation, before the spectrum is seen
+MOST_PILE_UP = 0.1  # of the photons; more than anybody measures with
+MOST_LINES = 5  # the strongest, and so 15 sum peaks
+FAINT = 0.05  # of the main line; sums with fainter lines are left out
 ESCAPING = 0.025  # of a line; 1.5 % at P Ka, 0.3 % at Fe Ka
 
 
-def find_cause(model, counts: np.ndarray, weights: np.ndarray, peak) -> str:
-    """Return what the detector may have made a peak of, or nothing.
+def pairs_of_strong(lines: np.ndarray, total: float) -> tuple[tuple[int, int], ...]:
+    """Return the pairs of families of lines whose sum peaks may be seen.
+
+    Parameters
+    ----------
+    lines : ndarray of shape (n_lines,)
+        Counts in the main lines.
+    total : float
+        Counts of the spectrum.
+    """
+    strong = np.flatnonzero(lines > max(IN_SUM_PEAKS * total, 1.0))
+    strongest = strong[np.argsort(-lines[strong], kind="stable")][:MOST_LINES]
+    return tuple(combinations_with_replacement(sorted(map(int, strongest)), 2))
+
+
+def pairs_of_phases(pairs, lines: np.ndarray, totals: np.ndarray) -> np.ndarray:
+    """Return the counts in sum peaks of each phase if all photons piled up.
+
+    Parameters
+    ----------
+    pairs : sequence of tuple of int
+    lines : ndarray of shape (n_phases, n_lines)
+        Counts in the main lines.
+    totals : ndarray of shape (n_phases,)
+        Counts of the phases.
+
+    Returns
+    -------
+    counts : ndarray of shape (n_phases, n_pairs)
+    """
+    a, b = np.array(pairs, dtype=int).reshape(-1, 2).T
+    same = np.where(a == b, 0.5, 1.0)
+    return same * lines[:, a] * lines[:, b] / np.maximum(totals, 1.0)[:, None]
+
+
+def pair_shapes(model, pairs) -> np.ndarray:
+    """Return the sum peaks of pairs of families with one count in each main line's.
+
+    Parameters
+    ----------
+    model : LineModel
+    pairs : sequence of tuple of int
+        Indices of families.
+
+    Returns
+    -------
+    shapes : ndarray of shape (n_channels, n_pairs)
+    """
+    family, energy, weight = model.members.T
+    rows = []
+    for column, (a, b) in enumerate(pairs):
+        of_a, of_b = (np.flatnonzero((family == f) & (weight > FAINT)) for f in (a, b))
+        true = np.add.outer(energy[of_a], energy[of_b]).ravel()
+        rows += zip(
+            true, np.outer(weight[of_a], weight[of_b]).ravel(), [column] * true.size, strict=True
+        )
+    if not rows:
+        return np.zeros((model.energy.size, len(pairs)))
+    true, weight, column = np.array(rows).T
+    fwhm = peak_fwhms(model.resolution, true, model.fano)
+    peaks = peak_shapes(model.energy, model.place(true), fwhm).peaks
+    add = csc_array((weight, (np.arange(true.size), column.astype(int))), (true.size, len(pairs)))
+    return (peaks @ add).toarray()
+
+
+def sum_peaks(pairs, shapes: np.ndarray, lines: np.ndarray, total: float) -> np.ndarray:
+    """Return the counts in sum peaks if all photons piled up, (n_channels, n_pairs)."""
+    if not len(pairs):
+        return shapes
+    a, b = np.array(pairs).T
+    return shapes * (lines[a] * lines[b] / total * np.where(a == b, 0.5, 1.0))
+
+
+def per_line(pairs, shapes: np.ndarray, pile_up: np.ndarray, lines: np.ndarray, total: float):
+    """Return the counts in sum peaks per count in each main line, (n_channels, n_lines).
+
+    Each of two lines carries half of their sum peak.
+    """
+    columns = np.zeros((len(shapes), len(lines)))
+    for (a, b), shape, fraction in zip(pairs, shapes.T, pile_up, strict=True):
+        for line, other in {(a, b), (b, a)}:
+            columns[:, line] += 0.5 * fraction * lines[other] / total * shape
+    return columns
+
+
+def with_sum_peaks(model, counts: np.ndarray, weights: np.ndarray):
+    """Return a model whose lines have the sum peaks that a spectrum shows.
+
+    Parameters
+    ----------
+    model : LineModel
+    counts : ndarray of shape (n_channels,)
+    weights : ndarray of shape (n_channels_in_use,)
+        1 over the standard deviations of the counts.
+    """
+    total, n = counts[model.use].sum(), len(model.lines)
+    lines = solve(model, counts[model.use], weights)[:n]
+    pairs = pairs_of_strong(lines, total)
+    if not pairs:
+        return model
+    shapes = pair_shapes(model, pairs)
+    apart = replace(
+        model,
+        background=np.column_stack([model.background, sum_peaks(pairs, shapes, lines, total)]),
+        precision=block_diag(model.precision, PILE_UP**-2.0 * np.eye(len(pairs))),
+    )
+    found = solve(apart, counts[model.use], weights)
+    pile_up = np.clip(found[-len(pairs) :], 0.0, MOST_PILE_UP)
+    return replace(model, sum_peaks=per_line(pairs, shapes, pile_up, found[:n], total))
+
+
+def find_escaped(model, counts: np.ndarray, weights: np.ndarray, peak) -> str:
+    """Return the line whose escape peak a peak may be, or "".
 
     Parameters
     ----------
     model : LineModel
         Of the lines there are.
     counts : ndarray of shape (n_channels,)
-        The spectrum that the peak stands out from.
+        The spectrum with the peak.
     weights : ndarray of shape (n_channels_in_use,)
         1 over the standard deviations of the counts.
     peak : Peak
         Where in keV, and its counts.
     """
     total = counts[model.use].sum()
-    lines = {line: n for line, n in _counts_of_lines(model, counts, weights) if n > STRONG * total}
-    energy = {model.lines[int(f)]: e for f, e, weight in model.members if weight == 1.0}
-    candidates = [
-        (e - SI_KA, ESCAPING * lines[line], f"the escape peak of {line}")
-        for line in lines
-        if (e := energy[line]) > SI_EDGE
-    ]
-    for a, b in combinations_with_replacement(lines, 2):
-        at_most = PILED_UP * lines[a] * lines[b] / total * (0.5 if a == b else 1.0)
-        candidates.append((energy[a] + energy[b], at_most, f"the sum peak of {a} and {b}"))
-    near = [
-        (abs(at - peak.energy), words)
-        for at, at_most, words in candidates
-        if abs(at - peak.energy) < CLOSE and peak.counts < at_most
-    ]
-    return min(near, default=(0.0, ""))[1]
-
-
-def _counts_of_lines(model, counts, weights):
-    """Return the counts of each main line of elements."""
     found = solve(model, counts[model.use], weights)
-    return [(line, n) for line, n in zip(model.lines, found, strict=False) if "_" in line]
+    near = [
+        (abs(energy - SI_KA - peak.energy), line)
+        for line, energy, n in zip(model.lines, model.main_energies, found, strict=False)
+        if "_" in line and n > STRONG * total and energy > SI_EDGE and peak.counts < ESCAPING * n
+    ]
+    distance, line = min(near, default=(np.inf, ""))
+    return line if distance < CLOSE else ""

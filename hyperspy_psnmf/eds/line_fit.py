@@ -10,21 +10,26 @@ phases add to it what Poisson counts alone would not show, where they overlap.
   counts themselves would pull every fit towards channels that happen to be low.
 - "windows": sums of eXSpy's windows less the background on both sides.
 
-A line that comes out below zero by more than its noise tells of an error that no
-statistics know, of at least that size: it is said, and counts in its standard error.
+Errors of the model's shapes (places and ratios of lines, axis, continuum) add what these are
+uncertain by, in the fit to the sum of all phases and from phase to phase.
+
+A line that comes out below zero by more than its noise shows an error that no
+statistics know, of at least that size: it is reported, and counts in its standard error.
 """
 
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from hyperspy_psnmf.eds.binned import bin_as_decomposed, open_decomposed
+from hyperspy_psnmf.eds.energy_axis import EnergyCalibration
+from hyperspy_psnmf.eds.line_fit_notes import notes_on_fit
 from hyperspy_psnmf.eds.line_intensities import intensity_signals
 from hyperspy_psnmf.eds.phases import phase_spectra
 from hyperspy_psnmf.eds.spectrum_fit import fit_spectra
-from hyperspy_psnmf.eds.unlisted import StrongestLine, describe_unlisted
+from hyperspy_psnmf.eds.unlisted_peaks import Unlisted
 from hyperspy_psnmf.nmf.bands import sampling_errors
 from hyperspy_psnmf.nmf.convex import solve_loadings
 
@@ -34,7 +39,7 @@ N_FITS = 4
 BELOW = 3.0  # standard deviations below zero that are no noise
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FittedSpectra:
     """What the model makes of each phase's spectrum; arrays of shape (n_phases, n_channels).
 
@@ -46,15 +51,18 @@ class FittedSpectra:
         Counts with and without the lines; NaN in channels that were not fitted.
     sigma : ndarray
         Standard deviations of the spectra, of counts and of what unmixing adds.
+    axis : EnergyCalibration
+        Where lines were measured.
     """
 
     spectra: object
     fitted: np.ndarray
     continuum: np.ndarray
     sigma: np.ndarray
+    axis: EnergyCalibration
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LineIntensities:
     """Net intensities of lines in each phase.
 
@@ -76,8 +84,8 @@ class LineIntensities:
         From a spectrum on the channels of `spectra` to its net counts.
     fit : FittedSpectra or None
         Of the model; None for windows.
-    unlisted : dict
-        What was fitted though nobody listed it, and its strongest line.
+    unlisted : tuple of Unlisted
+        What was fitted though nobody listed it.
     notes : tuple of str
         What whoever reads the numbers must know; warned of, too.
     """
@@ -91,7 +99,7 @@ class LineIntensities:
     blank: np.ndarray
     operators: np.ndarray
     fit: FittedSpectra | None = None
-    unlisted: dict[str, StrongestLine] = field(default_factory=dict)
+    unlisted: tuple[Unlisted, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -126,24 +134,25 @@ def measure_lines(signal, lines: list[str], *, method: str = "model", elements=(
     found = phase_spectra(signal)
     noise = _Noise(signal, found)
     if method == "windows":
-        parts, fit, unlisted = _by_windows(found, lines, noise), None, {}
+        parts = _by_windows(found, lines, noise)
     else:
         everything = {line.split("_")[0] for line in lines} | set(elements)
         variance = noise.variance(gaussian_filter1d(found.data, 3.0, axis=1, mode="nearest"))
-        of_sum, unlisted = fit_spectra(found, everything, noise.inside, variance)
-        *parts, fit = _by_model(found, lines, noise, of_sum)
-    operators, variance, own, blank = parts
-    net = np.einsum("pj,pjl->pl", found.data, operators)
+        of_sum = fit_spectra(found, everything, noise.inside, variance)
+        parts = _by_model(found, lines, noise, of_sum)
+    net = np.einsum("pj,pjl->pl", found.data, parts.operators).clip(-parts.limits, parts.limits)
     covariance, counting = (
-        np.einsum("pjl,pj,pjm->plm", operators, v, operators, optimize=True)
-        for v in (variance, own)
+        np.einsum("pjl,pj,pjm->plm", parts.operators, v, parts.operators, optimize=True)
+        for v in (parts.variance, parts.own)
     )
+    covariance = covariance + parts.of_shapes
+    blank = parts.blank
     if blank is None:
         of_nets = np.diagonal(covariance, axis1=1, axis2=2)
         blank = np.sqrt(np.maximum(of_nets - np.maximum(net, 0.0), FLOOR))
     measured = LineIntensities(
-        found, list(lines), found.data.sum(axis=1), net, covariance, counting, blank, operators,
-        fit, unlisted, (describe_unlisted(unlisted),) if unlisted else (),
+        found, list(lines), found.data.sum(axis=1), net, covariance, counting, blank,
+        parts.operators, parts.fit, parts.unlisted, parts.notes,
     )  # fmt: skip
     measured = _widen_below_zero(measured)
     for note in measured.notes:
@@ -175,11 +184,26 @@ def _widen_below_zero(measured):
     )
 
 
-def _by_model(found, lines, noise, fit):
-    """Return operators, variances of the spectra and of their own counts, blanks and fit."""
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """What either method measures lines with; arrays as in `LineIntensities`."""
+
+    operators: np.ndarray
+    variance: np.ndarray
+    own: np.ndarray
+    blank: np.ndarray | None = None
+    of_shapes: np.ndarray | float = 0.0
+    limits: np.ndarray | float = np.inf
+    fit: FittedSpectra | None = None
+    unlisted: tuple[Unlisted, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def _by_model(found, lines, noise, of_sum):
+    """Return what the model of lines and continuum measures with."""
+    fit = of_sum.model
     pick = _columns_of(fit.bare, lines)
-    _require_separable(fit.bare, noise.variance(found.data)[0])
-    operators, fits, variance, fitted = _fit(fit, found.data, noise)
+    operators, fits, variance, fitted, of_shapes = _fit(of_sum, found.data, noise)
     operators = operators[:, :, pick]
     peaks = np.array([one.bent.peaks[:, pick] for one in fits])
     net = np.einsum("pjl,pj->pl", operators, found.data)
@@ -188,14 +212,23 @@ def _by_model(found, lines, noise, fit):
     blank = np.sqrt((operators**2 * np.maximum(rest, FLOOR)).sum(axis=1))
     drawn = [np.where(fit.bare.use, one, np.nan) for one in (m.recorded for m in fits)]
     smooth = [np.where(fit.bare.use, one, np.nan) for one in (m.continuum for m in fits)]
-    shown = FittedSpectra(found, np.array(drawn), np.array(smooth), np.sqrt(variance))
-    return operators, variance, np.maximum(fitted, FLOOR), blank, shown
+    return _Parts(
+        operators,
+        variance,
+        np.maximum(fitted, FLOOR),
+        blank,
+        of_shapes[:, pick][:, :, pick],
+        np.array([one.limits[pick] for one in fits]),
+        FittedSpectra(found, np.array(drawn), np.array(smooth), np.sqrt(variance), of_sum.axis),
+        of_sum.unlisted,
+        tuple(notes_on_fit(of_sum, lines)),
+    )
 
 
 def _by_windows(found, lines, noise):
     """Return the same for windows, where blanks follow from the net counts."""
     operators = _windows(found, lines, noise)
-    return operators, noise.variance(found.data), np.maximum(found.data, FLOOR), None
+    return _Parts(operators, noise.variance(found.data), np.maximum(found.data, FLOOR))
 
 
 class _Noise:
@@ -233,11 +266,10 @@ def _columns_of(model, lines):
     return [model.lines.index(line) for line in lines]
 
 
-def _fit(fit, data, noise):
-    """Return operators, the models of all phases, their variances and fitted spectra."""
-    use, counts = fit.bare.use, data.sum(axis=1)
-    shares = np.maximum(counts, FLOOR) / max(counts.sum(), FLOOR)
-    fits = [fit.of_part(share) for share in shares]
+def _fit(of_sum, data, noise):
+    """Return operators, models of all phases, variances, fitted spectra, covariances of shapes."""
+    use = of_sum.model.bare.use
+    fits = [of_sum.model.of_part(counts) for counts in data]
     expected = gaussian_filter1d(data, 3.0, axis=1, mode="nearest")
     for _ in range(N_FITS):
         weighted = noise.variance(expected) + [one.shape_variance for one in fits]
@@ -246,38 +278,38 @@ def _fit(fit, data, noise):
         expected[:, use] = [np.maximum(one.recorded[use], 0.0) for one in fits]
     variance = noise.variance(expected)
     weighted = variance + [one.shape_variance for one in fits]
-    operators = [_least_squares(one.linear, v) for one, v in zip(fits, weighted, strict=True)]
-    return np.array(operators), fits, variance, expected
-
-
-def _least_squares(model, variance):
-    """Return what brings a spectrum to its coefficients, of shape (n_channels, n_columns)."""
-    weighted = model.columns / variance[model.use, None]
-    correlation, scale = _normal(model, variance)
-    operator = np.zeros((variance.size, weighted.shape[1]))
-    operator[model.use] = weighted * scale @ np.linalg.inv(correlation) * scale
-    return operator
-
-
-def _normal(model, variance):
-    """Return the normal matrix with a diagonal of ones, and what scales it so."""
-    columns = model.columns
-    normal = columns.T @ (columns / variance[model.use, None]) + model.precision
-    scale = 1.0 / np.sqrt(np.maximum(np.diag(normal), 1e-300))
-    return scale * normal * scale[:, None], scale
-
-
-def _require_separable(model, variance):
-    """Raise if two lines of a model are the same."""
-    correlation, _ = _normal(model, variance)
-    if np.linalg.cond(correlation) < 1e12:
-        return
-    n = len(model.lines)
-    a, b = np.unravel_index(np.argmax(np.triu(correlation[:n, :n], 1)), (n, n))
-    raise ValueError(
-        f"{model.lines[a]} and {model.lines[b]} cannot be told apart at this resolution: take one "
-        "element out of s.metadata.Sample.elements, or use method='windows'"
+    n = len(of_sum.model.lines)
+    of_parameters = of_sum.covariance[n:, n:]
+    operators, of_shapes = zip(
+        *(_least_squares(one, v, of_parameters) for one, v in zip(fits, weighted, strict=True)),
+        strict=True,
     )
+    return np.array(operators), fits, variance, expected, np.array(of_shapes)
+
+
+def _least_squares(fit, variance, of_parameters):
+    """Return what brings a spectrum to the counts of its lines, and what shapes add.
+
+    Parameters
+    ----------
+    fit : SpectrumModel
+    variance : ndarray of shape (n_channels,)
+    of_parameters : ndarray of shape (n_parameters, n_parameters)
+        Covariance that the fit to the sum leaves.
+
+    Returns
+    -------
+    operator : ndarray of shape (n_channels, n_lines)
+    of_shapes : ndarray of shape (n_lines, n_lines)
+        Covariance of the lines' counts by what is expected of the parameters.
+    """
+    linear, n = fit.linear, len(fit.lines)
+    covariance = fit.covariance(variance)[:n]
+    operator = np.zeros((variance.size, n))
+    operator[linear.use] = linear.columns / variance[linear.use, None] @ covariance.T
+    of_priors = covariance @ linear.precision @ covariance.T
+    by_parameters = covariance @ linear.precision[:, n:]
+    return operator, of_priors + by_parameters @ of_parameters @ by_parameters.T
 
 
 def _windows(found, lines, noise):

@@ -12,7 +12,7 @@ a net intensity at 100 000 counts. This is enough to see which lines are in a sp
 
 References
 ----------
-Fiori & Newbury, SEM/1978/I, p. 401 (widths). Eilers & Marx, Statistical Science 11
+Eilers & Marx, Statistical Science 11
 (1996) 89 (B-splines).
 """
 
@@ -21,22 +21,26 @@ from functools import cached_property
 
 import numpy as np
 from scipy.interpolate import BSpline
-from scipy.special import ndtr
+from scipy.sparse import csc_array
 
 from hyperspy_psnmf.eds.axes import energies
+from hyperspy_psnmf.eds.detector import (
+    PeakShapes,
+    peak_fwhm,
+    peak_fwhms,
+    peak_shapes,
+)
 from hyperspy_psnmf.eds.sample import line_table, read_number
 
 KNOTS_PER_E_FOLD = 2.8  # finer knots follow lines, coarser ones miss absorption edges
 LOWEST = 0.12  # keV; below are the zero peak of SEM detectors and no lines
-MN_KA = 5.8987  # keV
-FWHM_PER_SIGMA = np.sqrt(8 * np.log(2))
 RESOLVED = 2.5  # widths
 TYPICAL_RESOLUTION = 130.0  # eV at Mn Ka
 STRONG = 0.2  # of the main line
 _SHELLS = ("Ka", "La", "Ma")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LineModel:
     """The linear model on all channels of the spectra.
 
@@ -54,10 +58,16 @@ class LineModel:
         Channels that the model describes.
     resolution : float
         Of the detector at Mn Ka, in eV.
+    fano : float
+        Statistics of charges, relative to the usual ones.
     precision : ndarray of shape (n_lines + n_columns, n_lines + n_columns)
         Inverse covariance that coefficients are expected to have about zero.
     offset, gain : float
         Where lines are, beside their energy E: at E + offset + gain E, in keV.
+    skewness : ndarray of shape (n_lines,) or float
+        Of the peaks; negative for tails on the side of low energies.
+    sum_peaks : ndarray of shape (n_channels, n_lines) or float
+        Counts in sum peaks per count in the main line.
     """
 
     lines: list[str]
@@ -69,32 +79,72 @@ class LineModel:
     precision: np.ndarray
     offset: float = 0.0
     gain: float = 0.0
+    fano: float = 1.0
+    skewness: np.ndarray | float = 0.0
+    sum_peaks: np.ndarray | float = 0.0
 
     @cached_property
     def peaks(self) -> np.ndarray:
         """Counts in each channel per count in the main line, (n_channels, n_lines)."""
-        peaks = np.zeros((self.energy.size, len(self.lines)))
-        for peak, (family, _, weight) in zip(self.single_peaks.T, self.members, strict=True):
-            peaks[:, int(family)] += weight * peak
-        return peaks
+        return self.sum_over_members(self.single_peaks) + self.sum_peaks
+
+    @property
+    def main_energies(self) -> np.ndarray:
+        """Energies in keV of the main line of each family, of shape (n_lines,)."""
+        main = np.flatnonzero(self.members[:, 2] == 1.0)[::-1]  # the first of each family
+        energies = np.full(len(self.lines), np.nan)
+        energies[self.members[main, 0].astype(int)] = self.members[main, 1]
+        return energies
+
+    def place(self, energy: np.ndarray) -> np.ndarray:
+        """Return where on the energy axis, in keV, lines of an energy are recorded."""
+        return energy * (1.0 + self.gain) + self.offset
+
+    def sum_over_members(self, of_members: csc_array) -> np.ndarray:
+        """Return what members add up to by family, weighted, of shape (n_channels, n_lines)."""
+        family, _, weight = self.members.T
+        rows = np.arange(len(self.members))
+        shape = (len(self.members), len(self.lines))
+        return (of_members @ csc_array((weight, (rows, family.astype(int))), shape)).toarray()
+
+    @property
+    def single_peaks(self) -> csc_array:
+        """Fraction of the counts of each member in each channel, (n_channels, n_members)."""
+        if not np.any(self.skewness):
+            return self.shapes.peaks
+        of_members = np.broadcast_to(self.skewness, len(self.lines))[self.members[:, 0].astype(int)]
+        return self.shapes.peaks + self.shapes.by_skewness * of_members
 
     @cached_property
-    def single_peaks(self) -> np.ndarray:
-        """Share of each channel in the counts of each member, (n_channels, n_members)."""
-        peaks = np.zeros((self.energy.size, len(self.members)))
-        width = self.energy[1] - self.energy[0]
-        borders = np.append(self.energy, self.energy[-1] + width) - width / 2
-        for peak, (_, energy, _) in zip(peaks.T, self.members, strict=True):
-            sigma = peak_fwhm(self.resolution, energy) / FWHM_PER_SIGMA
-            distance = (borders - energy * (1 + self.gain) - self.offset) / sigma
-            # Integrated over channels, which are half a standard deviation wide.
-            peak[:] = np.diff(ndtr(distance))
-        return peaks
+    def shapes(self) -> PeakShapes:
+        """Peaks of the members and their derivatives."""
+        return peak_shapes(self.energy, self.place(self.members[:, 1]), self.fwhm)
+
+    @property
+    def fwhm(self) -> np.ndarray:
+        """Widths of the members in keV, of shape (n_members,)."""
+        return peak_fwhms(self.resolution, self.members[:, 1], self.fano)
+
+    def wider_peaks(self, factor: float) -> np.ndarray:
+        """Return the peaks if all were wider, of shape (n_channels, n_lines)."""
+        centres = self.place(self.members[:, 1])
+        shapes = peak_shapes(self.energy, centres, factor * self.fwhm)
+        return self.sum_over_members(shapes.peaks)
 
     @cached_property
     def columns(self) -> np.ndarray:
         """All columns, lines first, of the channels in use."""
         return np.hstack([self.peaks, self.background])[self.use]
+
+    def normal(self, variance: np.ndarray) -> np.ndarray:
+        """Return the matrix of the normal equations, (n_columns, n_columns).
+
+        Parameters
+        ----------
+        variance : ndarray of shape (n_channels,)
+            Of the counts that the model is fitted to.
+        """
+        return self.columns.T @ (self.columns / variance[self.use, None]) + self.precision
 
 
 def build_line_model(spectra, elements, keep: np.ndarray, *, peaks=()) -> LineModel:
@@ -138,15 +188,6 @@ def build_line_model(spectra, elements, keep: np.ndarray, *, peaks=()) -> LineMo
 def axis_of(model: LineModel) -> dict[str, float]:
     """Return where a model's lines are and how wide, as keywords of another."""
     return {"offset": model.offset, "gain": model.gain, "resolution": model.resolution}
-
-
-def peak_fwhm(resolution: float, energy: float) -> float:
-    """Return the width of a line in keV, after Fiori and Newbury.
-
-    Never below 30 eV, which the electronics alone take: eXSpy's own formula has no
-    root for the lightest elements where the resolution is below 122 eV.
-    """
-    return 1e-3 * np.sqrt(max(resolution**2 + 2500.0 * (energy - MN_KA), 30.0**2))
 
 
 def read_beam_energy(signal) -> float:

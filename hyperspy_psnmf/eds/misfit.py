@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hyperspy_psnmf.eds.detector import peak_fwhm, peak_fwhms
+from hyperspy_psnmf.eds.detector_peaks import with_sum_peaks
 from hyperspy_psnmf.eds.line_calibration import solve
-from hyperspy_psnmf.eds.line_model import peak_fwhm
 
 SIGNIFICANT = 8.0  # standard deviations
 IN_THE_SUM = 5.0  # standard deviations
@@ -33,7 +34,7 @@ class Peak(NamedTuple):
     counts: float
 
 
-def find_peak(model, spectra: np.ndarray, weights: np.ndarray) -> Peak | None:
+def find_peak(model, spectra: np.ndarray, weights: np.ndarray, explained=()) -> Peak | None:
     """Return the most significant peak that is not explained, or None if all is.
 
     Parameters
@@ -43,6 +44,8 @@ def find_peak(model, spectra: np.ndarray, weights: np.ndarray) -> Peak | None:
         Counts: the sum of all phases, then each.
     weights : ndarray of shape (1 + n_phases, n_channels_in_use)
         1 over the standard deviations of the counts.
+    explained : sequence of float
+        Energies in keV around which no peak is looked for.
     """
     excess, noise = np.array(
         [_excess(model, s, w) for s, w in zip(spectra, weights, strict=True)]
@@ -51,20 +54,23 @@ def find_peak(model, spectra: np.ndarray, weights: np.ndarray) -> Peak | None:
     enough = np.maximum(
         SIGNIFICANT * noise, SHARE * spectra[:, model.use].sum(axis=1, keepdims=True)
     )
-    stands_out = (excess > enough) & (significance[0] > IN_THE_SUM)
-    if not stands_out.any():
+    significant = (excess > enough) & (significance[0] > IN_THE_SUM)
+    energy = model.energy[model.use]
+    for at in explained:
+        significant &= np.abs(energy - at) > peak_fwhm(model.resolution, at) / 2
+    if not significant.any():
         return None
-    best = np.argmax(np.where(stands_out, significance, 0.0))
+    best = np.argmax(np.where(significant, significance, 0.0))
     row, channel = np.unravel_index(best, excess.shape)
-    energy = model.energy[model.use][channel]
-    return Peak(int(row), float(energy), float(excess[row, channel]))
+    return Peak(int(row), float(energy[channel]), float(excess[row, channel]))
 
 
 def _excess(model, counts, weights):
     """Return counts above the fit within a line's width of each channel, and their noise."""
     energy = model.energy[model.use]
+    model = with_sum_peaks(model, counts, weights)
     coefficients = solve(model, counts[model.use], weights)
-    width = np.array([peak_fwhm(model.resolution, e) for e in energy])
+    width = peak_fwhms(model.resolution, energy)
     left = _sums(energy, counts[model.use] - model.columns @ coefficients, width)
     noise = np.sqrt(_sums(energy, weights**-2.0, width))
     lines = np.maximum(coefficients[: len(model.lines)], 0.0)
@@ -81,7 +87,7 @@ def _errors(model):
         shell = model.lines[int(member[0])].partition("_")[2][:1]
         faint = 0.0 if shell not in ("L", "M") else FAINT
         member[2] = LINES_KNOWN_TO.get(shell, 0.03) * max(member[2], faint)
-    return replace(model, members=members).peaks
+    return replace(model, members=members, sum_peaks=0.0).peaks
 
 
 def _sums(energy, values, width):

@@ -10,8 +10,10 @@ The continuum is Kramers' law :math:`N = (E_0 - E) / E` times what is smooth, sp
 :math:`B_b` on a logarithmic energy axis (P-splines), and what is not: absorption edges
 :math:`g_s` of window, detector and specimen. Lines of a family :math:`G_l` are Gaussians in
 the ratios of their weights, behind the same edges. Places of lines, the ratios within L and
-M shells, axis and resolution are fitted too, all with a Gaussian prior about what is
-expected of them (Gauss-Newton).
+shells, skewness, axis, resolution and the fraction of photons that pile up are fitted too, all with
+a Gaussian prior about what is expected of them, and within bounds (Gauss-Newton steps,
+halved until the posterior rises). The prior of a line's counts is as wide as the counts
+around it are many, so that lines which nothing distinguishes stay finite.
 
 One detector records all phases, so the sum of their spectra is fitted first, then each
 phase, held to what the sum told. Strong lines deviate from Gaussians, which must not pass
@@ -29,7 +31,15 @@ from functools import cached_property
 
 import numpy as np
 
-from hyperspy_psnmf.eds.line_calibration import solve, weigh
+from hyperspy_psnmf.eds.detector import ELECTRONICS, FANO, MN_KA
+from hyperspy_psnmf.eds.detector_peaks import pair_shapes, per_line, sum_peaks
+from hyperspy_psnmf.eds.line_calibration import (
+    counts_around,
+    solve,
+    solve_normal,
+    solve_within,
+    weigh,
+)
 from hyperspy_psnmf.eds.line_model import LineModel
 from hyperspy_psnmf.eds.spectrum_parameters import (
     BEFORE,
@@ -38,15 +48,16 @@ from hyperspy_psnmf.eds.spectrum_parameters import (
     Parameters,
 )
 
-MAX_ROUNDS = 30
-SETTLED = 0.01  # of standard errors of lines, and of the continuum
-SHAPES_KNOWN_TO = 0.02  # of a peak
+MAX_ROUNDS = 60
+SETTLED = 0.02  # of squared standard deviations, that a step may still promise
+SHAPES_KNOWN_TO = 0.01  # of the maximum of a peak
+WIDER = 1.6  # than a peak: where its tails, and errors of its width, reach
 STEP = 1.0  # of a logarithm in one round
-SMALL = 1e-6  # keV, to differentiate by
+HALVINGS = 6  # of a step that does not raise the posterior
 FEWEST = 1e-6  # counts
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SpectrumModel:
     """A model of one spectrum.
 
@@ -59,8 +70,12 @@ class SpectrumModel:
         Found so far, and expected before the spectrum was seen.
     known : KnownTo
         How well they are expected.
-    lines : ndarray of shape (n_lines,)
-        Counts.
+    lines, limits : ndarray of shape (n_lines,)
+        Counts, and those around each main line, which are at most the line's.
+    total : float
+        Counts of the spectrum.
+    together : ndarray of shape (n_pairs,)
+        How often two lines meet in the same phase, relative to a spectrum of one phase.
     """
 
     bare: LineModel
@@ -69,6 +84,9 @@ class SpectrumModel:
     expected: np.ndarray
     known: KnownTo
     lines: np.ndarray
+    limits: np.ndarray
+    total: float
+    together: np.ndarray
 
     @cached_property
     def linear(self) -> LineModel:
@@ -78,47 +96,72 @@ class SpectrumModel:
         changes with the other parameters.
         """
         parameters, bent, n = self.parameters, self.bent, len(self.lines)
-        continuum = self._generated
+        kinds, shapes = parameters.kinds, bent.shapes
         counts = bent.members[:, 2] * self.lines[self._family]
-        change = parameters.spread @ (continuum[:, None] * parameters.of_continuum)
+        change = parameters.spread @ (self._generated[:, None] * parameters.of_continuum)
         change += bent.single_peaks @ (counts[:, None] * parameters.of_lines)
-        change[:, parameters.kinds["places"].start :] += self._moved(bent, counts)
+        moved = bent.sum_over_members(shapes.by_centre) * self.lines
+        change[:, kinds["places"]] += (1.0 + bent.gain) * moved
+        change[:, kinds["skews"]] += bent.sum_over_members(shapes.by_skewness) * self.lines
+        change[:, kinds["axis"]] += np.column_stack(
+            [
+                shapes.by_centre @ counts,
+                shapes.by_centre @ (counts * bent.members[:, 1]),
+                *(shapes.by_fwhm @ (counts[:, None] * self._widths_by_axis)).T,
+            ]
+        )
+        change[:, kinds["pile_up"]] += sum_peaks(
+            parameters.pairs, self._pair_shapes, self.lines, self.total
+        )
         precision = np.zeros((n + self.values.size,) * 2)
+        precision[np.arange(n), np.arange(n)] = self.limits**-2.0
         precision[n:, n:] = parameters.precision(self.known)
         return replace(bent, background=change, precision=precision)
 
     @cached_property
     def bent(self) -> LineModel:
         """The lines where they are and as strong as they are, without a continuum of use."""
+        pairs, pile_up = self.parameters.pairs, self.values[self.parameters.kinds["pile_up"]]
+        columns = per_line(pairs, self._pair_shapes, pile_up, self.lines, self.total)
+        return replace(self._without_sums, sum_peaks=columns)
+
+    @cached_property
+    def _without_sums(self):
         members, kinds = self.bare.members.copy(), self.parameters.kinds
         members[:, 1] += self.values[kinds["places"]][self._family]
         members[:, 2] *= np.exp(self.parameters.of_lines @ self.values)
-        offset, gain, resolution = self.values[kinds["axis"]]
+        offset, gain, resolution, fano = self.values[kinds["axis"]]
         return replace(
             self.bare,
             members=members,
-            offset=offset,
-            gain=gain,
-            resolution=max(self.bare.resolution + resolution, 20.0),
+            offset=self.bare.offset + offset,
+            gain=self.bare.gain + gain,
+            resolution=max(self.bare.resolution + resolution, ELECTRONICS),
+            fano=1.0 + fano,
+            skewness=self.values[kinds["skews"]],
         )
+
+    @property
+    def _widths_by_axis(self):
+        """Derivatives of widths by resolution and Fano term, (n_members, 2)."""
+        fwhm, energy = self._without_sums.fwhm, self._without_sums.members[:, 1]
+        statistics = fwhm > 1e-3 * ELECTRONICS
+        by_resolution = 1e-6 * self._without_sums.resolution / fwhm
+        by_fano = 0.5e-6 * FANO * (energy - MN_KA) / fwhm
+        return np.column_stack([by_resolution, by_fano]) * statistics[:, None]
+
+    @cached_property
+    def _pair_shapes(self):
+        return self.together * pair_shapes(self._without_sums, self.parameters.pairs)
+
+    @property
+    def pile_up(self) -> np.ndarray:
+        """Fractions of photons that pile up, of shape (n_pairs,)."""
+        return self.values[self.parameters.kinds["pile_up"]]
 
     @property
     def _family(self):
         return self.bare.members[:, 0].astype(int)
-
-    def _moved(self, bent, counts):
-        """Return what changes with places of lines and the axis, per keV and eV."""
-
-        def per(change, size):
-            up, down = (replace(bent, **change(sign * size / 2)) for sign in (1, -1))
-            return (up.single_peaks - down.single_peaks) * counts / size
-
-        slopes = per(lambda by: {"offset": bent.offset + by}, SMALL)
-        wider = per(lambda by: {"resolution": bent.resolution + by}, 1e3 * SMALL)
-        of = np.zeros((counts.size, len(self.lines)))
-        of[np.arange(counts.size), self._family] = 1.0
-        axis = [slopes.sum(axis=1), slopes @ bent.members[:, 1], wider.sum(axis=1)]
-        return np.column_stack([(1.0 + bent.gain) * (slopes @ of), *axis])
 
     @cached_property
     def _generated(self):
@@ -137,65 +180,161 @@ class SpectrumModel:
 
     @property
     def shape_variance(self) -> np.ndarray:
-        """Variance of counts as lines are no Gaussians, of shape (n_channels,)."""
-        return (SHAPES_KNOWN_TO * (self.bent.peaks @ np.maximum(self.lines, 0.0))) ** 2
+        """Variance of counts as lines are no Gaussians, of shape (n_channels,).
+
+        Flanks are known to a fraction of the peak, not of themselves: with weights
+        relative to the counts there, tails would determine the place of a peak.
+        """
+        peaks = self.bent.wider_peaks(WIDER) @ np.maximum(self.lines, 0.0)
+        return (SHAPES_KNOWN_TO * WIDER * peaks) ** 2
 
     def refined(self, counts: np.ndarray, variance: np.ndarray) -> "SpectrumModel":
-        """Return the same, nearer to the maximum of the posterior.
+        """Return the same after one Gauss-Newton step, with lines of either sign.
 
         Parameters
         ----------
         counts, variance : ndarray of shape (n_channels,)
         """
-        linear, n = self.linear, len(self.lines)
-        change = self.expected - self.values
-        rest = counts - linear.background @ (change + self.parameters.is_spline)
-        found = solve(linear, rest[linear.use], variance[linear.use] ** -0.5)
-        step = np.clip(change + found[n:], -STEP, STEP)
+        normal, right, change = self._normal_equations(counts, variance)
+        found = solve_normal(normal, right)
+        step = np.clip(change + found[len(self.lines) :], -STEP, STEP)
         values = self.parameters.bounded(self.values + step)
-        return replace(self, values=values, lines=found[:n])
+        return replace(self, values=values, lines=found[: len(self.lines)])
 
-    def of_part(self, share: float) -> "SpectrumModel":
-        """Return what is expected of a spectrum with a share of the counts."""
-        values = self.values + np.log(share) * self.parameters.is_spline
-        lines = share * self.lines
+    def improved(self, counts: np.ndarray, variance: np.ndarray) -> tuple["SpectrumModel", float]:
+        """Return the same after one step that raises the posterior, with lines >= 0.
+
+        Parameters
+        ----------
+        counts, variance : ndarray of shape (n_channels,)
+
+        Returns
+        -------
+        model : SpectrumModel
+        promised : float
+            By how much the whole step lowers the quadratic model of `objective`.
+        """
+        n = len(self.lines)
+        normal, right, change = self._normal_equations(counts, variance)
+        here = np.append(self.lines, -change)
+        least, most = self.parameters.bounds - self.values
+        low = np.append(np.zeros(n), np.maximum(least, -STEP) - change)
+        high = np.append(np.full(n, np.inf), np.minimum(most, STEP) - change)
+        way = solve_within(normal, right, low, high) - here
+        promised = float(2.0 * way @ (right - normal @ here) - way @ normal @ way)
+        best = self.objective(counts, variance)
+        for fraction in 0.5 ** np.arange(HALVINGS):
+            values, lines = self.values + fraction * way[n:], self.lines + fraction * way[:n]
+            moved = replace(self, values=self.parameters.bounded(values), lines=lines)
+            if moved.objective(counts, variance) < best:
+                return moved, promised
+        return self, promised
+
+    def objective(self, counts: np.ndarray, variance: np.ndarray) -> float:
+        """Return minus twice the logarithm of the posterior, but for a constant."""
+        use = self.bare.use
+        left = (counts - self.recorded)[use]
+        off = self.values - self.expected
+        prior = off @ self.parameters.precision(self.known) @ off
+        return float(
+            left @ (left / variance[use]) + prior + ((self.lines / self.limits) ** 2).sum()
+        )
+
+    def covariance(self, variance: np.ndarray) -> np.ndarray:
+        """Return the covariance of lines and parameters, priors included.
+
+        Parameters
+        ----------
+        variance : ndarray of shape (n_channels,)
+
+        Returns
+        -------
+        covariance : ndarray of shape (n_lines + n_parameters, n_lines + n_parameters)
+        """
+        return solve_normal(
+            self.linear.normal(variance), np.eye(len(self.lines) + self.values.size)
+        )
+
+    def _normal_equations(self, counts, variance):
+        """Return those of lines and changes of parameters beside what is expected of them."""
+        linear = self.linear
+        change = self.expected - self.values
+        # Splines of the linear model that sum to 1 are the continuum itself.
+        rest = counts - linear.background @ (change + self.parameters.is_spline)
+        right = linear.columns.T @ (rest / variance)[linear.use]
+        return linear.normal(variance), right, change
+
+    def of_part(self, counts: np.ndarray) -> "SpectrumModel":
+        """Return what is expected of a spectrum, as part of that which was fitted.
+
+        Parameters
+        ----------
+        counts : ndarray of shape (n_channels,)
+        """
+        total = max(counts[self.bare.use].sum(), FEWEST)
+        fraction = total / max(self.total, FEWEST)
+        values = self.values + np.log(fraction) * self.parameters.is_spline
+        # Where unmixing took too much, a line is as far below zero as the continuum is high.
+        around = np.maximum(counts, fraction * self.continuum)
         return replace(
-            self, values=values, expected=values, known=ONCE_THE_SUM_IS_KNOWN, lines=lines
+            self,
+            values=values,
+            expected=values,
+            known=ONCE_THE_SUM_IS_KNOWN,
+            lines=fraction * self.lines,
+            limits=counts_around(self.bent, around[self.bare.use]),
+            total=total,
+            together=np.ones(len(self.parameters.pairs)),
         )
 
 
 def fit_sum(
-    model: LineModel, start: LineModel, parameters: Parameters, total: np.ndarray
-) -> SpectrumModel:
-    """Return the model of the sum of all spectra.
+    model: LineModel,
+    start: LineModel,
+    parameters: Parameters,
+    total: np.ndarray,
+    together: np.ndarray | None = None,
+) -> tuple[SpectrumModel, bool]:
+    """Return the model of the sum of all spectra, and whether the fit has converged.
 
     Parameters
     ----------
     model : LineModel
-        With the axis that the file tells.
+        On the axis that is expected.
     start : LineModel
         The same on a calibrated axis.
     parameters : Parameters
     total : ndarray of shape (n_channels,)
         Counts of all phases.
+    together : ndarray of shape (n_pairs,), optional
+        As of `SpectrumModel`; 1 for spectra of one phase.
     """
+    if together is None:
+        together = np.ones(len(parameters.pairs))
     n, use = len(model.lines), model.use
     weights = weigh(start, total[use])
     found = solve(start, total[use], weights)
     variance = np.full(total.size, np.inf)
     variance[use] = weights**-2.0
-    expected = np.zeros(len(parameters.names))
-    fit = SpectrumModel(model, parameters, expected, expected, BEFORE, found[:n])
+    expected, counts = np.zeros(len(parameters.names)), max(total[use].sum(), FEWEST)
+    limits = counts_around(start, total[use])
+    lines = found[:n].clip(0.0)
+    fit = SpectrumModel(
+        model, parameters, expected, expected, BEFORE, lines, limits, counts, together
+    )
     # Kramers' law with as many counts, for a start.
     straight = fit.linear.background[use][:, parameters.kinds["splines"]].sum()
     smooth = (start.background[use] @ found[n:]).sum()
     values = np.log(max(smooth, FEWEST) / straight) * parameters.is_spline
-    values[parameters.kinds["axis"]] = start.offset, start.gain, start.resolution - model.resolution
-    fit = replace(fit, values=values)
+    values[parameters.kinds["axis"]] = (
+        start.offset - model.offset,
+        start.gain - model.gain,
+        start.resolution - model.resolution,
+        start.fano - model.fano,
+    )  # fmt: skip
+    fit = replace(fit, values=parameters.bounded(values))
     for _ in range(MAX_ROUNDS):
-        before, fit = fit, fit.refined(total, variance + fit.shape_variance)
-        lines = (fit.lines - before.lines) / np.sqrt(np.abs(fit.lines) + 1.0)
-        continuum = (fit.values - before.values)[parameters.is_spline]
-        if (np.abs(np.append(lines, continuum)) < SETTLED).all():
-            break
-    return fit
+        fit, promised = fit.improved(total, variance + fit.shape_variance)
+        if promised < SETTLED:
+            return fit, True
+    return fit, False

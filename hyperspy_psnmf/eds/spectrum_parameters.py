@@ -2,11 +2,13 @@
 """What a spectrum of lines and continuum depends on beside their counts, and how well it is known.
 
 In this order: splines of the continuum's logarithm, depths of absorption edges, logarithms
-of ratios within L and M shells, places of lines in keV, and the axis (offset in keV, gain,
-resolution in eV).
+of ratios within shells, places of lines in keV and
+their skewness, the axis (offset in keV, gain,
+resolution in eV, Fano term), and the fractions of photons that pile up, for pairs of strong lines.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.interpolate import BSpline
@@ -14,14 +16,20 @@ from scipy.linalg import block_diag
 from scipy.sparse import csr_matrix
 
 from hyperspy_psnmf.eds.absorption_edges import find_edges, response
-from hyperspy_psnmf.eds.line_model import FWHM_PER_SIGMA, LineModel, peak_fwhm
+from hyperspy_psnmf.eds.detector import FWHM_PER_SIGMA, peak_fwhm, peak_fwhms
+from hyperspy_psnmf.eds.detector_peaks import MOST_PILE_UP, PILE_UP
+from hyperspy_psnmf.eds.line_model import LineModel
 
 KNOTS_PER_E_FOLD = 2.8
-DEEPEST = 3.0  # 5 % pass
+DEEPEST = 2.0  # 14 % pass; beyond, deep specimens absorb less than an exponential
 LARGEST_RATIO = 2.0  # logarithm
-FARTHEST = 0.03  # keV
+FARTHEST = 0.01  # keV; five standard deviations before the spectrum was seen
+K_RATIOS = 0.15  # of the standard deviation of those of L and M shells
 APART = 0.5  # widths from the main line
+MOST_SKEWED = 0.6
+AXIS = ("offset", "gain", "resolution", "Fano term")
 WEAKEST = 0.01  # of the main line
+AXIS_WITHIN = (0.02, 0.004, 40.0, 0.1)  # keV, gain, eV, of the Fano term
 
 
 @dataclass(frozen=True)
@@ -35,29 +43,50 @@ class KnownTo:
     depth : float
         Of edges, in those of typical layers.
     ratio : float
-        Of lines of one L or M shell.
+        Of the logarithm of ratios of lines of one L or M shell; those of K shells, K beta
+        to K alpha, are known better.
     place : float
         Of a line, in keV.
+    skew : float
+        Of the skewness of lines of 1 keV.
     axis : tuple of float
-        Offset in keV, gain, resolution in eV.
+        Offset in keV, gain, resolution in eV, statistics of charges.
+    pile_up : float
+        Of the fraction of photons that pile up.
     """
 
     bend: float
     depth: float
     ratio: float
     place: float
-    axis: tuple[float, float, float]
+    skew: float
+    axis: tuple[float, float, float, float]
+    pile_up: float
 
 
 # Tabulated ratios of L lines are rough, and trapped charge moves lines of low energy.
-BEFORE = KnownTo(bend=0.5, depth=1.0, ratio=0.3, place=0.002, axis=(0.005, 0.001, 10.0))
+BEFORE = KnownTo(
+    bend=0.5,
+    depth=1.0,
+    ratio=0.3,
+    place=0.002,
+    skew=0.03,
+    axis=(0.005, 0.001, 10.0, 0.02),
+    pile_up=PILE_UP,
+)
 # One detector has recorded all phases.
 ONCE_THE_SUM_IS_KNOWN = KnownTo(
-    bend=0.25, depth=0.5, ratio=0.1, place=0.0005, axis=(1e-5, 1e-6, 0.01)
+    bend=0.25,
+    depth=0.5,
+    ratio=0.1,
+    place=0.0005,
+    skew=0.006,
+    axis=(1e-5, 1e-6, 0.01, 1e-5),
+    pile_up=0.1 * PILE_UP,
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Parameters:
     """What parameters change.
 
@@ -65,7 +94,7 @@ class Parameters:
     ----------
     names : list of str
     kinds : dict of slice
-        "splines", "edges", "ratios", "places" and "axis".
+        "splines", "edges", "ratios", "places", "skews", "axis" and "pile_up".
     finer : ndarray of shape (n_energies,)
         Energies in keV, finer than channels.
     spread : csr_matrix of shape (n_channels, n_energies)
@@ -78,6 +107,10 @@ class Parameters:
         What is added to that of lines, members as in `LineModel`; 0 for main lines.
     depths : ndarray of shape (n_edges,)
         Depths of typical layers.
+    skewness : ndarray of shape (n_lines,)
+        Expected of lines, relative to those of 1 keV.
+    pairs : tuple of tuple of int
+        Families of lines whose photons pile up.
     """
 
     names: list[str]
@@ -88,11 +121,17 @@ class Parameters:
     of_continuum: np.ndarray
     of_lines: np.ndarray
     depths: np.ndarray
+    skewness: np.ndarray
+    pairs: tuple[tuple[int, int], ...] = ()
 
     @property
     def n_lines(self) -> int:
         """How many families of lines there are."""
         return self.kinds["places"].stop - self.kinds["places"].start
+
+    def names_of(self, kind: str) -> list[str]:
+        """Return the names of the parameters of one kind."""
+        return self.names[self.kinds[kind]]
 
     @property
     def is_spline(self) -> np.ndarray:
@@ -102,28 +141,39 @@ class Parameters:
     def precision(self, known: KnownTo) -> np.ndarray:
         """Return the inverse covariance of parameters, of shape (n_parameters, n_parameters)."""
         bends = np.diff(np.eye(self.kinds["splines"].stop), 2, axis=0) / known.bend
-        n_ratios = self.kinds["ratios"].stop - self.kinds["ratios"].start
         others = [
             known.depth * self.depths,
-            [known.ratio] * n_ratios,
+            [known.ratio * (K_RATIOS if "_K" in name else 1.0) for name in self.names_of("ratios")],
             [known.place] * self.n_lines,
+            known.skew * self.skewness,
             known.axis,
+            [known.pile_up] * len(self.pairs),
         ]
         return block_diag(bends.T @ bends, np.diag(np.concatenate(others) ** -2.0))
 
-    def bounded(self, values: np.ndarray) -> np.ndarray:
-        """Return parameters that are possible."""
-        values = values.copy()
+    @cached_property
+    def bounds(self) -> np.ndarray:
+        """Lowest and highest value of each parameter, of shape (2, n_parameters)."""
+        bounds = np.tile([[-np.inf], [np.inf]], len(self.names))
         for kind, low, high in (
             ("edges", 0.0, DEEPEST),
             ("ratios", -LARGEST_RATIO, LARGEST_RATIO),
             ("places", -FARTHEST, FARTHEST),
+            ("skews", -MOST_SKEWED, MOST_SKEWED),
+            ("axis", -np.array(AXIS_WITHIN), AXIS_WITHIN),
+            ("pile_up", 0.0, MOST_PILE_UP),
         ):
-            values[self.kinds[kind]] = values[self.kinds[kind]].clip(low, high)
-        return values
+            bounds[0, self.kinds[kind]], bounds[1, self.kinds[kind]] = low, high
+        return bounds
+
+    def bounded(self, values: np.ndarray) -> np.ndarray:
+        """Return the parameters, within what is physically possible."""
+        return np.clip(values, *self.bounds)
 
 
-def find_parameters(model: LineModel, elements, beam_energy: float, *, bulk: bool) -> Parameters:
+def find_parameters(
+    model: LineModel, elements, beam_energy: float, *, bulk: bool, pairs=()
+) -> Parameters:
     """Return the parameters of a model's lines and continuum.
 
     Parameters
@@ -135,20 +185,31 @@ def find_parameters(model: LineModel, elements, beam_energy: float, *, bulk: boo
         In keV.
     bulk : bool
         Whether the specimen is thicker than the reach of the beam.
+    pairs : tuple of tuple of int
+        Families of lines whose photons pile up.
     """
     low, high = model.energy[model.use][[0, -1]]
-    sigma = np.array([peak_fwhm(model.resolution, e) for e in model.energy]) / FWHM_PER_SIGMA
+    sigma = peak_fwhms(model.resolution, model.energy) / FWHM_PER_SIGMA
     finer, spread = response(model.energy, sigma)
     basis = _p_splines(finer, low, high)
     edges = find_edges(elements, low, high, bulk=bulk)
     ratios = list(_ratios(model))
-    n_others = len(model.lines) + 3
+    n_others = 2 * len(model.lines) + len(AXIS) + len(pairs)
     names = [f"spline {i}" for i in range(basis.shape[1])]
     names += [f"edge of {name}" for name in edges.names] + [name for name, _ in ratios]
-    names += [f"place of {line}" for line in model.lines] + ["offset", "gain", "resolution"]
-    sizes = [basis.shape[1], len(edges.names), len(ratios), len(model.lines), 3]
+    names += [f"place of {line}" for line in model.lines]
+    names += [f"skewness of {line}" for line in model.lines] + [*AXIS]
+    names += [f"pile-up of {model.lines[a]} and {model.lines[b]}" for a, b in pairs]
+    sizes = [
+        basis.shape[1],
+        len(edges.names),
+        len(ratios),
+        *[len(model.lines)] * 2,
+        len(AXIS),
+        len(pairs),
+    ]
     ends = np.cumsum(sizes)
-    kinds = ("splines", "edges", "ratios", "places", "axis")
+    kinds = ("splines", "edges", "ratios", "places", "skews", "axis", "pile_up")
     at_lines = edges.shapes(model.members[:, 1])
     at_lines = at_lines - at_lines[_main_lines(model)]
     which = np.array([members for _, members in ratios], dtype=float)
@@ -168,6 +229,9 @@ def find_parameters(model: LineModel, elements, beam_energy: float, *, bulk: boo
             ]
         ),
         edges.depths,
+        # Charges are lost near the surface, where photons of low energy are absorbed.
+        model.main_energies**-0.5,
+        tuple(pairs),
     )
 
 
@@ -193,8 +257,6 @@ def _ratios(model):
     for i in np.unique(_main_lines(model)):
         family = int(model.members[i, 0])
         line = model.lines[family]
-        if line.partition("_")[2][:1] not in ("L", "M"):
-            continue
         of_family = model.members[:, 0] == family
         apart = APART * peak_fwhm(model.resolution, energy[i])
         below, above = energy < energy[i] - apart, energy > energy[i] + apart

@@ -2,23 +2,26 @@
 """Elements that are in the spectra, though nobody listed them: grids, holders, ion beams.
 
 A strong line that the model lacks bends the background beneath it, and lines nearby
-come out wrong by many standard errors, even below zero. So each peak that stands out
-from the fit is given to the element whose lines near it explain the counts best; these
+come out wrong by many standard errors, even below zero. So each significant peak of the
+residual is given to the element whose lines near it explain the counts best; these
 lines are fitted with the others. A peak that no element explains is fitted by itself, and
-so is one where the detector puts sums and escapes of strong lines.
+so is one where the detector puts the escape of a strong line. What lines that are a little
+off their places explain as well is no peak.
 """
 
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
-from typing import NamedTuple
 
 import numpy as np
 from exspy.material import elements as elements_db
+from scipy.linalg import block_diag
 from scipy.ndimage import gaussian_filter1d
 from scipy.optimize import nnls
 
-from hyperspy_psnmf.eds.detector_peaks import find_cause
-from hyperspy_psnmf.eds.line_calibration import calibrate
+from hyperspy_psnmf.eds.detector import peak_fwhm
+from hyperspy_psnmf.eds.detector_peaks import CLOSE, find_escaped, with_sum_peaks
+from hyperspy_psnmf.eds.energy_axis import find_axis
+from hyperspy_psnmf.eds.line_calibration import calibrate, solve
 from hyperspy_psnmf.eds.line_model import (
     LineModel,
     axis_of,
@@ -26,21 +29,29 @@ from hyperspy_psnmf.eds.line_model import (
     families,
     read_beam_energy,
 )
-from hyperspy_psnmf.eds.misfit import find_peak
+from hyperspy_psnmf.eds.misfit import Peak, find_peak
+from hyperspy_psnmf.eds.unlisted_peaks import Unlisted
 
+# Contamination, oxide films, grids: hardly any spectrum lacks all of these. Light elements
+# are fitted anyway, since their lines and edges lie side by side.
+LIGHT = ("C", "N", "O")
+NEARLY_ALWAYS = (*LIGHT, "Cu")
 MAX_PEAKS = 12
 N_ROUNDS = 4
-REACH = 0.15  # keV; beside a strong peak, the background bends and shifts what stands out
+REACH = 0.15  # keV; beside a strong peak, the background bends and shifts the residual
 RIVALS = 0.9  # of the best gain: worth a calibration of their own
 WORTH = 0.03  # of a misfit; what a family of lines must take away
 ENOUGH = 0.6  # of what a peak at any energy gains, as the energy axis may be off
 MUCH_BETTER = 1.05  # than a peak alone, by which an element shows that it has other lines
-NEW = 1e-3  # of a line; less is no more than what the model has
+# Of a peak, beside lines that are a little off their places. With less, its counts would
+# have ten times the error that they have alone: the two are the same peak.
+NEW = 0.1
+PLACES = 0.002  # keV, standard deviation of the places of lines
 
 
 def find_unlisted(
     spectra, elements: set[str], keep: np.ndarray, variance: np.ndarray
-) -> tuple["Search", list[str]]:
+) -> tuple["Search", list[Unlisted]]:
     """Return what else is in spectra, and the search that found it, on a calibrated axis.
 
     Parameters
@@ -57,11 +68,12 @@ def find_unlisted(
     Returns
     -------
     search : Search
-    unlisted : list of str
-        Elements, or energies of peaks that were added, with their likely cause.
+    unlisted : list of Unlisted
+        Elements, and peaks of none.
     """
-    listed = build_line_model(spectra, elements, keep)
-    search = Search(spectra, frozenset(elements), keep, variance, calibrate(listed, spectra.data))
+    listed = on_found_axis(spectra, elements, keep)
+    axis = calibrate(listed, spectra.data)
+    search = Search(spectra, frozenset(elements), keep, variance, listed, axis)
     if search.peak_beside([]) is None:
         return search, []
     # Without half of its lines, a model calibrates to nonsense: first the axis as it is.
@@ -71,19 +83,40 @@ def find_unlisted(
         # Peaks by themselves would hold the axis where they were found.
         axis = search.model(_elements(unlisted))
         search = replace(search, axis=calibrate(replace(axis, **axis_of(listed)), spectra.data))
-        if set(unlisted) == set(before):
+        if {str(one) for one in unlisted} == {str(one) for one in before}:
             break
     return search, unlisted
 
 
-@dataclass(frozen=True)
+def on_found_axis(spectra, elements, keep: np.ndarray) -> LineModel:
+    """Return the model of the elements' lines where a search over shifts finds them."""
+    likely = build_line_model(spectra, {*elements, *NEARLY_ALWAYS}, keep)
+    offset, gain = find_axis(likely, spectra.data.sum(axis=0))
+    listed = build_line_model(spectra, {*elements, *LIGHT}, keep)
+    return replace(listed, offset=offset, gain=gain)
+
+
+@dataclass(frozen=True, eq=False)
 class Search:
-    """What stands out from lines at the places and of the widths that another model has."""
+    """The search for peaks, with lines at the places and of the widths of another model.
+
+    Attributes
+    ----------
+    spectra : EDSSpectrum
+    listed : frozenset of str
+        Elements.
+    keep : ndarray of bool, of shape (n_channels,)
+    variance : ndarray of shape (n_phases, n_channels)
+    expected, axis : LineModel
+        Lines of the listed elements where the search over shifts finds them, and where
+        `calibrate` does from there.
+    """
 
     spectra: object
     listed: frozenset
     keep: np.ndarray
     variance: np.ndarray
+    expected: LineModel
     axis: LineModel
 
     @cached_property
@@ -95,134 +128,113 @@ class Search:
         variance = np.maximum(np.vstack([total, self.variance]), 0.5)
         return counts, 1.0 / np.sqrt(variance[:, self.axis.use])
 
-    def model(self, names):
-        """Return the model with lines of elements or peaks of these names."""
-        peaks = [float(name.split()[0]) for name in _peaks(names)]
-        elements = {*self.listed, *_elements(names)}
+    def model(self, found):
+        """Return the model with the lines of what was found."""
+        peaks = [one.energy for one in found if not one.element]
+        elements = {*self.listed, *LIGHT, *(one.element for one in found if one.element)}
         model = build_line_model(self.spectra, elements, self.keep, peaks=peaks)
         return replace(model, **axis_of(self.axis))
 
     def run(self):
-        """Return the names of what explains the peaks that stand out."""
-        found = []
-        while len(found) < MAX_PEAKS and (peak := self.peak_beside(found)):
-            found.append(self.explain(peak, found))
+        """Return what explains the significant peaks of the residual."""
+        found, explained = [], []
+        while len(found) < MAX_PEAKS and (peak := self.peak_beside(found, explained)):
+            one = self.explain(peak, found)
+            if one is None:
+                explained.append(peak.energy)
+            else:
+                found.append(one)
         # What was found first may have stood in for something that was found later.
-        for name in tuple(found):
-            others = [other for other in found if other != name]
-            peak = self.peak_beside(others)
+        for one in tuple(found):
+            others = [other for other in found if other is not one]
+            peak = self.peak_beside(others, explained)
             if peak is None:
                 found = others
-            elif self.has_line_near(name, peak.energy):
-                found = [*others, self.explain(peak, others)]
+            elif self.has_line_near(one, peak.energy):
+                again = self.explain(peak, others)
+                found = others if again is None else [*others, again]
         return found
 
-    def has_line_near(self, name, at):
-        """Tell whether a peak is where the element has a main line."""
-        model = self.model([name])
-        own = np.isin(model.members[:, 0], _families_of(name, model))
-        energies = model.members[own & (model.members[:, 2] == 1.0), 1]
-        return bool((np.abs(energies - at) < REACH).any())
+    def has_line_near(self, one, at):
+        """Return whether what was found has a main line near an energy in keV."""
+        model = self.model([one])
+        own = model.main_energies[one.families_in(model)]
+        return bool((np.abs(own - at) < REACH).any())
 
-    def peak_beside(self, found):
-        """Return the next peak, if there is one."""
-        return find_peak(self.model(found), *self.rows)
+    def peak_beside(self, found, explained=()):
+        """Return the next peak, if there is one; none at energies that are explained."""
+        return find_peak(self.model(found), *self.rows, explained)
 
     def explain(self, peak, found):
-        """Return the name of what explains a peak best."""
+        """Return what explains a peak best; None where the lines that are there do."""
         model, at = self.model(found), peak.energy
         row = [values[peak.row] for values in self.rows]
-        residual = _Residual(model, *row)
-        others = sorted(set(_with_lines()) - self.listed - set(found))
+        residual = Residual(model, *row)
+        known = {*self.listed, *LIGHT, *(one.element for one in found)}
+        others = sorted(set(_with_lines()) - known)
         beam_energy = read_beam_energy(self.spectra)
-        gains = _gains_of_elements(residual, model, others, at, beam_energy)
-        alone, place = max(_gains_of_peaks(residual, model, at))
+        gains = gains_of_elements(residual, model, others, at, beam_energy)
+        alone, place = max(_gains_of_peaks(residual, model, peak, row))
         top = max(gains.values(), default=0.0)
-        cause = find_cause(model, *row, peak._replace(energy=place))
-        if cause and top <= MUCH_BETTER * alone:
-            or_else = max(gains, key=lambda name: gains[name], default="")
-            return f"{place:.3f} keV = {cause}" + f", or {or_else}" * (top > RIVALS * alone)
+        if max(alone, top) <= 0.0:
+            return None
+        if top <= MUCH_BETTER * alone:
+            escaped = find_escaped(model, *row, peak._replace(energy=place))
+            if escaped:
+                rival = max(gains, key=lambda name: gains[name], default="")
+                rivals = (rival,) if top > RIVALS * alone else ()
+                return Unlisted("escape peak", place, cause=(escaped,), rivals=rivals)
         if top <= ENOUGH * alone:
-            return f"{place:.3f} keV"
+            return Unlisted("unknown peak", place)
         rivals = [name for name, gain in gains.items() if gain > RIVALS * top]
-        return rivals[0] if len(rivals) == 1 else min(rivals, key=self.misfit(found, row))
+        best = rivals[0] if len(rivals) == 1 else min(rivals, key=self.misfit(found, row))
+        return Unlisted("element", at, element=best)
 
     def misfit(self, found, row):
-        """Return what tells the misfit with another element, on an axis of its own."""
+        """Return a function of an element: the misfit with it, on an axis of its own."""
 
-        def squared(name):
-            model = calibrate(self.model([*found, name]), self.spectra.data)
-            families = len(_families_of(name, model))
-            return _Residual(model, *row).squared * (1 + families * WORTH)
+        def squared(element):
+            one = Unlisted("element", 0.0, element=element)
+            model = calibrate(self.model([*found, one]), self.spectra.data)
+            return Residual(model, *row).squared * (1 + len(one.families_in(model)) * WORTH)
 
         return squared
 
-
-class StrongestLine(NamedTuple):
-    """The strongest line of an element, or a peak, and its counts."""
-
-    line: str
-    counts: float
-
-    def __str__(self):
-        preposition = "at" if " " in self.line else "in"
-        return f"{self.counts:.0f} counts {preposition} {self.line}"
-
-
-def strongest_lines(
-    model: LineModel, counts: np.ndarray, names: list[str]
-) -> dict[str, StrongestLine]:
-    """Return the strongest line of elements or peaks, from the counts of all lines."""
-    counts = counts * model.peaks.sum(axis=0)
-    strongest = {}
-    for name in names:
-        best = max(_families_of(name, model), key=lambda i: counts[i])
-        strongest[name] = StrongestLine(model.lines[best], float(counts[best]))
-    return strongest
+    def rivals_of(self, energy: float, found) -> tuple[str, ...]:
+        """Return the unlisted element that a sum peak at an energy may be as well, if any."""
+        model = self.model(found)
+        row = [values[0] for values in self.rows]
+        residual = Residual(model, *row, sum_peaks=False)
+        known = {*self.listed, *LIGHT, *(one.element for one in found)}
+        others = sorted(set(_with_lines()) - known)
+        beam_energy = read_beam_energy(self.spectra)
+        gains = gains_of_elements(residual, model, others, energy, beam_energy, reach=CLOSE)
+        alone, _ = max(_gains_of_peaks(residual, model, Peak(0, energy, np.inf), row))
+        best = max(gains, key=lambda name: gains[name], default="")
+        return (best,) if best and gains[best] > RIVALS * alone else ()
 
 
-def _families_of(name, model):
-    """Return which lines of a model belong to an element, or are a peak."""
-    name = name.partition(" = ")[0]
-    return [i for i, line in enumerate(model.lines) if name in (line, line.partition("_")[0])]
+def _elements(found):
+    return [one for one in found if one.element]
 
 
-def _elements(names):
-    return [name for name in names if " " not in name]
-
-
-def _peaks(names):
-    return [name for name in names if " " in name]
-
-
-def lines_of_elements(unlisted: dict[str, StrongestLine]) -> dict[str, str]:
-    """Return {element: line} of the elements among what was found."""
-    return {name: unlisted[name].line for name in _elements(unlisted)}
-
-
-def describe_unlisted(unlisted: dict[str, StrongestLine]) -> str:
-    """Return a sentence on what was fitted besides the elements listed."""
-    what = [f"{name} ({unlisted[name]})" for name in _elements(unlisted)]
-    for name in _peaks(unlisted):
-        cause = name.partition(" = ")[2]
-        kind = f"a peak that is likely {cause}" if cause else "a peak of no known element"
-        what.append(f"{kind} ({unlisted[name]})")
-    symbols = _elements(unlisted)
-    call = f"; s.add_elements({symbols}) lists them, or exclude= in quantify()" if symbols else ""
-    return (
-        f"in the spectra, but not in s.metadata.Sample.elements: {', '.join(what)}. Fitted with "
-        f"the others, so that lines nearby come out right, and in no result{call}"
-    )
-
-
-class _Residual:
+class Residual:
     """What a model leaves of the spectrum, and how much of it further columns explain."""
 
-    def __init__(self, model, counts, weights):
+    def __init__(self, model, counts, weights, *, sum_peaks=True):
+        if sum_peaks:
+            model = with_sum_peaks(model, counts, weights)
         self.use, self.weights = model.use, weights
+        model = _with_places(model, counts, weights)
         columns = model.columns * self.weights[:, None]
-        self.columns = columns / np.maximum(np.linalg.norm(columns, axis=0), 1e-300)
-        self.inverse = np.linalg.pinv(self.columns.T @ self.columns, rcond=1e-12, hermitian=True)
+        size = np.sqrt((columns**2).sum(axis=0) + np.diag(model.precision))
+        scale = 1.0 / np.where(size > 0.0, size, 1.0)
+        self.columns = columns * scale
+        normal = self.columns.T @ self.columns + model.precision * np.outer(scale, scale)
+        main = replace(model, members=model.members[model.members[:, 2] == 1.0], sum_peaks=0.0)
+        single = main.single_peaks.toarray()[self.use] * self.weights[:, None]
+        self.basis, _ = np.linalg.qr(np.hstack([self.columns, single]))
+        self.inverse = np.linalg.pinv(normal, rcond=1e-12, hermitian=True)
         self.left = self._beside(counts[model.use] * self.weights)
         self.squared = float(self.left @ self.left)
 
@@ -232,20 +244,36 @@ class _Residual:
     def gain(self, columns):
         """Return the decrease of the squared residual by columns with coefficients >= 0."""
         weighted = columns[self.use] * self.weights[:, None]
-        beside = self._beside(weighted)
-        size = np.linalg.norm(beside, axis=0)
-        new = size > NEW * np.linalg.norm(weighted, axis=0)
+        # Beside lines at any place and in any ratio, however well these are known.
+        apart = weighted - self.basis @ (self.basis.T @ weighted)
+        new = np.linalg.norm(apart, axis=0) > NEW * np.linalg.norm(weighted, axis=0)
         if not new.any():
             return 0.0
+        beside = self._beside(weighted)
+        size = np.maximum(np.linalg.norm(beside, axis=0), 1e-300)
         return self.squared - float(nnls((beside / size)[:, new], self.left)[1] ** 2)
 
 
-def _gains_of_elements(residual, model, symbols, at, beam_energy):
+def _with_places(model, counts, weights):
+    """Return the model with small shifts of each family of lines among its columns."""
+    n = len(model.lines)
+    if n == 0:
+        return model
+    lines = np.maximum(solve(model, counts[model.use], weights)[:n], 0.0)
+    shifts = model.sum_over_members(model.shapes.by_centre) * (lines * PLACES)
+    return replace(
+        model,
+        background=np.hstack([model.background, shifts]),
+        precision=block_diag(model.precision, np.eye(n)),
+    )
+
+
+def gains_of_elements(residual, model, symbols, at, beam_energy, *, reach=REACH):
     """Return {element: gain} by those of its families whose main line is near a peak."""
-    # What is told by one line of a shell must have its others too.
+    # What is recognised by one line of a shell must have its others too.
     names, members = families(symbols, model.energy[0], model.energy[-1], beam_energy, whole=True)
     of_main = members[members[:, 2] == 1.0]
-    near = {int(f) for f, energy, _ in of_main if abs(energy - at) < REACH}
+    near = {int(f) for f, energy, _ in of_main if abs(energy - at) < reach}
     by_element = {}
     for family in sorted(near):
         by_element.setdefault(names[family].partition("_")[0], []).append(family)
@@ -253,14 +281,22 @@ def _gains_of_elements(residual, model, symbols, at, beam_energy):
     for symbol, chosen in by_element.items():
         rows = [(chosen.index(int(f)), e, w) for f, e, w in members if int(f) in chosen]
         lines = [names[f] for f in chosen]
-        gains[symbol] = residual.gain(replace(model, lines=lines, members=np.array(rows)).peaks)
+        of_element = replace(model, lines=lines, members=np.array(rows), sum_peaks=0.0)
+        gains[symbol] = residual.gain(of_element.peaks)
     return gains
 
 
-def _gains_of_peaks(residual, model, at):
-    """Yield (gain, energy) of single peaks around one."""
-    for energy in at + np.arange(-0.1, 0.105, 0.01):
-        alone = replace(model, lines=[""], members=np.array([[0, energy, 1.0]]))
+def _gains_of_peaks(residual, model, peak, row):
+    """Yield (gain, energy) of single peaks around one; none where a stronger line has it."""
+    counts, weights = row
+    lines = solve(model, counts[model.use], weights)[: len(model.lines)]
+    stronger = model.main_energies[lines > peak.counts]
+    for energy in peak.energy + np.arange(-0.1, 0.105, 0.01):
+        if (np.abs(stronger - energy) < peak_fwhm(model.resolution, energy)).any():
+            yield 0.0, round(float(energy), 3)
+            continue
+        members = np.array([[0, energy, 1.0]])
+        alone = replace(model, lines=[""], members=members, sum_peaks=0.0, skewness=0.0)
         yield residual.gain(alone.peaks), round(float(energy), 3)
 
 

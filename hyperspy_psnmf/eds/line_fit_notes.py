@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a reader of net intensities must know of the fit that measured them."""
+
+import numpy as np
+
+from hyperspy_psnmf.eds.unlisted_peaks import describe_unlisted
+
+UNCERTAIN = 0.25  # of the counts around a line: its standard error from where it says nothing
+ENOUGH = 100.0  # counts around a line; with fewer, noise alone is that large
+CORRELATED = 0.7
+AXIS_OFF = 0.008  # keV; lines that are nearer do not look misplaced in figures
+SIGNIFICANT = 3.0  # standard errors of a shift
+MOST_NAMES = 6
+
+
+def notes_on_fit(of_sum, lines: list[str]):
+    """Yield sentences on the fit to the sum of spectra.
+
+    Parameters
+    ----------
+    of_sum : FittedSum
+    lines : list of str
+        Those asked for.
+    """
+    if of_sum.unlisted:
+        yield describe_unlisted(of_sum.unlisted)
+    inseparable = list(_inseparable(of_sum, lines))
+    if inseparable:
+        more = len(inseparable) - MOST_NAMES
+        shown = ", ".join(inseparable[:MOST_NAMES]) + (f" and {more} others" if more > 0 else "")
+        yield (
+            f"lines that the spectra do not distinguish: {shown}. Their counts are shared between "
+            "them arbitrarily, within the standard errors; list fewer elements, if you can"
+        )
+    if not of_sum.converged:
+        yield (
+            "the fit of lines and continuum to the sum of all phases has not converged: "
+            "plot_line_fit() shows where it is off"
+        )
+    described = describe_axis(of_sum.axis, of_sum.model.bent.main_energies)
+    if described:
+        yield described
+
+
+def _inseparable(of_sum, lines):
+    """Yield the lines asked for that other lines explain as well, with the nearest of these."""
+    model, errors = of_sum.model, of_sum.line_errors
+    n = len(model.lines)
+    correlation = of_sum.covariance[:n, :n] / np.outer(errors, errors)
+    for line in lines:
+        i = model.bare.lines.index(line)
+        if model.limits[i] < ENOUGH or errors[i] < UNCERTAIN * model.limits[i]:
+            continue
+        others = np.where(np.arange(n) == i, 0.0, -correlation[i])
+        rival = int(np.argmax(others))
+        named = f"{line} and {model.bare.lines[rival]}"
+        yield named if others[rival] > CORRELATED else f"{line} and several others"
+
+
+def describe_axis(axis, energies: np.ndarray) -> str:
+    """Return a sentence on an energy axis that is off, or "" for one that is not.
+
+    Parameters
+    ----------
+    axis : EnergyCalibration
+    energies : ndarray of shape (n_lines,)
+        Of the lines there are, in keV.
+    """
+    if not energies.size:
+        return ""
+    low, high = np.nanmin(energies), np.nanmax(energies)
+    off = [axis.shift(e) for e in (low, high)]
+    errors = [axis.shift_error(e) for e in (low, high)]
+    beyond = [
+        abs(by) > max(AXIS_OFF, SIGNIFICANT * error) for by, error in zip(off, errors, strict=True)
+    ]
+    if not any(beyond):
+        return ""
+    ends = [
+        f"{1e3 * by:.0f} \u00b1 {max(1e3 * error, 1.0):.0f} eV"
+        for by, error in zip(off, errors, strict=True)
+    ]
+    both = (
+        ends[0]
+        if ends[0] == ends[1]
+        else (f"{ends[0]} at {low:.2f} keV and {ends[1]} at {high:.2f} keV")
+    )
+    return (
+        f"the energy axis is off: lines are recorded {both} above their energies. They were "
+        "measured there; s.axes_manager is left as it is"
+    )
