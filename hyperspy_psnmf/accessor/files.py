@@ -36,7 +36,7 @@ DPI = 150
 _PLAIN = (OSError, RuntimeError, TypeError, ValueError)  # with messages written for users
 
 
-@dataclass
+@dataclass(eq=False)
 class WrittenResults:
     """What has been written into a folder, and what could not be.
 

@@ -40,7 +40,7 @@ REACH = 4.0  # standard deviations of the response
 FINER = 2  # points in a channel
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Edges:
     """Absorption edges between two energies.
 

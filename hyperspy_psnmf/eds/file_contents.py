@@ -11,7 +11,7 @@ import numpy as np
 MAP, LINE_SCAN, SPECTRUM, IMAGE, OTHER = "map", "line scan", "spectrum", "image", "other data"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Entry:
     """A signal of a file.
 

@@ -30,7 +30,7 @@ CONSEQUENCE = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CountLikeness:
     """What values of a map look like.
 
@@ -173,7 +173,7 @@ def judge_model(X, W, H, bins: PixelBins, energy_binning: int, n_jobs=None) -> C
     return replace(values, deviance=found.total, scatter=found.scatter)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Band:
     """Bins of some pixels."""
 

@@ -23,7 +23,7 @@ _SUFFIXES = {".bcf", ".dm3", ".dm4", ".eds", ".elid", ".emd", ".emi", ".h5", ".h
 _EXTRAS = {".emd": "eds-stream", ".zspy": "zspy"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OpenedFile:
     """The map that was chosen in a file, and what else is there.
 

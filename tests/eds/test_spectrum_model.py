@@ -44,6 +44,9 @@ def oxides():
 
 def test_columns_are_derivatives(oxides):
     at = oxides.values + 0.01
+    # How sum peaks and skewness change with places and widths is left to the next step.
+    for kind in ("pile_up", "skews"):
+        at[oxides.parameters.kinds[kind]] = 0.0
     model = replace(oxides, values=at)
     step = 1e-5
     for i, name in enumerate(oxides.parameters.names):
@@ -55,8 +58,7 @@ def test_columns_are_derivatives(oxides):
         expected = (sides[0] - sides[1]) / (2 * step)
         error = np.abs(model.linear.background[:, i] - expected).max()
         # Lines get a little wider where they move to higher energies.
-        # Sum peaks follow their lines, which is left to the next step.
-        within = 2e-2 if name.startswith(("place", "gain", "offset")) else 3e-3
+        within = 2e-2 if name.startswith(("place", "gain")) else 1e-3
         assert error < within * np.abs(expected).max() + 1e-6, name
 
 

@@ -122,8 +122,9 @@ def test_few_counts_have_large_errors(factors, pristine):
     few.data = np.random.default_rng(1).poisson(few.data * 0.02).astype("uint16")
     few.learning_results.loadings = truth.loadings * 0.02
     many, less = (s.psnmf.quantify(factors=factors) for s in (pristine.deepcopy(), few))
-    ratio = less.atomic.sigma[:2] / many.atomic.sigma[:2]
+    ratio = less.atomic.budget["counting"][:2] / many.atomic.budget["counting"][:2]
     assert np.median(ratio) == pytest.approx(50**0.5, rel=0.2)
+    assert (less.atomic.sigma[:2] > many.atomic.sigma[:2]).all()
 
 
 def test_absent_elements_have_a_detection_limit_and_no_sharp_zero(result):
