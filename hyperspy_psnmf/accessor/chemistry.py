@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from hyperspy_psnmf import plot
 from hyperspy_psnmf.eds.element_maps import element_maps
+from hyperspy_psnmf.eds.energy_axis import EnergyCalibration
+from hyperspy_psnmf.eds.energy_calibration import energy_calibration
 from hyperspy_psnmf.eds.quantification import Quantification
 from hyperspy_psnmf.eds.quantify import quantify
 from hyperspy_psnmf.eds.results import check_result
@@ -173,6 +175,28 @@ class Chemistry:
             ambiguity=ambiguity,
             confidence=confidence,
         )
+
+    def energy_calibration(self) -> EnergyCalibration:
+        """Determine where X-ray lines are recorded on the energy axis, and how wide.
+
+        Offsets of up to 60 eV and gains of up to 1 % are found from the strong lines of the
+        elements in the metadata, in the spectrum of the whole map, before or after a
+        decomposition. Lines are measured there; ``axes_manager`` is left as it is.
+
+        Returns
+        -------
+        EnergyCalibration
+            ``offset`` (keV), ``gain`` and ``resolution`` (FWHM at Mn Ka, eV) with standard
+            errors, and ``shift(energy)`` and ``shift_error(energy)`` in keV: a line of
+            energy E is recorded at E + offset + gain E.
+
+        Raises
+        ------
+        ValueError
+            If the metadata list no element with X-ray lines, no beam energy or no energy
+            resolution, or if the energy axis falls or is not uniform.
+        """
+        return energy_calibration(self._signal)
 
     def plot_composition(self, result: Quantification) -> tuple[Figure, Axes]:
         """Plot the composition of each phase as bars with 1-sigma errors.

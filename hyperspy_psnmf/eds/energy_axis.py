@@ -113,6 +113,8 @@ class EnergyCalibration:
     gain, gain_error : float
     resolution, resolution_error : float
         FWHM at Mn Ka, in eV.
+    correlation : float
+        Of the errors of offset and gain.
     axis : tuple of float
         First and last energy in keV of the channels in use.
     """
@@ -135,3 +137,13 @@ class EnergyCalibration:
         of_gain = self.gain_error * energy
         both = 2.0 * self.correlation * self.offset_error * of_gain
         return float(np.sqrt(max(self.offset_error**2 + of_gain**2 + both, 0.0)))
+
+    def __str__(self):
+        low, high = self.axis
+        middle = 0.5 * (low + high)
+        at = [f"{1e3 * self.shift(e):+.1f} ± {1e3 * self.shift_error(e):.1f} eV at {e:.1f} keV"
+              for e in (low, middle, high)]  # fmt: skip
+        return (
+            f"lines are recorded {', '.join(at)} from their energies; resolution "
+            f"{self.resolution:.1f} ± {self.resolution_error:.1f} eV at Mn Ka"
+        )

@@ -4,6 +4,7 @@
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
+from hyperspy_psnmf.eds.energy_calibration import lines_recorded_at
 from hyperspy_psnmf.plot.figure import subplots
 from hyperspy_psnmf.plot.image import axis_label, draw_image
 from hyperspy_psnmf.plot.xray_lines import KEV, label_lines, last_line
@@ -45,10 +46,11 @@ def plot_phases(maps, spectra):
         squeeze=False,
         layout="constrained",
     )
+    recorded = lines_recorded_at(spectra)
     for i, (left, right) in enumerate(axes):
         _draw_map(left, maps.data[i], maps.axes_manager.signal_axes, phase_color(i))
         left.set_title(names[i], color=phase_color(i))
-        _draw_spectrum(right, spectra, i)
+        _draw_spectrum(right, spectra, i, recorded)
     axes[-1, 1].set_xlabel(axis_label(spectra.axes_manager.signal_axes[0]))
     return fig, axes
 
@@ -68,7 +70,7 @@ def _draw_map(ax, data, map_axes, color):
     ax.figure.colorbar(image, ax=ax, label="Counts")
 
 
-def _draw_spectrum(ax, spectra, index):
+def _draw_spectrum(ax, spectra, index, recorded):
     energy = spectra.axes_manager.signal_axes[0]
     data = np.atleast_2d(spectra.data)[index]
     color = phase_color(index)
@@ -78,4 +80,4 @@ def _draw_spectrum(ax, spectra, index):
     visible = data[energy.axis > ZERO_PEAK * KEV.get(str(energy.units), 1.0)]
     top = 1.4 * max(visible.max(initial=0.0), 1e-9)
     ax.set(ylim=(0, top), xlim=(energy.axis[0], last_line(spectra, energy)), ylabel="Counts")
-    label_lines(ax, spectra, data, top)
+    label_lines(ax, spectra, data, top, recorded)

@@ -15,14 +15,24 @@ def line_label(line: str) -> str:
     return f"{element} {name.replace('a', 'α').replace('b', 'β')}"
 
 
-def line_energies(spectra):
-    """Return {line: energy} of the X-ray lines of the sample within the axis."""
+def line_energies(spectra, recorded=None):
+    """Return {line: energy} of the X-ray lines of the sample within the axis.
+
+    Parameters
+    ----------
+    spectra : EDSSpectrum
+    recorded : EnergyCalibration, optional
+        Where lines are recorded; by default at their energies.
+    """
     axis = spectra.axes_manager.signal_axes[0]
     if str(axis.units) not in KEV:
         return {}
     found = {}
     for line in sample_lines(spectra):
-        energy = line_energy(line) * KEV[str(axis.units)]
+        energy = line_energy(line)
+        if recorded is not None:
+            energy += recorded.shift(energy)
+        energy *= KEV[str(axis.units)]
         if axis.axis[0] <= energy <= axis.axis[-1]:
             found[line_label(line)] = energy
     return found
@@ -34,10 +44,10 @@ def last_line(spectra, energy):
     return min(energy.axis[-1], 1.15 * max(lines)) if lines else energy.axis[-1]
 
 
-def label_lines(ax, spectra, data, top):
+def label_lines(ax, spectra, data, top, recorded=None):
     """Write the names of the sample's lines above a spectrum that is drawn up to `top`."""
     axis = spectra.axes_manager.signal_axes[0]
-    for label, energy in line_energies(spectra).items():
+    for label, energy in line_energies(spectra, recorded).items():
         nearest = int(np.argmin(np.abs(axis.axis - energy)))
         near = slice(max(0, nearest - 3), nearest + 4)
         height = min(data[near].max(initial=0.0) + 0.03 * top, 0.76 * top)

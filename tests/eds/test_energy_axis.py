@@ -98,3 +98,38 @@ def test_find_axis__silica_spheres(by):
     assert 0.75 < found.net[silica, 0] / found.net[silica, 1] < 0.88
     assert found.fit.axis.shift(1.74) == pytest.approx(0.031 + by, abs=0.004)
     assert not [one for one in found.unlisted if one.kind == "unknown peak"]
+
+
+@pytest.mark.parametrize("decomposed", [True, False])
+@pytest.mark.parametrize("lazy", [False, True])
+def test_energy_calibration__before_and_after_a_decomposition(decomposed, lazy):
+    s = moved(data.mineral_grains(shape=(12, 14), counts=400, seed=1), 0.02, 0.003)
+    s = as_found(s) if decomposed else s
+    before = s.axes_manager.signal_axes[0].offset
+    found = (s.as_lazy() if lazy else s).psnmf.energy_calibration()
+    assert found.shift(1.74) == pytest.approx(0.02 + 0.003 * 1.74, abs=0.001)
+    assert 0 < found.shift_error(1.74) < 0.002
+    assert found.resolution == pytest.approx(130, abs=2)
+    assert "eV at Mn Ka" in str(found)
+    assert s.axes_manager.signal_axes[0].offset == before
+
+
+def test_energy_calibration__what_it_needs_is_named():
+    s = data.mineral_grains(shape=(5, 6), n_channels=800, seed=1)
+    s.set_elements([])
+    with pytest.raises(ValueError, match=r"s\.set_elements"):
+        s.psnmf.energy_calibration()
+    s.set_elements(["Si"])
+    s.metadata.Acquisition_instrument.TEM.beam_energy = None
+    with pytest.raises(ValueError, match="beam energy"):
+        s.psnmf.energy_calibration()
+    falling = data.mineral_grains(shape=(5, 6), n_channels=800, seed=1).isig[::-1]
+    with pytest.raises(ValueError, match="falls"):
+        falling.psnmf.energy_calibration()
+
+
+def test_plot__labels_are_where_lines_are_recorded():
+    s = as_found(moved(data.mineral_grains(shape=(12, 14), counts=400, seed=1), 0.04, 0.0))
+    _, axes = s.psnmf.plot()
+    at = {text.get_text(): text.xy[0] for text in axes[0, 1].texts}
+    assert at["Si Kα"] == pytest.approx(1.74 + 0.04, abs=0.003)

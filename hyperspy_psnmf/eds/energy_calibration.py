@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the X-ray lines of a map are recorded on its energy axis."""
+
+import numpy as np
+
+from hyperspy_psnmf.eds.axes import energies, require_rising
+from hyperspy_psnmf.eds.energy_axis import EnergyCalibration
+from hyperspy_psnmf.eds.line_calibration import calibrate
+from hyperspy_psnmf.eds.line_fit_notes import AXIS_OFF
+from hyperspy_psnmf.eds.phases import eager_class, phase_spectra
+from hyperspy_psnmf.eds.sample import lines_of, sample_elements
+from hyperspy_psnmf.eds.spectrum_fit import fit_spectra
+from hyperspy_psnmf.eds.unlisted import on_found_axis
+
+
+def energy_calibration(signal) -> EnergyCalibration:
+    """Return where lines are recorded on the energy axis of a map; see the accessor."""
+    require_rising(signal)
+    elements = {e for e in sample_elements(signal) if lines_of(e)}
+    if not elements:
+        raise ValueError(
+            "the metadata list no elements with X-ray lines: set them with s.set_elements([...])"
+        )
+    spectra = _sum_spectrum(signal)
+    return fit_spectra(
+        spectra, elements, spectra.data[0] >= 0.0, np.maximum(spectra.data, 0.5)
+    ).axis
+
+
+def _sum_spectrum(signal):
+    """Return the sum of a map's spectra, as one of one phase."""
+    if signal.learning_results.decomposition_algorithm is not None:
+        found = phase_spectra(signal)
+        total, energy = found.data.sum(axis=0), found.axes_manager.signal_axes[0]
+    else:
+        axes = tuple(range(signal.axes_manager.navigation_dimension))
+        total = signal._data_aligned_with_axes.sum(axis=axes, dtype=float)
+        energy = signal.axes_manager.signal_axes[0]
+    metadata = signal.metadata.as_dictionary()
+    metadata["Signal"].pop("Noise_properties", None)
+    axes = [{"size": 1, "navigate": True}, {**energy.get_axis_dictionary(), "navigate": False}]
+    return eager_class(signal)(np.asarray(total)[None], axes=axes, metadata=metadata)
+
+
+def lines_recorded_at(spectra) -> EnergyCalibration | None:
+    """Return where lines are recorded in spectra, without errors; None where that is not known.
+
+    Parameters
+    ----------
+    spectra : EDSSpectrum
+        Spectra of phases, in counts; they are not changed.
+    """
+    try:
+        elements = {e for e in sample_elements(spectra) if lines_of(e)}
+        energy, keep = energies(spectra), np.ones(spectra.data.shape[-1], bool)
+        model = calibrate(on_found_axis(spectra, elements, keep), spectra.data)
+    except ValueError:  # no beam energy, resolution or uniform axis: lines are where tables say
+        return None
+    shifts = model.place(model.main_energies) - model.main_energies
+    if not elements or (np.abs(shifts) < AXIS_OFF).all():
+        return None
+    return EnergyCalibration(
+        model.offset, np.nan, model.gain, np.nan, model.resolution, np.nan, np.nan,
+        (float(energy[0]), float(energy[-1])),
+    )  # fmt: skip
