@@ -14,22 +14,19 @@ from functools import cache, cached_property
 
 import numpy as np
 from exspy.material import elements as elements_db
-from scipy.linalg import block_diag
 from scipy.ndimage import gaussian_filter1d
-from scipy.optimize import nnls
 
-from hyperspy_psnmf.eds.detector import peak_fwhm
-from hyperspy_psnmf.eds.detector_peaks import CLOSE, find_escaped, with_sum_peaks
+from hyperspy_psnmf.eds.detector_peaks import CLOSE, find_escaped
 from hyperspy_psnmf.eds.energy_axis import find_axis
-from hyperspy_psnmf.eds.line_calibration import calibrate, solve
+from hyperspy_psnmf.eds.line_calibration import calibrate
 from hyperspy_psnmf.eds.line_model import (
     LineModel,
     axis_of,
     build_line_model,
-    families,
     read_beam_energy,
 )
 from hyperspy_psnmf.eds.misfit import Peak, find_peak
+from hyperspy_psnmf.eds.residual_gains import Residual, gains_of_elements, gains_of_peaks
 from hyperspy_psnmf.eds.unlisted_peaks import Unlisted
 
 # Contamination, oxide films, grids: hardly any spectrum lacks all of these. Light elements
@@ -40,13 +37,10 @@ MAX_PEAKS = 12
 N_ROUNDS = 4
 REACH = 0.15  # keV; beside a strong peak, the background bends and shifts the residual
 RIVALS = 0.9  # of the best gain: worth a calibration of their own
+ALIKE = 9.0  # squared standard deviations between misfits that are the same
 WORTH = 0.03  # of a misfit; what a family of lines must take away
 ENOUGH = 0.6  # of what a peak at any energy gains, as the energy axis may be off
 MUCH_BETTER = 1.05  # than a peak alone, by which an element shows that it has other lines
-# Of a peak, beside lines that are a little off their places. With less, its counts would
-# have ten times the error that they have alone: the two are the same peak.
-NEW = 0.1
-PLACES = 0.002  # keV, standard deviation of the places of lines
 
 
 def find_unlisted(
@@ -173,8 +167,8 @@ class Search:
         known = {*self.listed, *LIGHT, *(one.element for one in found)}
         others = sorted(set(_with_lines()) - known)
         beam_energy = read_beam_energy(self.spectra)
-        gains = gains_of_elements(residual, model, others, at, beam_energy)
-        alone, place = max(_gains_of_peaks(residual, model, peak, row))
+        gains = gains_of_elements(residual, model, others, at, beam_energy, reach=REACH)
+        alone, place = max(gains_of_peaks(residual, model, peak, row))
         top = max(gains.values(), default=0.0)
         if max(alone, top) <= 0.0:
             return None
@@ -187,18 +181,17 @@ class Search:
         if top <= ENOUGH * alone:
             return Unlisted("unknown peak", place)
         rivals = [name for name, gain in gains.items() if gain > RIVALS * top]
-        best = rivals[0] if len(rivals) == 1 else min(rivals, key=self.misfit(found, row))
-        return Unlisted("element", at, element=best)
+        if len(rivals) > 1:
+            misfit = {name: self.misfit(name, found, row) for name in rivals}
+            rivals = [name for name in rivals if misfit[name] < min(misfit.values()) + ALIKE]
+        # The lightest of those that fit alike, as it is by far the most abundant.
+        return Unlisted("element", at, element=min(rivals, key=_atomic_number))
 
-    def misfit(self, found, row):
-        """Return a function of an element: the misfit with it, on an axis of its own."""
-
-        def squared(element):
-            one = Unlisted("element", 0.0, element=element)
-            model = calibrate(self.model([*found, one]), self.spectra.data)
-            return Residual(model, *row).squared * (1 + len(one.families_in(model)) * WORTH)
-
-        return squared
+    def misfit(self, element, found, row):
+        """Return the misfit with another element, on an axis of its own."""
+        one = Unlisted("element", 0.0, element=element)
+        model = calibrate(self.model([*found, one]), self.spectra.data)
+        return Residual(model, *row).squared * (1 + len(one.families_in(model)) * WORTH)
 
     def rivals_of(self, energy: float, found) -> tuple[str, ...]:
         """Return the unlisted element that a sum peak at an energy may be as well, if any."""
@@ -209,7 +202,7 @@ class Search:
         others = sorted(set(_with_lines()) - known)
         beam_energy = read_beam_energy(self.spectra)
         gains = gains_of_elements(residual, model, others, energy, beam_energy, reach=CLOSE)
-        alone, _ = max(_gains_of_peaks(residual, model, Peak(0, energy, np.inf), row))
+        alone, _ = max(gains_of_peaks(residual, model, Peak(0, energy, np.inf), row))
         best = max(gains, key=lambda name: gains[name], default="")
         return (best,) if best and gains[best] > RIVALS * alone else ()
 
@@ -218,86 +211,8 @@ def _elements(found):
     return [one for one in found if one.element]
 
 
-class Residual:
-    """What a model leaves of the spectrum, and how much of it further columns explain."""
-
-    def __init__(self, model, counts, weights, *, sum_peaks=True):
-        if sum_peaks:
-            model = with_sum_peaks(model, counts, weights)
-        self.use, self.weights = model.use, weights
-        model = _with_places(model, counts, weights)
-        columns = model.columns * self.weights[:, None]
-        size = np.sqrt((columns**2).sum(axis=0) + np.diag(model.precision))
-        scale = 1.0 / np.where(size > 0.0, size, 1.0)
-        self.columns = columns * scale
-        normal = self.columns.T @ self.columns + model.precision * np.outer(scale, scale)
-        main = replace(model, members=model.members[model.members[:, 2] == 1.0], sum_peaks=0.0)
-        single = main.single_peaks.toarray()[self.use] * self.weights[:, None]
-        self.basis, _ = np.linalg.qr(np.hstack([self.columns, single]))
-        self.inverse = np.linalg.pinv(normal, rcond=1e-12, hermitian=True)
-        self.left = self._beside(counts[model.use] * self.weights)
-        self.squared = float(self.left @ self.left)
-
-    def _beside(self, columns):
-        return columns - self.columns @ (self.inverse @ (self.columns.T @ columns))
-
-    def gain(self, columns):
-        """Return the decrease of the squared residual by columns with coefficients >= 0."""
-        weighted = columns[self.use] * self.weights[:, None]
-        # Beside lines at any place and in any ratio, however well these are known.
-        apart = weighted - self.basis @ (self.basis.T @ weighted)
-        new = np.linalg.norm(apart, axis=0) > NEW * np.linalg.norm(weighted, axis=0)
-        if not new.any():
-            return 0.0
-        beside = self._beside(weighted)
-        size = np.maximum(np.linalg.norm(beside, axis=0), 1e-300)
-        return self.squared - float(nnls((beside / size)[:, new], self.left)[1] ** 2)
-
-
-def _with_places(model, counts, weights):
-    """Return the model with small shifts of each family of lines among its columns."""
-    n = len(model.lines)
-    if n == 0:
-        return model
-    lines = np.maximum(solve(model, counts[model.use], weights)[:n], 0.0)
-    shifts = model.sum_over_members(model.shapes.by_centre) * (lines * PLACES)
-    return replace(
-        model,
-        background=np.hstack([model.background, shifts]),
-        precision=block_diag(model.precision, np.eye(n)),
-    )
-
-
-def gains_of_elements(residual, model, symbols, at, beam_energy, *, reach=REACH):
-    """Return {element: gain} by those of its families whose main line is near a peak."""
-    # What is recognised by one line of a shell must have its others too.
-    names, members = families(symbols, model.energy[0], model.energy[-1], beam_energy, whole=True)
-    of_main = members[members[:, 2] == 1.0]
-    near = {int(f) for f, energy, _ in of_main if abs(energy - at) < reach}
-    by_element = {}
-    for family in sorted(near):
-        by_element.setdefault(names[family].partition("_")[0], []).append(family)
-    gains = {}
-    for symbol, chosen in by_element.items():
-        rows = [(chosen.index(int(f)), e, w) for f, e, w in members if int(f) in chosen]
-        lines = [names[f] for f in chosen]
-        of_element = replace(model, lines=lines, members=np.array(rows), sum_peaks=0.0)
-        gains[symbol] = residual.gain(of_element.peaks)
-    return gains
-
-
-def _gains_of_peaks(residual, model, peak, row):
-    """Yield (gain, energy) of single peaks around one; none where a stronger line has it."""
-    counts, weights = row
-    lines = solve(model, counts[model.use], weights)[: len(model.lines)]
-    stronger = model.main_energies[lines > peak.counts]
-    for energy in peak.energy + np.arange(-0.1, 0.105, 0.01):
-        if (np.abs(stronger - energy) < peak_fwhm(model.resolution, energy)).any():
-            yield 0.0, round(float(energy), 3)
-            continue
-        members = np.array([[0, energy, 1.0]])
-        alone = replace(model, lines=[""], members=members, sum_peaks=0.0, skewness=0.0)
-        yield residual.gain(alone.peaks), round(float(energy), 3)
+def _atomic_number(symbol):
+    return elements_db[symbol].General_properties.Z
 
 
 @cache

@@ -128,7 +128,7 @@ def test_energy_calibration__what_it_needs_is_named():
         falling.psnmf.energy_calibration()
 
 
-def test_plot__labels_are_where_lines_are_recorded():
+def test_plot__labels_are_where_lines_are_recorded(close_figures):
     s = as_found(moved(data.mineral_grains(shape=(12, 14), counts=400, seed=1), 0.04, 0.0))
     _, axes = s.psnmf.plot()
     at = {text.get_text(): text.xy[0] for text in axes[0, 1].texts}

@@ -178,6 +178,26 @@ def test_without_results_of_this_map_each_call_says_so(unmixed, call, kind):
     assert describe_state(s) == before
 
 
+@pytest.mark.parametrize(
+    ("metadata", "match"),
+    [
+        ({"Sample.elements": []}, "no elements"),
+        ({"Sample.elements": ["Xx"]}, "no elements"),
+        ({"Acquisition_instrument.TEM.beam_energy": None}, "beam energy"),
+        ({"Acquisition_instrument.TEM.Detector.EDS.energy_resolution_MnKa": "x"}, "MnKa must be"),
+    ],
+    ids=str,
+)
+def test_energy_calibration__what_the_metadata_lack_is_named(unmixed, metadata, match):
+    s = unmixed.deepcopy()
+    for path, value in metadata.items():
+        s.metadata.set_item(path, value)
+    before = describe_state(s)
+    with pytest.raises(ValueError, match=match):
+        s.psnmf.energy_calibration()
+    assert describe_state(s) == before
+
+
 @pytest.mark.parametrize("value", [3, None, "x"])
 def test_the_accessor_cannot_be_overwritten(grains, value):
     with pytest.raises(AttributeError, match="psnmf cannot be set"):
