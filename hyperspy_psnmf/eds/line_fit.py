@@ -18,15 +18,15 @@ statistics know, of at least that size: it is reported, and counts in its standa
 """
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from hyperspy_psnmf.eds.binned import bin_as_decomposed, open_decomposed
 from hyperspy_psnmf.eds.energy_axis import EnergyCalibration
-from hyperspy_psnmf.eds.line_fit_notes import notes_on_fit
-from hyperspy_psnmf.eds.line_intensities import intensity_signals
+from hyperspy_psnmf.eds.line_fit_notes import notes_on_fit, widen_below_zero
+from hyperspy_psnmf.eds.line_intensities import window_operators
 from hyperspy_psnmf.eds.phases import phase_spectra
 from hyperspy_psnmf.eds.spectrum_fit import fit_spectra
 from hyperspy_psnmf.eds.unlisted_peaks import Unlisted
@@ -36,7 +36,6 @@ from hyperspy_psnmf.nmf.convex import solve_loadings
 METHODS = ("model", "windows")
 FLOOR = 0.5  # counts; a channel without any is not known exactly
 N_FITS = 4
-BELOW = 3.0  # standard deviations below zero that are no noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +77,8 @@ class LineIntensities:
         Net counts; below zero where noise is.
     covariance, counting : ndarray of shape (n_phases, n_lines, n_lines)
         Of the net counts; and the part that the phase's own counts would have alone.
+    of_shapes : ndarray of shape (n_phases, n_lines, n_lines)
+        Part of the covariance: by what shapes of lines and continuum are uncertain by.
     blank : ndarray of shape (n_phases, n_lines)
         Standard deviation of the net counts if the line were absent.
     operators : ndarray of shape (n_phases, n_channels, n_lines)
@@ -96,6 +97,7 @@ class LineIntensities:
     net: np.ndarray
     covariance: np.ndarray
     counting: np.ndarray
+    of_shapes: np.ndarray
     blank: np.ndarray
     operators: np.ndarray
     fit: FittedSpectra | None = None
@@ -151,37 +153,14 @@ def measure_lines(signal, lines: list[str], *, method: str = "model", elements=(
         of_nets = np.diagonal(covariance, axis1=1, axis2=2)
         blank = np.sqrt(np.maximum(of_nets - np.maximum(net, 0.0), FLOOR))
     measured = LineIntensities(
-        found, list(lines), found.data.sum(axis=1), net, covariance, counting, blank,
+        found, list(lines), found.data.sum(axis=1), net, covariance, counting,
+        np.broadcast_to(parts.of_shapes, covariance.shape), blank,
         parts.operators, parts.fit, parts.unlisted, parts.notes,
     )  # fmt: skip
-    measured = _widen_below_zero(measured)
+    measured = widen_below_zero(measured)
     for note in measured.notes:
         warnings.warn(note, UserWarning, stacklevel=4)
     return measured
-
-
-def _widen_below_zero(measured):
-    """Return the same with what is significantly below zero as its own standard error."""
-    below = measured.net < -BELOW * measured.sigma
-    if not below.any():
-        return measured
-    names = measured.spectra.metadata.Phases.names
-    which = ", ".join(
-        f"{measured.lines[i]} of {names[p]} ({measured.net[p, i]:.0f} ± {measured.sigma[p, i]:.0f})"
-        for p, i in np.argwhere(below)
-    )
-    note = (
-        f"net counts below zero by more than noise: {which}. Unmixing took too much of another "
-        "phase from that spectrum, or no smooth background follows its own. Standard errors and "
-        "detection limits were widened to hold it"
-    )
-    error = np.where(below, measured.net, 0.0)
-    return replace(
-        measured,
-        covariance=measured.covariance + error[:, :, None] ** 2 * np.eye(len(measured.lines)),
-        blank=np.hypot(measured.blank, error),
-        notes=(*measured.notes, note),
-    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,7 +206,7 @@ def _by_model(found, lines, noise, of_sum):
 
 def _by_windows(found, lines, noise):
     """Return the same for windows, where blanks follow from the net counts."""
-    operators = _windows(found, lines, noise)
+    operators = window_operators(found, lines, noise.inside)
     return _Parts(operators, noise.variance(found.data), np.maximum(found.data, FLOOR))
 
 
@@ -310,19 +289,3 @@ def _least_squares(fit, variance, of_parameters):
     of_priors = covariance @ linear.precision @ covariance.T
     by_parameters = covariance @ linear.precision[:, n:]
     return operator, of_priors + by_parameters @ of_parameters @ by_parameters.T
-
-
-def _windows(found, lines, noise):
-    """Return eXSpy's integration of windows as an operator on spectra."""
-    n_phases, n_channels = found.data.shape
-    energy = found.axes_manager.signal_axes[0].get_axis_dictionary()
-    axes = [{"size": n_channels, "navigate": True}, {**energy, "navigate": False}]
-    metadata = found.metadata.as_dictionary()
-    metadata["Signal"].pop("Noise_properties", None)
-    unit = type(found)(np.eye(n_channels), axes=axes, metadata=metadata)
-    operator = np.array([np.ravel(s.data) for s in intensity_signals(unit, lines)]).T
-    touched = (operator[~noise.inside] != 0).any(axis=0)
-    if touched.any():
-        names = ", ".join(line for line, t in zip(lines, touched, strict=True) if t)
-        raise ValueError(f"{names}: the windows hold channels that the decomposition left out")
-    return np.broadcast_to(operator, (n_phases, *operator.shape))

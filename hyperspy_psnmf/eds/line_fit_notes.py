@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a reader of net intensities must know of the fit that measured them."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from hyperspy_psnmf.eds.unlisted_peaks import describe_unlisted
@@ -11,6 +13,7 @@ CORRELATED = 0.7
 AXIS_OFF = 0.008  # keV; lines that are nearer do not look misplaced in figures
 SIGNIFICANT = 3.0  # standard errors of a shift
 MOST_NAMES = 6
+BELOW = 3.0  # standard deviations below zero that are no noise
 
 
 def notes_on_fit(of_sum, lines: list[str]):
@@ -88,4 +91,31 @@ def describe_axis(axis, energies: np.ndarray) -> str:
     return (
         f"the energy axis is off: lines are recorded {both} above their energies. They were "
         "measured there; s.axes_manager is left as it is"
+    )
+
+
+def widen_below_zero(measured):
+    """Return the same with what is significantly below zero as its own standard error."""
+    below = measured.net < -BELOW * measured.sigma
+    if not below.any():
+        return measured
+    names = measured.spectra.metadata.Phases.names
+    worst = np.argwhere(below)[np.argsort((measured.net / measured.sigma)[below])]
+    which = ", ".join(
+        f"{measured.lines[i]} of {names[p]} ({measured.net[p, i]:.0f} ± {measured.sigma[p, i]:.0f})"
+        for p, i in worst[:MOST_NAMES]
+    )
+    if len(worst) > MOST_NAMES:
+        which += f" and {len(worst) - MOST_NAMES} others"
+    note = (
+        f"net counts below zero by more than noise: {which}. Unmixing took too much of another "
+        "phase from that spectrum, or its continuum is not what the model has. Standard errors and "
+        "detection limits were widened to hold it"
+    )
+    error = np.where(below, measured.net, 0.0)
+    return replace(
+        measured,
+        covariance=measured.covariance + error[:, :, None] ** 2 * np.eye(len(measured.lines)),
+        blank=np.hypot(measured.blank, error),
+        notes=(*measured.notes, note),
     )

@@ -35,3 +35,32 @@ def clip_windows(spectra, lines: list[str]) -> tuple[np.ndarray, np.ndarray]:
         )
     windows, background = (np.clip(of, axis.low_value, axis.high_value) for of in found)
     return windows, background
+
+
+def window_operators(found, lines: list[str], inside: np.ndarray) -> np.ndarray:
+    """Return eXSpy's integration of windows as an operator on spectra.
+
+    Parameters
+    ----------
+    found : EDSSpectrum
+        Spectra of phases.
+    lines : list of str
+    inside : ndarray of bool, of shape (n_channels,)
+        Channels that the decomposition used.
+
+    Returns
+    -------
+    operators : ndarray of shape (n_phases, n_channels, n_lines)
+    """
+    n_phases, n_channels = found.data.shape
+    energy = found.axes_manager.signal_axes[0].get_axis_dictionary()
+    axes = [{"size": n_channels, "navigate": True}, {**energy, "navigate": False}]
+    metadata = found.metadata.as_dictionary()
+    metadata["Signal"].pop("Noise_properties", None)
+    unit = type(found)(np.eye(n_channels), axes=axes, metadata=metadata)
+    operator = np.array([np.ravel(s.data) for s in intensity_signals(unit, lines)]).T
+    touched = (operator[~inside] != 0).any(axis=0)
+    if touched.any():
+        names = ", ".join(line for line, t in zip(lines, touched, strict=True) if t)
+        raise ValueError(f"{names}: the windows hold channels that the decomposition left out")
+    return np.broadcast_to(operator, (n_phases, *operator.shape))

@@ -30,7 +30,8 @@ class Percent:
         without the element would be taken for.
     budget : dict of ndarray
         Parts of the standard errors: "counting" (of the phase's own counts),
-        "spectra" (what unmixing adds), "factors", and, where asked for, "ambiguity".
+        "spectra" (what unmixing adds), "shapes" (places, widths and ratios of lines, and the
+        continuum), "factors", and, where asked for, "ambiguity".
     band : ndarray of shape (n_phases, n_elements, 2), or None
         Lowest and highest of all factorisations that fit as well, noise included.
     """

@@ -177,15 +177,17 @@ def _compositions(quantifier, measured, net, relative, others, confidence):
 
 def _with_errors(trials, percent, measured, of_factors):
     jacobian = derivatives(trials, percent)
-    counting, spectra, factors = (
-        propagate(jacobian, c) for c in (measured.counting, measured.covariance, of_factors)
+    counting, shapes, total, factors = (
+        propagate(jacobian, c)
+        for c in (measured.counting, measured.of_shapes, measured.covariance, of_factors)
     )
     budget = {
-        "counting": np.minimum(counting, spectra),
-        "spectra": np.sqrt(np.maximum(spectra**2 - counting**2, 0.0)),
+        "counting": np.minimum(counting, total),
+        "spectra": np.sqrt(np.maximum(total**2 - counting**2 - shapes**2, 0.0)),
+        "shapes": shapes,
         "factors": factors,
     }
-    return Percent(percent[0], np.hypot(spectra, factors), limits(percent), budget)
+    return Percent(percent[0], np.hypot(total, factors), limits(percent), budget)
 
 
 def _with_band(found, of_others, confidence):

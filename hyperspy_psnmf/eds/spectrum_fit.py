@@ -8,13 +8,15 @@ from exspy.signals import EDSSEMSpectrum
 
 from hyperspy_psnmf.eds.detector_peaks import pairs_of_phases, pairs_of_strong
 from hyperspy_psnmf.eds.energy_axis import EnergyCalibration
-from hyperspy_psnmf.eds.line_calibration import solve, weigh
-from hyperspy_psnmf.eds.line_model import axis_of, read_beam_energy
-from hyperspy_psnmf.eds.spectrum_model import SpectrumModel, fit_sum
-from hyperspy_psnmf.eds.spectrum_parameters import find_parameters
+from hyperspy_psnmf.eds.line_calibration import counts_around, solve, weigh
+from hyperspy_psnmf.eds.line_model import LineModel, axis_of, read_beam_energy
+from hyperspy_psnmf.eds.spectrum_model import FEWEST, SpectrumModel
+from hyperspy_psnmf.eds.spectrum_parameters import BEFORE, Parameters, find_parameters
 from hyperspy_psnmf.eds.unlisted import LIGHT, find_unlisted
 from hyperspy_psnmf.eds.unlisted_peaks import ELEMENT, SUM_PEAK, Unlisted
 
+MAX_ROUNDS = 60
+SETTLED = 0.02  # of squared standard deviations, that a step may still promise
 SIGNIFICANT = 5.0  # standard errors of a line or of the pile-up
 WORTH_NAMING = 0.003  # of all counts; a smaller peak changes no composition
 NEIGHBOURS, TAILS = 0.2, 0.01  # keV; of the counts of a line, which reach that far
@@ -116,6 +118,58 @@ def _fit(spectra, search, found) -> FittedSum:
     )
     variance = np.maximum(model.recorded, 0.5) + model.shape_variance
     return FittedSum(model, model.covariance(variance), converged, (), piled_up, rows.sum(axis=1))
+
+
+def fit_sum(
+    model: LineModel,
+    start: LineModel,
+    parameters: Parameters,
+    total: np.ndarray,
+    together: np.ndarray | None = None,
+) -> tuple[SpectrumModel, bool]:
+    """Return the model of the sum of all spectra, and whether the fit has converged.
+
+    Parameters
+    ----------
+    model : LineModel
+        On the axis that is expected.
+    start : LineModel
+        The same on a calibrated axis.
+    parameters : Parameters
+    total : ndarray of shape (n_channels,)
+        Counts of all phases.
+    together : ndarray of shape (n_pairs,), optional
+        As of `SpectrumModel`; 1 for spectra of one phase.
+    """
+    if together is None:
+        together = np.ones(len(parameters.pairs))
+    n, use = len(model.lines), model.use
+    weights = weigh(start, total[use])
+    found = solve(start, total[use], weights)
+    variance = np.full(total.size, np.inf)
+    variance[use] = weights**-2.0
+    expected, counts = np.zeros(len(parameters.names)), max(total[use].sum(), FEWEST)
+    limits = counts_around(start, total[use])
+    lines = found[:n].clip(0.0)
+    fit = SpectrumModel(
+        model, parameters, expected, expected, BEFORE, lines, limits, counts, together
+    )
+    # Kramers' law with as many counts, for a start.
+    straight = fit.linear.background[use][:, parameters.kinds["splines"]].sum()
+    smooth = (start.background[use] @ found[n:]).sum()
+    values = np.log(max(smooth, FEWEST) / straight) * parameters.is_spline
+    values[parameters.kinds["axis"]] = (
+        start.offset - model.offset,
+        start.gain - model.gain,
+        start.resolution - model.resolution,
+        start.fano - model.fano,
+    )  # fmt: skip
+    fit = replace(fit, values=parameters.bounded(values))
+    for _ in range(MAX_ROUNDS):
+        fit, promised = fit.improved(total, variance + fit.shape_variance)
+        if promised < SETTLED:
+            return fit, True
+    return fit, False
 
 
 def _lines_of(model, counts):

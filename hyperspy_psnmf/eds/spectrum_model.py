@@ -35,21 +35,16 @@ from hyperspy_psnmf.eds.detector import ELECTRONICS, FANO, MN_KA
 from hyperspy_psnmf.eds.detector_peaks import pair_shapes, per_line, sum_peaks
 from hyperspy_psnmf.eds.line_calibration import (
     counts_around,
-    solve,
     solve_normal,
     solve_within,
-    weigh,
 )
 from hyperspy_psnmf.eds.line_model import LineModel
 from hyperspy_psnmf.eds.spectrum_parameters import (
-    BEFORE,
     ONCE_THE_SUM_IS_KNOWN,
     KnownTo,
     Parameters,
 )
 
-MAX_ROUNDS = 60
-SETTLED = 0.02  # of squared standard deviations, that a step may still promise
 SHAPES_KNOWN_TO = 0.01  # of the maximum of a peak
 WIDER = 1.6  # than a peak: where its tails, and errors of its width, reach
 STEP = 1.0  # of a logarithm in one round
@@ -286,55 +281,3 @@ class SpectrumModel:
             total=total,
             together=np.ones(len(self.parameters.pairs)),
         )
-
-
-def fit_sum(
-    model: LineModel,
-    start: LineModel,
-    parameters: Parameters,
-    total: np.ndarray,
-    together: np.ndarray | None = None,
-) -> tuple[SpectrumModel, bool]:
-    """Return the model of the sum of all spectra, and whether the fit has converged.
-
-    Parameters
-    ----------
-    model : LineModel
-        On the axis that is expected.
-    start : LineModel
-        The same on a calibrated axis.
-    parameters : Parameters
-    total : ndarray of shape (n_channels,)
-        Counts of all phases.
-    together : ndarray of shape (n_pairs,), optional
-        As of `SpectrumModel`; 1 for spectra of one phase.
-    """
-    if together is None:
-        together = np.ones(len(parameters.pairs))
-    n, use = len(model.lines), model.use
-    weights = weigh(start, total[use])
-    found = solve(start, total[use], weights)
-    variance = np.full(total.size, np.inf)
-    variance[use] = weights**-2.0
-    expected, counts = np.zeros(len(parameters.names)), max(total[use].sum(), FEWEST)
-    limits = counts_around(start, total[use])
-    lines = found[:n].clip(0.0)
-    fit = SpectrumModel(
-        model, parameters, expected, expected, BEFORE, lines, limits, counts, together
-    )
-    # Kramers' law with as many counts, for a start.
-    straight = fit.linear.background[use][:, parameters.kinds["splines"]].sum()
-    smooth = (start.background[use] @ found[n:]).sum()
-    values = np.log(max(smooth, FEWEST) / straight) * parameters.is_spline
-    values[parameters.kinds["axis"]] = (
-        start.offset - model.offset,
-        start.gain - model.gain,
-        start.resolution - model.resolution,
-        start.fano - model.fano,
-    )  # fmt: skip
-    fit = replace(fit, values=parameters.bounded(values))
-    for _ in range(MAX_ROUNDS):
-        fit, promised = fit.improved(total, variance + fit.shape_variance)
-        if promised < SETTLED:
-            return fit, True
-    return fit, False

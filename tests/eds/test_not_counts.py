@@ -1,56 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rates, means, normalised and smoothed maps: warned of, and repaired where possible."""
+"""Rates, means, normalised and smoothed maps are warned of, and the scale is named."""
 
 import re
-import warnings
 
-import hyperspy.api as hs
 import numpy as np
 import pytest
-from lazy_maps import lazy
-from maps import CALL, SMALL, assert_same_results
+from maps import SMALL
 from real_maps import load, needs_maps
-from scipy.ndimage import gaussian_filter, uniform_filter
+from scaled_maps import SCALED, in_chunks, scaled, smoothed, warnings_of, with_data
+from scipy.ndimage import uniform_filter
 
-from hyperspy_psnmf import PSNMF, data
+from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.fit_quality import find_fit_quality
 
-OPTIONS = {**CALL, "binning": 2, "init": "vertex"}
-
-
-def scaled(by, dtype=float):
-    return lambda s: with_data(s, (s.data.astype(float) * by).astype(dtype))
-
-
-def with_data(s, values):
-    s = s.deepcopy()
-    s.data = values
-    return s
-
-
-def in_chunks(function):
-    return lambda s: lazy(function(s), (7, 9, 100))
-
-
-# name: (what to do to a map of counts, the scale that repairs it)
-SCALED = {
-    "counts per second": (scaled(1 / 0.05), 0.05),
-    "counts per second, single precision": (scaled(1 / 0.37, np.float32), 0.37),
-    "mean of frames": (scaled(1 / 4), 4),
-    "mean of three frames, single precision": (scaled(1 / 3, np.float32), 3),
-    "divided by the maximum": (lambda s: with_data(s, s.data / s.data.max()), None),
-    "multiples of 20 in 16 bits": (scaled(20, np.uint16), 0.05),
-    "multiples of 3 in 32 bits": (scaled(3, np.int32), 1 / 3),
-    "lazy counts per second": (in_chunks(scaled(1 / 0.05)), 0.05),
-    "lazy mean of frames": (in_chunks(scaled(1 / 4)), 4),
-    "lazy multiples of 20": (in_chunks(scaled(20, np.uint16)), 0.05),
-}
-
 ALONG_ENERGY, IN_SPACE = (0, 0, 1), (1, 1, 0)
-
-
-def smoothed(sigma):
-    return lambda s: with_data(s, gaussian_filter(s.data.astype(float), sigma))
 
 
 def per_pixel(s):
@@ -80,23 +43,6 @@ SPOILT = {
         "as after a multiplication and rounding",
     ),
 }
-
-
-def warnings_of(signal, **options):
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        signal.decomposition(**{**OPTIONS, **options})
-    return [str(w.message) for w in caught if "not counts" in str(w.message)]
-
-
-@pytest.fixture(scope="module")
-def whole(pristine_grains):
-    s = pristine_grains.deepcopy()
-    s.decomposition(**OPTIONS)
-    return s
-
-
-# --- what is said
 
 
 @pytest.mark.parametrize(("change", "scale"), SCALED.values(), ids=list(SCALED))
@@ -191,119 +137,3 @@ def test_real_maps__no_warning(name):
     s = load(name)
     s = s.inav[:40, :44] if s.axes_manager.navigation_dimension == 2 else s
     assert warnings_of(s, output_dimension=2) == []
-
-
-# --- counts_per_unit
-
-
-@pytest.mark.parametrize(("change", "scale"), SCALED.values(), ids=list(SCALED))
-def test_counts_per_unit__result_is_that_of_the_counts(pristine_grains, whole, change, scale):
-    scale = float(pristine_grains.data.max()) if scale is None else scale
-    s = change(pristine_grains)
-    before = np.array(s.data)
-    assert warnings_of(s, counts_per_unit=scale) == []
-    assert_same_results(s, whole)
-    np.testing.assert_array_equal(np.array(s.data), before)
-    assert s.learning_results.psnmf["counts_per_unit"] == pytest.approx(scale)
-
-
-def test_counts_per_unit__used_by_whatever_reads_the_counts_again(pristine_grains, whole, tmp_path):
-    for i, name in enumerate(
-        ["mean of frames", "multiples of 20 in 16 bits", "lazy mean of frames"]
-    ):
-        change, scale = SCALED[name]
-        s = change(pristine_grains)
-        s.decomposition(**OPTIONS, counts_per_unit=scale)
-        if not s._lazy:  # chunks of floats take long to be saved
-            s.save(tmp_path / f"{i}.hspy")
-            s = hs.load(tmp_path / f"{i}.hspy")
-        ours, theirs = s.psnmf, whole.psnmf
-        assert ours.residuals().total == pytest.approx(theirs.residuals().total, rel=1e-12)
-        np.testing.assert_allclose(ours.upper_limits().data, theirs.upper_limits().data, rtol=1e-9)
-        np.testing.assert_allclose(
-            ours.ambiguity().spectra_high.data, theirs.ambiguity().spectra_high.data, rtol=1e-6
-        )
-        said = f"Its values were taken times {scale:g} to be counts. "
-        assert ours.report().replace(said, "") == theirs.report()
-
-
-def test_counts_per_unit__errors_without_a_part_of_the_counts(pristine_grains, whole, monkeypatch):
-    s = scaled(1 / 4)(pristine_grains)
-    s.decomposition(**OPTIONS, counts_per_unit=4)
-    ours, theirs = (
-        x.psnmf.standard_errors(given_spectra=False, show_progressbar=False) for x in (s, whole)
-    )
-    np.testing.assert_array_equal(ours.data, theirs.data)
-
-
-def test_counts_per_unit__is_printed(pristine_grains, capsys):
-    s = scaled(1 / 4)(pristine_grains)
-    s.decomposition(**{**OPTIONS, "print_info": True}, counts_per_unit=4)
-    assert "counts_per_unit=4\n" in capsys.readouterr().out
-
-
-def test_counts_per_unit__wrong_one_is_corrected(pristine_grains):
-    s = scaled(1 / 12)(pristine_grains)
-    (said,) = warnings_of(s, counts_per_unit=3)
-    assert "data times counts_per_unit=3 are not counts" in said
-    assert "pass counts_per_unit=12," in said
-
-
-def test_counts_per_unit__keeps_values_that_are_no_whole_numbers(pristine_grains):
-    s = smoothed(IN_SPACE)(pristine_grains)
-    s.decomposition(**OPTIONS, counts_per_unit=2.5)
-    np.testing.assert_allclose(s.learning_results.loadings.sum(), 2.5 * s.data.sum())
-
-
-def test_counts_per_unit__with_an_estimator(pristine_grains):
-    s, t = scaled(1 / 4)(pristine_grains), pristine_grains.deepcopy()
-    estimator = PSNMF(3, binning=2)
-    s.decomposition(algorithm=estimator, counts_per_unit=4, print_info=False)
-    t.decomposition(algorithm=estimator, print_info=False)
-    assert_same_results(s, t)
-
-
-BAD = [(0, ValueError), (-4, ValueError), (np.nan, ValueError), (np.inf, ValueError),
-       ("4", TypeError), (True, TypeError), ([4], TypeError), (4j, TypeError)]  # fmt: skip
-
-
-@pytest.mark.parametrize(("value", "error"), BAD)
-def test_counts_per_unit__bad_one_is_refused(grains, state, value, error):
-    before = state(grains)
-    with pytest.raises(error, match="counts_per_unit must be"):
-        grains.decomposition(**OPTIONS, counts_per_unit=value)
-    with pytest.raises(error, match="counts_per_unit must be"):
-        grains.psnmf.estimate_number_of_components(2, counts_per_unit=value)
-    assert state(grains) == before
-
-
-# --- the number of phases
-
-
-NUMBER = {"max_components": 2, "n_folds": 2, "show_progressbar": False}
-
-
-@pytest.mark.parametrize(
-    "name", ["mean of frames", "multiples of 20 in 16 bits", "lazy mean of frames"]
-)
-def test_number_of_phases__from_scaled_counts(pristine_grains, name):
-    change, scale = SCALED[name]
-    s = change(pristine_grains)
-    expected = pristine_grains.psnmf.estimate_number_of_components(**NUMBER)
-    found = s.psnmf.estimate_number_of_components(**NUMBER, counts_per_unit=scale)
-    np.testing.assert_allclose(found.deviances, expected.deviances)
-
-
-def test_number_of_phases__integer_multiples_are_warned_of(pristine_grains):
-    s = scaled(20, np.uint16)(pristine_grains)
-    with pytest.warns(UserWarning, match=r"pass counts_per_unit=0\.05"):
-        s.psnmf.estimate_number_of_components(**NUMBER)
-
-
-@pytest.mark.parametrize(
-    "change", [scaled(1 / 4), scaled(1 / 7, np.float32), in_chunks(scaled(0.1))]
-)
-def test_number_of_phases__fractions_are_refused_with_a_hint(pristine_grains, change):
-    s = change(pristine_grains)
-    with pytest.raises(ValueError, match=r"look like counts divided by .*see counts_per_unit"):
-        s.decomposition(**{**OPTIONS, "output_dimension": "auto"})

@@ -140,7 +140,7 @@ def test_absent_elements_have_a_detection_limit_and_no_sharp_zero(result):
 
 def test_the_budget_is_a_table_of_its_parts(result):
     table = result.budget()
-    assert table.field_names == ["Phase", "Element", "counting", "spectra", "factors"]
+    assert table.field_names == ["Phase", "Element", "counting", "spectra", "shapes", "factors"]
     assert len(table.rows) == 3 * 7
 
 
