@@ -5,11 +5,11 @@ import os
 
 import matplotlib
 import pytest
-from maps import SMALL, unmix_quietly
 from matplotlib import pyplot as plt
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.kernels import counting, threads
+from tests.maps import SMALL, unmix_quietly
 
 matplotlib.use("agg")
 

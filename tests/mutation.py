@@ -10,20 +10,20 @@ Those that survive are listed; mutants_judged.txt says why some of them change n
 What becomes of all mutants, found by running each once, and those that survived again after
 tests for them had been written; in all an hour on two cores that others kept busy:
 
-    file                    mutants  killed  judged  left
-    kernels/em.py                35      34       1     0
-    kernels/row_problem.py      233     213      20     0
-    kernels/newton.py            67      54      13     0
-    kernels/score.py             52      42      10     0
-    kernels/counting.py          73      63      10     0
-    nmf/solve.py                 72      65       7     0
-    nmf/convex.py                30      29       1     0
-    nmf/line_search.py            9       9       0     0
-    nmf/volume.py                33      33       0     0
-    nmf/bins.py                  64      64       0     0
-    nmf/counts.py                36      32       4     0
-    eds/masks.py                 27      27       0     0
-    all                         731     665      66     0    91 %
+    file                   mutants  killed  judged    left
+    kernels/em.py               35      34       1       0
+    kernels/row_problem.py     233     213      20       0
+    kernels/newton.py           67      54      13       0
+    kernels/score.py            52      42      10       0
+    kernels/counting.py         73      63      10       0
+    nmf/solve.py                72      65       7       0
+    nmf/convex.py               30      29       1       0
+    nmf/line_search.py           9       9       0       0
+    nmf/volume.py               33      33       0       0
+    nmf/bins.py                 64      64       0       0
+    nmf/counts.py               36      32       4       0
+    eds/masks.py                27      27       0       0
+    all                        731     665      66       0  91 %
 """
 
 import argparse

@@ -4,9 +4,10 @@
 import warnings
 
 import numpy as np
-from lazy_maps import lazy
-from maps import CALL
 from scipy.ndimage import gaussian_filter
+
+from tests.lazy_maps import lazy
+from tests.maps import CALL
 
 OPTIONS = {**CALL, "binning": 2, "init": "vertex"}
 

@@ -6,11 +6,11 @@ import warnings
 import exspy
 import numpy as np
 import pytest
-from versions import BEFORE_2_5
 
 import hyperspy_psnmf
 from hyperspy_psnmf import data
 from hyperspy_psnmf.accessor import PSNMFAccessor
+from tests.versions import BEFORE_2_5
 
 N_CHANNELS = 310
 

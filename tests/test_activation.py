@@ -15,11 +15,11 @@ import exspy.signals
 import hyperspy.api as hs
 import numpy as np
 import pytest
-from sessions import COUNTS, OPTIONS, run
 from sklearn.decomposition import NMF
-from versions import BEFORE_2_5
 
 import hyperspy_psnmf
+from tests.sessions import COUNTS, OPTIONS, run
+from tests.versions import BEFORE_2_5
 
 CLASSES = [
     exspy.signals.EDSSpectrum,

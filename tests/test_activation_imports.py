@@ -8,9 +8,9 @@ import textwrap
 
 import exspy.signals
 import pytest
-from sessions import run
 
 import hyperspy_psnmf
+from tests.sessions import run
 
 
 def test_reloading_modules_keeps_one_working_patch():

@@ -5,7 +5,8 @@ import functools
 import itertools
 
 import pytest
-from fake_exspy import LAYOUTS, NEW, RAISES, SIGNAL, WARNS, run_with_fake
+
+from tests.fake_exspy import LAYOUTS, NEW, RAISES, SIGNAL, WARNS, run_with_fake
 
 DEACTIVATE_AND_BACK = """
 for _ in range(2):

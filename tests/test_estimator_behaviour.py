@@ -5,8 +5,6 @@ import pickle
 
 import numpy as np
 import pytest
-from problems import MAP_SHAPE as SHAPE
-from problems import make_cube, make_matrix
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.pipeline import make_pipeline
@@ -14,6 +12,8 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from hyperspy_psnmf import PSNMF, PoissonNMF
+from tests.problems import MAP_SHAPE as SHAPE
+from tests.problems import make_cube, make_matrix
 
 
 def differs_by_neighbours(estimator):

@@ -4,10 +4,10 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from problems import MAP_SHAPE as SHAPE
-from problems import make_cube, make_matrix
 
 from hyperspy_psnmf import PSNMF, PoissonNMF
+from tests.problems import MAP_SHAPE as SHAPE
+from tests.problems import make_cube, make_matrix
 
 # What is refused: (argument, value, error)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fidelity on the phantoms: ``python tests/benchmarks/fidelity.py --seeds 0 1 2``.
+"""Fidelity on the phantoms: ``python -m tests.benchmarks.fidelity --seeds 0 1 2``.
 
 Prints a table for each phantom, medians over the seeds, with
 
@@ -28,12 +28,12 @@ import warnings
 from functools import partial
 
 import numpy as np
-from fidelity_figures import figures, true_phases
-from fidelity_methods import METHODS, maps_floor, spectra_floor
 from hyperspy.defaults_parser import preferences
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.nmf.counts import count_matrix
+from tests.benchmarks.fidelity_figures import figures, true_phases
+from tests.benchmarks.fidelity_methods import METHODS, maps_floor, spectra_floor
 
 PHANTOMS = {
     "mineral_grains": data.mineral_grains,

@@ -9,13 +9,13 @@ import time
 
 import numpy as np
 import scipy.sparse as sp
-from fidelity_figures import Unmixed, true_phases
 from scipy.sparse.linalg import svds
 from sklearn.decomposition import NMF
 
 from hyperspy_psnmf.eds.decompose import decompose
 from hyperspy_psnmf.nmf.convex import solve_loadings, solve_spectra
 from hyperspy_psnmf.nmf.counts import total_counts
+from tests.benchmarks.fidelity_figures import Unmixed, true_phases
 
 PUBLISHED = {
     "energy_binning": 1,

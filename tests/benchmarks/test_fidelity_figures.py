@@ -3,10 +3,13 @@
 
 import json
 
-import fidelity
 import numpy as np
 import pytest
-from fidelity_figures import (
+
+from hyperspy_psnmf import data
+from hyperspy_psnmf.nmf.counts import count_matrix
+from tests.benchmarks import fidelity
+from tests.benchmarks.fidelity_figures import (
     Unmixed,
     atomic_percent,
     composition_errors,
@@ -17,10 +20,7 @@ from fidelity_figures import (
     reconstruction_error,
     true_phases,
 )
-from fidelity_methods import METHODS
-
-from hyperspy_psnmf import data
-from hyperspy_psnmf.nmf.counts import count_matrix
+from tests.benchmarks.fidelity_methods import METHODS
 
 SMALL = {"shape": (19, 23), "n_channels": 810}
 

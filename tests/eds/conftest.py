@@ -3,9 +3,9 @@
 
 import numpy as np
 import pytest
-from maps import SMALL, describe_state, unmix_quietly
 
 from hyperspy_psnmf import data
+from tests.maps import SMALL, describe_state, unmix_quietly
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,10 @@
 import hyperspy.api as hs
 import numpy as np
 import pytest
-from maps import assert_same_results
-from scaled_maps import OPTIONS, SCALED, in_chunks, scaled, smoothed, warnings_of
 
 from hyperspy_psnmf import PSNMF
+from tests.maps import assert_same_results
+from tests.scaled_maps import OPTIONS, SCALED, in_chunks, scaled, smoothed, warnings_of
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,8 @@
 import exspy
 import numpy as np
 import pytest
-from maps import assert_same_results, expected_counts, results_of
+
+from tests.maps import assert_same_results, expected_counts, results_of
 
 # --- the contract of the result
 

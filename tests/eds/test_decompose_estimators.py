@@ -3,10 +3,10 @@
 
 import numpy as np
 import pytest
-from maps import angle, assert_same_results
 
 from hyperspy_psnmf import PSNMF, PoissonNMF
 from hyperspy_psnmf.eds.axes import line_width
+from tests.maps import angle, assert_same_results
 
 
 def test_init_may_be_spectra(grains, unmix):

@@ -4,7 +4,8 @@
 import warnings
 
 import pytest
-from maps import CALL
+
+from tests.maps import CALL
 
 
 @pytest.mark.parametrize(

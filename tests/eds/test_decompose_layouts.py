@@ -4,7 +4,8 @@
 import hyperspy.api as hs
 import numpy as np
 import pytest
-from maps import assert_same_results, expected_counts
+
+from tests.maps import assert_same_results, expected_counts
 
 
 def test_a_line_scan(grains, unmix):

@@ -5,12 +5,12 @@ import warnings
 
 import numpy as np
 import pytest
-from compositions import as_found
-from flawed_maps import piled_up
-from real_maps import load, needs_maps
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.line_fit import measure_lines
+from tests.compositions import as_found
+from tests.flawed_maps import piled_up
+from tests.real_maps import load, needs_maps
 
 
 def measure(signal, left_out=()):

@@ -5,11 +5,11 @@ import warnings
 
 import numpy as np
 import pytest
-from compositions import as_found
-from real_maps import load, needs_maps
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.line_fit import measure_lines
+from tests.compositions import as_found
+from tests.real_maps import load, needs_maps
 
 PHANTOMS = {
     "mineral_grains": 3,

@@ -5,13 +5,13 @@ import re
 
 import numpy as np
 import pytest
-from maps import SMALL
-from real_maps import load, needs_maps
-from scaled_maps import SCALED, in_chunks, scaled, smoothed, warnings_of, with_data
 from scipy.ndimage import uniform_filter
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.fit_quality import find_fit_quality
+from tests.maps import SMALL
+from tests.real_maps import load, needs_maps
+from tests.scaled_maps import SCALED, in_chunks, scaled, smoothed, warnings_of, with_data
 
 ALONG_ENERGY, IN_SPACE = (0, 0, 1), (1, 1, 0)
 

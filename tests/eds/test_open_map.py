@@ -7,9 +7,9 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 from hyperspy.signals import Signal1D, Signal2D
-from real_maps import FOLDER, needs_maps
 
 from hyperspy_psnmf.eds.open_map import open_map, open_spectra
+from tests.real_maps import FOLDER, needs_maps
 
 
 def titled(signal, title):

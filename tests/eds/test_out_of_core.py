@@ -10,12 +10,12 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 import rsciio.bruker._api as reader
-from real_maps import FOLDER, needs_maps
 
 from hyperspy_psnmf import PoissonNMF
 from hyperspy_psnmf.eds import lazy as module
 from hyperspy_psnmf.nmf.stored_blocks import StoredBlocks
 from tests.lazy_maps import lazy, same
+from tests.real_maps import FOLDER, needs_maps
 
 TINY = "10 kB"
 CHUNKS = {

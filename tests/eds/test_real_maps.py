@@ -10,7 +10,8 @@ import textwrap
 
 import numpy as np
 import pytest
-from real_maps import FOLDER, load, needs_maps
+
+from tests.real_maps import FOLDER, load, needs_maps
 
 MAPS = {
     "core_shell.hspy": 3,

@@ -3,9 +3,10 @@
 
 import numpy as np
 import pytest
-from maps import plain, stock
 from matplotlib import pyplot as plt
-from versions import BEFORE_2_5, NEEDS_FLOATS
+
+from tests.maps import plain, stock
+from tests.versions import BEFORE_2_5, NEEDS_FLOATS
 
 pytestmark = pytest.mark.usefixtures("close_figures")
 

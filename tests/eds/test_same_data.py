@@ -6,11 +6,11 @@ Square maps, whose shape does not show a transposition.
 
 import numpy as np
 import pytest
-from lazy_maps import lazy
-from maps import CALL, stock, unmix_quietly
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds import same_data
+from tests.lazy_maps import lazy
+from tests.maps import CALL, stock, unmix_quietly
 
 SIZE, N_CHANNELS = 22, 310
 

@@ -4,7 +4,8 @@
 import hyperspy.api as hs
 import numpy as np
 import pytest
-from maps import plain, stock
+
+from tests.maps import plain, stock
 
 pytestmark = pytest.mark.usefixtures("close_figures")
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_line_fit import as_decomposed, true_intensities
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.line_fit import measure_lines
 from hyperspy_psnmf.eds.line_model import build_line_model
 from hyperspy_psnmf.eds.phantoms import _scenes
 from hyperspy_psnmf.eds.spectrum_fit import fit_spectra
+from tests.eds.test_line_fit import as_decomposed, true_intensities
 
 SCENES = {
     "core_shell_particles": _scenes.PARTICLES,

@@ -5,12 +5,12 @@ import warnings
 
 import numpy as np
 import pytest
-from compositions import as_found
-from real_maps import load, needs_maps
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.line_fit import measure_lines
 from hyperspy_psnmf.eds.line_model import families
+from tests.compositions import as_found
+from tests.real_maps import load, needs_maps
 
 PHANTOMS = [
     "mineral_grains",

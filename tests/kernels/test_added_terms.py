@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What terms add to the problem of one row, each part against its formula."""
 
-import naive
 import numpy as np
 import pytest
-from problems import rows
 
 from hyperspy_psnmf.kernels import newton
 from hyperspy_psnmf.kernels.newton import RowTerms, solve_rows
+from tests import naive
+from tests.problems import rows
 
 K, N, ROW = 3, 5, 2
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import hypothesis
 import hypothesis.extra.numpy as hnp
-import naive
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -9,6 +8,7 @@ from hypothesis import strategies as st
 
 from hyperspy_psnmf.kernels import counting
 from hyperspy_psnmf.kernels.counting import csr_arrays, sum_bins, sum_rows_and_columns
+from tests import naive
 
 SETTINGS = hypothesis.settings(max_examples=40, deadline=None, derandomize=True)
 INTEGERS = ["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"]

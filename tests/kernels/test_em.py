@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import hypothesis
 import hypothesis.extra.numpy as hnp
-import naive
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from hypothesis import strategies as st
-from problems import awkward_rows, both, rows
 
 from hyperspy_psnmf.kernels.em import em_sweep
+from tests import naive
+from tests.problems import awkward_rows, both, rows
 
 SETTINGS = hypothesis.settings(max_examples=30, deadline=None, derandomize=True)
 WEIGHTS = st.sampled_from([0.0, 1e-12, 0.3, 1.0, 2.5, 1e6])

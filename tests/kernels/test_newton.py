@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import hypothesis
 import hypothesis.extra.numpy as hnp
-import naive
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from hypothesis import strategies as st
-from problems import awkward_rows, both, rows
 
 from hyperspy_psnmf.kernels.newton import solve_rows
+from tests import naive
+from tests.problems import awkward_rows, both, rows
 
 SETTINGS = hypothesis.settings(max_examples=40, deadline=None, derandomize=True)
 

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One Newton step for pixels side by side, against plain numpy and the solver of rows."""
 
-import naive
 import numpy as np
 import pytest
-from problems import rows
 
 from hyperspy_psnmf.kernels.newton import solve_rows
 from hyperspy_psnmf.kernels.newton_step import NEGLIGIBLE, newton_step
+from tests import naive
+from tests.problems import rows
 
 
 def problem(n_rows=3, n_columns=7, n_channels=17, k=3, counts=60.0, seed=0):

@@ -5,7 +5,8 @@ import math
 
 import numpy as np
 import pytest
-from single_row import K, N, Row, plain
+
+from tests.single_row import K, N, Row, plain
 
 KINDS = pytest.mark.parametrize("quadratic", [False, True], ids=["plain", "quadratic"])
 

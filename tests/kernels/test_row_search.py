@@ -3,9 +3,9 @@
 
 import numpy as np
 import pytest
-from single_row import K, Row, plain
 
 from hyperspy_psnmf.kernels.row_problem import scratch, solve_row
+from tests.single_row import K, Row, plain
 
 KINDS = pytest.mark.parametrize("quadratic", [False, True], ids=["plain", "quadratic"])
 ALONG = np.arange(K)

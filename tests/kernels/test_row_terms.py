@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Rows with priors and penalties beside the likelihood."""
 
-import naive
 import numpy as np
 import pytest
-from problems import awkward_rows, both, rows
 
 from hyperspy_psnmf.kernels.newton import RowTerms, solve_rows
+from tests import naive
+from tests.problems import awkward_rows, both, rows
 
 KINDS = ["linear", "pseudo-counts", "scale", "diagonal", "all"]
 

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import hypothesis
 import hypothesis.extra.numpy as hnp
-import naive
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from hypothesis import strategies as st
-from problems import awkward_rows, both, rows
 from scipy.special import kl_div
 
 from hyperspy_psnmf.kernels.score import divergence, duality_gap, score
+from tests import naive
+from tests.problems import awkward_rows, both, rows
 
 SETTINGS = hypothesis.settings(max_examples=30, deadline=None, derandomize=True)
 

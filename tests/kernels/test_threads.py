@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from hypothesis import strategies as st
-from problems import rows
 
 from hyperspy_psnmf.kernels import threads
 from hyperspy_psnmf.kernels.counting import csr_arrays, sum_bins
@@ -16,6 +15,7 @@ from hyperspy_psnmf.kernels.em import em_sweep
 from hyperspy_psnmf.kernels.newton import solve_rows
 from hyperspy_psnmf.kernels.score import score
 from hyperspy_psnmf.kernels.threads import resolve_n_jobs, row_blocks, run_ahead, run_blocks
+from tests.problems import rows
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Loadings with spectra held and spectra with loadings held, against loops over rows."""
 
-import naive
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from problems import both, rows, start_problem
 
 from hyperspy_psnmf.kernels.newton import RowTerms, solve_rows
 from hyperspy_psnmf.kernels.score import divergence
@@ -18,6 +16,8 @@ from hyperspy_psnmf.nmf.convex import (
     solve_spectra,
     transpose,
 )
+from tests import naive
+from tests.problems import both, rows, start_problem
 
 
 def problem(seed=0, k=4, counts=60.0):

@@ -2,7 +2,6 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from problems import both, planted, rows
 from scipy import stats
 from scipy.special import kl_div
 
@@ -11,6 +10,7 @@ from hyperspy_psnmf.nmf import goodness
 from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.goodness import expected_deviance, goodness_of_fit, misfit
 from hyperspy_psnmf.nmf.solve import poisson_nmf
+from tests.problems import both, planted, rows
 
 
 def mean_deviance(mu):

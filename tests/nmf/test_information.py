@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import numpy as np
 import pytest
-from problems import planted, rows
 
 from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.information import covariance, information, standard_deviation
+from tests.problems import planted, rows
 
 
 def naive_information(V, B):

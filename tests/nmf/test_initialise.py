@@ -2,9 +2,9 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from problems import ALLOY, MATRIX, angles, grains, planted
 
 from hyperspy_psnmf.nmf.initialise import initial_spectra
+from tests.problems import ALLOY, MATRIX, angles, grains, planted
 
 INITS = ["nndsvdar", "vertex", "random"]
 

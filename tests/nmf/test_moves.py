@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The moves of the solver and when it stops, each against its formula."""
 
-import naive
 import numpy as np
 import pytest
-from problems import both, rows
 
 from hyperspy_psnmf.nmf import solve
 from hyperspy_psnmf.nmf.convex import normalise, solve_channels
 from hyperspy_psnmf.nmf.solve import _Patience, _Point, _Problem, poisson_nmf
 from hyperspy_psnmf.nmf.volume import VolumeTerm
+from tests import naive
+from tests.problems import both, rows
 
 K = 3
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import numpy as np
 import pytest
-from problems import ALLOY, MATRIX, OTHER, angles, grains, inclusions, spectrum
 
 from hyperspy_psnmf.nmf.companions import subtract_companions
 from hyperspy_psnmf.nmf.parsimony import present
 from hyperspy_psnmf.nmf.proportions import constant_proportions
+from tests.problems import ALLOY, MATRIX, OTHER, angles, grains, inclusions, spectrum
 
 # Where loadings are significant
 

@@ -2,7 +2,6 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from problems import angles, planted
 
 from hyperspy_psnmf.kernels.score import divergence
 from hyperspy_psnmf.nmf import bins
@@ -12,6 +11,7 @@ from hyperspy_psnmf.nmf.counts import count_matrix
 from hyperspy_psnmf.nmf.initialise import initial_spectra
 from hyperspy_psnmf.nmf.psnmf import psnmf
 from hyperspy_psnmf.nmf.solve import poisson_nmf
+from tests.problems import angles, planted
 
 SHAPE = (12, 14)
 

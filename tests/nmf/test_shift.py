@@ -3,10 +3,10 @@
 
 import numpy as np
 import pytest
-from problems import both
 
 from hyperspy_psnmf.nmf import shift
 from hyperspy_psnmf.nmf.shift import energy_shifts, trends
+from tests.problems import both
 
 N_ROWS, N_CHANNELS = 331, 120
 BY = np.linspace(-0.5, 0.5, N_ROWS)

@@ -6,11 +6,21 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from problems import ALLOY, MATRIX, N_CHANNELS, N_ROWS, OTHER, angles, grains, inclusions, spectrum
 
 from hyperspy_psnmf.nmf.initialise import initial_spectra
 from hyperspy_psnmf.nmf.parsimony import simplify
 from hyperspy_psnmf.nmf.solve import poisson_nmf
+from tests.problems import (
+    ALLOY,
+    MATRIX,
+    N_CHANNELS,
+    N_ROWS,
+    OTHER,
+    angles,
+    grains,
+    inclusions,
+    spectrum,
+)
 
 
 def unmix(fractions, H, counts=4000, seed=0, k=None, start="nndsvdar", n_fixed=0, **options):

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-import naive
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from problems import angles, both, start_problem
 from sklearn.decomposition import NMF
 
 from hyperspy_psnmf.nmf.convex import solve_loadings, solve_spectra
 from hyperspy_psnmf.nmf.initialise import initial_spectra
 from hyperspy_psnmf.nmf.solve import poisson_nmf
+from tests import naive
+from tests.problems import angles, both, start_problem
 
 
 def kkt_residual(X, W, H):

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`poisson_nmf` with loadings that are known to be zero."""
 
-import naive
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from problems import MATRIX, OTHER, angles, both, grains, planted
 
 from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.initialise import initial_spectra
 from hyperspy_psnmf.nmf.solve import poisson_nmf
+from tests import naive
+from tests.problems import MATRIX, OTHER, angles, both, grains, planted
 
 
 def problem(seed=0, k=3, counts=150.0):

@@ -3,7 +3,6 @@
 
 import numpy as np
 import pytest
-from problems import both, planted
 from scipy.optimize import brentq, minimize
 from scipy.special import kl_div
 from scipy.stats import norm
@@ -16,6 +15,7 @@ from hyperspy_psnmf.nmf.uncertainty import (
     loading_errors,
     reconstruction_errors,
 )
+from tests.problems import both, planted
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import numpy as np
 import pytest
-from problems import both, planted
 
 from hyperspy_psnmf.nmf.initialise import initial_spectra
 from hyperspy_psnmf.nmf.solve import poisson_nmf
 from hyperspy_psnmf.nmf.volume import VolumeTerm
+from tests.problems import both, planted
 
 K = 3
 

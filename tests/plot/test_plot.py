@@ -8,10 +8,10 @@ import hyperspy.api as hs
 import matplotlib
 import numpy as np
 import pytest
-from figures import texts_of
 from matplotlib import pyplot as plt
 
 from hyperspy_psnmf import data
+from tests.figures import texts_of
 
 
 def plot(signal, k=3, **kwargs):

@@ -7,7 +7,8 @@ import hyperspy.api as hs
 import matplotlib
 import numpy as np
 import pytest
-from figures import texts_of
+
+from tests.figures import texts_of
 
 
 @pytest.fixture(scope="module")

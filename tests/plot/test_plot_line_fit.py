@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from compositions import as_found
 
 from hyperspy_psnmf import data, plot
+from tests.compositions import as_found
 
 
 @pytest.fixture(scope="module")

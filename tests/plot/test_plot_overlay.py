@@ -4,11 +4,11 @@
 import hyperspy.api as hs
 import numpy as np
 import pytest
-from figures import texts_of
-from maps import unmix_quietly
 from matplotlib.colors import to_rgb
 
 from hyperspy_psnmf.plot import phase_color
+from tests.figures import texts_of
+from tests.maps import unmix_quietly
 
 
 @pytest.fixture(scope="module")

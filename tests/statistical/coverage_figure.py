@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Coverage of standard errors against counts per pixel, as a figure for a notebook.
 
-``python tests/statistical/coverage_figure.py FILE`` writes it; `measure` and `draw`
+``python -m tests.statistical.coverage_figure FILE`` writes it; `measure` and `draw`
 serve notebooks. Loadings of more than 20 true counts are judged, with the spectra held
 at the truth; one found at zero is inside if its one-sided limit holds the truth.
 """

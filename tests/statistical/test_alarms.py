@@ -10,11 +10,11 @@ import warnings
 
 import numpy as np
 import pytest
-from flawed_maps import drifting, piled_up
-from seeds import N_SEEDS
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.fit_quality import find_fit_quality
+from tests.flawed_maps import drifting, piled_up
+from tests.statistical.seeds import N_SEEDS
 
 N_PHASES = {
     "mineral_grains": 3,

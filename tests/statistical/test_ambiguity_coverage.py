@@ -5,7 +5,7 @@ A phase of a map is a case. The truth is inside where its counts are inside thei
 band *and* the truth's integrated window of every X-ray line is inside that of
 the band of spectra; where factors are given, also where the composition that the
 true spectrum would be given is inside. As a script, this prints the table:
-``python tests/statistical/test_ambiguity_coverage.py --seeds 0 1 2``.
+``python -m tests.statistical.test_ambiguity_coverage --seeds 0 1 2``.
 """
 
 import argparse
@@ -16,11 +16,11 @@ import warnings
 import numpy as np
 import pytest
 from exspy.material import elements
-from seeds import N_SEEDS
-from unmixed import unmix
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.factors import elements_without_line
+from tests.statistical.seeds import N_SEEDS
+from tests.statistical.unmixed import unmix
 
 PHANTOMS = [
     name

@@ -14,15 +14,15 @@ from functools import cache
 
 import numpy as np
 import pytest
-import seeds
-from compositions import as_found, truth_of
-from unmixed import unmix
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.binned import bins_as_decomposed, open_decomposed
 from hyperspy_psnmf.eds.phantoms import _scenes
 from hyperspy_psnmf.nmf.bins import bin_counts
 from hyperspy_psnmf.nmf.convex import solve_spectra
+from tests.compositions import as_found, truth_of
+from tests.statistical import seeds
+from tests.statistical.unmixed import unmix
 
 MANY = 10  # seeds that tell a share of two thirds from one half
 MAP = {"shape": (64, 64), "counts": 300}

@@ -13,8 +13,6 @@ from functools import cache
 
 import numpy as np
 import pytest
-import seeds
-from unmixed import unmix
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.nmf.bands import sampling_errors
@@ -22,6 +20,8 @@ from hyperspy_psnmf.nmf.bins import PixelBins
 from hyperspy_psnmf.nmf.convex import solve_loadings, solve_spectra
 from hyperspy_psnmf.nmf.limits import upper_limits
 from hyperspy_psnmf.nmf.uncertainty import loading_errors
+from tests.statistical import seeds
+from tests.statistical.unmixed import unmix
 
 PHANTOMS = [
     "mineral_grains",

@@ -4,23 +4,24 @@
 Run with ``pytest -m statistical -s tests/statistical/test_prior.py``.
 """
 
-import sys
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
-from seeds import N_SEEDS
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.counts import count_matrix
 from hyperspy_psnmf.nmf.prior import spatial_prior
 from hyperspy_psnmf.nmf.splitting import compare
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-from fidelity_figures import Unmixed, map_figures, reconstruction_error, true_phases
-from fidelity_methods import weighted_pca
+from tests.benchmarks.fidelity_figures import (
+    Unmixed,
+    map_figures,
+    reconstruction_error,
+    true_phases,
+)
+from tests.benchmarks.fidelity_methods import weighted_pca
+from tests.statistical.seeds import N_SEEDS
 
 pytestmark = pytest.mark.statistical
 

@@ -6,12 +6,12 @@ Run with ``pytest -m statistical -s tests/statistical/test_rank_recovery.py``.
 
 import numpy as np
 import pytest
-from real_maps import load, needs_maps
-from seeds import N_SEEDS
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.nmf.counts import count_matrix
 from hyperspy_psnmf.nmf.rank import choose_n_components, coarse_counts
+from tests.real_maps import load, needs_maps
+from tests.statistical.seeds import N_SEEDS
 
 N_PHASES = {
     "mineral_grains": 3,

@@ -2,7 +2,8 @@
 """Maps that have a result already."""
 
 import pytest
-from maps import describe_state
+
+from tests.maps import describe_state
 
 
 @pytest.fixture

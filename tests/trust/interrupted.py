@@ -8,9 +8,9 @@ import threading
 import time
 
 import numpy as np
-from maps import SMALL, describe_state, unmix_quietly
 
 from hyperspy_psnmf import data
+from tests.maps import SMALL, describe_state, unmix_quietly
 
 
 def main():

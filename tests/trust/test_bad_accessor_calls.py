@@ -3,8 +3,9 @@
 
 import numpy as np
 import pytest
-from hostile_maps import REFUSED_MAPS
-from maps import describe_state
+
+from tests.hostile_maps import REFUSED_MAPS
+from tests.maps import describe_state
 
 TWO = {"Mg_Ka": 1.0, "Si_Ka": 1.0}
 REST = ("Al", "Ca", "Fe", "O", "Ti")

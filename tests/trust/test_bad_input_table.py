@@ -11,10 +11,11 @@ import warnings
 
 import numpy as np
 import pytest
-from hostile_maps import REFUSED_MAPS, TAKEN_MAPS
 from hyperspy.signals import BaseSignal, Signal1D, Signal2D
-from maps import describe_state
-from versions import NEEDS_FLOATS
+
+from tests.hostile_maps import REFUSED_MAPS, TAKEN_MAPS
+from tests.maps import describe_state
+from tests.versions import NEEDS_FLOATS
 
 QUIET = {"algorithm": "PSNMF", "print_info": False, "show_progressbar": False}
 

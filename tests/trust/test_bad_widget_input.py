@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hostile_maps import REFUSED_MAPS
 from hyperspy.signals import Signal1D, Signal2D
-from maps import describe_state
 from traits.api import TraitError
 
 from hyperspy_psnmf.gui import PSNMFTool
+from tests.hostile_maps import REFUSED_MAPS
+from tests.maps import describe_state
 
 LONG = 60  # s
 SPECTRA = np.ones((2, 310))

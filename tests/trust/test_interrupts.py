@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hyperspy.defaults_parser import preferences
-from maps import describe_state, unmix_quietly
 
 from hyperspy_psnmf import PSNMF, PoissonNMF
 from hyperspy_psnmf.eds.progress import listening, no_progress_bars
+from tests.maps import describe_state, unmix_quietly
 
 QUIET = {"algorithm": "PSNMF", "print_info": False, "show_progressbar": False}
 
@@ -108,7 +108,7 @@ SCRIPT = Path(__file__).with_name("interrupted.py")
 
 def test_ctrl_c_at_any_time_leaves_earlier_results():
     # In a process of its own, for a signal goes to the main thread of all of pytest.
-    paths = os.pathsep.join([str(SCRIPT.parents[1]), os.environ.get("PYTHONPATH", "")])
+    paths = os.pathsep.join([str(SCRIPT.parents[2]), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, SCRIPT],
         env={**os.environ, "PYTHONPATH": paths},

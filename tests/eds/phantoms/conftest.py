@@ -2,12 +2,9 @@
 """Every phantom, small and large."""
 
 import pytest
-from phantom_truth import (
-    FAST,
-    PHANTOMS,
-)
 
 from hyperspy_psnmf import data
+from tests.phantom_truth import FAST, PHANTOMS
 
 
 @pytest.fixture(scope="module", params=PHANTOMS, ids=data.__all__)

@@ -4,12 +4,12 @@
 import numpy as np
 import pytest
 from exspy.material import mass_absorption_coefficient
-from phantom_truth import FAST, angle, as_plain, line_energy
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.phantoms import _detector, _xray
 from hyperspy_psnmf.kernels.score import divergence
 from hyperspy_psnmf.nmf.counts import count_matrix, total_counts
+from tests.phantom_truth import FAST, angle, as_plain, line_energy
 
 
 def test_lines_hold_30_to_70_percent_of_every_phase(phantom):

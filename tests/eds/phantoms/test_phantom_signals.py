@@ -4,15 +4,9 @@
 import numpy as np
 import pytest
 from exspy.signals import EDSSEMSpectrum, EDSTEMSpectrum
-from phantom_truth import (
-    FAST,
-    PHANTOMS,
-    as_plain,
-    line_energy,
-    noise_free,
-)
 
 from hyperspy_psnmf import data
+from tests.phantom_truth import FAST, PHANTOMS, as_plain, line_energy, noise_free
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,10 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 from exspy.material import elements
-from phantom_truth import (
-    SHAPE,
-    as_plain,
-    expected_counts,
-)
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.phantoms import _counting
+from tests.phantom_truth import SHAPE, as_plain, expected_counts
 
 
 def test_factors_sum_to_one_and_are_not_negative(phantom):

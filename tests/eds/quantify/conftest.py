@@ -2,9 +2,9 @@
 """Three minerals, unmixed perfectly."""
 
 import pytest
-from compositions import LAMELLA, as_found
 
 from hyperspy_psnmf import data
+from tests.compositions import LAMELLA, as_found
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import warnings
 import exspy
 import numpy as np
 import pytest
-from compositions import as_found, truth_of
 
 from hyperspy_psnmf.eds.composition import (
     derivatives,
@@ -14,6 +13,7 @@ from hyperspy_psnmf.eds.composition import (
     propagate,
     trial_intensities,
 )
+from tests.compositions import as_found, truth_of
 
 
 def test_compositions_are_those_of_the_phantom(result, pristine):

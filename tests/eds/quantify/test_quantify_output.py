@@ -3,10 +3,10 @@
 
 import numpy as np
 import pytest
-from compositions import as_found
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.export import intensity_table
+from tests.compositions import as_found
 
 
 def test_maps_are_compositions_with_masks_where_counts_are_few(plain, pristine):
