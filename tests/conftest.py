@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.kernels import counting, threads
-from tests.maps import SMALL, unmix_quietly
+from tests.helpers.maps import SMALL, unmix_quietly
 
 matplotlib.use("agg")
 

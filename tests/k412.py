@@ -4,7 +4,7 @@
 import exspy
 import numpy as np
 
-from tests.real_maps import FOLDER
+from tests.helpers.real_maps import FOLDER
 
 # k-ratios that NIST's own fit gives.
 K_RATIOS = {"Mg": 0.1473, "Al": 0.0668, "Si": 0.3506, "Ca": 0.1921, "Fe": 0.0669}

@@ -6,8 +6,8 @@ import warnings
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from tests.lazy_maps import lazy
-from tests.maps import CALL
+from tests.helpers.lazy_maps import lazy
+from tests.helpers.maps import CALL
 
 OPTIONS = {**CALL, "binning": 2, "init": "vertex"}
 

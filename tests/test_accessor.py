@@ -10,7 +10,7 @@ import pytest
 import hyperspy_psnmf
 from hyperspy_psnmf import data
 from hyperspy_psnmf.accessor import PSNMFAccessor
-from tests.versions import BEFORE_2_5
+from tests.helpers.versions import BEFORE_2_5
 
 N_CHANNELS = 310
 

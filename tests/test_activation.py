@@ -18,8 +18,8 @@ import pytest
 from sklearn.decomposition import NMF
 
 import hyperspy_psnmf
-from tests.sessions import COUNTS, OPTIONS, run
-from tests.versions import BEFORE_2_5
+from tests.helpers.sessions import COUNTS, OPTIONS, run
+from tests.helpers.versions import BEFORE_2_5
 
 CLASSES = [
     exspy.signals.EDSSpectrum,

@@ -10,7 +10,7 @@ import exspy.signals
 import pytest
 
 import hyperspy_psnmf
-from tests.sessions import run
+from tests.helpers.sessions import run
 
 
 def test_reloading_modules_keeps_one_working_patch():

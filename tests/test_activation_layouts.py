@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from tests.fake_exspy import LAYOUTS, NEW, RAISES, SIGNAL, WARNS, run_with_fake
+from tests.helpers.fake_exspy import LAYOUTS, NEW, RAISES, SIGNAL, WARNS, run_with_fake
 
 DEACTIVATE_AND_BACK = """
 for _ in range(2):

@@ -12,8 +12,8 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from hyperspy_psnmf import PSNMF, PoissonNMF
-from tests.problems import MAP_SHAPE as SHAPE
-from tests.problems import make_cube, make_matrix
+from tests.helpers.problems import MAP_SHAPE as SHAPE
+from tests.helpers.problems import make_cube, make_matrix
 
 
 def differs_by_neighbours(estimator):

@@ -6,8 +6,8 @@ import pytest
 import scipy.sparse as sp
 
 from hyperspy_psnmf import PSNMF, PoissonNMF
-from tests.problems import MAP_SHAPE as SHAPE
-from tests.problems import make_cube, make_matrix
+from tests.helpers.problems import MAP_SHAPE as SHAPE
+from tests.helpers.problems import make_cube, make_matrix
 
 # What is refused: (argument, value, error)
 

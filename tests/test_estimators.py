@@ -15,8 +15,8 @@ from hyperspy_psnmf.nmf.counts import count_matrix
 from hyperspy_psnmf.nmf.initialise import initial_spectra
 from hyperspy_psnmf.nmf.psnmf import psnmf
 from hyperspy_psnmf.nmf.solve import poisson_nmf
-from tests.problems import MAP_SHAPE as SHAPE
-from tests.problems import angles, make_cube, make_matrix
+from tests.helpers.problems import MAP_SHAPE as SHAPE
+from tests.helpers.problems import angles, make_cube, make_matrix
 
 WITHOUT_NEIGHBOURS = PSNMF(3, binning=2, navigation_shape=SHAPE, spatial_prior=0)
 

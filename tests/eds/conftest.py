@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf import data
-from tests.maps import SMALL, describe_state, unmix_quietly
+from tests.helpers.maps import SMALL, describe_state, unmix_quietly
 
 
 @pytest.fixture(scope="session")

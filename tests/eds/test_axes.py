@@ -9,7 +9,7 @@ from traits.api import Undefined
 from hyperspy_psnmf.eds.axes import energies, format_energy
 from hyperspy_psnmf.eds.fit_quality import _places
 from hyperspy_psnmf.plot.certainty import _label_unknown_peaks
-from tests.maps import unmix_quietly
+from tests.helpers.maps import unmix_quietly
 
 pytestmark = pytest.mark.usefixtures("close_figures")
 FACTORS = {"Si_Ka": 1.0, "O_Ka": 1.2}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf import PSNMF
-from tests.maps import assert_same_results
+from tests.helpers.maps import assert_same_results
 from tests.scaled_maps import OPTIONS, SCALED, in_chunks, scaled, smoothed, warnings_of
 
 

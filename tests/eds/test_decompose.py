@@ -5,7 +5,7 @@ import exspy
 import numpy as np
 import pytest
 
-from tests.maps import assert_same_results, expected_counts, results_of
+from tests.helpers.maps import assert_same_results, expected_counts, results_of
 
 # --- the contract of the result
 

@@ -6,7 +6,7 @@ import pytest
 
 from hyperspy_psnmf import PSNMF, PoissonNMF
 from hyperspy_psnmf.eds.axes import line_width
-from tests.maps import angle, assert_same_results
+from tests.helpers.maps import angle, assert_same_results
 
 
 def test_init_may_be_spectra(grains, unmix):

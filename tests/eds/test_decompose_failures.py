@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 
-from tests.maps import CALL
+from tests.helpers.maps import CALL
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from hyperspy_psnmf import PSNMF
-from tests.maps import CALL, assert_same_results, results_of
+from tests.helpers.maps import CALL, assert_same_results, results_of
 
 
 def test_binning_is_in_x_y_order(grains, unmix):

@@ -5,7 +5,7 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
-from tests.maps import assert_same_results, expected_counts
+from tests.helpers.maps import assert_same_results, expected_counts
 
 
 def test_a_line_scan(grains, unmix):

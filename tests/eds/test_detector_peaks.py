@@ -8,9 +8,9 @@ import pytest
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.line_fit import measure_lines
-from tests.compositions import as_found
-from tests.flawed_maps import piled_up
-from tests.real_maps import load, needs_maps
+from tests.helpers.compositions import as_found
+from tests.helpers.flawed_maps import piled_up
+from tests.helpers.real_maps import load, needs_maps
 
 
 def measure(signal, left_out=()):

@@ -10,7 +10,7 @@ import pytest
 
 from hyperspy_psnmf.eds import cluster as cluster_blocks
 from hyperspy_psnmf.eds.cluster import ClusterBlocks, active_client
-from tests.lazy_maps import lazy, same
+from tests.helpers.lazy_maps import lazy, same
 
 distributed = pytest.importorskip("distributed")
 

@@ -11,7 +11,7 @@ from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.fit_quality import find_fit_quality
 from hyperspy_psnmf.eds.pile_up import find_sum_peaks
 from hyperspy_psnmf.nmf.counts import count_matrix
-from tests.flawed_maps import drifting, piled_up
+from tests.helpers.flawed_maps import drifting, piled_up
 
 MISFIT = "differ from the model by more than noise"
 

@@ -9,8 +9,8 @@ import pytest
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.counts import read_counts
 from hyperspy_psnmf.eds.hot_voxels import describe_hot_voxels
-from tests.maps import unmix_quietly
-from tests.real_maps import load, needs_maps
+from tests.helpers.maps import unmix_quietly
+from tests.helpers.real_maps import load, needs_maps
 
 X, Y, CHANNEL = 17, 4, 220
 

@@ -6,8 +6,8 @@ import warnings
 import pytest
 
 from hyperspy_psnmf.eds.line_fit import measure_lines
+from tests.helpers.real_maps import needs_maps
 from tests.k412 import K_RATIOS, STANDARDS, one_phase
-from tests.real_maps import needs_maps
 
 FILES = [f"k412/{standard}{'_std'}.msa" for standard, _ in STANDARDS.values()]
 

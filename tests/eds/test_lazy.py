@@ -7,7 +7,7 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
-from tests.lazy_maps import lazy
+from tests.helpers.lazy_maps import lazy
 
 CHUNKS = {
     "one": (20, 26, 310),

@@ -10,7 +10,7 @@ from exspy.material import elements as elements_db
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.line_fit import measure_lines
 from tests.carbon_maps import carbon_map
-from tests.compositions import as_found
+from tests.helpers.compositions import as_found
 
 
 def oxygen_of(counts, **kwargs):

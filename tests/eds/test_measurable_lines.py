@@ -14,7 +14,7 @@ from hyperspy_psnmf.eds import quantify as quantify_module
 from hyperspy_psnmf.eds.axes import energies
 from hyperspy_psnmf.eds.line_fit import measure_lines
 from hyperspy_psnmf.eds.measurable_lines import LEFT_OUT, MOST_NAMES, explain_lines, name_some
-from tests.compositions import as_found
+from tests.helpers.compositions import as_found
 
 pytestmark = pytest.mark.filterwarnings("ignore:(net counts below|in the spectra, but not)")
 

@@ -5,7 +5,7 @@ import dask.array as da
 import pytest
 
 from hyperspy_psnmf.eds.memory import MOST, resolve_max_memory
-from tests.lazy_maps import lazy
+from tests.helpers.lazy_maps import lazy
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hyperspy.signals import Signal1D, Signal2D
 
 from hyperspy_psnmf.eds.open_map import open_map, open_spectra
-from tests.real_maps import FOLDER, needs_maps
+from tests.helpers.real_maps import FOLDER, needs_maps
 
 
 def titled(signal, title):

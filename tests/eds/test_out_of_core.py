@@ -14,8 +14,8 @@ import rsciio.bruker._api as reader
 from hyperspy_psnmf import PoissonNMF
 from hyperspy_psnmf.eds import lazy as module
 from hyperspy_psnmf.nmf.stored_blocks import StoredBlocks
-from tests.lazy_maps import lazy, same
-from tests.real_maps import FOLDER, needs_maps
+from tests.helpers.lazy_maps import lazy, same
+from tests.helpers.real_maps import FOLDER, needs_maps
 
 TINY = "10 kB"
 CHUNKS = {

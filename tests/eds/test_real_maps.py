@@ -11,7 +11,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from tests.real_maps import FOLDER, load, needs_maps
+from tests.helpers.real_maps import FOLDER, load, needs_maps
 
 MAPS = {
     "core_shell.hspy": 3,

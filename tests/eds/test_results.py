@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
-from tests.maps import plain, stock
-from tests.versions import BEFORE_2_5, NEEDS_FLOATS
+from tests.helpers.maps import plain, stock
+from tests.helpers.versions import BEFORE_2_5, NEEDS_FLOATS
 
 pytestmark = pytest.mark.usefixtures("close_figures")
 

@@ -9,8 +9,8 @@ import pytest
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds import same_data
-from tests.lazy_maps import lazy
-from tests.maps import CALL, stock, unmix_quietly
+from tests.helpers.lazy_maps import lazy
+from tests.helpers.maps import CALL, stock, unmix_quietly
 
 SIZE, N_CHANNELS = 22, 310
 

@@ -5,7 +5,7 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
-from tests.maps import plain, stock
+from tests.helpers.maps import plain, stock
 
 pytestmark = pytest.mark.usefixtures("close_figures")
 

@@ -9,8 +9,8 @@ import pytest
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.line_fit import measure_lines
 from hyperspy_psnmf.eds.line_model import families
-from tests.compositions import as_found
-from tests.real_maps import load, needs_maps
+from tests.helpers.compositions import as_found
+from tests.helpers.real_maps import load, needs_maps
 
 PHANTOMS = [
     "mineral_grains",

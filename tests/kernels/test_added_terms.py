@@ -6,8 +6,8 @@ import pytest
 
 from hyperspy_psnmf.kernels import newton
 from hyperspy_psnmf.kernels.newton import RowTerms, solve_rows
-from tests import naive
-from tests.problems import rows
+from tests.helpers import naive
+from tests.helpers.problems import rows
 
 K, N, ROW = 3, 5, 2
 

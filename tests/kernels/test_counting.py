@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hyperspy_psnmf.kernels import counting
 from hyperspy_psnmf.kernels.counting import csr_arrays, sum_bins, sum_rows_and_columns
-from tests import naive
+from tests.helpers import naive
 
 SETTINGS = hypothesis.settings(max_examples=40, deadline=None, derandomize=True)
 INTEGERS = ["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"]

@@ -7,8 +7,8 @@ import scipy.sparse as sp
 from hypothesis import strategies as st
 
 from hyperspy_psnmf.kernels.em import em_sweep
-from tests import naive
-from tests.problems import awkward_rows, both, rows
+from tests.helpers import naive
+from tests.helpers.problems import awkward_rows, both, rows
 
 SETTINGS = hypothesis.settings(max_examples=30, deadline=None, derandomize=True)
 WEIGHTS = st.sampled_from([0.0, 1e-12, 0.3, 1.0, 2.5, 1e6])

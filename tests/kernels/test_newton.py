@@ -7,8 +7,8 @@ import scipy.sparse as sp
 from hypothesis import strategies as st
 
 from hyperspy_psnmf.kernels.newton import solve_rows
-from tests import naive
-from tests.problems import awkward_rows, both, rows
+from tests.helpers import naive
+from tests.helpers.problems import awkward_rows, both, rows
 
 SETTINGS = hypothesis.settings(max_examples=40, deadline=None, derandomize=True)
 

@@ -6,8 +6,8 @@ import pytest
 
 from hyperspy_psnmf.kernels.newton import solve_rows
 from hyperspy_psnmf.kernels.newton_step import NEGLIGIBLE, newton_step
-from tests import naive
-from tests.problems import rows
+from tests.helpers import naive
+from tests.helpers.problems import rows
 
 
 def problem(n_rows=3, n_columns=7, n_channels=17, k=3, counts=60.0, seed=0):

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf.kernels.newton import RowTerms, solve_rows
-from tests import naive
-from tests.problems import awkward_rows, both, rows
+from tests.helpers import naive
+from tests.helpers.problems import awkward_rows, both, rows
 
 KINDS = ["linear", "pseudo-counts", "scale", "diagonal", "all"]
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from scipy.special import kl_div
 
 from hyperspy_psnmf.kernels.score import divergence, duality_gap, score
-from tests import naive
-from tests.problems import awkward_rows, both, rows
+from tests.helpers import naive
+from tests.helpers.problems import awkward_rows, both, rows
 
 SETTINGS = hypothesis.settings(max_examples=30, deadline=None, derandomize=True)
 

@@ -15,7 +15,7 @@ from hyperspy_psnmf.kernels.em import em_sweep
 from hyperspy_psnmf.kernels.newton import solve_rows
 from hyperspy_psnmf.kernels.score import score
 from hyperspy_psnmf.kernels.threads import resolve_n_jobs, row_blocks, run_ahead, run_blocks
-from tests.problems import rows
+from tests.helpers.problems import rows
 
 
 @pytest.mark.parametrize(

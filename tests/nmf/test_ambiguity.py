@@ -9,7 +9,7 @@ from hyperspy_psnmf.nmf.bands import Alternatives, alternatives, sampling_errors
 from hyperspy_psnmf.nmf.bins import bin_spectra
 from hyperspy_psnmf.nmf.convex import solve_spectra
 from hyperspy_psnmf.nmf.solve import poisson_nmf
-from tests.problems import both, planted
+from tests.helpers.problems import both, planted
 
 
 def ambiguous(seed=0, k=2, n_rows=45, n_channels=36, pure=0.75):

@@ -7,7 +7,7 @@ import pytest
 from hyperspy_psnmf.nmf.bins import PixelBins
 from hyperspy_psnmf.nmf.counts import count_matrix
 from hyperspy_psnmf.nmf.psnmf import psnmf
-from tests.problems import ALLOY, MATRIX, angles, grains, planted
+from tests.helpers.problems import ALLOY, MATRIX, angles, grains, planted
 
 SHAPE = (12, 14)
 

@@ -21,7 +21,7 @@ from hyperspy_psnmf.nmf.prior import spatial_prior
 from hyperspy_psnmf.nmf.sample import sample_map
 from hyperspy_psnmf.nmf.splitting import check_whole
 from hyperspy_psnmf.nmf.stored_blocks import StoredBlocks
-from tests.problems import planted, rows
+from tests.helpers.problems import planted, rows
 
 SHAPE = (12, 14)
 

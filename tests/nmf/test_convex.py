@@ -16,8 +16,8 @@ from hyperspy_psnmf.nmf.convex import (
     solve_spectra,
     transpose,
 )
-from tests import naive
-from tests.problems import both, rows, start_problem
+from tests.helpers import naive
+from tests.helpers.problems import both, rows, start_problem
 
 
 def problem(seed=0, k=4, counts=60.0):

@@ -11,7 +11,7 @@ from hyperspy_psnmf import data
 from hyperspy_psnmf.nmf.bins import choose_binning
 from hyperspy_psnmf.nmf.counts import count_matrix
 from hyperspy_psnmf.nmf.finer_bins import choose_finer_binning
-from tests.problems import planted
+from tests.helpers.problems import planted
 
 SHAPE = (72, 88)
 

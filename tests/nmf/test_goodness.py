@@ -10,7 +10,7 @@ from hyperspy_psnmf.nmf import goodness
 from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.goodness import expected_deviance, goodness_of_fit, misfit
 from hyperspy_psnmf.nmf.solve import poisson_nmf
-from tests.problems import both, planted, rows
+from tests.helpers.problems import both, planted, rows
 
 
 def mean_deviance(mu):

@@ -4,7 +4,7 @@ import pytest
 
 from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.information import covariance, information, standard_deviation
-from tests.problems import planted, rows
+from tests.helpers.problems import planted, rows
 
 
 def naive_information(V, B):

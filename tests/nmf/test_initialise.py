@@ -4,7 +4,7 @@ import pytest
 import scipy.sparse as sp
 
 from hyperspy_psnmf.nmf.initialise import initial_spectra
-from tests.problems import ALLOY, MATRIX, angles, grains, planted
+from tests.helpers.problems import ALLOY, MATRIX, angles, grains, planted
 
 INITS = ["nndsvdar", "vertex", "random"]
 

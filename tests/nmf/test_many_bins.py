@@ -7,7 +7,7 @@ from scipy.sparse import csr_array
 
 from hyperspy_psnmf.nmf import binned_map, many_bins, some_bins
 from hyperspy_psnmf.nmf.binned_map import BinnedSettings, factorise_binned
-from tests.problems import angles, planted
+from tests.helpers.problems import angles, planted
 
 OPTIONS = {"max_iter": 200, "tol": 1e-5, "n_jobs": 1}
 

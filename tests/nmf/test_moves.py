@@ -8,8 +8,8 @@ from hyperspy_psnmf.nmf import solve
 from hyperspy_psnmf.nmf.convex import normalise, solve_channels
 from hyperspy_psnmf.nmf.solve import _Patience, _Point, _Problem, poisson_nmf
 from hyperspy_psnmf.nmf.volume import VolumeTerm
-from tests import naive
-from tests.problems import both, rows
+from tests.helpers import naive
+from tests.helpers.problems import both, rows
 
 K = 3
 

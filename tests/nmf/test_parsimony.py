@@ -5,7 +5,7 @@ import pytest
 from hyperspy_psnmf.nmf.companions import subtract_companions
 from hyperspy_psnmf.nmf.parsimony import present
 from hyperspy_psnmf.nmf.proportions import constant_proportions
-from tests.problems import ALLOY, MATRIX, OTHER, angles, grains, inclusions, spectrum
+from tests.helpers.problems import ALLOY, MATRIX, OTHER, angles, grains, inclusions, spectrum
 
 # Where loadings are significant
 

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from hyperspy_psnmf.kernels.neighbours import project_roots, sum_neighbours
 from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.prior import RADII, _alike, _group_channels, spatial_prior
-from tests.problems import both, planted
+from tests.helpers.problems import both, planted
 
 SHAPE, N_CHANNELS = (21, 26), 40
 

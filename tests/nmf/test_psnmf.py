@@ -11,7 +11,7 @@ from hyperspy_psnmf.nmf.counts import count_matrix
 from hyperspy_psnmf.nmf.initialise import initial_spectra
 from hyperspy_psnmf.nmf.psnmf import psnmf
 from hyperspy_psnmf.nmf.solve import poisson_nmf
-from tests.problems import angles, planted
+from tests.helpers.problems import angles, planted
 
 SHAPE = (12, 14)
 

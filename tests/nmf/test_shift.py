@@ -6,7 +6,7 @@ import pytest
 
 from hyperspy_psnmf.nmf import shift
 from hyperspy_psnmf.nmf.shift import energy_shifts, trends
-from tests.problems import both
+from tests.helpers.problems import both
 
 N_ROWS, N_CHANNELS = 331, 120
 BY = np.linspace(-0.5, 0.5, N_ROWS)

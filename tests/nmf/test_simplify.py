@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from hyperspy_psnmf.nmf.initialise import initial_spectra
 from hyperspy_psnmf.nmf.parsimony import simplify
 from hyperspy_psnmf.nmf.solve import poisson_nmf
-from tests.problems import (
+from tests.helpers.problems import (
     ALLOY,
     MATRIX,
     N_CHANNELS,

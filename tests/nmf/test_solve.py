@@ -7,8 +7,8 @@ from sklearn.decomposition import NMF
 from hyperspy_psnmf.nmf.convex import solve_loadings, solve_spectra
 from hyperspy_psnmf.nmf.initialise import initial_spectra
 from hyperspy_psnmf.nmf.solve import poisson_nmf
-from tests import naive
-from tests.problems import angles, both, start_problem
+from tests.helpers import naive
+from tests.helpers.problems import angles, both, start_problem
 
 
 def kkt_residual(X, W, H):

@@ -17,8 +17,8 @@ from hyperspy_psnmf.nmf.splitting import (
     split_counts,
     thin_counts,
 )
-from tests import naive
-from tests.problems import both, planted, rows
+from tests.helpers import naive
+from tests.helpers.problems import both, planted, rows
 
 SETTINGS = hypothesis.settings(max_examples=60, deadline=None, derandomize=True)
 DTYPES = [np.uint8, np.uint16, np.int32, np.int64, np.uint64, np.float32, np.float64]

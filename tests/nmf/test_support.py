@@ -8,8 +8,8 @@ import scipy.sparse as sp
 from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.initialise import initial_spectra
 from hyperspy_psnmf.nmf.solve import poisson_nmf
-from tests import naive
-from tests.problems import MATRIX, OTHER, angles, both, grains, planted
+from tests.helpers import naive
+from tests.helpers.problems import MATRIX, OTHER, angles, both, grains, planted
 
 
 def problem(seed=0, k=3, counts=150.0):

@@ -15,7 +15,7 @@ from hyperspy_psnmf.nmf.uncertainty import (
     loading_errors,
     reconstruction_errors,
 )
-from tests.problems import both, planted
+from tests.helpers.problems import both, planted
 
 
 @pytest.fixture(scope="module")

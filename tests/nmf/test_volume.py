@@ -5,7 +5,7 @@ import pytest
 from hyperspy_psnmf.nmf.initialise import initial_spectra
 from hyperspy_psnmf.nmf.solve import poisson_nmf
 from hyperspy_psnmf.nmf.volume import VolumeTerm
-from tests.problems import both, planted
+from tests.helpers.problems import both, planted
 
 K = 3
 

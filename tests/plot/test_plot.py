@@ -11,7 +11,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from hyperspy_psnmf import data
-from tests.figures import texts_of
+from tests.helpers.figures import texts_of
 
 
 def plot(signal, k=3, **kwargs):

@@ -8,7 +8,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from tests.figures import texts_of
+from tests.helpers.figures import texts_of
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf import data, plot
-from tests.compositions import as_found
+from tests.helpers.compositions import as_found
 
 
 @pytest.fixture(scope="module")

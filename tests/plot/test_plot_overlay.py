@@ -7,8 +7,8 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from hyperspy_psnmf.plot import phase_color
-from tests.figures import texts_of
-from tests.maps import unmix_quietly
+from tests.helpers.figures import texts_of
+from tests.helpers.maps import unmix_quietly
 
 
 @pytest.fixture(scope="module")

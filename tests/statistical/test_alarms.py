@@ -13,7 +13,7 @@ import pytest
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.fit_quality import find_fit_quality
-from tests.flawed_maps import drifting, piled_up
+from tests.helpers.flawed_maps import drifting, piled_up
 from tests.statistical.seeds import N_SEEDS
 
 N_PHASES = {

@@ -10,7 +10,7 @@ import pytest
 from hyperspy_psnmf import data
 from hyperspy_psnmf.nmf.counts import count_matrix
 from hyperspy_psnmf.nmf.rank import choose_n_components, coarse_counts
-from tests.real_maps import load, needs_maps
+from tests.helpers.real_maps import load, needs_maps
 from tests.statistical.seeds import N_SEEDS
 
 N_PHASES = {

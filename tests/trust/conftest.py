@@ -3,7 +3,7 @@
 
 import pytest
 
-from tests.maps import describe_state
+from tests.helpers.maps import describe_state
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 from hyperspy_psnmf import data
-from tests.maps import SMALL, describe_state, unmix_quietly
+from tests.helpers.maps import SMALL, describe_state, unmix_quietly
 
 
 def main():

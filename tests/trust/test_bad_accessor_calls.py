@@ -4,8 +4,8 @@
 import numpy as np
 import pytest
 
-from tests.hostile_maps import REFUSED_MAPS
-from tests.maps import describe_state
+from tests.helpers.hostile_maps import REFUSED_MAPS
+from tests.helpers.maps import describe_state
 
 TWO = {"Mg_Ka": 1.0, "Si_Ka": 1.0}
 REST = ("Al", "Ca", "Fe", "O", "Ti")

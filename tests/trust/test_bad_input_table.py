@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from hyperspy.signals import BaseSignal, Signal1D, Signal2D
 
-from tests.hostile_maps import REFUSED_MAPS, TAKEN_MAPS
-from tests.maps import describe_state
-from tests.versions import NEEDS_FLOATS
+from tests.helpers.hostile_maps import REFUSED_MAPS, TAKEN_MAPS
+from tests.helpers.maps import describe_state
+from tests.helpers.versions import NEEDS_FLOATS
 
 QUIET = {"algorithm": "PSNMF", "print_info": False, "show_progressbar": False}
 

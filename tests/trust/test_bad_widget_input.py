@@ -13,8 +13,8 @@ from hyperspy.signals import Signal1D, Signal2D
 from traits.api import TraitError
 
 from hyperspy_psnmf.gui import PSNMFTool
-from tests.hostile_maps import REFUSED_MAPS
-from tests.maps import describe_state
+from tests.helpers.hostile_maps import REFUSED_MAPS
+from tests.helpers.maps import describe_state
 
 LONG = 60  # s
 SPECTRA = np.ones((2, 310))

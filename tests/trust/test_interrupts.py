@@ -13,7 +13,7 @@ from hyperspy.defaults_parser import preferences
 
 from hyperspy_psnmf import PSNMF, PoissonNMF
 from hyperspy_psnmf.eds.progress import listening, no_progress_bars
-from tests.maps import describe_state, unmix_quietly
+from tests.helpers.maps import describe_state, unmix_quietly
 
 QUIET = {"algorithm": "PSNMF", "print_info": False, "show_progressbar": False}
 

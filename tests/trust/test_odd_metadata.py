@@ -5,7 +5,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from tests.maps import describe_state
+from tests.helpers.maps import describe_state
 
 # What is not in the list is in the spectra still.
 pytestmark = pytest.mark.filterwarnings("ignore:no line of the elements given explains:UserWarning")

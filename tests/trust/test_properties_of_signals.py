@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from hyperspy_psnmf import data
-from tests.maps import SMALL, unmix_quietly
+from tests.helpers.maps import SMALL, unmix_quietly
 
 # Each example is a decomposition or two.
 SETTINGS = hypothesis.settings(max_examples=6, deadline=None, derandomize=True)

@@ -4,7 +4,7 @@
 import pytest
 
 from hyperspy_psnmf import data
-from tests.compositions import LAMELLA, as_found
+from tests.helpers.compositions import LAMELLA, as_found
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from hyperspy_psnmf.eds.composition import (
     propagate,
     trial_intensities,
 )
-from tests.compositions import as_found, truth_of
+from tests.helpers.compositions import as_found, truth_of
 
 
 def test_compositions_are_those_of_the_phantom(result, pristine):

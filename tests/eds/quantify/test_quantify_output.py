@@ -6,7 +6,7 @@ import pytest
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.export import intensity_table
-from tests.compositions import as_found
+from tests.helpers.compositions import as_found
 
 
 def test_maps_are_compositions_with_masks_where_counts_are_few(plain, pristine):

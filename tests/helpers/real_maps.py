@@ -10,7 +10,7 @@ from pathlib import Path
 import hyperspy.api as hs
 import pytest
 
-DEFAULT = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+DEFAULT = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 FOLDER = Path(os.environ.get("PSNMF_TEST_DATA") or DEFAULT)
 
 

@@ -4,7 +4,7 @@
 Those of eXSpy 0.3, of its main branch (0.4), and of what may come between.
 """
 
-from tests.sessions import run
+from tests.helpers.sessions import run
 
 SIGNAL = """
 class Signal1D:
