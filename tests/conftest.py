@@ -8,7 +8,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from hyperspy_psnmf import data
-from hyperspy_psnmf.kernels import counting, threads
+from hyperspy_psnmf.kernels import csr, parallel
 from tests.helpers.maps import SMALL, unmix_quietly
 
 matplotlib.use("agg")
@@ -42,6 +42,6 @@ def unmixed(pristine_grains):
 @pytest.fixture
 def many_blocks(monkeypatch):
     """Cut small problems into many blocks, for four threads on any machine."""
-    monkeypatch.setattr(threads, "ENTRIES_PER_BLOCK", 23)
-    monkeypatch.setattr(counting, "PIECE_BYTES", 50)
+    monkeypatch.setattr(parallel, "ENTRIES_PER_BLOCK", 23)
+    monkeypatch.setattr(csr, "PIECE_BYTES", 50)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(4)), raising=False)

@@ -14,8 +14,8 @@ tests for them had been written; in all an hour on two cores that others kept bu
     kernels/em.py               35      34       1       0
     kernels/row_problem.py     233     213      20       0
     kernels/newton.py           67      54      13       0
-    kernels/score.py            52      42      10       0
-    kernels/counting.py         73      63      10       0
+    kernels/likelihood.py       52      42      10       0
+    kernels/csr.py              73      63      10       0
     nmf/solve.py                72      65       7       0
     nmf/convex.py               30      29       1       0
     nmf/line_search.py           9       9       0       0
@@ -54,8 +54,8 @@ TARGETS = {
     "kernels/em.py": (["tests/kernels/test_em.py"], PLAIN),
     "kernels/row_problem.py": ([*STEPS, *ROWS], PLAIN),
     "kernels/newton.py": (["tests/kernels/test_added_terms.py", *ROWS], PLAIN),
-    "kernels/score.py": (["tests/kernels/test_score.py"], PLAIN),
-    "kernels/counting.py": (["tests/kernels/test_counting.py"], PLAIN),
+    "kernels/likelihood.py": (["tests/kernels/test_likelihood.py"], PLAIN),
+    "kernels/csr.py": (["tests/kernels/test_csr.py"], PLAIN),
     "nmf/solve.py": (["tests/nmf/test_moves.py", *SOLVE], {}),
     "nmf/convex.py": (["tests/nmf/test_convex.py", "tests/nmf/test_solve.py"], {}),
     "nmf/line_search.py": (["tests/nmf/test_line_search.py"], {}),
@@ -82,9 +82,9 @@ TUNING_KEYWORDS = {"work", "strict"}
 TUNING = {
     # Safeguards: any small number does; what they guard is tested.
     "kernels/row_problem.py": {"ARMIJO", "AT_ZERO", "RIDGE", "HALVINGS", "TINY", "UNEXPLAINED"},
-    "kernels/score.py": {"TINY", "UNEXPLAINED"},
+    "kernels/likelihood.py": {"TINY", "UNEXPLAINED"},
     # Pieces of the cube that fit a cache.
-    "kernels/counting.py": {"PIECE_BYTES"},
+    "kernels/csr.py": {"PIECE_BYTES"},
     # How long each alternation goes on before the next. When to stop is tested.
     "nmf/solve.py": {"EM_SWEEPS", "NEWTON_STEPS", "INNER"},
     # Steps to try; only a lower point is ever accepted.

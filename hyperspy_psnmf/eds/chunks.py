@@ -15,7 +15,7 @@ from itertools import pairwise
 import dask
 import numpy as np
 
-from hyperspy_psnmf.kernels.counting import sum_rows_and_columns
+from hyperspy_psnmf.kernels.csr import sum_rows_and_columns
 from hyperspy_psnmf.nmf.counts import check_no_mask, count_matrix, scale_counts
 from hyperspy_psnmf.nmf.parts import Part, join, smallest_type
 

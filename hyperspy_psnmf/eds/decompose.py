@@ -35,7 +35,7 @@ from hyperspy_psnmf.eds.record import make_record
 from hyperspy_psnmf.eds.results import write_results
 from hyperspy_psnmf.eds.same_data import make_fingerprint
 from hyperspy_psnmf.estimators import PSNMF
-from hyperspy_psnmf.kernels.threads import resolve_n_jobs
+from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
 from hyperspy_psnmf.nmf.counts import check_range
 from hyperspy_psnmf.nmf.validate import check_scale, random_generator
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from hyperspy_psnmf.estimators.base import Callback, PoissonModel
-from hyperspy_psnmf.kernels.threads import resolve_n_jobs
+from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
 from hyperspy_psnmf.nmf.blocks import divergence
 from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.counts import check_range

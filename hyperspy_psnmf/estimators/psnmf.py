@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from hyperspy_psnmf.estimators.base import INITS, Callback, PoissonModel
 from hyperspy_psnmf.estimators.map_checks import check_absent, check_binning, check_fixed
-from hyperspy_psnmf.kernels.threads import resolve_n_jobs
+from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
 from hyperspy_psnmf.nmf.bins import PixelBins
 from hyperspy_psnmf.nmf.blocks import CountBlocks
 from hyperspy_psnmf.nmf.counts import check_no_mask, check_range, count_matrix

@@ -19,7 +19,7 @@ References
 import numpy as np
 
 from hyperspy_psnmf.kernels._compile import jit
-from hyperspy_psnmf.kernels.threads import is_csr, row_blocks, run_blocks
+from hyperspy_psnmf.kernels.parallel import is_csr, row_blocks, run_blocks
 
 
 @jit

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from hyperspy_psnmf.kernels._compile import jit
-from hyperspy_psnmf.kernels.threads import run_blocks
+from hyperspy_psnmf.kernels.parallel import run_blocks
 
 ENTRIES_PER_BLOCK = 2_000_000
 COLUMNS_AT_A_TIME = 1024  # stay in cache for all products of components

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from hyperspy_psnmf.kernels._compile import jit, jit_row
+from hyperspy_psnmf.kernels.parallel import is_csr, row_blocks, run_blocks
 from hyperspy_psnmf.kernels.row_problem import scratch, solve_row
-from hyperspy_psnmf.kernels.threads import is_csr, row_blocks, run_blocks
 
 
 class RowTerms(NamedTuple):

@@ -16,7 +16,7 @@ from itertools import pairwise
 import numpy as np
 
 from hyperspy_psnmf.kernels._compile import jit, jit_row
-from hyperspy_psnmf.kernels.threads import run_blocks
+from hyperspy_psnmf.kernels.parallel import run_blocks
 
 PIXELS_AT_A_TIME = 256  # what belongs to them stays in cache
 ROWS_PER_BLOCK = 8

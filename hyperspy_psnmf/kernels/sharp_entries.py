@@ -4,7 +4,7 @@
 import numpy as np
 
 from hyperspy_psnmf.kernels._compile import jit
-from hyperspy_psnmf.kernels.threads import row_blocks, run_blocks
+from hyperspy_psnmf.kernels.parallel import row_blocks, run_blocks
 
 WORK = 0.2  # per entry, in units of a sweep: most are read and no more
 

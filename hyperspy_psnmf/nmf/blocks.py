@@ -14,10 +14,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from hyperspy_psnmf.kernels import em, newton
-from hyperspy_psnmf.kernels import score as scores
-from hyperspy_psnmf.kernels.counting import add_at, sum_bins
+from hyperspy_psnmf.kernels import likelihood as scores
+from hyperspy_psnmf.kernels.csr import add_at, sum_bins
 from hyperspy_psnmf.kernels.newton import NO_TERMS, RowTerms
-from hyperspy_psnmf.kernels.threads import is_csr
+from hyperspy_psnmf.kernels.parallel import is_csr
 from hyperspy_psnmf.nmf.parts import Part, join
 
 EXACT_IN_SINGLE = 2**24
@@ -100,7 +100,7 @@ def _take(X, position):
 
 
 def bin_blocks(X: CountBlocks, row_bin, n_row_bins, column_bin, n_column_bins, *, n_jobs=1):
-    """Sum counts over bins of rows and of columns; see `kernels.counting.sum_bins`.
+    """Sum counts over bins of rows and of columns; see `kernels.csr.sum_bins`.
 
     Returns
     -------
@@ -171,7 +171,7 @@ def _solve(X, V, terms, *, B, **options):
 
 
 def score(X, V, B, *, n_jobs=1):
-    """Return the score and the divergence of every row; see `kernels.score.score`."""
+    """Return the score and the divergence of every row; see `kernels.likelihood.score`."""
     if not isinstance(X, CountBlocks):
         return scores.score(X, V, B, n_jobs=n_jobs)
     S, loss = np.zeros(V.shape), np.zeros(len(V))
@@ -185,7 +185,7 @@ def _score(X, V, *, B, n_jobs):
 
 
 def divergence(X, V, B, *, n_jobs=1) -> float:
-    """Return the divergence in nats; see `kernels.score.divergence`."""
+    """Return the divergence in nats; see `kernels.likelihood.divergence`."""
     if not isinstance(X, CountBlocks):
         return scores.divergence(X, V, B, n_jobs=n_jobs)
     return sum(found for _, found in X.run(_divergence, V, B=B, n_jobs=n_jobs))

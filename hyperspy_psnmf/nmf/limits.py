@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm
 
+from hyperspy_psnmf.kernels.likelihood import score
 from hyperspy_psnmf.kernels.newton import solve_rows
-from hyperspy_psnmf.kernels.score import score
 from hyperspy_psnmf.nmf.blocks import CountBlocks
 from hyperspy_psnmf.nmf.information import are_free, information, invert_free
 

@@ -42,11 +42,11 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.stats import chi2
 
-from hyperspy_psnmf.kernels.counting import sum_bins
-from hyperspy_psnmf.kernels.neighbours import project_roots, sum_neighbours
+from hyperspy_psnmf.kernels.adaptive_weights import project_roots, sum_neighbours
+from hyperspy_psnmf.kernels.csr import sum_bins
 from hyperspy_psnmf.kernels.newton import solve_rows
 from hyperspy_psnmf.kernels.newton_step import newton_step
-from hyperspy_psnmf.kernels.threads import is_csr
+from hyperspy_psnmf.kernels.parallel import is_csr
 from hyperspy_psnmf.nmf.bins import MOST_AXES
 from hyperspy_psnmf.nmf.blocks import CountBlocks, group_columns
 from hyperspy_psnmf.nmf.overlap import overlapping_bands

@@ -10,7 +10,7 @@ sweeps begin.
 
 Stopping: the relative KKT residual, that is the decrease that new
 loadings or new spectra could still bring with the other held (duality gaps,
-see `kernels.score`), per count, is at most `tol`, *and* the decrease still to
+see `kernels.likelihood`), per count, is at most `tol`, *and* the decrease still to
 come, extrapolated from the last ones as a geometric series, was below 0.1 nat
 three times running. The relative change of the objective is no criterion: it is 1e-8 while
 spectra still turn.
@@ -27,8 +27,8 @@ from functools import partial
 
 import numpy as np
 
+from hyperspy_psnmf.kernels.likelihood import duality_gap
 from hyperspy_psnmf.kernels.newton import NO_TERMS
-from hyperspy_psnmf.kernels.score import duality_gap
 from hyperspy_psnmf.nmf.blocks import divergence, em_sweep, score, solve_rows
 from hyperspy_psnmf.nmf.convex import (
     keep_at_zero,

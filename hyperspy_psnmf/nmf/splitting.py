@@ -30,8 +30,8 @@ from numbers import Real
 import numpy as np
 import scipy.sparse as sp
 
-from hyperspy_psnmf.kernels.score import divergence, score
-from hyperspy_psnmf.kernels.threads import is_csr
+from hyperspy_psnmf.kernels.likelihood import divergence, score
+from hyperspy_psnmf.kernels.parallel import is_csr
 from hyperspy_psnmf.nmf.blocks import CountBlocks
 from hyperspy_psnmf.nmf.comparison import Comparison
 from hyperspy_psnmf.nmf.counts import check_count_dtype, total_counts

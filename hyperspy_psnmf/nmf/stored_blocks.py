@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from hyperspy_psnmf.kernels.threads import resolve_n_jobs, run_ahead, run_blocks
+from hyperspy_psnmf.kernels.parallel import resolve_n_jobs, run_ahead, run_blocks
 from hyperspy_psnmf.nmf.blocks import BLOCK_BYTES, CountBlocks
 from hyperspy_psnmf.nmf.parts import Part, as_csr, join, smallest_type
 

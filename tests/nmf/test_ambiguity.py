@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from hyperspy_psnmf.kernels.score import divergence
+from hyperspy_psnmf.kernels.likelihood import divergence
 from hyperspy_psnmf.nmf.ambiguity import Solution, equally_likely
 from hyperspy_psnmf.nmf.bands import Alternatives, alternatives, sampling_errors
 from hyperspy_psnmf.nmf.bins import bin_spectra

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from hyperspy_psnmf import PSNMF, PoissonNMF
 from hyperspy_psnmf.kernels import em, newton
-from hyperspy_psnmf.kernels import score as scores
+from hyperspy_psnmf.kernels import likelihood as scores
 from hyperspy_psnmf.nmf import blocks
 from hyperspy_psnmf.nmf.bins import PixelBins, bin_counts
 from hyperspy_psnmf.nmf.convex import transpose

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from hyperspy_psnmf.kernels.likelihood import divergence
 from hyperspy_psnmf.kernels.newton import RowTerms, solve_rows
-from hyperspy_psnmf.kernels.score import divergence
 from hyperspy_psnmf.nmf import convex
 from hyperspy_psnmf.nmf.convex import (
     keep_at_zero,

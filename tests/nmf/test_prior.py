@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from hyperspy_psnmf.kernels.neighbours import project_roots, sum_neighbours
+from hyperspy_psnmf.kernels.adaptive_weights import project_roots, sum_neighbours
 from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.prior import RADII, _alike, _group_channels, spatial_prior
 from tests.helpers.problems import both, planted

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from hyperspy_psnmf.kernels.score import divergence
+from hyperspy_psnmf.kernels.likelihood import divergence
 from hyperspy_psnmf.nmf import bins
 from hyperspy_psnmf.nmf.bins import PixelBins, bin_energy
 from hyperspy_psnmf.nmf.convex import solve_loadings

@@ -9,12 +9,12 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import strategies as st
 
-from hyperspy_psnmf.kernels import threads
-from hyperspy_psnmf.kernels.counting import csr_arrays, sum_bins
+from hyperspy_psnmf.kernels import parallel
+from hyperspy_psnmf.kernels.csr import csr_arrays, sum_bins
 from hyperspy_psnmf.kernels.em import em_sweep
+from hyperspy_psnmf.kernels.likelihood import score
 from hyperspy_psnmf.kernels.newton import solve_rows
-from hyperspy_psnmf.kernels.score import score
-from hyperspy_psnmf.kernels.threads import resolve_n_jobs, row_blocks, run_ahead, run_blocks
+from hyperspy_psnmf.kernels.parallel import resolve_n_jobs, row_blocks, run_ahead, run_blocks
 from tests.helpers.problems import rows
 
 
@@ -66,7 +66,7 @@ def test_blocks_hold_every_row_once(counts, entries):
         shape=(len(counts), 9),
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(threads, "ENTRIES_PER_BLOCK", entries)
+        patch.setattr(parallel, "ENTRIES_PER_BLOCK", entries)
         for blocks in (row_blocks(X), row_blocks(X.toarray())):
             assert [i for start, stop in blocks for i in range(start, stop)] == [
                 *range(len(counts))
@@ -75,7 +75,7 @@ def test_blocks_hold_every_row_once(counts, entries):
 
 
 def test_blocks_hold_about_as_many_entries_each(monkeypatch):
-    monkeypatch.setattr(threads, "ENTRIES_PER_BLOCK", 100)
+    monkeypatch.setattr(parallel, "ENTRIES_PER_BLOCK", 100)
     blocks = row_blocks(np.zeros((50, 19)))
     assert len(blocks) == 10
     assert {stop - start for start, stop in blocks} == {5}

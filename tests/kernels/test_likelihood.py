@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from hypothesis import strategies as st
 from scipy.special import kl_div
 
-from hyperspy_psnmf.kernels.score import divergence, duality_gap, score
+from hyperspy_psnmf.kernels.likelihood import divergence, duality_gap, score
 from tests.helpers import naive
 from tests.helpers.problems import awkward_rows, both, rows
 

@@ -19,7 +19,7 @@ from itertools import pairwise
 import numpy as np
 
 from hyperspy_psnmf.kernels._compile import jit, jit_row
-from hyperspy_psnmf.kernels.threads import run_blocks
+from hyperspy_psnmf.kernels.parallel import run_blocks
 
 ROWS_PER_BLOCK = 8  # their sums stay in cache
 

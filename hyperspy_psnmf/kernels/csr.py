@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from hyperspy_psnmf.kernels._compile import jit
-from hyperspy_psnmf.kernels.threads import run_blocks
+from hyperspy_psnmf.kernels.parallel import run_blocks
 
 PIECE_BYTES = 4_000_000  # fits the cache of a core
 WORD = np.dtype(np.uint64)

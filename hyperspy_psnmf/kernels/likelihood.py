@@ -16,7 +16,7 @@ import numpy as np
 
 from hyperspy_psnmf.kernels._compile import jit, jit_row
 from hyperspy_psnmf.kernels.logarithm import sum_x_log
-from hyperspy_psnmf.kernels.threads import is_csr, row_blocks, run_blocks
+from hyperspy_psnmf.kernels.parallel import is_csr, row_blocks, run_blocks
 
 TINY = 1e-300  # keeps 0 / 0 out of channels without counts
 UNEXPLAINED = 1e280  # counts over a model that is TINY

@@ -6,8 +6,8 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import strategies as st
 
-from hyperspy_psnmf.kernels import counting
-from hyperspy_psnmf.kernels.counting import csr_arrays, sum_bins, sum_rows_and_columns
+from hyperspy_psnmf.kernels import csr
+from hyperspy_psnmf.kernels.csr import csr_arrays, sum_bins, sum_rows_and_columns
 from tests.helpers import naive
 
 SETTINGS = hypothesis.settings(max_examples=40, deadline=None, derandomize=True)
@@ -206,9 +206,9 @@ def test_csr_holds_the_cube(cube):
     [(30, 100, [3, 3, 1]), (30, 29, [1] * 7), (1, 4, [4, 3]), (30, 10**6, [7])],
 )
 def test_pieces_are_as_large_as_they_may_be(n_channels, piece_bytes, expected, monkeypatch):
-    monkeypatch.setattr(counting, "PIECE_BYTES", piece_bytes)
+    monkeypatch.setattr(csr, "PIECE_BYTES", piece_bytes)
     cube = make_cube("u1", shape=(7, n_channels))
-    assert [len(piece.part) for piece in counting._split(cube, None, None)] == expected
+    assert [len(piece.part) for piece in csr._split(cube, None, None)] == expected
 
 
 @pytest.mark.parametrize("n_jobs", [1, 4])
