@@ -12,8 +12,8 @@ tests for them had been written; in all an hour on two cores that others kept bu
 
     file                   mutants  killed  judged    left
     kernels/em.py               35      34       1       0
-    kernels/row_problem.py     233     213      20       0
-    kernels/newton.py           67      54      13       0
+    kernels/newton/row.py      233     213      20       0
+    kernels/newton/rows.py      67      54      13       0
     kernels/likelihood.py       52      42      10       0
     kernels/csr.py              73      63      10       0
     nmf/solve.py                72      65       7       0
@@ -42,18 +42,19 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 # Kernels run as plain Python: compiling each mutant would take longer than its tests.
 PLAIN = {"NUMBA_DISABLE_JIT": "1"}
-STEPS = [f"tests/kernels/test_row_{name}.py" for name in ("gradient", "steps", "search")]
+STEPS = [f"tests/kernels/newton/test_row_{name}.py" for name in ("gradient", "steps", "search")]
 # Of tests that take longest those that see most: a mutant that only the others kill survives.
 ROWS = [
-    "tests/kernels/test_newton.py -k 'not small_rows_of_all_kinds'",
-    "tests/kernels/test_row_terms.py -k 'asked_for and all or worse and all or nothing or stays'",
+    "tests/kernels/newton/test_rows.py -k 'not small_rows_of_all_kinds'",
+    "tests/kernels/newton/test_rows_terms.py "
+    "-k 'asked_for and all or worse and all or nothing or stays'",
 ]
 SOLVE = ["tests/nmf/test_support.py", "tests/nmf/test_solve.py"]
 # file: (tests that are about it, the quickest first, environment)
 TARGETS = {
     "kernels/em.py": (["tests/kernels/test_em.py"], PLAIN),
-    "kernels/row_problem.py": ([*STEPS, *ROWS], PLAIN),
-    "kernels/newton.py": (["tests/kernels/test_added_terms.py", *ROWS], PLAIN),
+    "kernels/newton/row.py": ([*STEPS, *ROWS], PLAIN),
+    "kernels/newton/rows.py": (["tests/kernels/newton/test_rows_added_terms.py", *ROWS], PLAIN),
     "kernels/likelihood.py": (["tests/kernels/test_likelihood.py"], PLAIN),
     "kernels/csr.py": (["tests/kernels/test_csr.py"], PLAIN),
     "nmf/solve.py": (["tests/nmf/test_moves.py", *SOLVE], {}),
@@ -81,7 +82,7 @@ TUNING_KEYWORDS = {"work", "strict"}
 # beyond the tolerance asked for.
 TUNING = {
     # Safeguards: any small number does; what they guard is tested.
-    "kernels/row_problem.py": {"ARMIJO", "AT_ZERO", "RIDGE", "HALVINGS", "TINY", "UNEXPLAINED"},
+    "kernels/newton/row.py": {"ARMIJO", "AT_ZERO", "RIDGE", "HALVINGS", "TINY", "UNEXPLAINED"},
     "kernels/likelihood.py": {"TINY", "UNEXPLAINED"},
     # Pieces of the cube that fit a cache.
     "kernels/csr.py": {"PIECE_BYTES"},

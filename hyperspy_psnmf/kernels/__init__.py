@@ -12,18 +12,19 @@ are rows of X transposed with B the loadings: the same kernels serve both.
 
 ``em``
     one joint expectation-maximisation sweep
-``row_problem``, ``newton``
-    the exact solution of one row, and of every row, with the basis held
-``score``
+``newton``
+    the exact solution of one row (``row``) and of every row (``rows``) with the basis held, and
+    one step for many pixels (``pixels``)
+``likelihood``
     divergence, gradient and the duality gap of every row
 ``logarithm``
     a sum of logarithms that vectorises
 ``expected``
     deviance that Poisson counts of a model would have
-``neighbours``
+``adaptive_weights``
     sums over neighbours that agree
-``counting``
+``csr``
     from a cube of counts to CSR, and from CSR to bins
-``threads``
+``parallel``
     runs a kernel on blocks of rows in several threads
 """

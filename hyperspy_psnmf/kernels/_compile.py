@@ -7,7 +7,7 @@ import numba
 FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
 
 # nogil: kernels work on ranges of rows and are run from Python threads
-# (see threads.py), so Numba's threading layers, their global thread count and
+# (see parallel.py), so Numba's threading layers, their global thread count and
 # the slow compilation of parallel=True are not needed.
 _OPTIONS = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy"}
 

@@ -45,7 +45,7 @@ import numpy as np
 from scipy.stats import chi2
 
 from hyperspy_psnmf.kernels.likelihood import divergence
-from hyperspy_psnmf.kernels.newton import RowTerms, solve_rows
+from hyperspy_psnmf.kernels.newton.rows import RowTerms, solve_rows
 from hyperspy_psnmf.kernels.parallel import run_blocks
 from hyperspy_psnmf.nmf.convex import normalise, transpose
 from hyperspy_psnmf.nmf.counts import total_counts

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import scipy.sparse as sp
 
-from hyperspy_psnmf.kernels import em, newton
+from hyperspy_psnmf.kernels import em
 from hyperspy_psnmf.kernels import likelihood as scores
 from hyperspy_psnmf.kernels.csr import add_at, sum_bins
-from hyperspy_psnmf.kernels.newton import NO_TERMS, RowTerms
+from hyperspy_psnmf.kernels.newton import rows as newton
+from hyperspy_psnmf.kernels.newton.rows import NO_TERMS, RowTerms
 from hyperspy_psnmf.kernels.parallel import is_csr
 from hyperspy_psnmf.nmf.parts import Part, join
 
@@ -157,7 +158,7 @@ class _TermsOfRows:
 
 
 def solve_rows(X, B, V, *, terms: RowTerms = NO_TERMS, **options):
-    """Minimise the divergence of every row; see `kernels.newton.solve_rows`."""
+    """Minimise the divergence of every row; see `kernels.newton.rows.solve_rows`."""
     if not isinstance(X, CountBlocks):
         return newton.solve_rows(X, B, V, terms=terms, **options)
     V, gaps = np.array(V, dtype=float, order="C"), np.zeros(len(V))

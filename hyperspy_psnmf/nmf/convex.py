@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from hyperspy_psnmf.kernels.newton import NO_TERMS, RowTerms
+from hyperspy_psnmf.kernels.newton.rows import NO_TERMS, RowTerms
 from hyperspy_psnmf.kernels.parallel import is_csr, run_blocks
 from hyperspy_psnmf.nmf.blocks import CountBlocks, solve_rows
 from hyperspy_psnmf.nmf.counts import total_counts

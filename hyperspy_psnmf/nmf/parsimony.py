@@ -31,7 +31,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hyperspy_psnmf.kernels.likelihood import score
-from hyperspy_psnmf.kernels.newton import solve_rows
+from hyperspy_psnmf.kernels.newton.rows import solve_rows
 from hyperspy_psnmf.nmf.companions import subtract_companions
 from hyperspy_psnmf.nmf.convex import keep_at_zero, solve_loadings
 from hyperspy_psnmf.nmf.counts import total_counts

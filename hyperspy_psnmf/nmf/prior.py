@@ -44,8 +44,8 @@ from scipy.stats import chi2
 
 from hyperspy_psnmf.kernels.adaptive_weights import project_roots, sum_neighbours
 from hyperspy_psnmf.kernels.csr import sum_bins
-from hyperspy_psnmf.kernels.newton import solve_rows
-from hyperspy_psnmf.kernels.newton_step import newton_step
+from hyperspy_psnmf.kernels.newton.pixels import newton_step
+from hyperspy_psnmf.kernels.newton.rows import solve_rows
 from hyperspy_psnmf.kernels.parallel import is_csr
 from hyperspy_psnmf.nmf.bins import MOST_AXES
 from hyperspy_psnmf.nmf.blocks import CountBlocks, group_columns

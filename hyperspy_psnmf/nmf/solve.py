@@ -28,7 +28,7 @@ from functools import partial
 import numpy as np
 
 from hyperspy_psnmf.kernels.likelihood import duality_gap
-from hyperspy_psnmf.kernels.newton import NO_TERMS
+from hyperspy_psnmf.kernels.newton.rows import NO_TERMS
 from hyperspy_psnmf.nmf.blocks import divergence, em_sweep, score, solve_rows
 from hyperspy_psnmf.nmf.convex import (
     keep_at_zero,

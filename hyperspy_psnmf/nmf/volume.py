@@ -31,7 +31,7 @@ References
 
 import numpy as np
 
-from hyperspy_psnmf.kernels.newton import NO_TERMS, RowTerms
+from hyperspy_psnmf.kernels.newton.rows import NO_TERMS, RowTerms
 from hyperspy_psnmf.nmf.counts import total_counts
 
 

@@ -13,7 +13,7 @@ from hyperspy_psnmf.kernels import parallel
 from hyperspy_psnmf.kernels.csr import csr_arrays, sum_bins
 from hyperspy_psnmf.kernels.em import em_sweep
 from hyperspy_psnmf.kernels.likelihood import score
-from hyperspy_psnmf.kernels.newton import solve_rows
+from hyperspy_psnmf.kernels.newton.rows import solve_rows
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs, row_blocks, run_ahead, run_blocks
 from tests.helpers.problems import rows
 

@@ -8,8 +8,9 @@ import pytest
 import scipy.sparse as sp
 
 from hyperspy_psnmf import PSNMF, PoissonNMF
-from hyperspy_psnmf.kernels import em, newton
+from hyperspy_psnmf.kernels import em
 from hyperspy_psnmf.kernels import likelihood as scores
+from hyperspy_psnmf.kernels.newton import rows as newton
 from hyperspy_psnmf.nmf import blocks
 from hyperspy_psnmf.nmf.bins import PixelBins, bin_counts
 from hyperspy_psnmf.nmf.convex import transpose

@@ -6,7 +6,7 @@ import pytest
 import scipy.sparse as sp
 
 from hyperspy_psnmf.kernels.likelihood import divergence
-from hyperspy_psnmf.kernels.newton import RowTerms, solve_rows
+from hyperspy_psnmf.kernels.newton.rows import RowTerms, solve_rows
 from hyperspy_psnmf.nmf import convex
 from hyperspy_psnmf.nmf.convex import (
     keep_at_zero,

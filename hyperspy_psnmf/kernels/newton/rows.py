@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 r"""Every row of counts solved exactly with the basis held.
 
-See `row_problem` for the problem of one row. A row's counts and its part of the
+See `row` for the problem of one row. A row's counts and its part of the
 basis are gathered once and stay in cache. What a prior or a penalty adds
 (`RowTerms`) fits the same problem: :math:`-\gamma_c \log v_c` is one more
 channel, with :math:`\gamma_c` counts, that only component c explains.
@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from hyperspy_psnmf.kernels._compile import jit, jit_row
+from hyperspy_psnmf.kernels.newton.row import scratch, solve_row
 from hyperspy_psnmf.kernels.parallel import is_csr, row_blocks, run_blocks
-from hyperspy_psnmf.kernels.row_problem import scratch, solve_row
 
 
 class RowTerms(NamedTuple):

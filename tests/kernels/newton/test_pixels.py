@@ -4,8 +4,8 @@
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.kernels.newton import solve_rows
-from hyperspy_psnmf.kernels.newton_step import NEGLIGIBLE, newton_step
+from hyperspy_psnmf.kernels.newton.pixels import NEGLIGIBLE, newton_step
+from hyperspy_psnmf.kernels.newton.rows import solve_rows
 from tests.helpers import naive
 from tests.helpers.problems import rows
 

@@ -4,8 +4,8 @@
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.kernels import newton
-from hyperspy_psnmf.kernels.newton import RowTerms, solve_rows
+from hyperspy_psnmf.kernels.newton import rows as newton
+from hyperspy_psnmf.kernels.newton.rows import RowTerms, solve_rows
 from tests.helpers import naive
 from tests.helpers.problems import rows
 

@@ -4,8 +4,8 @@
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.kernels.row_problem import scratch, solve_row
-from tests.single_row import K, Row, plain
+from hyperspy_psnmf.kernels.newton.row import scratch, solve_row
+from tests.kernels.newton.single_row import K, Row, plain
 
 KINDS = pytest.mark.parametrize("quadratic", [False, True], ids=["plain", "quadratic"])
 ALONG = np.arange(K)

@@ -3,14 +3,14 @@
 
 import numpy as np
 
-from hyperspy_psnmf.kernels import row_problem
+from hyperspy_psnmf.kernels.newton import row
 
 K, N = 4, 7
 
 
 def plain(name):
     """Return a kernel as the Python function it is compiled from."""
-    function = getattr(row_problem, name)
+    function = getattr(row, name)
     return getattr(function, "py_func", function)
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 r"""One Newton step for pixels side by side.
 
-The problem of each pixel is that of `row_problem`, without extra terms:
+The problem of each pixel is that of `row`, without extra terms:
 
 .. math:: \min_{v \ge 0} \; a \cdot v - \sum_j x_j \log(b_j \cdot v).
 

@@ -15,7 +15,7 @@ comes one component after the other, so that loops over channels vectorise.
 
 A row is done when its duality gap is below `tol` nats. With the price
 :math:`p = a + Q v`, replacing the quadratic term by its tangent bounds the
-objective from below, so `score`'s bound holds with p in place of a.
+objective from below, so `likelihood`'s bound holds with p in place of a.
 
 References
 ----------

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from tests.single_row import K, N, Row, plain
+from tests.kernels.newton.single_row import K, N, Row, plain
 
 KINDS = pytest.mark.parametrize("quadratic", [False, True], ids=["plain", "quadratic"])
 

@@ -6,7 +6,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import strategies as st
 
-from hyperspy_psnmf.kernels.newton import solve_rows
+from hyperspy_psnmf.kernels.newton.rows import solve_rows
 from tests.helpers import naive
 from tests.helpers.problems import awkward_rows, both, rows
 

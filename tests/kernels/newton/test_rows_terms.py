@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.kernels.newton import RowTerms, solve_rows
+from hyperspy_psnmf.kernels.newton.rows import RowTerms, solve_rows
 from tests.helpers import naive
 from tests.helpers.problems import awkward_rows, both, rows
 
