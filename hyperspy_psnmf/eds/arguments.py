@@ -6,7 +6,7 @@ import re
 import warnings
 from contextlib import contextmanager
 
-from hyperspy_psnmf.nmf.validate import check_int
+from hyperspy_psnmf.nmf.validation import check_int
 
 # Keywords of HyperSpy's and eXSpy's own decomposition that mean nothing here.
 STOCK_ONLY = frozenset(

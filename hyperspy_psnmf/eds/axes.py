@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 
-from hyperspy_psnmf.nmf.validate import check_int
+from hyperspy_psnmf.nmf.validation import check_int
 
 COARSE_CHANNEL = 0.040  # keV, about a third of the resolution at Mn Ka
 MIN_COARSE_CHANNELS = 32

@@ -20,7 +20,7 @@ from hyperspy_psnmf.eds.measurable_lines import choose_lines, require_measurable
 from hyperspy_psnmf.eds.results import read_counts_and_spectra, require_results
 from hyperspy_psnmf.eds.sample import line_energy, sample_elements
 from hyperspy_psnmf.eds.uncertainty import intensity_errors, pixels_in_use
-from hyperspy_psnmf.nmf.validate import check_choice
+from hyperspy_psnmf.nmf.validation import check_choice
 
 
 def element_maps(signal, xray_lines=None, *, method: str = "model", standard_errors: bool = False):

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from hyperspy_psnmf.eds.sample import read_number
-from hyperspy_psnmf.nmf.validate import check_choice
+from hyperspy_psnmf.nmf.validation import check_choice
 
 PER = ("pixel", "map")
 SAME = 1e-4  # relative; times are rounded on their way into the metadata

@@ -11,7 +11,7 @@ from hyperspy_psnmf.nmf.binned_map import BinnedSettings
 from hyperspy_psnmf.nmf.bins import bin_counts
 from hyperspy_psnmf.nmf.jackknife import errors_from_spectra, spectra_without_folds
 from hyperspy_psnmf.nmf.splitting import check_whole
-from hyperspy_psnmf.nmf.validate import random_generator
+from hyperspy_psnmf.nmf.validation import random_generator
 
 # With two folds half the counts are missing, and decisions are taken that all would not: of 22
 # maps of phantoms 0.66 of the loadings were inside one sigma then, and 0.72 with four.

@@ -5,7 +5,7 @@ import numpy as np
 from hyperspy.signal import BaseSignal
 
 from hyperspy_psnmf.eds.axes import energies
-from hyperspy_psnmf.nmf.validate import as_floats, check_spectra
+from hyperspy_psnmf.nmf.validation import as_floats, check_spectra
 
 
 def spectra_on_map(name: str, spectra, signal, keep_channels) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from hyperspy.signal import BaseSignal
 
 from hyperspy_psnmf.eds.axes import channels_of_range
-from hyperspy_psnmf.nmf.validate import as_array
+from hyperspy_psnmf.nmf.validation import as_array
 
 
 def pixels_in_use(signal, navigation_mask) -> np.ndarray | None:

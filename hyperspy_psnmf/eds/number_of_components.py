@@ -23,7 +23,7 @@ from hyperspy_psnmf.nmf.bins import bin_spectra, spatial_axes
 from hyperspy_psnmf.nmf.counts import total_counts
 from hyperspy_psnmf.nmf.rank import choose_n_components, coarse_counts
 from hyperspy_psnmf.nmf.splitting import Comparison, check_whole
-from hyperspy_psnmf.nmf.validate import check_int, check_scale, random_generator
+from hyperspy_psnmf.nmf.validation import check_int, check_scale, random_generator
 
 MAX_COMPONENTS = 8
 STEP = "number of phases"  # for listeners

@@ -31,7 +31,7 @@ from hyperspy_psnmf.eds.results import (
     require_results,
 )
 from hyperspy_psnmf.eds.sample import sample_elements
-from hyperspy_psnmf.nmf.validate import check_choice
+from hyperspy_psnmf.nmf.validation import check_choice
 
 DETECTED = 3.0  # standard deviations of a blank (Goldstein et al., ch. 9)
 

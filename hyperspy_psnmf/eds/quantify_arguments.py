@@ -11,7 +11,7 @@ from hyperspy_psnmf.eds.composition import METHODS
 from hyperspy_psnmf.eds.exposure import check_per, time_per_pixel
 from hyperspy_psnmf.eds.line_model import read_beam_energy, read_resolution
 from hyperspy_psnmf.eds.phases import pixel_area
-from hyperspy_psnmf.nmf.validate import check_choice
+from hyperspy_psnmf.nmf.validation import check_choice
 
 _TEM = "Acquisition_instrument.TEM"
 LIVE_TIME = f"{_TEM}.Detector.EDS.live_time"

@@ -22,7 +22,7 @@ from hyperspy_psnmf.nmf.uncertainty import (
     reconstruction_errors,
     standard_deviations,
 )
-from hyperspy_psnmf.nmf.validate import check_choice
+from hyperspy_psnmf.nmf.validation import check_choice
 
 QUANTITIES = ("maps", "spectra", "model")
 

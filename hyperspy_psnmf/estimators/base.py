@@ -18,7 +18,7 @@ from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
 from hyperspy_psnmf.nmf.blocks import CountBlocks
 from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.counts import check_count_dtype, check_no_mask, count_matrix
-from hyperspy_psnmf.nmf.validate import (
+from hyperspy_psnmf.nmf.validation import (
     as_floats,
     check_choice,
     check_int,

@@ -4,7 +4,7 @@
 import numpy as np
 
 from hyperspy_psnmf.nmf.bins import MOST_AXES, PixelBins, spatial_axes
-from hyperspy_psnmf.nmf.validate import as_array, check_choice, check_int, check_spectra
+from hyperspy_psnmf.nmf.validation import as_array, check_choice, check_int, check_spectra
 
 
 def check_fixed(spectra, n_components: int, n_channels: int) -> np.ndarray | None:

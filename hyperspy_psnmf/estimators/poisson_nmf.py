@@ -12,7 +12,7 @@ from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.counts import check_range
 from hyperspy_psnmf.nmf.initialise import initial_spectra
 from hyperspy_psnmf.nmf.solve import poisson_nmf
-from hyperspy_psnmf.nmf.validate import check_callback, random_generator
+from hyperspy_psnmf.nmf.validation import check_callback, random_generator
 
 
 class PoissonNMF(PoissonModel):

@@ -15,7 +15,7 @@ from hyperspy_psnmf.nmf.counts import check_no_mask, check_range, count_matrix
 from hyperspy_psnmf.nmf.finer_bins import BinningChoice, choose_finer_binning
 from hyperspy_psnmf.nmf.psnmf import psnmf
 from hyperspy_psnmf.nmf.sample import sample_map
-from hyperspy_psnmf.nmf.validate import (
+from hyperspy_psnmf.nmf.validation import (
     as_array,
     check_callback,
     check_choice,

@@ -19,7 +19,7 @@ from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.counts import total_counts
 from hyperspy_psnmf.nmf.solve import poisson_nmf
 from hyperspy_psnmf.nmf.splitting import Comparison, make_folds
-from hyperspy_psnmf.nmf.validate import check_int
+from hyperspy_psnmf.nmf.validation import check_int
 
 # A component of noise is never converged, and need not be.
 FIT = {"max_iter": 30, "tol": 1e-3}

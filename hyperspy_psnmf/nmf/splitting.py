@@ -35,7 +35,7 @@ from hyperspy_psnmf.kernels.parallel import is_csr
 from hyperspy_psnmf.nmf.blocks import CountBlocks
 from hyperspy_psnmf.nmf.comparison import Comparison
 from hyperspy_psnmf.nmf.counts import check_count_dtype, total_counts
-from hyperspy_psnmf.nmf.validate import check_int
+from hyperspy_psnmf.nmf.validation import check_int
 
 ETA = 1e-4  # share of the mean spectrum in every test model
 UNSEEN = 0.5  # counts added to each channel of that mean (Jeffreys), so that none is zero
