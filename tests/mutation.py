@@ -21,7 +21,7 @@ tests for them had been written; in all an hour on two cores that others kept bu
     nmf/line_search.py           9       9       0       0
     nmf/volume.py               33      33       0       0
     nmf/bins.py                 64      64       0       0
-    nmf/counts.py               36      32       4       0
+    nmf/counts/matrix.py        36      32       4       0
     eds/masks.py                27      27       0       0
     all                        731     665      66       0  91 %
 """
@@ -64,14 +64,17 @@ TARGETS = {
     "nmf/bins.py": (
         [
             "tests/nmf/test_bins.py",
-            "tests/nmf/test_blocks.py::test_bins_are_the_same",
-            "tests/nmf/test_blocks.py::test_large_bins_are_the_same",
+            "tests/nmf/counts/test_blocks.py::test_bins_are_the_same",
+            "tests/nmf/counts/test_blocks.py::test_large_bins_are_the_same",
             "tests/nmf/test_psnmf.py::test_channels_are_binned_alike_dense_and_sparse",
         ],
         {},
     ),
-    "nmf/counts.py": (
-        ["tests/nmf/test_counts.py", "tests/nmf/test_blocks.py::test_totals_are_the_same"],
+    "nmf/counts/matrix.py": (
+        [
+            "tests/nmf/counts/test_matrix.py",
+            "tests/nmf/counts/test_blocks.py::test_totals_are_the_same",
+        ],
         {},
     ),
     "eds/masks.py": (["tests/eds/test_mask_arrays.py"], {}),

@@ -11,7 +11,7 @@ import hyperspy_psnmf
 from hyperspy_psnmf import PSNMF, PoissonNMF, estimators
 from hyperspy_psnmf.nmf.bins import PixelBins
 from hyperspy_psnmf.nmf.convex import solve_loadings
-from hyperspy_psnmf.nmf.counts import count_matrix
+from hyperspy_psnmf.nmf.counts.matrix import count_matrix
 from hyperspy_psnmf.nmf.initialise import initial_spectra
 from hyperspy_psnmf.nmf.psnmf import psnmf
 from hyperspy_psnmf.nmf.solve import poisson_nmf

@@ -16,8 +16,8 @@ import dask
 import numpy as np
 
 from hyperspy_psnmf.kernels.csr import sum_rows_and_columns
-from hyperspy_psnmf.nmf.counts import check_no_mask, count_matrix, scale_counts
-from hyperspy_psnmf.nmf.parts import Part, join, smallest_type
+from hyperspy_psnmf.nmf.counts.csr_part import Part, join, smallest_type
+from hyperspy_psnmf.nmf.counts.matrix import check_no_mask, count_matrix, scale_counts
 
 DENSE_BYTES = 32_000_000  # read at a time
 FEWEST_TASKS = 32  # where chunks allow it

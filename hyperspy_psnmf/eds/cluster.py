@@ -13,8 +13,8 @@ import numpy as np
 from scipy.sparse import vstack
 
 from hyperspy_psnmf.eds.chunks import make_tasks, plan_pieces
-from hyperspy_psnmf.nmf.blocks import CountBlocks
-from hyperspy_psnmf.nmf.parts import Part, as_csr, smallest_type
+from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
+from hyperspy_psnmf.nmf.counts.csr_part import Part, as_csr, smallest_type
 
 MOST_PIXELS = 1 << 16  # of a block
 BLOCKS_PER_THREAD = 8  # for an even load, and so that little is lost with a worker

@@ -9,7 +9,12 @@ import numpy as np
 
 from hyperspy_psnmf.eds.chunks import read_chunks
 from hyperspy_psnmf.nmf.bins import MOST_AXES
-from hyperspy_psnmf.nmf.counts import check_count_dtype, check_no_mask, count_matrix, scale_counts
+from hyperspy_psnmf.nmf.counts.matrix import (
+    check_count_dtype,
+    check_no_mask,
+    count_matrix,
+    scale_counts,
+)
 
 NAME = "the signal's data"
 

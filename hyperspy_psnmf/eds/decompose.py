@@ -36,7 +36,7 @@ from hyperspy_psnmf.eds.results import write_results
 from hyperspy_psnmf.eds.same_data import make_fingerprint
 from hyperspy_psnmf.estimators import PSNMF
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
-from hyperspy_psnmf.nmf.counts import check_range
+from hyperspy_psnmf.nmf.counts.matrix import check_range
 from hyperspy_psnmf.nmf.validation import check_scale, random_generator
 
 MODEL_PARAMETERS = frozenset(inspect.signature(PSNMF).parameters) - {"n_components"}

@@ -21,8 +21,8 @@ from hyperspy_psnmf.eds.chunks import make_tasks, plan_pieces, put_away
 from hyperspy_psnmf.eds.cluster import ClusterBlocks, active_client, fetch
 from hyperspy_psnmf.eds.counts import NAME, read_counts
 from hyperspy_psnmf.eds.progress import progress_bar
-from hyperspy_psnmf.nmf.blocks import BLOCK_BYTES
-from hyperspy_psnmf.nmf.stored_blocks import StoredBlocks
+from hyperspy_psnmf.nmf.counts.blocks import BLOCK_BYTES
+from hyperspy_psnmf.nmf.counts.on_disk import StoredBlocks
 
 WORKING = 11  # times the CSR matrix: what a decomposition takes at its peak, measured
 BLOCK_SHARE, SMALLEST_BLOCK = 32, 100_000

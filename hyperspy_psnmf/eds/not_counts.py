@@ -12,9 +12,9 @@ import numpy as np
 
 from hyperspy_psnmf.eds.counts import NAME
 from hyperspy_psnmf.nmf.bins import PixelBins, bin_counts, bin_spectra
-from hyperspy_psnmf.nmf.blocks import CountBlocks
-from hyperspy_psnmf.nmf.count_like import PRECISION, are_smooth, find_step, have_gaps
-from hyperspy_psnmf.nmf.counts import total_counts
+from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
+from hyperspy_psnmf.nmf.counts.count_like import PRECISION, are_smooth, find_step, have_gaps
+from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.goodness import misfit
 
 # Pixels and bins, which follow each other so that few blocks are read. What spectra take of the

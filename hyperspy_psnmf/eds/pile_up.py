@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter1d, grey_opening
 
 from hyperspy_psnmf.eds.axes import LINE_WIDTH
 from hyperspy_psnmf.eds.sample import line_energy, lines_of, sample_elements, sample_lines
-from hyperspy_psnmf.nmf.counts import total_counts
+from hyperspy_psnmf.nmf.counts.matrix import total_counts
 
 N_STRONGEST = 3
 SIGNIFICANT = 6.0  # standard deviations

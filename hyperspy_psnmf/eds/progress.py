@@ -19,7 +19,7 @@ from contextvars import ContextVar
 from hyperspy.defaults_parser import preferences
 from hyperspy.external.progressbar import progressbar
 
-from hyperspy_psnmf.nmf.blocks import CountBlocks
+from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 
 Callback = Callable[[str, int, float], None]
 

@@ -16,7 +16,7 @@ from itertools import chain, combinations, permutations, product
 import dask.array as da
 import numpy as np
 
-from hyperspy_psnmf.nmf.counts import total_counts
+from hyperspy_psnmf.nmf.counts.matrix import total_counts
 
 N_VALUES = 2**18  # compared at most: 0.4 ms, a twentieth of one sum over 128 x 128 x 1980 counts
 MULTIPLIER = 2654435761  # 2**32 over the golden ratio: multiples of it are spread evenly

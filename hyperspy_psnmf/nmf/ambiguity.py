@@ -48,7 +48,7 @@ from hyperspy_psnmf.kernels.likelihood import divergence
 from hyperspy_psnmf.kernels.newton.rows import RowTerms, solve_rows
 from hyperspy_psnmf.kernels.parallel import run_blocks
 from hyperspy_psnmf.nmf.convex import normalise, transpose
-from hyperspy_psnmf.nmf.counts import total_counts
+from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.line_search import go_further
 from hyperspy_psnmf.nmf.solve import poisson_nmf
 

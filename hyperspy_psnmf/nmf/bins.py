@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from hyperspy_psnmf.kernels.csr import sum_bins
 from hyperspy_psnmf.kernels.parallel import run_blocks
-from hyperspy_psnmf.nmf.blocks import CountBlocks, bin_blocks, bin_blocks_sparse
+from hyperspy_psnmf.nmf.counts.blocks import CountBlocks, bin_blocks, bin_blocks_sparse
 
 COUNTS_PER_BIN = 4e3  # enough to tell which phases are there; small ones want small bins
 MIN_BINS = 64

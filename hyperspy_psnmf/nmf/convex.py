@@ -5,8 +5,8 @@ import numpy as np
 
 from hyperspy_psnmf.kernels.newton.rows import NO_TERMS, RowTerms
 from hyperspy_psnmf.kernels.parallel import is_csr, run_blocks
-from hyperspy_psnmf.nmf.blocks import CountBlocks, solve_rows
-from hyperspy_psnmf.nmf.counts import total_counts
+from hyperspy_psnmf.nmf.counts.blocks import CountBlocks, solve_rows
+from hyperspy_psnmf.nmf.counts.matrix import total_counts
 
 TRANSPOSED_BYTES = 16_000_000  # of a binned map at a time
 ROWS_AT_A_TIME = 16  # fill a line of the cache: five times as fast as all at once

@@ -32,7 +32,7 @@ from hyperspy_psnmf.nmf.bins import (
     spatial_axes,
 )
 from hyperspy_psnmf.nmf.convex import solve_loadings
-from hyperspy_psnmf.nmf.counts import total_counts
+from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.solve import poisson_nmf
 from hyperspy_psnmf.nmf.splitting import are_whole, held_out_deviances, thin_counts
 

@@ -27,8 +27,8 @@ from functools import cache
 import numpy as np
 
 from hyperspy_psnmf.kernels.expected import sum_tabulated
-from hyperspy_psnmf.nmf.blocks import divergence_of_columns, score
-from hyperspy_psnmf.nmf.counts import total_counts
+from hyperspy_psnmf.nmf.counts.blocks import divergence_of_columns, score
+from hyperspy_psnmf.nmf.counts.matrix import total_counts
 
 LARGEST = 64.0  # counts; beyond, E[d] is 1 to 0.3 %
 N_VALUES = 1 << 15

@@ -22,8 +22,8 @@ from typing import NamedTuple
 import numpy as np
 
 from hyperspy_psnmf.kernels.sharp_entries import find_sharp_entries
-from hyperspy_psnmf.nmf.blocks import CountBlocks
-from hyperspy_psnmf.nmf.counts import total_counts
+from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
+from hyperspy_psnmf.nmf.counts.matrix import total_counts
 
 CHANCE = 1e-9  # of one false alarm in a map, and of either kind of neighbours by itself
 FACTOR = 4.0  # over each expectation

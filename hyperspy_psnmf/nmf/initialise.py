@@ -6,8 +6,8 @@ import scipy.sparse as sp
 from scipy.linalg import svd
 from scipy.sparse.linalg import LinearOperator, svds
 
-from hyperspy_psnmf.nmf.blocks import CountBlocks
-from hyperspy_psnmf.nmf.counts import total_counts
+from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
+from hyperspy_psnmf.nmf.counts.matrix import total_counts
 
 ROWS_FOR_START = 4096
 FILL = 1e-2  # share of the mean spectrum that keeps every channel alive

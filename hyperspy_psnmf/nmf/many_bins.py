@@ -23,7 +23,7 @@ from hyperspy_psnmf.nmf.binned_map import (
 )
 from hyperspy_psnmf.nmf.bins import bin_energy, bin_spectra
 from hyperspy_psnmf.nmf.convex import solve_loadings, solve_spectra
-from hyperspy_psnmf.nmf.counts import total_counts
+from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.parsimony import hold_absent_loadings
 from hyperspy_psnmf.nmf.some_bins import choose_bins
 

@@ -34,7 +34,7 @@ from hyperspy_psnmf.kernels.likelihood import score
 from hyperspy_psnmf.kernels.newton.rows import solve_rows
 from hyperspy_psnmf.nmf.companions import subtract_companions
 from hyperspy_psnmf.nmf.convex import keep_at_zero, solve_loadings
-from hyperspy_psnmf.nmf.counts import total_counts
+from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.information import standard_deviation
 from hyperspy_psnmf.nmf.proportions import constant_proportions
 from hyperspy_psnmf.nmf.solve import Factorisation, poisson_nmf

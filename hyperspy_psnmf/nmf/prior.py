@@ -48,8 +48,8 @@ from hyperspy_psnmf.kernels.newton.pixels import newton_step
 from hyperspy_psnmf.kernels.newton.rows import solve_rows
 from hyperspy_psnmf.kernels.parallel import is_csr
 from hyperspy_psnmf.nmf.bins import MOST_AXES
-from hyperspy_psnmf.nmf.blocks import CountBlocks, group_columns
-from hyperspy_psnmf.nmf.overlap import overlapping_bands
+from hyperspy_psnmf.nmf.counts.blocks import CountBlocks, group_columns
+from hyperspy_psnmf.nmf.counts.row_bands import overlapping_bands
 
 RADII = np.array([1.5, 2.2, 3.2, 4.5, 6.5])  # pixels: twice the area from one to the next
 SIGNIFICANCE = 0.001  # of the contrast at which a neighbour does not count at all

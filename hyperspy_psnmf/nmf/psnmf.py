@@ -29,9 +29,9 @@ from hyperspy_psnmf.nmf.binned_map import (
     order_by_counts,
 )
 from hyperspy_psnmf.nmf.bins import PixelBins, bin_counts
-from hyperspy_psnmf.nmf.blocks import divergence
 from hyperspy_psnmf.nmf.convex import solve_loadings
-from hyperspy_psnmf.nmf.counts import total_counts
+from hyperspy_psnmf.nmf.counts.blocks import divergence
+from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.many_bins import factorise_map
 from hyperspy_psnmf.nmf.parsimony import Simplification
 from hyperspy_psnmf.nmf.prior import spatial_prior

@@ -11,7 +11,7 @@ from hyperspy_psnmf.nmf.bins import (
     choose_binning,
     spatial_axes,
 )
-from hyperspy_psnmf.nmf.blocks import CountBlocks
+from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 
 N_PIXELS = 1 << 16
 SIDE = 64  # pixels

@@ -29,7 +29,6 @@ import numpy as np
 
 from hyperspy_psnmf.kernels.likelihood import duality_gap
 from hyperspy_psnmf.kernels.newton.rows import NO_TERMS
-from hyperspy_psnmf.nmf.blocks import divergence, em_sweep, score, solve_rows
 from hyperspy_psnmf.nmf.convex import (
     keep_at_zero,
     normalise,
@@ -37,7 +36,8 @@ from hyperspy_psnmf.nmf.convex import (
     solve_loadings,
     transpose,
 )
-from hyperspy_psnmf.nmf.counts import total_counts
+from hyperspy_psnmf.nmf.counts.blocks import divergence, em_sweep, score, solve_rows
+from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.line_search import go_further
 from hyperspy_psnmf.nmf.volume import VolumeTerm
 

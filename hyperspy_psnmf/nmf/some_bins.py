@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from hyperspy_psnmf.nmf.counts import total_counts
+from hyperspy_psnmf.nmf.counts.matrix import total_counts
 
 ROWS_AT_A_TIME = 128  # stay in cache
 

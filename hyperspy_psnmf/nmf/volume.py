@@ -32,7 +32,7 @@ References
 import numpy as np
 
 from hyperspy_psnmf.kernels.newton.rows import NO_TERMS, RowTerms
-from hyperspy_psnmf.nmf.counts import total_counts
+from hyperspy_psnmf.nmf.counts.matrix import total_counts
 
 
 class VolumeTerm:

@@ -31,7 +31,7 @@ import numpy as np
 from hyperspy.defaults_parser import preferences
 
 from hyperspy_psnmf import data
-from hyperspy_psnmf.nmf.counts import count_matrix
+from hyperspy_psnmf.nmf.counts.matrix import count_matrix
 from tests.benchmarks.fidelity_figures import figures, true_phases
 from tests.benchmarks.fidelity_methods import METHODS, maps_floor, spectra_floor
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf import data
-from hyperspy_psnmf.nmf.counts import count_matrix
+from hyperspy_psnmf.nmf.counts.matrix import count_matrix
 from tests.benchmarks import fidelity
 from tests.benchmarks.fidelity_figures import (
     Unmixed,

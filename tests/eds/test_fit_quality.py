@@ -10,7 +10,7 @@ import pytest
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.fit_quality import find_fit_quality
 from hyperspy_psnmf.eds.pile_up import find_sum_peaks
-from hyperspy_psnmf.nmf.counts import count_matrix
+from hyperspy_psnmf.nmf.counts.matrix import count_matrix
 from tests.helpers.flawed_maps import drifting, piled_up
 
 MISFIT = "differ from the model by more than noise"

@@ -13,7 +13,7 @@ import rsciio.bruker._api as reader
 
 from hyperspy_psnmf import PoissonNMF
 from hyperspy_psnmf.eds import lazy as module
-from hyperspy_psnmf.nmf.stored_blocks import StoredBlocks
+from hyperspy_psnmf.nmf.counts.on_disk import StoredBlocks
 from tests.helpers.lazy_maps import lazy, same
 from tests.helpers.real_maps import FOLDER, needs_maps
 
@@ -201,7 +201,7 @@ def test_a_full_disk_leaves_nothing_behind(
 ):
     """The disk fills up in the first pass, or when channels are written in the second."""
     full = _DiskOf(100_000 if refinement == "fixed" else 300_000)
-    monkeypatch.setattr("hyperspy_psnmf.nmf.parts.open", full.open, raising=False)
+    monkeypatch.setattr("hyperspy_psnmf.nmf.counts.csr_part.open", full.open, raising=False)
     s = lazy(unmixed_copy, (7, 9, 310))
     before = state(s)
     with dask.config.set(scheduler=scheduler), pytest.raises(OSError, match="no space") as raised:

@@ -6,7 +6,7 @@ import pytest
 import scipy.sparse as sp
 
 from hyperspy_psnmf.kernels.sharp_entries import find_sharp_entries
-from hyperspy_psnmf.nmf.counts import count_matrix
+from hyperspy_psnmf.nmf.counts.matrix import count_matrix
 from hyperspy_psnmf.nmf.hot_voxels import find_hot_voxels
 
 SHAPE, N_CHANNELS, FWHM = (9, 7), 60, 6.0

@@ -7,7 +7,7 @@ from hyperspy_psnmf.kernels.likelihood import divergence
 from hyperspy_psnmf.nmf import bins
 from hyperspy_psnmf.nmf.bins import PixelBins, bin_energy
 from hyperspy_psnmf.nmf.convex import solve_loadings
-from hyperspy_psnmf.nmf.counts import count_matrix
+from hyperspy_psnmf.nmf.counts.matrix import count_matrix
 from hyperspy_psnmf.nmf.initialise import initial_spectra
 from hyperspy_psnmf.nmf.psnmf import psnmf
 from hyperspy_psnmf.nmf.solve import poisson_nmf

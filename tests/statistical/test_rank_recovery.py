@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf import data
-from hyperspy_psnmf.nmf.counts import count_matrix
+from hyperspy_psnmf.nmf.counts.matrix import count_matrix
 from hyperspy_psnmf.nmf.rank import choose_n_components, coarse_counts
 from tests.helpers.real_maps import load, needs_maps
 from tests.statistical.seeds import N_SEEDS

@@ -8,7 +8,7 @@ from exspy.material import mass_absorption_coefficient
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.phantoms import _detector, _xray
 from hyperspy_psnmf.kernels.likelihood import divergence
-from hyperspy_psnmf.nmf.counts import count_matrix, total_counts
+from hyperspy_psnmf.nmf.counts.matrix import count_matrix, total_counts
 from tests.phantom_truth import FAST, angle, as_plain, line_energy
 
 

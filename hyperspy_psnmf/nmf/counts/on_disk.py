@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs, run_ahead, run_blocks
-from hyperspy_psnmf.nmf.blocks import BLOCK_BYTES, CountBlocks
-from hyperspy_psnmf.nmf.parts import Part, as_csr, join, smallest_type
+from hyperspy_psnmf.nmf.counts.blocks import BLOCK_BYTES, CountBlocks
+from hyperspy_psnmf.nmf.counts.csr_part import Part, as_csr, join, smallest_type
 
 BLOCKS_PER_THREAD = 4  # whose results may be waited for, or wait to be used
 

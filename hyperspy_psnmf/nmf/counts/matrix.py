@@ -5,7 +5,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from hyperspy_psnmf.kernels.csr import csr_arrays, sum_bins
-from hyperspy_psnmf.nmf.blocks import CountBlocks
+from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 
 SMALLEST_TOTAL, LARGEST_TOTAL = 1e-100, 1e100  # of a map
 ROUNDING = 0.02  # counts that single precision and six digits of a scale are wrong by

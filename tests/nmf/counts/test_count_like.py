@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.nmf.count_like import are_smooth, find_step, have_gaps
+from hyperspy_psnmf.nmf.counts.count_like import are_smooth, find_step, have_gaps
 
 
 @pytest.fixture

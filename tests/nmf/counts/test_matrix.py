@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from hyperspy_psnmf.nmf.counts import (
+from hyperspy_psnmf.nmf.counts.matrix import (
     check_count_dtype,
     check_no_mask,
     check_range,

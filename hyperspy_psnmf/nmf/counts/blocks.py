@@ -19,7 +19,7 @@ from hyperspy_psnmf.kernels.csr import add_at, sum_bins
 from hyperspy_psnmf.kernels.newton import rows as newton
 from hyperspy_psnmf.kernels.newton.rows import NO_TERMS, RowTerms
 from hyperspy_psnmf.kernels.parallel import is_csr
-from hyperspy_psnmf.nmf.parts import Part, join
+from hyperspy_psnmf.nmf.counts.csr_part import Part, join
 
 EXACT_IN_SINGLE = 2**24
 BLOCK_BYTES = 32_000_000  # of a CSR matrix; much more than a task costs by itself

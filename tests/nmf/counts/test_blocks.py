@@ -11,17 +11,17 @@ from hyperspy_psnmf import PSNMF, PoissonNMF
 from hyperspy_psnmf.kernels import em
 from hyperspy_psnmf.kernels import likelihood as scores
 from hyperspy_psnmf.kernels.newton import rows as newton
-from hyperspy_psnmf.nmf import blocks
 from hyperspy_psnmf.nmf.bins import PixelBins, bin_counts
 from hyperspy_psnmf.nmf.convex import transpose
-from hyperspy_psnmf.nmf.counts import count_matrix, total_counts
+from hyperspy_psnmf.nmf.counts import blocks
+from hyperspy_psnmf.nmf.counts.csr_part import Part, join
+from hyperspy_psnmf.nmf.counts.matrix import count_matrix, total_counts
+from hyperspy_psnmf.nmf.counts.on_disk import StoredBlocks
+from hyperspy_psnmf.nmf.counts.row_bands import overlapping_bands
 from hyperspy_psnmf.nmf.finer_bins import BinningChoice
-from hyperspy_psnmf.nmf.overlap import overlapping_bands
-from hyperspy_psnmf.nmf.parts import Part, join
 from hyperspy_psnmf.nmf.prior import spatial_prior
 from hyperspy_psnmf.nmf.sample import sample_map
 from hyperspy_psnmf.nmf.splitting import check_whole
-from hyperspy_psnmf.nmf.stored_blocks import StoredBlocks
 from tests.helpers.problems import planted, rows
 
 SHAPE = (12, 14)
