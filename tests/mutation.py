@@ -20,7 +20,7 @@ tests for them had been written; in all an hour on two cores that others kept bu
     nmf/convex.py               30      29       1       0
     nmf/line_search.py           9       9       0       0
     nmf/volume.py               33      33       0       0
-    nmf/bins.py                 64      64       0       0
+    nmf/binning/bins.py         64      64       0       0
     nmf/counts/matrix.py        36      32       4       0
     eds/masks.py                27      27       0       0
     all                        731     665      66       0  91 %
@@ -61,9 +61,9 @@ TARGETS = {
     "nmf/convex.py": (["tests/nmf/test_convex.py", "tests/nmf/test_solve.py"], {}),
     "nmf/line_search.py": (["tests/nmf/test_line_search.py"], {}),
     "nmf/volume.py": (["tests/nmf/test_volume.py"], {}),
-    "nmf/bins.py": (
+    "nmf/binning/bins.py": (
         [
-            "tests/nmf/test_bins.py",
+            "tests/nmf/binning/test_bins.py",
             "tests/nmf/counts/test_blocks.py::test_bins_are_the_same",
             "tests/nmf/counts/test_blocks.py::test_large_bins_are_the_same",
             "tests/nmf/test_psnmf.py::test_channels_are_binned_alike_dense_and_sparse",
@@ -94,7 +94,7 @@ TUNING = {
     # Steps to try; only a lower point is ever accepted.
     "nmf/line_search.py": {"SHORTEST_STEP", "GROWTH", "MAX_TRIES"},
     # Dense or sparse, the same sums.
-    "nmf/bins.py": {"DENSE_BYTES", "DENSE_DENSITY"},
+    "nmf/binning/bins.py": {"DENSE_BYTES", "DENSE_DENSITY"},
 }
 SLOWEST = 3.0  # times what the tests take without a mutation, and 10 s
 # What every test imports, once; the package itself comes from the copy.

@@ -18,7 +18,7 @@ import pytest
 
 import hyperspy_psnmf
 from hyperspy_psnmf.eds.quantification import Percent
-from hyperspy_psnmf.nmf.bins import PixelBins
+from hyperspy_psnmf.nmf.binning.bins import PixelBins
 
 PLAIN = (str, int, float, bool, type(None), slice)
 

@@ -9,7 +9,7 @@ from sklearn.base import clone
 
 import hyperspy_psnmf
 from hyperspy_psnmf import PSNMF, PoissonNMF, estimators
-from hyperspy_psnmf.nmf.bins import PixelBins
+from hyperspy_psnmf.nmf.binning.bins import PixelBins
 from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix
 from hyperspy_psnmf.nmf.initialise import initial_spectra

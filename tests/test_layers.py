@@ -129,7 +129,7 @@ def test_every_module_has_its_place():
         ("kernels/em.py", "import scipy"),
         ("kernels/em.py", "import scipy.sparse as sp"),
         ("kernels/em.py", "from sklearn.base import BaseEstimator"),
-        ("kernels/em.py", "from hyperspy_psnmf.nmf.bins import PixelBins"),
+        ("kernels/em.py", "from hyperspy_psnmf.nmf.binning.bins import PixelBins"),
         ("kernels/em.py", "from hyperspy_psnmf.nmf import bins"),
         ("kernels/em.py", "from hyperspy_psnmf import nmf"),
         ("kernels/em.py", "from hyperspy_psnmf import PSNMF"),

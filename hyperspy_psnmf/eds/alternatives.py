@@ -9,7 +9,7 @@ from hyperspy_psnmf.eds.binned import bin_as_decomposed, coarse_energy_binning, 
 from hyperspy_psnmf.eds.results import read_counts_and_spectra
 from hyperspy_psnmf.nmf.ambiguity import equally_likely
 from hyperspy_psnmf.nmf.bands import alternatives
-from hyperspy_psnmf.nmf.bins import bin_energy
+from hyperspy_psnmf.nmf.binning.bins import bin_energy
 
 
 def find_alternatives(signal, found, confidence: float):

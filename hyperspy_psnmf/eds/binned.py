@@ -17,7 +17,7 @@ from hyperspy_psnmf.eds.lazy import open_counts
 from hyperspy_psnmf.eds.memory import resolve_max_memory
 from hyperspy_psnmf.eds.results import read_counts_and_spectra, read_record
 from hyperspy_psnmf.eds.same_data import check_counts
-from hyperspy_psnmf.nmf.bins import PixelBins, bin_counts, choose_binning, spatial_axes
+from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts, choose_binning, spatial_axes
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 
 COARSER = 4  # times 40 eV, about the resolution at Mn Ka

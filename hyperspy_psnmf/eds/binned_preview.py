@@ -11,7 +11,7 @@ from hyperspy_psnmf.eds.axes import map_shape
 from hyperspy_psnmf.eds.counts import check_data
 from hyperspy_psnmf.eds.record import FEW_PER_BIN, times
 from hyperspy_psnmf.estimators.map_checks import check_binning
-from hyperspy_psnmf.nmf.bins import PixelBins, choose_binning, spatial_axes
+from hyperspy_psnmf.nmf.binning.bins import PixelBins, choose_binning, spatial_axes
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ import dask.array as da
 import numpy as np
 
 from hyperspy_psnmf.eds.chunks import read_chunks
-from hyperspy_psnmf.nmf.bins import MOST_AXES
+from hyperspy_psnmf.nmf.binning.bins import MOST_AXES
 from hyperspy_psnmf.nmf.counts.matrix import (
     check_count_dtype,
     check_no_mask,

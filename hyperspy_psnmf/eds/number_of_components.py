@@ -19,7 +19,7 @@ from hyperspy_psnmf.eds.memory import resolve_max_memory
 from hyperspy_psnmf.eds.not_counts import judge_values
 from hyperspy_psnmf.eds.progress import progress_bar, with_listener
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
-from hyperspy_psnmf.nmf.bins import bin_spectra, spatial_axes
+from hyperspy_psnmf.nmf.binning.bins import bin_spectra, spatial_axes
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.rank import choose_n_components, coarse_counts
 from hyperspy_psnmf.nmf.splitting import Comparison, check_whole

@@ -11,7 +11,7 @@ from hyperspy_psnmf.eds.hot_voxels import describe_hot_voxels
 from hyperspy_psnmf.eds.not_counts import judge_model, judge_values
 from hyperspy_psnmf.estimators import PSNMF
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
-from hyperspy_psnmf.nmf.bins import PixelBins
+from hyperspy_psnmf.nmf.binning.bins import PixelBins
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.finer_bins import CLEARLY
 

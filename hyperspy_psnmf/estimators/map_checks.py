@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from hyperspy_psnmf.nmf.bins import MOST_AXES, PixelBins, spatial_axes
+from hyperspy_psnmf.nmf.binning.bins import MOST_AXES, PixelBins, spatial_axes
 from hyperspy_psnmf.nmf.validation import as_array, check_choice, check_int, check_spectra
 
 

@@ -9,12 +9,12 @@ import scipy.sparse as sp
 from hyperspy_psnmf.estimators.base import INITS, Callback, PoissonModel
 from hyperspy_psnmf.estimators.map_checks import check_absent, check_binning, check_fixed
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
-from hyperspy_psnmf.nmf.bins import PixelBins
+from hyperspy_psnmf.nmf.binning.bins import PixelBins
+from hyperspy_psnmf.nmf.binning.tiles import sample_map
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.counts.matrix import check_no_mask, check_range, count_matrix
 from hyperspy_psnmf.nmf.finer_bins import BinningChoice, choose_finer_binning
 from hyperspy_psnmf.nmf.psnmf import psnmf
-from hyperspy_psnmf.nmf.sample import sample_map
 from hyperspy_psnmf.nmf.validation import (
     as_array,
     check_callback,

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import norm
 
 from hyperspy_psnmf.nmf.ambiguity import Solution
-from hyperspy_psnmf.nmf.bins import spread_spectra
+from hyperspy_psnmf.nmf.binning.bins import spread_spectra
 from hyperspy_psnmf.nmf.convex import solve_loadings, solve_spectra
 from hyperspy_psnmf.nmf.information import information, invert_free
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hyperspy_psnmf.nmf.binned_map import BinnedSettings, start_spectra
-from hyperspy_psnmf.nmf.bins import (
+from hyperspy_psnmf.nmf.binning.bins import (
     PixelBins,
     bin_counts,
     bin_spectra,

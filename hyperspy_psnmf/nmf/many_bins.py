@@ -21,11 +21,11 @@ from hyperspy_psnmf.nmf.binned_map import (
     cover_channels,
     factorise_binned,
 )
-from hyperspy_psnmf.nmf.bins import bin_energy, bin_spectra
+from hyperspy_psnmf.nmf.binning.bins import bin_energy, bin_spectra
+from hyperspy_psnmf.nmf.binning.subset import choose_bins
 from hyperspy_psnmf.nmf.convex import solve_loadings, solve_spectra
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.parsimony import hold_absent_loadings
-from hyperspy_psnmf.nmf.some_bins import choose_bins
 
 MANY_BINS = 4096
 ENOUGH_BINS = 2048

@@ -47,7 +47,7 @@ from hyperspy_psnmf.kernels.csr import sum_bins
 from hyperspy_psnmf.kernels.newton.pixels import newton_step
 from hyperspy_psnmf.kernels.newton.rows import solve_rows
 from hyperspy_psnmf.kernels.parallel import is_csr
-from hyperspy_psnmf.nmf.bins import MOST_AXES
+from hyperspy_psnmf.nmf.binning.bins import MOST_AXES
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks, group_columns
 from hyperspy_psnmf.nmf.counts.row_bands import overlapping_bands
 

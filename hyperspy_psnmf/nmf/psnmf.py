@@ -28,7 +28,7 @@ from hyperspy_psnmf.nmf.binned_map import (
     forward,
     order_by_counts,
 )
-from hyperspy_psnmf.nmf.bins import PixelBins, bin_counts
+from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts
 from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.counts.blocks import divergence
 from hyperspy_psnmf.nmf.counts.matrix import total_counts

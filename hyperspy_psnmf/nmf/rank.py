@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hyperspy_psnmf.nmf.bins import PixelBins, bin_counts, choose_binning
+from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts, choose_binning
 from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.solve import poisson_nmf

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.nmf.bins import PixelBins
+from hyperspy_psnmf.nmf.binning.bins import PixelBins
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix
 from hyperspy_psnmf.nmf.psnmf import psnmf
 from tests.helpers.problems import ALLOY, MATRIX, angles, grains, planted

@@ -8,7 +8,7 @@ import pytest
 import scipy.sparse as sp
 
 from hyperspy_psnmf import data
-from hyperspy_psnmf.nmf.bins import choose_binning
+from hyperspy_psnmf.nmf.binning.bins import choose_binning
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix
 from hyperspy_psnmf.nmf.finer_bins import choose_finer_binning
 from tests.helpers.problems import planted

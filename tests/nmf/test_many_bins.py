@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from hyperspy_psnmf.nmf import binned_map, many_bins, some_bins
+from hyperspy_psnmf.nmf import binned_map, many_bins
 from hyperspy_psnmf.nmf.binned_map import BinnedSettings, factorise_binned
+from hyperspy_psnmf.nmf.binning import subset
 from tests.helpers.problems import angles, planted
 
 OPTIONS = {"max_iter": 200, "tol": 1e-5, "n_jobs": 1}
@@ -24,7 +25,7 @@ def few(monkeypatch):
     """What counts as many and as enough, for small maps."""
     monkeypatch.setattr(many_bins, "MANY_BINS", 400)
     monkeypatch.setattr(many_bins, "ENOUGH_BINS", 200)
-    monkeypatch.setattr(some_bins, "ROWS_AT_A_TIME", 64)
+    monkeypatch.setattr(subset, "ROWS_AT_A_TIME", 64)
 
 
 @pytest.mark.parametrize("volume", ["auto", 0.0])
@@ -67,8 +68,8 @@ def test_bins_of_a_rare_phase_are_among_those_chosen(few):
     rare[7] += 0.5
     X = rng.poisson(1000 * spectrum, size=(1200, 30)).astype(float)
     X[[101, 102, 900]] = rng.poisson(1000 * rare, size=(3, 30))
-    assert {101, 102, 900} <= set(some_bins.choose_bins(X, 200).tolist())
-    assert {101, 102, 900} <= set(some_bins.choose_bins(csr_array(X), 200).tolist())
+    assert {101, 102, 900} <= set(subset.choose_bins(X, 200).tolist())
+    assert {101, 102, 900} <= set(subset.choose_bins(csr_array(X), 200).tolist())
 
 
 def test_starts_are_compared_on_some_bins(monkeypatch):

@@ -4,8 +4,8 @@ import pytest
 import scipy.sparse as sp
 
 from hyperspy_psnmf.kernels.likelihood import divergence
-from hyperspy_psnmf.nmf import bins
-from hyperspy_psnmf.nmf.bins import PixelBins, bin_energy
+from hyperspy_psnmf.nmf.binning import bins
+from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_energy
 from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix
 from hyperspy_psnmf.nmf.initialise import initial_spectra

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from hypothesis import strategies as st
 
 from hyperspy_psnmf import PSNMF, PoissonNMF
-from hyperspy_psnmf.nmf.bins import PixelBins, bin_counts
+from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts
 from hyperspy_psnmf.nmf.splitting import split_counts
 
 # Five alternations warn that they are not enough, and are for this.

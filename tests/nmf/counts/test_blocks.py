@@ -11,7 +11,8 @@ from hyperspy_psnmf import PSNMF, PoissonNMF
 from hyperspy_psnmf.kernels import em
 from hyperspy_psnmf.kernels import likelihood as scores
 from hyperspy_psnmf.kernels.newton import rows as newton
-from hyperspy_psnmf.nmf.bins import PixelBins, bin_counts
+from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts
+from hyperspy_psnmf.nmf.binning.tiles import sample_map
 from hyperspy_psnmf.nmf.convex import transpose
 from hyperspy_psnmf.nmf.counts import blocks
 from hyperspy_psnmf.nmf.counts.csr_part import Part, join
@@ -20,7 +21,6 @@ from hyperspy_psnmf.nmf.counts.on_disk import StoredBlocks
 from hyperspy_psnmf.nmf.counts.row_bands import overlapping_bands
 from hyperspy_psnmf.nmf.finer_bins import BinningChoice
 from hyperspy_psnmf.nmf.prior import spatial_prior
-from hyperspy_psnmf.nmf.sample import sample_map
 from hyperspy_psnmf.nmf.splitting import check_whole
 from tests.helpers.problems import planted, rows
 
@@ -106,11 +106,11 @@ def test_large_bins_are_the_same(problem, monkeypatch):
     found, X, _, _ = problem
     bins = PixelBins(SHAPE, (5, 4))
     expected = bin_counts(X, bins, energy_binning=7)
-    monkeypatch.setattr("hyperspy_psnmf.nmf.bins.DENSE_BYTES", 1)
+    monkeypatch.setattr("hyperspy_psnmf.nmf.binning.bins.DENSE_BYTES", 1)
     dense = bin_counts(found, bins, energy_binning=7)
     assert dense.dtype == np.float32
     np.testing.assert_array_equal(dense, expected)
-    monkeypatch.setattr("hyperspy_psnmf.nmf.bins.DENSE_DENSITY", 1e3)
+    monkeypatch.setattr("hyperspy_psnmf.nmf.binning.bins.DENSE_DENSITY", 1e3)
     sparse = bin_counts(found, bins, energy_binning=7)
     np.testing.assert_array_equal(sparse.toarray(), expected)
 

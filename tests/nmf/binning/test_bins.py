@@ -5,8 +5,8 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import strategies as st
 
-from hyperspy_psnmf.nmf import bins
-from hyperspy_psnmf.nmf.bins import (
+from hyperspy_psnmf.nmf.binning import bins
+from hyperspy_psnmf.nmf.binning.bins import (
     PixelBins,
     bin_counts,
     bin_spectra,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hyperspy_psnmf.nmf.bins import (
+from hyperspy_psnmf.nmf.binning.bins import (
     MIN_BINS,
     MIN_BINS_PER_COMPONENT,
     choose_binning,
