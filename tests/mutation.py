@@ -10,20 +10,20 @@ Those that survive are listed; mutants_judged.txt says why some of them change n
 What becomes of all mutants, found by running each once, and those that survived again after
 tests for them had been written; in all an hour on two cores that others kept busy:
 
-    file                   mutants  killed  judged    left
-    kernels/em.py               35      34       1       0
-    kernels/newton/row.py      233     213      20       0
-    kernels/newton/rows.py      67      54      13       0
-    kernels/likelihood.py       52      42      10       0
-    kernels/csr.py              73      63      10       0
-    nmf/solve.py                72      65       7       0
-    nmf/convex.py               30      29       1       0
-    nmf/line_search.py           9       9       0       0
-    nmf/volume.py               33      33       0       0
-    nmf/binning/bins.py         64      64       0       0
-    nmf/counts/matrix.py        36      32       4       0
-    eds/masks.py                27      27       0       0
-    all                        731     665      66       0  91 %
+    file                      mutants  killed  judged    left
+    kernels/em.py                  35      34       1       0
+    kernels/newton/row.py         233     213      20       0
+    kernels/newton/rows.py         67      54      13       0
+    kernels/likelihood.py          52      42      10       0
+    kernels/csr.py                 73      63      10       0
+    nmf/solver/alternating.py      72      65       7       0
+    nmf/solver/convex.py           30      29       1       0
+    nmf/solver/line_search.py       9       9       0       0
+    nmf/solver/volume.py           33      33       0       0
+    nmf/binning/bins.py            64      64       0       0
+    nmf/counts/matrix.py           36      32       4       0
+    eds/masks.py                   27      27       0       0
+    all                           731     665      66       0  91 %
 """
 
 import argparse
@@ -49,7 +49,7 @@ ROWS = [
     "tests/kernels/newton/test_rows_terms.py "
     "-k 'asked_for and all or worse and all or nothing or stays'",
 ]
-SOLVE = ["tests/nmf/test_support.py", "tests/nmf/test_solve.py"]
+SOLVE = ["tests/nmf/solver/test_alternating_support.py", "tests/nmf/solver/test_alternating.py"]
 # file: (tests that are about it, the quickest first, environment)
 TARGETS = {
     "kernels/em.py": (["tests/kernels/test_em.py"], PLAIN),
@@ -57,10 +57,13 @@ TARGETS = {
     "kernels/newton/rows.py": (["tests/kernels/newton/test_rows_added_terms.py", *ROWS], PLAIN),
     "kernels/likelihood.py": (["tests/kernels/test_likelihood.py"], PLAIN),
     "kernels/csr.py": (["tests/kernels/test_csr.py"], PLAIN),
-    "nmf/solve.py": (["tests/nmf/test_moves.py", *SOLVE], {}),
-    "nmf/convex.py": (["tests/nmf/test_convex.py", "tests/nmf/test_solve.py"], {}),
-    "nmf/line_search.py": (["tests/nmf/test_line_search.py"], {}),
-    "nmf/volume.py": (["tests/nmf/test_volume.py"], {}),
+    "nmf/solver/alternating.py": (["tests/nmf/solver/test_alternating_moves.py", *SOLVE], {}),
+    "nmf/solver/convex.py": (
+        ["tests/nmf/solver/test_convex.py", "tests/nmf/solver/test_alternating.py"],
+        {},
+    ),
+    "nmf/solver/line_search.py": (["tests/nmf/solver/test_line_search.py"], {}),
+    "nmf/solver/volume.py": (["tests/nmf/solver/test_volume.py"], {}),
     "nmf/binning/bins.py": (
         [
             "tests/nmf/binning/test_bins.py",
@@ -90,9 +93,9 @@ TUNING = {
     # Pieces of the cube that fit a cache.
     "kernels/csr.py": {"PIECE_BYTES"},
     # How long each alternation goes on before the next. When to stop is tested.
-    "nmf/solve.py": {"EM_SWEEPS", "NEWTON_STEPS", "INNER"},
+    "nmf/solver/alternating.py": {"EM_SWEEPS", "NEWTON_STEPS", "INNER"},
     # Steps to try; only a lower point is ever accepted.
-    "nmf/line_search.py": {"SHORTEST_STEP", "GROWTH", "MAX_TRIES"},
+    "nmf/solver/line_search.py": {"SHORTEST_STEP", "GROWTH", "MAX_TRIES"},
     # Dense or sparse, the same sums.
     "nmf/binning/bins.py": {"DENSE_BYTES", "DENSE_DENSITY"},
 }

@@ -10,11 +10,11 @@ from sklearn.base import clone
 import hyperspy_psnmf
 from hyperspy_psnmf import PSNMF, PoissonNMF, estimators
 from hyperspy_psnmf.nmf.binning.bins import PixelBins
-from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix
-from hyperspy_psnmf.nmf.initialise import initial_spectra
 from hyperspy_psnmf.nmf.psnmf import psnmf
-from hyperspy_psnmf.nmf.solve import poisson_nmf
+from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
+from hyperspy_psnmf.nmf.solver.convex import solve_loadings
+from hyperspy_psnmf.nmf.solver.initialise import initial_spectra
 from tests.helpers.problems import MAP_SHAPE as SHAPE
 from tests.helpers.problems import angles, make_cube, make_matrix
 

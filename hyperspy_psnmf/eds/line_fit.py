@@ -31,7 +31,7 @@ from hyperspy_psnmf.eds.phases import phase_spectra
 from hyperspy_psnmf.eds.spectrum_fit import fit_spectra
 from hyperspy_psnmf.eds.unlisted_peaks import Unlisted
 from hyperspy_psnmf.nmf.bands import sampling_errors
-from hyperspy_psnmf.nmf.convex import solve_loadings
+from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 
 METHODS = ("model", "windows")
 FLOOR = 0.5  # counts; a channel without any is not known exactly

@@ -7,11 +7,11 @@ import numpy as np
 
 from hyperspy_psnmf.estimators.base import Callback, PoissonModel
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
-from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.counts.blocks import divergence
 from hyperspy_psnmf.nmf.counts.matrix import check_range
-from hyperspy_psnmf.nmf.initialise import initial_spectra
-from hyperspy_psnmf.nmf.solve import poisson_nmf
+from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
+from hyperspy_psnmf.nmf.solver.convex import solve_loadings
+from hyperspy_psnmf.nmf.solver.initialise import initial_spectra
 from hyperspy_psnmf.nmf.validation import check_callback, random_generator
 
 

@@ -3,8 +3,8 @@
 
 import numpy as np
 
-from hyperspy_psnmf.nmf.convex import solve_loadings
-from hyperspy_psnmf.nmf.solve import Factorisation, poisson_nmf
+from hyperspy_psnmf.nmf.solver.alternating import Factorisation, poisson_nmf
+from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 
 ROUNDS = 3  # the background follows the spectrum, which follows the background
 FLANK = 4  # channels on either side

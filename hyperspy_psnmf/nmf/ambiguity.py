@@ -47,10 +47,10 @@ from scipy.stats import chi2
 from hyperspy_psnmf.kernels.likelihood import divergence
 from hyperspy_psnmf.kernels.newton.rows import RowTerms, solve_rows
 from hyperspy_psnmf.kernels.parallel import run_blocks
-from hyperspy_psnmf.nmf.convex import normalise, transpose
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
-from hyperspy_psnmf.nmf.line_search import go_further
-from hyperspy_psnmf.nmf.solve import poisson_nmf
+from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
+from hyperspy_psnmf.nmf.solver.convex import normalise, transpose
+from hyperspy_psnmf.nmf.solver.line_search import go_further
 
 SHARPNESS = 16  # of s: the purest pixels count, where a phase may be truly absent
 FIRST, GROWTH, LAST = 30.0, 10**0.5, 1e6  # lambda, in nats for all counts of the map

@@ -13,8 +13,8 @@ from scipy.stats import norm
 
 from hyperspy_psnmf.nmf.ambiguity import Solution
 from hyperspy_psnmf.nmf.binning.bins import spread_spectra
-from hyperspy_psnmf.nmf.convex import solve_loadings, solve_spectra
-from hyperspy_psnmf.nmf.information import information, invert_free
+from hyperspy_psnmf.nmf.solver.convex import solve_loadings, solve_spectra
+from hyperspy_psnmf.nmf.solver.fisher import information, invert_free
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,8 +4,8 @@
 import numpy as np
 from scipy.ndimage import grey_opening
 
-from hyperspy_psnmf.nmf.information import covariance, standard_deviation
 from hyperspy_psnmf.nmf.proportions import HARMLESS, MOST, is_enough
+from hyperspy_psnmf.nmf.solver.fisher import covariance, standard_deviation
 
 MUCH = 0.05  # share of the counts of the rows where a phase is
 NEGATIVE_NATS = 3.0

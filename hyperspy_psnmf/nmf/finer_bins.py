@@ -31,9 +31,9 @@ from hyperspy_psnmf.nmf.binning.bins import (
     merge_channels,
     spatial_axes,
 )
-from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
-from hyperspy_psnmf.nmf.solve import poisson_nmf
+from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
+from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from hyperspy_psnmf.nmf.splitting import are_whole, held_out_deviances, thin_counts
 
 SHARE = 0.2  # of the counts, left out

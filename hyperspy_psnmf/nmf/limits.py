@@ -24,7 +24,7 @@ from scipy.stats import norm
 from hyperspy_psnmf.kernels.likelihood import score
 from hyperspy_psnmf.kernels.newton.rows import solve_rows
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
-from hyperspy_psnmf.nmf.information import are_free, information, invert_free
+from hyperspy_psnmf.nmf.solver.fisher import are_free, information, invert_free
 
 SOLVED = 1e-4  # nats
 CLOSE = 1e-3  # nats, of the rise

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from hyperspy_psnmf.nmf.information import covariance
+from hyperspy_psnmf.nmf.solver.fisher import covariance
 
 AGREEING = 2.0  # standard errors
 DETERMINED = 5.0  # standard errors; rows with less of a phase tell no proportion

@@ -15,9 +15,9 @@ from collections.abc import Callable
 import numpy as np
 
 from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts, choose_binning
-from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
-from hyperspy_psnmf.nmf.solve import poisson_nmf
+from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
+from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from hyperspy_psnmf.nmf.splitting import Comparison, make_folds
 from hyperspy_psnmf.nmf.validation import check_int
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from hyperspy_psnmf.nmf.convex import solve_loadings
+from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 
 ROWS_AT_A_TIME = 256
 

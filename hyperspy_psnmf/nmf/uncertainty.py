@@ -30,7 +30,7 @@ References
 
 import numpy as np
 
-from hyperspy_psnmf.nmf.information import are_free, information, invert_free
+from hyperspy_psnmf.nmf.solver.fisher import are_free, information, invert_free
 
 
 def loading_covariance(

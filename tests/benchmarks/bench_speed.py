@@ -22,8 +22,8 @@ from hyperspy_psnmf.data import mineral_grains
 from hyperspy_psnmf.kernels.likelihood import divergence
 from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix
-from hyperspy_psnmf.nmf.initialise import initial_spectra
-from hyperspy_psnmf.nmf.solve import poisson_nmf
+from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
+from hyperspy_psnmf.nmf.solver.initialise import initial_spectra
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

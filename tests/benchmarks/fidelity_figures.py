@@ -11,7 +11,7 @@ from scipy.special import ndtr, ndtri
 from hyperspy_psnmf.eds.composition import Quantifier
 from hyperspy_psnmf.eds.line_intensities import intensity_signals
 from hyperspy_psnmf.kernels.likelihood import divergence
-from hyperspy_psnmf.nmf.convex import solve_loadings
+from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 
 SIGMA_TO_10_90 = 2.0 * float(ndtri(0.9))
 MARGIN = 2.0  # pixels around a particle: the blur of the probe

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf import data
-from hyperspy_psnmf.nmf.convex import solve_loadings
+from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 
 CUT = {"n_channels": 310}
 

@@ -4,7 +4,7 @@
 import numpy as np
 import scipy.sparse as sp
 
-from hyperspy_psnmf.nmf.initialise import initial_spectra
+from hyperspy_psnmf.nmf.solver.initialise import initial_spectra
 
 
 def rows(seed=0, n_rows=13, n_columns=17, k=3, counts=25.0):

@@ -7,8 +7,8 @@ from hyperspy_psnmf.kernels.likelihood import divergence
 from hyperspy_psnmf.nmf.ambiguity import Solution, equally_likely
 from hyperspy_psnmf.nmf.bands import Alternatives, alternatives, sampling_errors
 from hyperspy_psnmf.nmf.binning.bins import bin_spectra
-from hyperspy_psnmf.nmf.convex import solve_spectra
-from hyperspy_psnmf.nmf.solve import poisson_nmf
+from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
+from hyperspy_psnmf.nmf.solver.convex import solve_spectra
 from tests.helpers.problems import both, planted
 
 

@@ -7,9 +7,9 @@ from scipy.special import kl_div
 
 from hyperspy_psnmf.kernels.expected import sum_tabulated
 from hyperspy_psnmf.nmf import goodness
-from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.goodness import expected_deviance, goodness_of_fit, misfit
-from hyperspy_psnmf.nmf.solve import poisson_nmf
+from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
+from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from tests.helpers.problems import both, planted, rows
 
 

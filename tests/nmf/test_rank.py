@@ -5,7 +5,7 @@ import scipy.sparse as sp
 
 from hyperspy_psnmf.nmf import rank
 from hyperspy_psnmf.nmf.rank import choose_n_components, coarse_counts
-from hyperspy_psnmf.nmf.solve import poisson_nmf
+from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
 from tests.helpers.problems import both, planted
 
 

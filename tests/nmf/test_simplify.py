@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from hyperspy_psnmf.nmf.initialise import initial_spectra
 from hyperspy_psnmf.nmf.parsimony import simplify
-from hyperspy_psnmf.nmf.solve import poisson_nmf
+from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
+from hyperspy_psnmf.nmf.solver.initialise import initial_spectra
 from tests.helpers.problems import (
     ALLOY,
     MATRIX,

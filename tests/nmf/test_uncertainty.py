@@ -8,8 +8,8 @@ from scipy.special import kl_div
 from scipy.stats import norm
 
 from hyperspy_psnmf.kernels import expected as kernels
-from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.limits import upper_limits
+from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from hyperspy_psnmf.nmf.uncertainty import (
     loading_covariance,
     loading_errors,

@@ -12,8 +12,8 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from hyperspy_psnmf import data
-from hyperspy_psnmf.nmf.convex import solve_loadings
 from hyperspy_psnmf.nmf.limits import upper_limits
+from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from hyperspy_psnmf.nmf.uncertainty import loading_errors
 
 LEAST = 20  # counts

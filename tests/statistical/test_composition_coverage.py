@@ -19,7 +19,7 @@ from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.binned import bins_as_decomposed, open_decomposed
 from hyperspy_psnmf.eds.phantoms import _scenes
 from hyperspy_psnmf.nmf.binning.bins import bin_counts
-from hyperspy_psnmf.nmf.convex import solve_spectra
+from hyperspy_psnmf.nmf.solver.convex import solve_spectra
 from tests.helpers.compositions import as_found, truth_of
 from tests.statistical import seeds
 from tests.statistical.unmixed import unmix

@@ -17,8 +17,8 @@ import pytest
 from hyperspy_psnmf import data
 from hyperspy_psnmf.nmf.bands import sampling_errors
 from hyperspy_psnmf.nmf.binning.bins import PixelBins
-from hyperspy_psnmf.nmf.convex import solve_loadings, solve_spectra
 from hyperspy_psnmf.nmf.limits import upper_limits
+from hyperspy_psnmf.nmf.solver.convex import solve_loadings, solve_spectra
 from hyperspy_psnmf.nmf.uncertainty import loading_errors
 from tests.statistical import seeds
 from tests.statistical.unmixed import unmix

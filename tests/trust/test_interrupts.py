@@ -86,7 +86,7 @@ OUT_OF_MEMORY = [
     "estimators.psnmf.psnmf",
     "nmf.psnmf.bin_counts",
     "nmf.psnmf.factorise_map",
-    "nmf.convex.solve_rows",
+    "nmf.solver.convex.solve_rows",
     "nmf.psnmf.divergence",
 ]
 

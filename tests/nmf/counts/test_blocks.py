@@ -13,7 +13,6 @@ from hyperspy_psnmf.kernels import likelihood as scores
 from hyperspy_psnmf.kernels.newton import rows as newton
 from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts
 from hyperspy_psnmf.nmf.binning.tiles import sample_map
-from hyperspy_psnmf.nmf.convex import transpose
 from hyperspy_psnmf.nmf.counts import blocks
 from hyperspy_psnmf.nmf.counts.csr_part import Part, join
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix, total_counts
@@ -21,6 +20,7 @@ from hyperspy_psnmf.nmf.counts.on_disk import StoredBlocks
 from hyperspy_psnmf.nmf.counts.row_bands import overlapping_bands
 from hyperspy_psnmf.nmf.finer_bins import BinningChoice
 from hyperspy_psnmf.nmf.prior import spatial_prior
+from hyperspy_psnmf.nmf.solver.convex import transpose
 from hyperspy_psnmf.nmf.splitting import check_whole
 from tests.helpers.problems import planted, rows
 

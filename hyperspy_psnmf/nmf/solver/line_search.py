@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Go on along the last change as long as that pays: the enhanced line search of `solve`."""
+"""Go on along the last change as long as that pays: the enhanced line search of `alternating`."""
 
 from collections.abc import Callable
 from typing import Protocol

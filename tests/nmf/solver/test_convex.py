@@ -7,8 +7,8 @@ import scipy.sparse as sp
 
 from hyperspy_psnmf.kernels.likelihood import divergence
 from hyperspy_psnmf.kernels.newton.rows import RowTerms, solve_rows
-from hyperspy_psnmf.nmf import convex
-from hyperspy_psnmf.nmf.convex import (
+from hyperspy_psnmf.nmf.solver import convex
+from hyperspy_psnmf.nmf.solver.convex import (
     keep_at_zero,
     normalise,
     solve_channels,

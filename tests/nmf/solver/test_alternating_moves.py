@@ -4,10 +4,10 @@
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.nmf import solve
-from hyperspy_psnmf.nmf.convex import normalise, solve_channels
-from hyperspy_psnmf.nmf.solve import _Patience, _Point, _Problem, poisson_nmf
-from hyperspy_psnmf.nmf.volume import VolumeTerm
+from hyperspy_psnmf.nmf.solver import alternating
+from hyperspy_psnmf.nmf.solver.alternating import _Patience, _Point, _Problem, poisson_nmf
+from hyperspy_psnmf.nmf.solver.convex import normalise, solve_channels
+from hyperspy_psnmf.nmf.solver.volume import VolumeTerm
 from tests.helpers import naive
 from tests.helpers.problems import both, rows
 
@@ -155,7 +155,7 @@ def test_em_sweeps_begin_with_what_is_known_restored(with_held, n_fixed):
     held = some((K, 11)) if with_held else None
     point = make_problem(X, held=held, n_fixed=n_fixed).warm_up(W, B)
     expected_W, expected_B = W, B
-    for _ in range(solve.EM_SWEEPS):
+    for _ in range(alternating.EM_SWEEPS):
         expected_W, new_B = naive.em_sweep(X, expected_W, expected_B)
         new_B[:, :n_fixed] = expected_B[:, :n_fixed]
         if with_held:
@@ -202,8 +202,8 @@ def test_what_is_held_does_not_go_on():
 
 @pytest.mark.parametrize("n_fixed", [0, 1])
 def test_an_alternation_solves_loadings_then_spectra(n_fixed, monkeypatch):
-    monkeypatch.setattr(solve, "NEWTON_STEPS", 100)
-    monkeypatch.setattr(solve, "INNER", 1e-9)
+    monkeypatch.setattr(alternating, "NEWTON_STEPS", 100)
+    monkeypatch.setattr(alternating, "INNER", 1e-9)
     X, W, B = start(6)
     point = make_problem(X, n_fixed=n_fixed).alternate(_Point(W, B), 1.0)
     best_W = naive.solve_rows(X, B)
@@ -224,7 +224,7 @@ def test_an_alternation_keeps_to_the_support(monkeypatch):
 
 @pytest.mark.parametrize("large", [False, True])
 def test_rows_and_channels_are_solved_to_a_share_of_the_present_gap(large, monkeypatch):
-    monkeypatch.setattr(solve, "NEWTON_STEPS", 100)
+    monkeypatch.setattr(alternating, "NEWTON_STEPS", 100)
     X, W, B = start(8, counts=2000)
     # A gap is never more than all counts, for a start may have any.
     gap = 1e9 * X.sum() if large else 1e-3
@@ -234,11 +234,11 @@ def test_rows_and_channels_are_solved_to_a_share_of_the_present_gap(large, monke
         asked.append(tol)
         return solve_rows(X, B, V, tol=tol, **options)
 
-    solve_rows = solve.solve_rows
-    monkeypatch.setattr(solve, "solve_rows", solved)
+    solve_rows = alternating.solve_rows
+    monkeypatch.setattr(alternating, "solve_rows", solved)
     problem = make_problem(X)
     point = problem.alternate(_Point(W, B), gap)
-    allowed = solve.INNER * min(gap, X.sum())
+    allowed = alternating.INNER * min(gap, X.sum())
     assert asked == pytest.approx([allowed / 8])
     of_spectra = point.gap - gap_of_loadings(X, point.W, point.B)
     assert -1e-9 <= of_spectra <= allowed

@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.nmf.convex import solve_loadings
-from hyperspy_psnmf.nmf.information import covariance, information, standard_deviation
+from hyperspy_psnmf.nmf.solver.convex import solve_loadings
+from hyperspy_psnmf.nmf.solver.fisher import covariance, information, standard_deviation
 from tests.helpers.problems import planted, rows
 
 

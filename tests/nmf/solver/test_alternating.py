@@ -4,9 +4,9 @@ import pytest
 import scipy.sparse as sp
 from sklearn.decomposition import NMF
 
-from hyperspy_psnmf.nmf.convex import solve_loadings, solve_spectra
-from hyperspy_psnmf.nmf.initialise import initial_spectra
-from hyperspy_psnmf.nmf.solve import poisson_nmf
+from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
+from hyperspy_psnmf.nmf.solver.convex import solve_loadings, solve_spectra
+from hyperspy_psnmf.nmf.solver.initialise import initial_spectra
 from tests.helpers import naive
 from tests.helpers.problems import angles, both, start_problem
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from hyperspy_psnmf.nmf.initialise import initial_spectra
+from hyperspy_psnmf.nmf.solver.initialise import initial_spectra
 from tests.helpers.problems import ALLOY, MATRIX, angles, grains, planted
 
 INITS = ["nndsvdar", "vertex", "random"]

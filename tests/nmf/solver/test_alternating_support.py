@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from hyperspy_psnmf.nmf.convex import solve_loadings
-from hyperspy_psnmf.nmf.initialise import initial_spectra
-from hyperspy_psnmf.nmf.solve import poisson_nmf
+from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
+from hyperspy_psnmf.nmf.solver.convex import solve_loadings
+from hyperspy_psnmf.nmf.solver.initialise import initial_spectra
 from tests.helpers import naive
 from tests.helpers.problems import MATRIX, OTHER, angles, both, grains, planted
 

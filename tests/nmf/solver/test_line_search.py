@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from hyperspy_psnmf.nmf.line_search import GROWTH, MAX_TRIES, SHORTEST_STEP, go_further
+from hyperspy_psnmf.nmf.solver.line_search import GROWTH, MAX_TRIES, SHORTEST_STEP, go_further
 
 SETTINGS = hypothesis.settings(max_examples=60, deadline=None, derandomize=True)
 

@@ -2,9 +2,9 @@
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.nmf.initialise import initial_spectra
-from hyperspy_psnmf.nmf.solve import poisson_nmf
-from hyperspy_psnmf.nmf.volume import VolumeTerm
+from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
+from hyperspy_psnmf.nmf.solver.initialise import initial_spectra
+from hyperspy_psnmf.nmf.solver.volume import VolumeTerm
 from tests.helpers.problems import both, planted
 
 K = 3

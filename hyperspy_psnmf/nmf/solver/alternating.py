@@ -29,17 +29,17 @@ import numpy as np
 
 from hyperspy_psnmf.kernels.likelihood import duality_gap
 from hyperspy_psnmf.kernels.newton.rows import NO_TERMS
-from hyperspy_psnmf.nmf.convex import (
+from hyperspy_psnmf.nmf.counts.blocks import divergence, em_sweep, score, solve_rows
+from hyperspy_psnmf.nmf.counts.matrix import total_counts
+from hyperspy_psnmf.nmf.solver.convex import (
     keep_at_zero,
     normalise,
     solve_channels,
     solve_loadings,
     transpose,
 )
-from hyperspy_psnmf.nmf.counts.blocks import divergence, em_sweep, score, solve_rows
-from hyperspy_psnmf.nmf.counts.matrix import total_counts
-from hyperspy_psnmf.nmf.line_search import go_further
-from hyperspy_psnmf.nmf.volume import VolumeTerm
+from hyperspy_psnmf.nmf.solver.line_search import go_further
+from hyperspy_psnmf.nmf.solver.volume import VolumeTerm
 
 EM_SWEEPS = 5
 NEWTON_STEPS = 2  # per alternation; the other factor moves on anyway
