@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hyperspy_psnmf.nmf.absent import fill_background, hold_absent
 from hyperspy_psnmf.nmf.binning.bins import bin_energy, bin_spectra, spread_spectra
 from hyperspy_psnmf.nmf.binning.subset import choose_bins
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
-from hyperspy_psnmf.nmf.parsimony import Simplification, simplify
+from hyperspy_psnmf.nmf.parsimony.absent_lines import fill_background, hold_absent
+from hyperspy_psnmf.nmf.parsimony.simplify import Simplification, simplify
 from hyperspy_psnmf.nmf.solver.alternating import Factorisation, poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings, solve_spectra
 from hyperspy_psnmf.nmf.solver.initialise import initial_spectra

@@ -32,7 +32,7 @@ from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts
 from hyperspy_psnmf.nmf.counts.blocks import divergence
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.many_bins import factorise_map
-from hyperspy_psnmf.nmf.parsimony import Simplification
+from hyperspy_psnmf.nmf.parsimony.simplify import Simplification
 from hyperspy_psnmf.nmf.prior import spatial_prior
 from hyperspy_psnmf.nmf.solver.alternating import Factorisation, poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings

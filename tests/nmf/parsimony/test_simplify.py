@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from hyperspy_psnmf.nmf.parsimony import simplify
+from hyperspy_psnmf.nmf.parsimony.simplify import simplify
 from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
 from hyperspy_psnmf.nmf.solver.initialise import initial_spectra
 from tests.helpers.problems import (

@@ -2,9 +2,9 @@
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.nmf.companions import subtract_companions
-from hyperspy_psnmf.nmf.parsimony import present
-from hyperspy_psnmf.nmf.proportions import constant_proportions
+from hyperspy_psnmf.nmf.parsimony.proportions import constant_proportions
+from hyperspy_psnmf.nmf.parsimony.simplify import present
+from hyperspy_psnmf.nmf.parsimony.subtract import subtract_companions
 from tests.helpers.problems import ALLOY, MATRIX, OTHER, angles, grains, inclusions, spectrum
 
 # Where loadings are significant

@@ -32,9 +32,9 @@ import numpy as np
 
 from hyperspy_psnmf.kernels.likelihood import score
 from hyperspy_psnmf.kernels.newton.rows import solve_rows
-from hyperspy_psnmf.nmf.companions import subtract_companions
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
-from hyperspy_psnmf.nmf.proportions import constant_proportions
+from hyperspy_psnmf.nmf.parsimony.proportions import constant_proportions
+from hyperspy_psnmf.nmf.parsimony.subtract import subtract_companions
 from hyperspy_psnmf.nmf.solver.alternating import Factorisation, poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import keep_at_zero, solve_loadings
 from hyperspy_psnmf.nmf.solver.fisher import standard_deviation

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What phases hold of others that always accompany them; see `parsimony`."""
+"""What phases hold of others that always accompany them; see `simplify`."""
 
 import numpy as np
 from scipy.ndimage import grey_opening
 
-from hyperspy_psnmf.nmf.proportions import HARMLESS, MOST, is_enough
+from hyperspy_psnmf.nmf.parsimony.proportions import HARMLESS, MOST, is_enough
 from hyperspy_psnmf.nmf.solver.fisher import covariance, standard_deviation
 
 MUCH = 0.05  # share of the counts of the rows where a phase is

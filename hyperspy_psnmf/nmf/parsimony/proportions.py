@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which phases accompany others, and in what proportion; see `parsimony`."""
+"""Which phases accompany others, and in what proportion; see `simplify`."""
 
 import numpy as np
 
