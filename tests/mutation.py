@@ -69,7 +69,7 @@ TARGETS = {
             "tests/nmf/binning/test_bins.py",
             "tests/nmf/counts/test_blocks.py::test_bins_are_the_same",
             "tests/nmf/counts/test_blocks.py::test_large_bins_are_the_same",
-            "tests/nmf/test_psnmf.py::test_channels_are_binned_alike_dense_and_sparse",
+            "tests/nmf/method/test_psnmf.py::test_channels_are_binned_alike_dense_and_sparse",
         ],
         {},
     ),

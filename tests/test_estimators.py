@@ -11,7 +11,7 @@ import hyperspy_psnmf
 from hyperspy_psnmf import PSNMF, PoissonNMF, estimators
 from hyperspy_psnmf.nmf.binning.bins import PixelBins
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix
-from hyperspy_psnmf.nmf.psnmf import psnmf
+from hyperspy_psnmf.nmf.method.psnmf import psnmf
 from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from hyperspy_psnmf.nmf.solver.initialise import initial_spectra

@@ -7,9 +7,9 @@ from hyperspy_psnmf.eds.binned import Decomposed, bins_as_decomposed, open_decom
 from hyperspy_psnmf.eds.counts import NAME
 from hyperspy_psnmf.eds.progress import progress_bar, with_listener
 from hyperspy_psnmf.eds.results import read_record
-from hyperspy_psnmf.nmf.binned_map import BinnedSettings
 from hyperspy_psnmf.nmf.binning.bins import bin_counts
 from hyperspy_psnmf.nmf.jackknife import errors_from_spectra, spectra_without_folds
+from hyperspy_psnmf.nmf.method.binned import BinnedSettings
 from hyperspy_psnmf.nmf.splitting import check_whole
 from hyperspy_psnmf.nmf.validation import random_generator
 

@@ -22,7 +22,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hyperspy_psnmf.nmf.binned_map import BinnedSettings, start_spectra
 from hyperspy_psnmf.nmf.binning.bins import (
     PixelBins,
     bin_counts,
@@ -32,6 +31,7 @@ from hyperspy_psnmf.nmf.binning.bins import (
     spatial_axes,
 )
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
+from hyperspy_psnmf.nmf.method.binned import BinnedSettings, start_spectra
 from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from hyperspy_psnmf.nmf.splitting import are_whole, held_out_deviances, thin_counts

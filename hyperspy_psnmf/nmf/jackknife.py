@@ -24,8 +24,8 @@ References
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from hyperspy_psnmf.nmf.binned_map import BinnedSettings, Callback
-from hyperspy_psnmf.nmf.many_bins import factorise_map
+from hyperspy_psnmf.nmf.method.binned import BinnedSettings, Callback
+from hyperspy_psnmf.nmf.method.many_bins import factorise_map
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from hyperspy_psnmf.nmf.splitting import split_counts
 

@@ -4,8 +4,8 @@
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.nmf.binned_map import BinnedSettings, factorise_binned
 from hyperspy_psnmf.nmf.jackknife import STEP, errors_from_spectra, spectra_without_folds
+from hyperspy_psnmf.nmf.method.binned import BinnedSettings, factorise_binned
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from tests.helpers.problems import both, planted
 

@@ -11,7 +11,7 @@ import pytest
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix
-from hyperspy_psnmf.nmf.prior import spatial_prior
+from hyperspy_psnmf.nmf.method.smoothing import spatial_prior
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from hyperspy_psnmf.nmf.splitting import compare
 from tests.benchmarks.fidelity_figures import (

@@ -84,10 +84,10 @@ OUT_OF_MEMORY = [
     "eds.results._expand",
     "eds.results._blank",
     "estimators.psnmf.psnmf",
-    "nmf.psnmf.bin_counts",
-    "nmf.psnmf.factorise_map",
+    "nmf.method.psnmf.bin_counts",
+    "nmf.method.psnmf.factorise_map",
     "nmf.solver.convex.solve_rows",
-    "nmf.psnmf.divergence",
+    "nmf.method.psnmf.divergence",
 ]
 
 

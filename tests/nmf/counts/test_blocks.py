@@ -19,7 +19,7 @@ from hyperspy_psnmf.nmf.counts.matrix import count_matrix, total_counts
 from hyperspy_psnmf.nmf.counts.on_disk import StoredBlocks
 from hyperspy_psnmf.nmf.counts.row_bands import overlapping_bands
 from hyperspy_psnmf.nmf.finer_bins import BinningChoice
-from hyperspy_psnmf.nmf.prior import spatial_prior
+from hyperspy_psnmf.nmf.method.smoothing import spatial_prior
 from hyperspy_psnmf.nmf.solver.convex import transpose
 from hyperspy_psnmf.nmf.splitting import check_whole
 from tests.helpers.problems import planted, rows
@@ -149,7 +149,7 @@ def test_terms_of_rows_stay_with_their_rows(tmp_path):
 
 @pytest.mark.parametrize("shape", [(168,), (12, 14), (3, 7, 8)])
 def test_neighbours_in_bands_are_the_same(tmp_path, monkeypatch, shape):
-    monkeypatch.setattr("hyperspy_psnmf.nmf.prior.BAND_BYTES", 1)
+    monkeypatch.setattr("hyperspy_psnmf.nmf.method.smoothing.BAND_BYTES", 1)
     cube, W, H = planted((168,), counts=40.0)
     found, X = stored(cube, tmp_path)
     mine = spatial_prior(found, H, W, shape)
@@ -160,7 +160,7 @@ def test_neighbours_in_bands_are_the_same(tmp_path, monkeypatch, shape):
 
 def test_bands_reach_as_far_as_windows_do(tmp_path, monkeypatch):
     """A map of many more rows than two overlaps, in bands of few rows."""
-    monkeypatch.setattr("hyperspy_psnmf.nmf.prior.BAND_BYTES", 1)
+    monkeypatch.setattr("hyperspy_psnmf.nmf.method.smoothing.BAND_BYTES", 1)
     cube, W, H = planted((190, 7), counts=30.0)
     found, X = stored(cube, tmp_path, block_bytes=10_000)
     mine = spatial_prior(found, H, W, (190, 7))

@@ -7,7 +7,7 @@ from hyperspy_psnmf.kernels.likelihood import divergence
 from hyperspy_psnmf.nmf.binning import bins
 from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_energy
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix
-from hyperspy_psnmf.nmf.psnmf import psnmf
+from hyperspy_psnmf.nmf.method.psnmf import psnmf
 from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from hyperspy_psnmf.nmf.solver.initialise import initial_spectra

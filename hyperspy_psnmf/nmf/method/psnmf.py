@@ -21,19 +21,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hyperspy_psnmf.nmf.binned_map import (
+from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts
+from hyperspy_psnmf.nmf.counts.blocks import divergence
+from hyperspy_psnmf.nmf.counts.matrix import total_counts
+from hyperspy_psnmf.nmf.method.binned import (
     BinnedMap,
     BinnedSettings,
     Callback,
     forward,
     order_by_counts,
 )
-from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts
-from hyperspy_psnmf.nmf.counts.blocks import divergence
-from hyperspy_psnmf.nmf.counts.matrix import total_counts
-from hyperspy_psnmf.nmf.many_bins import factorise_map
+from hyperspy_psnmf.nmf.method.many_bins import factorise_map
+from hyperspy_psnmf.nmf.method.smoothing import spatial_prior
 from hyperspy_psnmf.nmf.parsimony.simplify import Simplification
-from hyperspy_psnmf.nmf.prior import spatial_prior
 from hyperspy_psnmf.nmf.solver.alternating import Factorisation, poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 
@@ -53,7 +53,7 @@ class PSNMFResult:
     binned_shape : tuple of int
         Shape of the binned map.
     support : ndarray of shape (n_pixels,)
-        How many pixels each loading is from; see `prior`.
+        How many pixels each loading is from; see `smoothing`.
     divergence : float
         Of the counts from the factorisation of step 3, in nats.
     binned_fit : Factorisation or None

@@ -15,15 +15,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from hyperspy_psnmf.nmf.binned_map import (
+from hyperspy_psnmf.nmf.binning.bins import bin_energy, bin_spectra
+from hyperspy_psnmf.nmf.binning.subset import choose_bins
+from hyperspy_psnmf.nmf.counts.matrix import total_counts
+from hyperspy_psnmf.nmf.method.binned import (
     BinnedSettings,
     Callback,
     cover_channels,
     factorise_binned,
 )
-from hyperspy_psnmf.nmf.binning.bins import bin_energy, bin_spectra
-from hyperspy_psnmf.nmf.binning.subset import choose_bins
-from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.parsimony.simplify import hold_absent_loadings
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings, solve_spectra
 

@@ -6,7 +6,7 @@ import pytest
 
 from hyperspy_psnmf.nmf.binning.bins import PixelBins
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix
-from hyperspy_psnmf.nmf.psnmf import psnmf
+from hyperspy_psnmf.nmf.method.psnmf import psnmf
 from tests.helpers.problems import ALLOY, MATRIX, angles, grains, planted
 
 SHAPE = (12, 14)

@@ -4,7 +4,7 @@ import pytest
 import scipy.sparse as sp
 
 from hyperspy_psnmf.kernels.adaptive_weights import project_roots, sum_neighbours
-from hyperspy_psnmf.nmf.prior import RADII, _alike, _group_channels, spatial_prior
+from hyperspy_psnmf.nmf.method.smoothing import RADII, _alike, _group_channels, spatial_prior
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from tests.helpers.problems import both, planted
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from hyperspy_psnmf.nmf import binned_map, many_bins
-from hyperspy_psnmf.nmf.binned_map import BinnedSettings, factorise_binned
 from hyperspy_psnmf.nmf.binning import subset
+from hyperspy_psnmf.nmf.method import binned, many_bins
+from hyperspy_psnmf.nmf.method.binned import BinnedSettings, factorise_binned
 from tests.helpers.problems import angles, planted
 
 OPTIONS = {"max_iter": 200, "tol": 1e-5, "n_jobs": 1}
@@ -82,10 +82,10 @@ def test_starts_are_compared_on_some_bins(monkeypatch):
         seen.append((X.shape[0], kwargs["max_iter"]))
         return original(X, *args, **kwargs)
 
-    original = binned_map.poisson_nmf
-    monkeypatch.setattr(binned_map, "BINS_OF_TRIAL", 300)
-    monkeypatch.setattr(binned_map, "poisson_nmf", note)
+    original = binned.poisson_nmf
+    monkeypatch.setattr(binned, "BINS_OF_TRIAL", 300)
+    monkeypatch.setattr(binned, "poisson_nmf", note)
     some = factorise(factorise_binned, X, init="auto")
-    assert seen[:3] == [(300, binned_map.TRIAL)] * 3
+    assert seen[:3] == [(300, binned.TRIAL)] * 3
     assert seen[3] == (1200, OPTIONS["max_iter"])
     assert angles(some.H, truth).max() < angles(every.H, truth).max() + 0.2

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PSNMF itself: bin, factorise, factorise at full resolution, smooth."""
