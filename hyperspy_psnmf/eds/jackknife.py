@@ -10,7 +10,7 @@ from hyperspy_psnmf.eds.results import read_record
 from hyperspy_psnmf.nmf.binning.bins import bin_counts
 from hyperspy_psnmf.nmf.jackknife import errors_from_spectra, spectra_without_folds
 from hyperspy_psnmf.nmf.method.binned import BinnedSettings
-from hyperspy_psnmf.nmf.splitting import check_whole
+from hyperspy_psnmf.nmf.selection.count_splitting import check_whole
 from hyperspy_psnmf.nmf.validation import random_generator
 
 # With two folds half the counts are missing, and decisions are taken that all would not: of 22

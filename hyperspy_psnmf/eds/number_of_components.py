@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How many phases the counts can tell apart: before a decomposition, or as a part of it.
 
-Judged by held-out deviance on coarse bins of pixels and of channels; see `nmf.rank`.
+Judged by held-out deviance on coarse bins of pixels and of channels; see
+`nmf.selection.n_components`.
 """
 
 import warnings
@@ -21,8 +22,8 @@ from hyperspy_psnmf.eds.progress import progress_bar, with_listener
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
 from hyperspy_psnmf.nmf.binning.bins import bin_spectra, spatial_axes
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
-from hyperspy_psnmf.nmf.rank import choose_n_components, coarse_counts
-from hyperspy_psnmf.nmf.splitting import Comparison, check_whole
+from hyperspy_psnmf.nmf.selection.count_splitting import Comparison, check_whole
+from hyperspy_psnmf.nmf.selection.n_components import choose_n_components, coarse_counts
 from hyperspy_psnmf.nmf.validation import check_int, check_scale, random_generator
 
 MAX_COMPONENTS = 8

@@ -13,8 +13,8 @@ from hyperspy_psnmf.nmf.binning.bins import PixelBins
 from hyperspy_psnmf.nmf.binning.tiles import sample_map
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.counts.matrix import check_no_mask, check_range, count_matrix
-from hyperspy_psnmf.nmf.finer_bins import BinningChoice, choose_finer_binning
 from hyperspy_psnmf.nmf.method.psnmf import psnmf
+from hyperspy_psnmf.nmf.selection.binning import BinningChoice, choose_finer_binning
 from hyperspy_psnmf.nmf.validation import (
     as_array,
     check_callback,

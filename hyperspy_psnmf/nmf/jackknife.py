@@ -26,8 +26,8 @@ from scipy.optimize import linear_sum_assignment
 
 from hyperspy_psnmf.nmf.method.binned import BinnedSettings, Callback
 from hyperspy_psnmf.nmf.method.many_bins import factorise_map
+from hyperspy_psnmf.nmf.selection.count_splitting import split_counts
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
-from hyperspy_psnmf.nmf.splitting import split_counts
 
 STEP = "without a fold"
 

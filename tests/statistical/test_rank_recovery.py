@@ -9,7 +9,7 @@ import pytest
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix
-from hyperspy_psnmf.nmf.rank import choose_n_components, coarse_counts
+from hyperspy_psnmf.nmf.selection.n_components import choose_n_components, coarse_counts
 from tests.helpers.real_maps import load, needs_maps
 from tests.statistical.seeds import N_SEEDS
 

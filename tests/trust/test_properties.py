@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What must hold for any counts: sums are kept, and no order, unit or emptiness matters.
 
-That folds of counts add up is in tests/nmf/test_splitting.py, that kernels agree with their
-slow twins in tests/kernels.
+That folds of counts add up is in tests/nmf/selection/test_count_splitting.py, that kernels agree
+with their slow twins in tests/kernels.
 """
 
 import hypothesis
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hyperspy_psnmf import PSNMF, PoissonNMF
 from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts
-from hyperspy_psnmf.nmf.splitting import split_counts
+from hyperspy_psnmf.nmf.selection.count_splitting import split_counts
 
 # Five alternations warn that they are not enough, and are for this.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

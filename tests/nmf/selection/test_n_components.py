@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from hyperspy_psnmf.nmf import rank
-from hyperspy_psnmf.nmf.rank import choose_n_components, coarse_counts
+from hyperspy_psnmf.nmf.selection import n_components
+from hyperspy_psnmf.nmf.selection.n_components import choose_n_components, coarse_counts
 from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
 from tests.helpers.problems import both, planted
 
@@ -23,8 +23,8 @@ def test_the_number_of_planted_components_is_found(k):
     for counts in both(X):
         found = choose_n_components(counts, n_folds=5, rng=rng(k))
         assert found.best == found.simplest() == k
-        assert found.names == tuple(range(1, k + rank.PATIENCE + 1))
-        assert found.deviances.shape == (k + rank.PATIENCE, 5)
+        assert found.names == tuple(range(1, k + n_components.PATIENCE + 1))
+        assert found.deviances.shape == (k + n_components.PATIENCE, 5)
 
 
 def test_an_array_and_a_csr_matrix_are_judged_alike():
@@ -121,7 +121,7 @@ def test_a_new_component_starts_with_what_the_fit_misses():
     for missing in range(3):
         others = [c for c in range(3) if c != missing]
         for counts in both(X):
-            found = rank._missing_spectrum(counts, W[:, others], H[others], mean, rng())
+            found = n_components._missing_spectrum(counts, W[:, others], H[others], mean, rng())
             assert found.sum() == pytest.approx(1)
             assert found.min() >= 0
             assert np.argmax(H @ found / np.linalg.norm(H, axis=1)) == missing
@@ -146,7 +146,7 @@ def test_known_spectra_count_and_are_kept(n_fixed, monkeypatch):
         seen.append(start[: options["n_fixed"]])
         return poisson_nmf(X, start, **options)
 
-    monkeypatch.setattr(rank, "poisson_nmf", watch)
+    monkeypatch.setattr(n_components, "poisson_nmf", watch)
     for X in both(cube.reshape(-1, 31)):
         found = choose_n_components(X, fixed_spectra=H[:n_fixed], n_folds=5, rng=rng(1))
         assert found.simplest() == 3

@@ -2,7 +2,7 @@
 r"""How many components the counts can tell apart, by count splitting.
 
 Factorisations with 1, 2, 3, ... components are fitted to all folds of the counts but one
-and predict that one, see `splitting`. A component that is there lowers the held-out
+and predict that one, see `count_splitting`. A component that is there lowers the held-out
 deviance; one that fits noise raises it, measured, by about :math:`2 p / (1 - p)` times its
 number of parameters, rows plus channels, with p the test's share of the counts. So bins much
 coarser than a factorisation wants pay twice: a weak phase is found that would drown in
@@ -16,9 +16,9 @@ import numpy as np
 
 from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts, choose_binning
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
+from hyperspy_psnmf.nmf.selection.count_splitting import Comparison, make_folds
 from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
-from hyperspy_psnmf.nmf.splitting import Comparison, make_folds
 from hyperspy_psnmf.nmf.validation import check_int
 
 # A component of noise is never converged, and need not be.

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from hyperspy_psnmf import data
 from hyperspy_psnmf.nmf.binning.bins import choose_binning
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix
-from hyperspy_psnmf.nmf.finer_bins import choose_finer_binning
+from hyperspy_psnmf.nmf.selection.binning import choose_finer_binning
 from tests.helpers.problems import planted
 
 SHAPE = (72, 88)

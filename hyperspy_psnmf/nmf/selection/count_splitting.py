@@ -32,9 +32,9 @@ import scipy.sparse as sp
 
 from hyperspy_psnmf.kernels.likelihood import divergence, score
 from hyperspy_psnmf.kernels.parallel import is_csr
-from hyperspy_psnmf.nmf.comparison import Comparison
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.counts.matrix import check_count_dtype, total_counts
+from hyperspy_psnmf.nmf.selection.comparison import Comparison
 from hyperspy_psnmf.nmf.validation import check_int
 
 ETA = 1e-4  # share of the mean spectrum in every test model

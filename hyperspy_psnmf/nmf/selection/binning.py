@@ -4,7 +4,7 @@
 The rule of `bins.choose_binning` knows counts, not features: a phase whose particles are
 smaller than a bin is nowhere seen by itself, and lost. So spectra are found on the rule's
 bins and on such of half the width, from four fifths of the counts; with loadings at full
-resolution they predict the fifth left out, see `splitting`. Smaller bins are taken where they
+resolution they predict the fifth left out, see `count_splitting`. Smaller bins are taken where they
 predict better, and then halved again.
 
 The fits are rough: channels of 40 eV, ten alternations from the purest bins and five more
@@ -32,9 +32,9 @@ from hyperspy_psnmf.nmf.binning.bins import (
 )
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.method.binned import BinnedSettings, start_spectra
+from hyperspy_psnmf.nmf.selection.count_splitting import are_whole, held_out_deviances, thin_counts
 from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
-from hyperspy_psnmf.nmf.splitting import are_whole, held_out_deviances, thin_counts
 
 SHARE = 0.2  # of the counts, left out
 START = "vertex"  # the purest bins, which are what smaller bins make purer

@@ -6,10 +6,8 @@ import scipy.sparse as sp
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from hyperspy_psnmf.nmf import splitting
-from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
-from hyperspy_psnmf.nmf.solver.initialise import initial_spectra
-from hyperspy_psnmf.nmf.splitting import (
+from hyperspy_psnmf.nmf.selection import count_splitting
+from hyperspy_psnmf.nmf.selection.count_splitting import (
     Comparison,
     compare,
     held_out_deviance,
@@ -17,6 +15,8 @@ from hyperspy_psnmf.nmf.splitting import (
     split_counts,
     thin_counts,
 )
+from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
+from hyperspy_psnmf.nmf.solver.initialise import initial_spectra
 from tests.helpers import naive
 from tests.helpers.problems import both, planted, rows
 
@@ -296,5 +296,5 @@ def test_a_fit_sees_none_of_the_test_counts():
 
 
 def test_the_floor_keeps_half_a_count_per_channel():
-    assert splitting.ETA == 1e-4
-    assert splitting.UNSEEN == 0.5
+    assert count_splitting.ETA == 1e-4
+    assert count_splitting.UNSEEN == 0.5
