@@ -7,9 +7,9 @@ import numpy as np
 
 from hyperspy_psnmf.eds.binned import bin_as_decomposed, coarse_energy_binning, open_decomposed
 from hyperspy_psnmf.eds.results import read_counts_and_spectra
-from hyperspy_psnmf.nmf.ambiguity import equally_likely
-from hyperspy_psnmf.nmf.bands import alternatives
 from hyperspy_psnmf.nmf.binning.bins import bin_energy
+from hyperspy_psnmf.nmf.uncertainty.bands import alternatives
+from hyperspy_psnmf.nmf.uncertainty.profile_likelihood import equally_likely
 
 
 def find_alternatives(signal, found, confidence: float):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the maps of a decomposed map owe to spectra that are estimates; see `nmf.jackknife`."""
+"""What maps owe to spectra that are estimates; see `nmf.uncertainty.jackknife`."""
 
 import numpy as np
 
@@ -8,9 +8,9 @@ from hyperspy_psnmf.eds.counts import NAME
 from hyperspy_psnmf.eds.progress import progress_bar, with_listener
 from hyperspy_psnmf.eds.results import read_record
 from hyperspy_psnmf.nmf.binning.bins import bin_counts
-from hyperspy_psnmf.nmf.jackknife import errors_from_spectra, spectra_without_folds
 from hyperspy_psnmf.nmf.method.binned import BinnedSettings
 from hyperspy_psnmf.nmf.selection.count_splitting import check_whole
+from hyperspy_psnmf.nmf.uncertainty.jackknife import errors_from_spectra, spectra_without_folds
 from hyperspy_psnmf.nmf.validation import random_generator
 
 # With two folds half the counts are missing, and decisions are taken that all would not: of 22

@@ -30,8 +30,8 @@ from hyperspy_psnmf.eds.line_intensities import window_operators
 from hyperspy_psnmf.eds.phases import phase_spectra
 from hyperspy_psnmf.eds.spectrum_fit import fit_spectra
 from hyperspy_psnmf.eds.unlisted_peaks import Unlisted
-from hyperspy_psnmf.nmf.bands import sampling_errors
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
+from hyperspy_psnmf.nmf.uncertainty.bands import sampling_errors
 
 METHODS = ("model", "windows")
 FLOOR = 0.5  # counts; a channel without any is not known exactly

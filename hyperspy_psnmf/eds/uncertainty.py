@@ -14,14 +14,14 @@ from hyperspy_psnmf.eds.binned import bin_as_decomposed, open_decomposed
 from hyperspy_psnmf.eds.jackknife import find_errors_from_spectra
 from hyperspy_psnmf.eds.phases import phase_maps, phase_spectra
 from hyperspy_psnmf.eds.results import read_counts_and_spectra, read_record
-from hyperspy_psnmf.nmf.bands import sampling_errors
-from hyperspy_psnmf.nmf.limits import upper_limits
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
-from hyperspy_psnmf.nmf.uncertainty import (
+from hyperspy_psnmf.nmf.uncertainty.bands import sampling_errors
+from hyperspy_psnmf.nmf.uncertainty.standard_errors import (
     loading_covariance,
     reconstruction_errors,
     standard_deviations,
 )
+from hyperspy_psnmf.nmf.uncertainty.upper_limits import upper_limits
 from hyperspy_psnmf.nmf.validation import check_choice
 
 QUANTITIES = ("maps", "spectra", "model")

@@ -52,7 +52,8 @@ def test_compositions_lie_inside_their_bands(result):
 def test_as_found_is_in_the_band_wherever_the_alternatives_are(unmixed_copy, monkeypatch):
     off = np.array([[1.0, 2.0], [1e9, 2e9], [1.0, 1e9]])
     monkeypatch.setattr(
-        "hyperspy_psnmf.nmf.bands.Alternatives.counts_band", lambda self, confidence: off
+        "hyperspy_psnmf.nmf.uncertainty.bands.Alternatives.counts_band",
+        lambda self, confidence: off,
     )
     result = unmixed_copy.psnmf.ambiguity()
     assert_around(result)

@@ -12,9 +12,9 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from hyperspy_psnmf import data
-from hyperspy_psnmf.nmf.limits import upper_limits
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
-from hyperspy_psnmf.nmf.uncertainty import loading_errors
+from hyperspy_psnmf.nmf.uncertainty.standard_errors import loading_errors
+from hyperspy_psnmf.nmf.uncertainty.upper_limits import upper_limits
 
 LEAST = 20  # counts
 LEVELS = {0.6827: 1.0, 0.95: 1.96}  # confidence and half width in sigmas

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf import data
-from hyperspy_psnmf.nmf.bands import sampling_errors
 from hyperspy_psnmf.nmf.binning.bins import PixelBins
-from hyperspy_psnmf.nmf.limits import upper_limits
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings, solve_spectra
-from hyperspy_psnmf.nmf.uncertainty import loading_errors
+from hyperspy_psnmf.nmf.uncertainty.bands import sampling_errors
+from hyperspy_psnmf.nmf.uncertainty.standard_errors import loading_errors
+from hyperspy_psnmf.nmf.uncertainty.upper_limits import upper_limits
 from tests.statistical import seeds
 from tests.statistical.unmixed import unmix
 

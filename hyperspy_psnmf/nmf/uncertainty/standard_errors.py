@@ -49,7 +49,7 @@ def loading_covariance(
     H : ndarray of shape (n_components, n_channels)
         Spectra of unit sum.
     n_pixels : ndarray of shape (n_pixels,), optional
-        How many pixels each estimate is from; see `prior`. By default 1.
+        How many pixels each estimate is from; see `smoothing`. By default 1.
     n_jobs : int or None
         Threads; None is all cores.
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 r"""What loadings owe to spectra that are estimates: the map unmixed again without some counts.
 
-Of K folds of the counts, see `splitting`, all but one are Poisson counts of the same map,
+Of K folds of the counts, see `count_splitting`, all but one are Poisson counts of the same map,
 a little fewer. Spectra found in them as they were found in all differ from these by sampling
 noise, and so do the loadings :math:`w_f` that they give to all counts. The mean squared
 difference is 1 / (K - 1) of the variance (the jackknife of groups [1]_),

@@ -8,13 +8,13 @@ from scipy.special import kl_div
 from scipy.stats import norm
 
 from hyperspy_psnmf.kernels import expected as kernels
-from hyperspy_psnmf.nmf.limits import upper_limits
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
-from hyperspy_psnmf.nmf.uncertainty import (
+from hyperspy_psnmf.nmf.uncertainty.standard_errors import (
     loading_covariance,
     loading_errors,
     reconstruction_errors,
 )
+from hyperspy_psnmf.nmf.uncertainty.upper_limits import upper_limits
 from tests.helpers.problems import both, planted
 
 

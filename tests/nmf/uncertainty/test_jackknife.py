@@ -4,9 +4,13 @@
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.nmf.jackknife import STEP, errors_from_spectra, spectra_without_folds
 from hyperspy_psnmf.nmf.method.binned import BinnedSettings, factorise_binned
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
+from hyperspy_psnmf.nmf.uncertainty.jackknife import (
+    STEP,
+    errors_from_spectra,
+    spectra_without_folds,
+)
 from tests.helpers.problems import both, planted
 
 OPTIONS = {"max_iter": 200, "tol": 1e-5, "n_jobs": 1}

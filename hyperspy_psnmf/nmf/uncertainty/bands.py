@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm
 
-from hyperspy_psnmf.nmf.ambiguity import Solution
 from hyperspy_psnmf.nmf.binning.bins import spread_spectra
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings, solve_spectra
 from hyperspy_psnmf.nmf.solver.fisher import information, invert_free
+from hyperspy_psnmf.nmf.uncertainty.profile_likelihood import Solution
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,11 +4,11 @@ import pytest
 from scipy.stats import chi2
 
 from hyperspy_psnmf.kernels.likelihood import divergence
-from hyperspy_psnmf.nmf.ambiguity import Solution, equally_likely
-from hyperspy_psnmf.nmf.bands import Alternatives, alternatives, sampling_errors
 from hyperspy_psnmf.nmf.binning.bins import bin_spectra
 from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_spectra
+from hyperspy_psnmf.nmf.uncertainty.bands import Alternatives, alternatives, sampling_errors
+from hyperspy_psnmf.nmf.uncertainty.profile_likelihood import Solution, equally_likely
 from tests.helpers.problems import both, planted
 
 
