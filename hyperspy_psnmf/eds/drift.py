@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from hyperspy_psnmf.nmf.shift import energy_shifts, trends
+from hyperspy_psnmf.nmf.diagnostics.energy_shift import energy_shifts, trends
 
 SMOOTHING = 0.04  # keV, a third of a line's width
 SIGNIFICANT = 6.0  # standard errors

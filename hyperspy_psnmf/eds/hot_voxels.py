@@ -5,7 +5,7 @@ import numpy as np
 
 from hyperspy_psnmf.eds.axes import energies, map_shape
 from hyperspy_psnmf.eds.line_model import TYPICAL_RESOLUTION, peak_fwhm
-from hyperspy_psnmf.nmf.hot_voxels import find_hot_voxels
+from hyperspy_psnmf.nmf.diagnostics.hot_voxels import find_hot_voxels
 
 MOST_NAMED = 4
 N_WIDTHS = 64  # energies for which the width of a line is computed; in between, interpolated

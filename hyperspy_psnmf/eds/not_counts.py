@@ -15,7 +15,7 @@ from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts, bin_spectra
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.counts.count_like import PRECISION, are_smooth, find_step, have_gaps
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
-from hyperspy_psnmf.nmf.goodness import misfit
+from hyperspy_psnmf.nmf.diagnostics.deviance import misfit
 
 # Pixels and bins, which follow each other so that few blocks are read. What spectra take of the
 # deviance is subtracted from that of few bins, which then reads a little high: no false alarm.

@@ -11,7 +11,7 @@ from hyperspy_psnmf.eds.binned_misfit import find_binned_misfit
 from hyperspy_psnmf.eds.phases import phase_spectra
 from hyperspy_psnmf.eds.picklable import Picklable
 from hyperspy_psnmf.eds.results import read_record
-from hyperspy_psnmf.nmf.goodness import goodness_of_fit
+from hyperspy_psnmf.nmf.diagnostics.deviance import goodness_of_fit
 
 QUANTITY = "Deviance per degree of freedom"
 BINNED = "Deviance above noise (standard deviations)"

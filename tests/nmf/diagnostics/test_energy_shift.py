@@ -4,8 +4,8 @@
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.nmf import shift
-from hyperspy_psnmf.nmf.shift import energy_shifts, trends
+from hyperspy_psnmf.nmf.diagnostics import energy_shift
+from hyperspy_psnmf.nmf.diagnostics.energy_shift import energy_shifts, trends
 from tests.helpers.problems import both
 
 N_ROWS, N_CHANNELS = 331, 120
@@ -51,7 +51,7 @@ def test_shifts_are_found_up_to_what_smoothing_takes():
 def test_dense_equals_sparse_equals_blocks_of_rows(monkeypatch):
     X = counts(BY)
     expected, *others = (find(x, n_jobs=n) for x in both(X) for n in (1, 2))
-    monkeypatch.setattr(shift, "ROWS_AT_A_TIME", 100)
+    monkeypatch.setattr(energy_shift, "ROWS_AT_A_TIME", 100)
     for other in [*others, find(X)]:
         np.testing.assert_allclose(other, expected, rtol=1e-6, atol=1e-9)
 

@@ -6,8 +6,8 @@ from scipy import stats
 from scipy.special import kl_div
 
 from hyperspy_psnmf.kernels.expected import sum_tabulated
-from hyperspy_psnmf.nmf import goodness
-from hyperspy_psnmf.nmf.goodness import expected_deviance, goodness_of_fit, misfit
+from hyperspy_psnmf.nmf.diagnostics import deviance
+from hyperspy_psnmf.nmf.diagnostics.deviance import expected_deviance, goodness_of_fit, misfit
 from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from tests.helpers.problems import both, planted, rows
@@ -115,7 +115,7 @@ def test_the_scatter_of_the_deviance_is_that_of_poisson_counts(mu):
     x = np.arange(500)
     squared = (stats.poisson.pmf(x, mu) * (2 * kl_div(x, mu)) ** 2).sum()
     V, B = np.full((1, 1), mu), np.ones((1, 1))
-    variance = sum_tabulated(V, B, goodness._variances(), goodness.LARGEST)[0][0]
+    variance = sum_tabulated(V, B, deviance._variances(), deviance.LARGEST)[0][0]
     assert variance == pytest.approx(squared - mean_deviance(mu) ** 2, rel=5e-3)
 
 

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 
 from hyperspy_psnmf.kernels.sharp_entries import find_sharp_entries
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix
-from hyperspy_psnmf.nmf.hot_voxels import find_hot_voxels
+from hyperspy_psnmf.nmf.diagnostics.hot_voxels import find_hot_voxels
 
 SHAPE, N_CHANNELS, FWHM = (9, 7), 60, 6.0
 ROW, CHANNEL = 4 * 7 + 3, 33
