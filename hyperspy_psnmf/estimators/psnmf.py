@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from hyperspy_psnmf.estimators.base import INITS, Callback, PoissonModel
-from hyperspy_psnmf.estimators.map_checks import check_absent, check_binning, check_fixed
+from hyperspy_psnmf.estimators.checks import check_absent, check_binning, check_fixed
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
 from hyperspy_psnmf.nmf.binning.bins import PixelBins
 from hyperspy_psnmf.nmf.binning.tiles import sample_map

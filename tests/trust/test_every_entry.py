@@ -19,7 +19,7 @@ TABLES = {
     "decomposition": [HERE / "test_bad_input_table.py", TESTS / "eds" / "test_bad_input.py",
                       TESTS / "eds" / "test_memory.py"],
     "accessor": [HERE / "test_bad_accessor_calls.py", HERE / "test_bad_widget_input.py"],
-    "estimators": [HERE / "test_bad_estimator_input.py", TESTS / "test_estimator_errors.py"],
+    "estimators": [HERE / "test_bad_estimator_input.py", TESTS / "estimators" / "test_errors.py"],
     "widget": [HERE / "test_bad_widget_input.py"],
     "command line": [HERE / "test_bad_command_line.py"],
     "phantoms": [HERE / "test_bad_phantom_arguments.py",
