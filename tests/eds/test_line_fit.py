@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf import data
+from hyperspy_psnmf.data import scenes
+from hyperspy_psnmf.data import spectra as _spectra
+from hyperspy_psnmf.data.physics import detector
 from hyperspy_psnmf.eds import line_model, sample
 from hyperspy_psnmf.eds.detector import peak_fwhm
 from hyperspy_psnmf.eds.line_calibration import calibrate
 from hyperspy_psnmf.eds.line_fit import measure_lines
 from hyperspy_psnmf.eds.line_model import build_line_model
-from hyperspy_psnmf.eds.phantoms import _detector, _scenes, _spectra
 
 TOTAL = 1e5  # counts of a phase
 
@@ -30,7 +32,7 @@ def true_intensities(scene, truth, n_channels):
         for element, share in phase.weight_fraction.items():
             for name, line in _spectra.emitted(element, scene.microscope).items():
                 passed = _spectra.transmission(np.array([line.energy]), phase, scene.microscope)
-                efficiency = _detector.detector_efficiency(line.energy)
+                efficiency = detector.detector_efficiency(line.energy)
                 counts[name] = TOTAL / total * share * line.intensity * (passed * efficiency)[0]
         found.append(counts)
     return found
@@ -64,7 +66,7 @@ def measured(ideal):
 
 
 def test_the_model_finds_the_counts_of_lines_in_noise_free_spectra(grains, measured):
-    truth = true_intensities(_scenes.MINERALS, grains.metadata.Truth, 800)
+    truth = true_intensities(scenes.MINERALS, grains.metadata.Truth, 800)
     for p, counts in enumerate(measured.counts):
         for i, line in enumerate(measured.lines):
             expected = truth[p].get(line, 0.0) * counts / TOTAL
@@ -196,7 +198,7 @@ def test_few_counts_do_not_move_the_calibration(ideal):
 
 def test_widths_are_those_of_fiori_and_newbury_and_never_imaginary():
     assert peak_fwhm(130.0, 5.8987) == pytest.approx(0.130)
-    assert peak_fwhm(130.0, 1.74) == pytest.approx(_detector.peak_fwhm(1.74))
+    assert peak_fwhm(130.0, 1.74) == pytest.approx(detector.peak_fwhm(1.74))
     assert peak_fwhm(110.0, 0.28) == pytest.approx(0.030)
 
 

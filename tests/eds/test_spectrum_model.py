@@ -7,20 +7,20 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf import data
+from hyperspy_psnmf.data import scenes
 from hyperspy_psnmf.eds.line_fit import measure_lines
 from hyperspy_psnmf.eds.line_model import build_line_model
-from hyperspy_psnmf.eds.phantoms import _scenes
 from hyperspy_psnmf.eds.spectrum_fit import fit_spectra
 from tests.eds.test_line_fit import as_decomposed, true_intensities
 
 SCENES = {
-    "core_shell_particles": _scenes.PARTICLES,
-    "embedded_spheres": _scenes.SPHERES,
-    "grain_boundary": _scenes.BOUNDARY,
-    "isolated_particles": _scenes.CATALYST,
-    "mineral_grains": _scenes.MINERALS,
-    "sem_two_phases": _scenes.CAST_ALLOY,
-    "sharp_interface": _scenes.INTERFACE,
+    "core_shell_particles": scenes.PARTICLES,
+    "embedded_spheres": scenes.SPHERES,
+    "grain_boundary": scenes.BOUNDARY,
+    "isolated_particles": scenes.CATALYST,
+    "mineral_grains": scenes.MINERALS,
+    "sem_two_phases": scenes.CAST_ALLOY,
+    "sharp_interface": scenes.INTERFACE,
 }
 
 

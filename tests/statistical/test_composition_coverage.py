@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf import data
+from hyperspy_psnmf.data import scenes
 from hyperspy_psnmf.eds.binned import bins_as_decomposed, open_decomposed
-from hyperspy_psnmf.eds.phantoms import _scenes
 from hyperspy_psnmf.nmf.binning.bins import bin_counts
 from hyperspy_psnmf.nmf.solver.convex import solve_spectra
 from tests.helpers.compositions import as_found, truth_of
@@ -30,9 +30,9 @@ ENOUGH = 50_000  # counts of a phase
 CLASSES = {"major": (5.0, 100.0), "1 to 5 at%": (1.0, 5.0)}
 # What is not of the specimen: film and grid.
 SCENES = {
-    "mineral_grains": (_scenes.MINERALS, ()),
-    "core_shell_particles": (_scenes.PARTICLES, ("C", "Cu")),
-    "isolated_particles": (_scenes.CATALYST, ()),
+    "mineral_grains": (scenes.MINERALS, ()),
+    "core_shell_particles": (scenes.PARTICLES, ("C", "Cu")),
+    "isolated_particles": (scenes.CATALYST, ()),
 }
 
 pytestmark = pytest.mark.statistical

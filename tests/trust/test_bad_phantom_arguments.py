@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Phantoms asked for what there is not; the common cases are in tests/eds/test_phantoms.py."""
+"""Phantoms asked for what there is not; the common cases are in tests/data/test_phantoms.py."""
 
 import numpy as np
 import pytest

@@ -23,7 +23,7 @@ TABLES = {
     "widget": [HERE / "test_bad_widget_input.py"],
     "command line": [HERE / "test_bad_command_line.py"],
     "phantoms": [HERE / "test_bad_phantom_arguments.py",
-                 TESTS / "eds" / "phantoms" / "test_phantoms.py"],
+                 TESTS / "data" / "test_phantoms.py"],
 }  # fmt: skip
 # Switches take any truth value; scikit-learn's own methods are its to check; the widget shows
 # what these traits are, and nobody sets them.

@@ -7,8 +7,8 @@ import pytest
 from exspy.material import elements
 
 from hyperspy_psnmf import data
-from hyperspy_psnmf.eds.phantoms import _counting
-from tests.phantom_truth import SHAPE, as_plain, expected_counts
+from hyperspy_psnmf.data import counting
+from tests.data.phantom_truth import SHAPE, as_plain, expected_counts
 
 
 def test_factors_sum_to_one_and_are_not_negative(phantom):
@@ -80,7 +80,7 @@ def test_counts_follow_the_expected_spectrum_channel_by_channel(large_phantom):
     assert abs(chi2 - filled.sum()) < 4.0 * np.sqrt(2.2 * filled.sum())
 
 
-@pytest.mark.parametrize("draw", [_counting._draw_photons, _counting._draw_channels])
+@pytest.mark.parametrize("draw", [counting._draw_photons, counting._draw_channels])
 def test_both_ways_of_drawing_are_poisson_in_every_cell(draw):
     rng = np.random.default_rng(5)
     loadings = np.array([[3.0, 1.0], [0.0, 6.0]])

@@ -26,12 +26,8 @@ from __future__ import annotations
 
 from exspy.signals import EDSSEMSpectrum, EDSTEMSpectrum
 
-from hyperspy_psnmf.eds.phantoms import _scenes
-from hyperspy_psnmf.eds.phantoms._simulate import (
-    Settings,
-    simulate,
-    simulate_particles,
-)
+from hyperspy_psnmf.data import scenes
+from hyperspy_psnmf.data.simulate import Settings, simulate, simulate_particles
 
 
 def mineral_grains(
@@ -78,7 +74,7 @@ def mineral_grains(
     .. [1] Ringwood, A. E. (1991). Phase transformations and their bearing on the
        constitution and dynamics of the mantle. Geochimica et Cosmochimica Acta 55, 2083.
     """
-    scene = _scenes.MINERALS
+    scene = scenes.MINERALS
     return simulate(scene, shape=shape, counts=counts, seed=seed, n_channels=n_channels)
 
 
@@ -136,8 +132,8 @@ def core_shell_particles(
     settings: Settings = {"shape": shape, "counts": counts, "seed": seed}
     settings["n_channels"] = n_channels
     if diameter is None:
-        return simulate(_scenes.PARTICLES, **settings)
-    return simulate_particles(_scenes.PARTICLES, diameter=diameter, **settings)
+        return simulate(scenes.PARTICLES, **settings)
+    return simulate_particles(scenes.PARTICLES, diameter=diameter, **settings)
 
 
 def grain_boundary(
@@ -184,7 +180,7 @@ def grain_boundary(
     .. [1] Williams, D. B. & Carter, C. B. (2009). Transmission Electron Microscopy,
        2nd ed., ch. 36. Springer.
     """
-    scene = _scenes.BOUNDARY
+    scene = scenes.BOUNDARY
     return simulate(scene, shape=shape, counts=counts, seed=seed, n_channels=n_channels)
 
 
@@ -231,5 +227,5 @@ def sem_two_phases(
     .. [1] Goldstein, J. et al. (2003). Scanning Electron Microscopy and X-ray
        Microanalysis, 3rd ed. Springer.
     """
-    scene = _scenes.CAST_ALLOY
+    scene = scenes.CAST_ALLOY
     return simulate(scene, shape=shape, counts=counts, seed=seed, n_channels=n_channels)

@@ -24,16 +24,17 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperspy_psnmf.eds.phantoms import _continuum, _detector, _xray
-from hyperspy_psnmf.eds.phantoms._specimen import Microscope, Phase
+from hyperspy_psnmf.data.physics import continuum as _continuum
+from hyperspy_psnmf.data.physics import detector, xray
+from hyperspy_psnmf.data.specimen import Microscope, Phase
 
 REFERENCE_CHANNELS = 1980
 MARGIN_CHANNELS = 50  # photons from beyond the axis whose recorded energy lies on it
 
 
-def emitted(element: str, microscope: Microscope) -> dict[str, _xray.Line]:
+def emitted(element: str, microscope: Microscope) -> dict[str, xray.Line]:
     """Lines of a pure element under this microscope's beam."""
-    return _xray.emitted_lines(element, beam_energy=microscope.beam_energy, bulk=microscope.bulk)
+    return xray.emitted_lines(element, beam_energy=microscope.beam_energy, bulk=microscope.bulk)
 
 
 def transmission(
@@ -55,23 +56,23 @@ def line_spectrum(phase: Phase, microscope: Microscope, n_channels: int) -> NDAr
             energies.append(line.energy)
             intensities.append(share * line.intensity)
     energy = np.array(energies)
-    recorded = np.array(intensities) * _detector.detector_efficiency(energy)
+    recorded = np.array(intensities) * detector.detector_efficiency(energy)
     recorded *= transmission(energy, phase, microscope)
-    return _detector.line_shapes(energy, n_channels) @ recorded
+    return detector.line_shapes(energy, n_channels) @ recorded
 
 
 def continuum_spectra(
     phases: Sequence[Phase], microscope: Microscope, n_channels: int
 ) -> NDArray[np.float64]:
     """Continua of the phases as recorded, per unit of mass; one column each."""
-    energy = _detector.channel_energies(n_channels + MARGIN_CHANNELS)
+    energy = detector.channel_energies(n_channels + MARGIN_CHANNELS)
     generated = [
         _continuum.kramers_continuum(energy, phase.weight_fraction, microscope.beam_energy)
         * transmission(energy, phase, microscope)
         for phase in phases
     ]
-    recorded = np.stack(generated, axis=1) * _detector.detector_efficiency(energy)[:, None]
-    return _detector.line_shapes(energy, n_channels) @ recorded
+    recorded = np.stack(generated, axis=1) * detector.detector_efficiency(energy)[:, None]
+    return detector.line_shapes(energy, n_channels) @ recorded
 
 
 def phase_spectra(
@@ -121,4 +122,4 @@ def k_factors(xray_lines: Sequence[str], microscope: Microscope) -> dict[str, fl
 def _sensitivity(xray_line: str, microscope: Microscope) -> float:
     """Signal of a line per unit of weight fraction, arbitrary unit."""
     line = emitted(xray_line.split("_")[0], microscope)[xray_line]
-    return float(line.intensity * _detector.detector_efficiency(line.energy)[0])
+    return float(line.intensity * detector.detector_efficiency(line.energy)[0])

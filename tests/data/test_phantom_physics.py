@@ -6,10 +6,10 @@ import pytest
 from exspy.material import mass_absorption_coefficient
 
 from hyperspy_psnmf import data
-from hyperspy_psnmf.eds.phantoms import _detector, _xray
+from hyperspy_psnmf.data.physics import detector, xray
 from hyperspy_psnmf.kernels.likelihood import divergence
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix, total_counts
-from tests.phantom_truth import FAST, angle, as_plain, line_energy
+from tests.data.phantom_truth import FAST, angle, as_plain, line_energy
 
 
 def test_lines_hold_30_to_70_percent_of_every_phase(phantom):
@@ -65,32 +65,32 @@ def test_nothing_is_expected_above_the_beam_energy():
 
 
 def test_a_line_keeps_its_counts_and_centre_on_the_axis():
-    shape = _detector.line_shapes(6.4039, 1980)[:, 0]
-    energy = _detector.channel_energies(1980)
+    shape = detector.line_shapes(6.4039, 1980)[:, 0]
+    energy = detector.channel_energies(1980)
     centre = shape @ energy
     # Sheppard: integrating over a channel adds the variance of the channel.
     variance = shape @ (energy - centre) ** 2 - 0.01**2 / 12.0
     fwhm = np.sqrt(8.0 * np.log(2.0) * variance)
     assert shape.sum() == pytest.approx(1.0)
     assert centre == pytest.approx(6.4039, abs=1e-6)
-    assert fwhm == pytest.approx(float(_detector.peak_fwhm(6.4039)), rel=1e-5)
+    assert fwhm == pytest.approx(float(detector.peak_fwhm(6.4039)), rel=1e-5)
 
 
 def test_the_resolution_at_mn_ka_is_the_nominal_one():
-    assert float(_detector.peak_fwhm(line_energy("Mn_Ka"))) == pytest.approx(0.130, abs=1e-5)
+    assert float(detector.peak_fwhm(line_energy("Mn_Ka"))) == pytest.approx(0.130, abs=1e-5)
 
 
 def test_the_window_stops_soft_x_rays_and_passes_hard_ones():
-    efficiency = _detector.detector_efficiency([0.277, 0.525, 6.4, 19.0])
+    efficiency = detector.detector_efficiency([0.277, 0.525, 6.4, 19.0])
     assert 0.1 < efficiency[0] < efficiency[1] < efficiency[2] <= 1.0
     assert efficiency[3] < efficiency[2]
     silicon = mass_absorption_coefficient("Si", [19.0])[0]
-    assert efficiency[3] < 1.0 - np.exp(-silicon * _detector.SENSOR_MASS_THICKNESS)
+    assert efficiency[3] < 1.0 - np.exp(-silicon * detector.SENSOR_MASS_THICKNESS)
 
 
 def test_a_shell_above_the_beam_energy_does_not_emit():
-    at_15 = _xray.emitted_lines("Mo", beam_energy=15.0, bulk=True)
-    at_200 = _xray.emitted_lines("Mo", beam_energy=200.0, bulk=False)
+    at_15 = xray.emitted_lines("Mo", beam_energy=15.0, bulk=True)
+    at_200 = xray.emitted_lines("Mo", beam_energy=200.0, bulk=False)
     assert "Mo_La" in at_15
     assert "Mo_Ka" not in at_15
     assert "Mo_Ka" in at_200
@@ -101,7 +101,7 @@ def test_a_shell_above_the_beam_energy_does_not_emit():
     [("K", 26, 0.340), ("K", 29, 0.440), ("L", 78, 0.32)],
 )
 def test_fluorescence_yields_are_near_the_tabulated_ones(family, number, measured):
-    modelled = _xray.fluorescence_yield(_xray.SHELLS[family], number)
+    modelled = xray.fluorescence_yield(xray.SHELLS[family], number)
     assert modelled == pytest.approx(measured, rel=0.2)
 
 

@@ -6,7 +6,7 @@ import pytest
 from exspy.signals import EDSSEMSpectrum, EDSTEMSpectrum
 
 from hyperspy_psnmf import data
-from tests.phantom_truth import FAST, PHANTOMS, as_plain, line_energy, noise_free
+from tests.data.phantom_truth import FAST, PHANTOMS, as_plain, line_energy, noise_free
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Phantoms that each ask one question: purity, sharpness, small features, rank.
 
-What every phantom's truth holds is described in `_phantoms`; these add where the
+What every phantom's truth holds is described in `phantoms`; these add where the
 edge or the particles are, and which compositions end a solid solution.
 
 References
@@ -13,13 +13,9 @@ from __future__ import annotations
 
 from exspy.signals import EDSSEMSpectrum, EDSTEMSpectrum
 
-from hyperspy_psnmf.eds.phantoms import _maps, _scenes
-from hyperspy_psnmf.eds.phantoms._simulate import (
-    Settings,
-    check_positive,
-    simulate,
-    simulate_particles,
-)
+from hyperspy_psnmf.data import scenes
+from hyperspy_psnmf.data.geometry import maps
+from hyperspy_psnmf.data.simulate import Settings, check_positive, simulate, simulate_particles
 
 
 def embedded_spheres(
@@ -65,7 +61,7 @@ def embedded_spheres(
     .. [1] Bradley, J. P. (1994). Chemically anomalous, preaccretionally irradiated grains
        in interplanetary dust from comets. Science 265, 925.
     """
-    scene = _scenes.SPHERES
+    scene = scenes.SPHERES
     return simulate(scene, shape=shape, counts=counts, seed=seed, n_channels=n_channels)
 
 
@@ -120,9 +116,9 @@ def sharp_interface(
     check_positive("edge_width", edge_width)
     settings: Settings = {"shape": shape, "counts": counts, "seed": seed}
     settings["n_channels"] = n_channels
-    signal = simulate(_scenes.INTERFACE, edge_width=edge_width, **settings)
+    signal = simulate(scenes.INTERFACE, edge_width=edge_width, **settings)
     signal.metadata.set_item("Truth.edge_width", float(edge_width))
-    signal.metadata.set_item("Truth.edge_positions", _maps.edge_positions(shape))
+    signal.metadata.set_item("Truth.edge_positions", maps.edge_positions(shape))
     return signal
 
 
@@ -176,7 +172,7 @@ def isolated_particles(
     """
     settings: Settings = {"shape": shape, "counts": counts, "seed": seed}
     settings["n_channels"] = n_channels
-    return simulate_particles(_scenes.CATALYST, diameter=diameter, **settings)
+    return simulate_particles(scenes.CATALYST, diameter=diameter, **settings)
 
 
 def solid_solution(
@@ -225,7 +221,7 @@ def solid_solution(
     .. [1] Chakraborty, S. (2010). Diffusion coefficients in olivine, wadsleyite and
        ringwoodite. Reviews in Mineralogy and Geochemistry 72, 603.
     """
-    scene = _scenes.OLIVINE
+    scene = scenes.OLIVINE
     signal = simulate(scene, shape=shape, counts=counts, seed=seed, n_channels=n_channels)
     ends = [scene.phases[0].name, scene.phases[-1].name]
     signal.metadata.set_item("Truth.end_members", ends)

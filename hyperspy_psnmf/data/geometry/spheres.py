@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperspy_psnmf.eds.phantoms._maps import GEOMETRY_SEED, Map, blurred, positions
+from hyperspy_psnmf.data.geometry.maps import GEOMETRY_SEED, Map, blurred, positions
 
 FIELD = 64.0  # nm
 FILM_THICKNESS = 15.0  # nm

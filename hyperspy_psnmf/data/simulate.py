@@ -23,11 +23,11 @@ import numpy as np
 from exspy.signals import EDSSEMSpectrum, EDSTEMSpectrum
 from numpy.typing import NDArray
 
-from hyperspy_psnmf.eds.phantoms._counting import draw_counts
-from hyperspy_psnmf.eds.phantoms._signal import eds_signal
-from hyperspy_psnmf.eds.phantoms._specimen import Scene
-from hyperspy_psnmf.eds.phantoms._spectra import k_factors, phase_spectra
-from hyperspy_psnmf.eds.phantoms._spheres import centres_in_pixels
+from hyperspy_psnmf.data.counting import draw_counts
+from hyperspy_psnmf.data.geometry.spheres import centres_in_pixels
+from hyperspy_psnmf.data.signal import eds_signal
+from hyperspy_psnmf.data.specimen import Scene
+from hyperspy_psnmf.data.spectra import k_factors, phase_spectra
 
 Settings = dict[str, Any]  # keyword arguments of every phantom
 MIN_CHANNELS, MAX_CHANNELS = 100, 4096

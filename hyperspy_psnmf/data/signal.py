@@ -16,10 +16,10 @@ import numpy as np
 from exspy.signals import EDSSEMSpectrum, EDSTEMSpectrum
 from numpy.typing import NDArray
 
-from hyperspy_psnmf.eds.phantoms import _detector
-from hyperspy_psnmf.eds.phantoms._specimen import Microscope, Scene
-from hyperspy_psnmf.eds.phantoms._spectra import emitted
-from hyperspy_psnmf.eds.phantoms._xray import Line
+from hyperspy_psnmf.data.physics import detector
+from hyperspy_psnmf.data.physics.xray import Line
+from hyperspy_psnmf.data.specimen import Microscope, Scene
+from hyperspy_psnmf.data.spectra import emitted
 
 
 def eds_signal(scene: Scene, data: NDArray[np.unsignedinteger]) -> EDSTEMSpectrum | EDSSEMSpectrum:
@@ -59,7 +59,7 @@ def _axes(scene: Scene, shape: tuple[int, int, int]) -> list[dict[str, object]]:
         for name, size in zip("yx", shape[:2], strict=True)
     ]
     energy = {"name": "Energy", "size": shape[2], "units": "keV", "navigate": False}
-    energy |= {"scale": _detector.CHANNEL_WIDTH, "offset": _detector.FIRST_CHANNEL}
+    energy |= {"scale": detector.CHANNEL_WIDTH, "offset": detector.FIRST_CHANNEL}
     return [*axes, energy]
 
 
@@ -70,7 +70,7 @@ def _set_acquisition(microscope: Microscope, signal: EDSTEMSpectrum | EDSSEMSpec
         tilt_stage=0.0,
         azimuth_angle=0.0,
         elevation_angle=microscope.elevation_angle,
-        energy_resolution_MnKa=_detector.RESOLUTION_MN_KA,
+        energy_resolution_MnKa=detector.RESOLUTION_MN_KA,
     )
     instrument = "SEM" if microscope.bulk else "TEM"
     current = f"Acquisition_instrument.{instrument}.beam_current"

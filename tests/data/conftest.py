@@ -4,7 +4,7 @@
 import pytest
 
 from hyperspy_psnmf import data
-from tests.phantom_truth import FAST, PHANTOMS
+from tests.data.phantom_truth import FAST, PHANTOMS
 
 
 @pytest.fixture(scope="module", params=PHANTOMS, ids=data.__all__)

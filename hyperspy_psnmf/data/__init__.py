@@ -19,13 +19,15 @@ The expected counts are ``truth.loadings @ truth.factors.T`` with
 ``truth = s.metadata.Truth``, and the data are their Poisson counts.
 """
 
-from hyperspy_psnmf.eds.phantoms import (
+from hyperspy_psnmf.data.phantoms import (
     core_shell_particles,
-    embedded_spheres,
     grain_boundary,
-    isolated_particles,
     mineral_grains,
     sem_two_phases,
+)
+from hyperspy_psnmf.data.special_cases import (
+    embedded_spheres,
+    isolated_particles,
     sharp_interface,
     solid_solution,
 )

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from hyperspy_psnmf.eds.phantoms import _maps, _spheres
-from hyperspy_psnmf.eds.phantoms._specimen import Microscope, Phase, Scene
+from hyperspy_psnmf.data.geometry import maps, spheres
+from hyperspy_psnmf.data.specimen import Microscope, Phase, Scene
 
 TEM = Microscope(
     beam_energy=200.0, elevation_angle=22.0, bulk=False, beam_current=0.5, live_time=0.05
@@ -39,7 +39,7 @@ MINERALS = Scene(
     continuum_share=0.45,
     field_of_view=1280.0,
     length_unit="nm",
-    mass_maps=_maps.mineral_grains_maps,
+    mass_maps=maps.mineral_grains_maps,
 )
 
 PARTICLES = Scene(
@@ -56,7 +56,7 @@ PARTICLES = Scene(
     continuum_share=0.48,
     field_of_view=64.0,
     length_unit="nm",
-    mass_maps=_spheres.core_shell_particles_maps,
+    mass_maps=spheres.core_shell_particles_maps,
 )
 
 BOUNDARY = Scene(
@@ -72,7 +72,7 @@ BOUNDARY = Scene(
     continuum_share=0.45,
     field_of_view=128.0,
     length_unit="nm",
-    mass_maps=_maps.grain_boundary_maps,
+    mass_maps=maps.grain_boundary_maps,
 )
 
 CAST_ALLOY = Scene(
@@ -87,7 +87,7 @@ CAST_ALLOY = Scene(
     continuum_share=0.47,
     field_of_view=64.0,
     length_unit="µm",
-    mass_maps=_maps.sem_two_phases_maps,
+    mass_maps=maps.sem_two_phases_maps,
 )
 
 SPHERES = Scene(
@@ -103,7 +103,7 @@ SPHERES = Scene(
     continuum_share=0.45,
     field_of_view=64.0,
     length_unit="nm",
-    mass_maps=_spheres.embedded_spheres_maps,
+    mass_maps=spheres.embedded_spheres_maps,
 )
 
 INTERFACE = Scene(
@@ -118,7 +118,7 @@ INTERFACE = Scene(
     continuum_share=0.45,
     field_of_view=64.0,
     length_unit="nm",
-    mass_maps=_maps.sharp_interface_maps,
+    mass_maps=maps.sharp_interface_maps,
 )
 
 CATALYST = Scene(
@@ -133,7 +133,7 @@ CATALYST = Scene(
     continuum_share=0.54,
     field_of_view=64.0,
     length_unit="nm",
-    mass_maps=_spheres.isolated_particles_maps,
+    mass_maps=spheres.isolated_particles_maps,
 )
 
 
@@ -155,5 +155,5 @@ OLIVINE = Scene(
     continuum_share=0.47,
     field_of_view=64.0,
     length_unit="µm",
-    mass_maps=partial(_maps.solid_solution_maps, n_steps=len(OLIVINE_SERIES)),
+    mass_maps=partial(maps.solid_solution_maps, n_steps=len(OLIVINE_SERIES)),
 )
