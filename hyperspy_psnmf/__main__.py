@@ -124,7 +124,7 @@ def _load(args):
 
 def _unmix(signal, args):
     from hyperspy_psnmf.eds.factors import check_elements
-    from hyperspy_psnmf.eds.sample import set_elements
+    from hyperspy_psnmf.eds.xray.lines import set_elements
 
     if args.elements:
         set_elements(signal, check_elements("--elements", args.elements))

@@ -18,8 +18,8 @@ from hyperspy_psnmf.eds.line_fit import METHODS, LineIntensities, measure_lines
 from hyperspy_psnmf.eds.line_model import read_beam_energy, read_resolution
 from hyperspy_psnmf.eds.measurable_lines import choose_lines, require_measurable, warn_left_out
 from hyperspy_psnmf.eds.results import read_counts_and_spectra, require_results
-from hyperspy_psnmf.eds.sample import line_energy, sample_elements
 from hyperspy_psnmf.eds.uncertainty import intensity_errors, pixels_in_use
+from hyperspy_psnmf.eds.xray.lines import line_energy, sample_elements
 from hyperspy_psnmf.nmf.validation import check_choice
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import least_squares
 
-from hyperspy_psnmf.eds.detector import peak_fwhms
+from hyperspy_psnmf.eds.xray.detector import peak_fwhms
 
 PRIOR = np.array([0.005, 0.001, 10.0])  # offset in keV, gain, resolution in eV; 1 sigma
 BOUND = 4.0  # standard deviations of the prior

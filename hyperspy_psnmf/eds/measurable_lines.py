@@ -15,7 +15,7 @@ from hyperspy_psnmf.eds.line_intensities import clip_windows
 from hyperspy_psnmf.eds.line_model import LOWEST, build_line_model, families
 from hyperspy_psnmf.eds.phases import crop_axis, eager_class
 from hyperspy_psnmf.eds.results import read_counts_and_spectra
-from hyperspy_psnmf.eds.sample import (
+from hyperspy_psnmf.eds.xray.lines import (
     is_element,
     line_energy,
     lines_of,

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hyperspy_psnmf.eds.detector import peak_fwhm, peak_fwhms
 from hyperspy_psnmf.eds.detector_peaks import with_sum_peaks
 from hyperspy_psnmf.eds.line_calibration import solve
+from hyperspy_psnmf.eds.xray.detector import peak_fwhm, peak_fwhms
 
 SIGNIFICANT = 8.0  # standard deviations
 IN_THE_SUM = 5.0  # standard deviations

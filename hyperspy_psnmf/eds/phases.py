@@ -13,7 +13,7 @@ from hyperspy.signals import BaseSignal, Signal1D
 
 from hyperspy_psnmf.eds.exposure import time_per_pixel
 from hyperspy_psnmf.eds.results import read_counts_and_spectra, read_names
-from hyperspy_psnmf.eds.sample import read_number
+from hyperspy_psnmf.eds.xray.lines import read_number
 
 _TEM = "Acquisition_instrument.TEM"
 

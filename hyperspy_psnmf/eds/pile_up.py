@@ -12,7 +12,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d, grey_opening
 
 from hyperspy_psnmf.eds.axes import LINE_WIDTH
-from hyperspy_psnmf.eds.sample import line_energy, lines_of, sample_elements, sample_lines
+from hyperspy_psnmf.eds.xray.lines import line_energy, lines_of, sample_elements, sample_lines
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 
 N_STRONGEST = 3

@@ -30,7 +30,7 @@ from hyperspy_psnmf.eds.results import (
     read_record,
     require_results,
 )
-from hyperspy_psnmf.eds.sample import sample_elements
+from hyperspy_psnmf.eds.xray.lines import sample_elements
 from hyperspy_psnmf.nmf.validation import check_choice
 
 DETECTED = 3.0  # standard deviations of a blank (Goldstein et al., ch. 9)

@@ -31,7 +31,6 @@ from functools import cached_property
 
 import numpy as np
 
-from hyperspy_psnmf.eds.detector import ELECTRONICS, FANO, MN_KA
 from hyperspy_psnmf.eds.detector_peaks import pair_shapes, per_line, sum_peaks
 from hyperspy_psnmf.eds.line_calibration import (
     counts_around,
@@ -44,6 +43,7 @@ from hyperspy_psnmf.eds.spectrum_parameters import (
     KnownTo,
     Parameters,
 )
+from hyperspy_psnmf.eds.xray.detector import ELECTRONICS, FANO, MN_KA
 
 SHAPES_KNOWN_TO = 0.01  # of the maximum of a peak
 WIDER = 1.6  # than a peak: where its tails, and errors of its width, reach

@@ -8,11 +8,12 @@ from hyperspy_psnmf import data
 from hyperspy_psnmf.data import scenes
 from hyperspy_psnmf.data import spectra as _spectra
 from hyperspy_psnmf.data.physics import detector
-from hyperspy_psnmf.eds import line_model, sample
-from hyperspy_psnmf.eds.detector import peak_fwhm
+from hyperspy_psnmf.eds import line_model
 from hyperspy_psnmf.eds.line_calibration import calibrate
 from hyperspy_psnmf.eds.line_fit import measure_lines
 from hyperspy_psnmf.eds.line_model import build_line_model
+from hyperspy_psnmf.eds.xray import lines as sample
+from hyperspy_psnmf.eds.xray.detector import peak_fwhm
 
 TOTAL = 1e5  # counts of a phase
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from exspy.material import mass_absorption_coefficient
 
-from hyperspy_psnmf.eds.absorption_edges import WINDOW, find_edges, response
+from hyperspy_psnmf.eds.xray.edges import WINDOW, find_edges, response
 
 
 def edge_of(name, edges):
