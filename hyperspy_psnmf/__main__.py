@@ -124,7 +124,7 @@ def _load(args):
 
 def _unmix(signal, args):
     from hyperspy_psnmf.eds.factors import check_elements
-    from hyperspy_psnmf.eds.xray.lines import set_elements
+    from hyperspy_psnmf.eds.signals.metadata import set_elements
 
     if args.elements:
         set_elements(signal, check_elements("--elements", args.elements))
@@ -153,9 +153,9 @@ def _check_folder(folder):
 
 def _check_factors(signal, k_factors, energy_range):
     """Raise what quantification would, before the work."""
-    from hyperspy_psnmf.eds.axes import channels_of_range
     from hyperspy_psnmf.eds.factors import check_factors, elements_to_exclude, resolve_factors
     from hyperspy_psnmf.eds.quantify_arguments import resolve_method
+    from hyperspy_psnmf.eds.signals.axes import channels_of_range
 
     keep = channels_of_range(signal, energy_range or (-np.inf, np.inf))
     try:

@@ -86,7 +86,7 @@ def _wrap(cls):
         result = stock(*args, **kwargs)
         # What is left from an earlier PSNMF does not belong to these results.
         if "psnmf" in vars(self.learning_results):
-            from hyperspy_psnmf.eds.stored_record import forget_record
+            from hyperspy_psnmf.eds.signals.stored_record import forget_record
 
             forget_record(self.learning_results)
         return result

@@ -11,8 +11,9 @@ import numpy as np
 from hyperspy_psnmf import plot
 from hyperspy_psnmf.accessor.certainty import Certainty
 from hyperspy_psnmf.accessor.chemistry import Chemistry
-from hyperspy_psnmf.eds import describe, phases, results
+from hyperspy_psnmf.eds import describe
 from hyperspy_psnmf.eds.fit_quality import find_fit_quality
+from hyperspy_psnmf.eds.signals import learning_results, phases
 from hyperspy_psnmf.gui import PSNMFTool
 
 if TYPE_CHECKING:
@@ -71,11 +72,11 @@ class PSNMFAccessor(Certainty, Chemistry):
     @property
     def names(self) -> list[str]:
         """Names of the phases, used in every title and table; set a list to change them."""
-        return results.read_names(self._signal)
+        return learning_results.read_names(self._signal)
 
     @names.setter
     def names(self, names: Sequence[str]) -> None:
-        results.write_names(self._signal, names)
+        learning_results.write_names(self._signal, names)
 
     def phase_spectra(self) -> EDSSpectrum:
         """Return the spectrum of each phase, in counts, as an EDS signal.
@@ -122,8 +123,8 @@ class PSNMFAccessor(Certainty, Chemistry):
         str
             One paragraph, and the choices that were made, each in a line.
         """
-        record = results.require_record(self._signal)
-        loadings, _ = results.read_counts_and_spectra(self._signal)
+        record = learning_results.require_record(self._signal)
+        loadings, _ = learning_results.read_counts_and_spectra(self._signal)
         quality = find_fit_quality(self._signal)
         return describe.report(record, self.names, np.nansum(loadings, axis=0), quality)
 

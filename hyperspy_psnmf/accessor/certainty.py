@@ -10,7 +10,7 @@ from hyperspy_psnmf.eds import ambiguity, residuals, uncertainty
 from hyperspy_psnmf.eds.ambiguity import Ambiguity
 from hyperspy_psnmf.eds.number_of_components import estimate_number
 from hyperspy_psnmf.eds.residuals import Residuals
-from hyperspy_psnmf.eds.results import check_result
+from hyperspy_psnmf.eds.signals.learning_results import check_result
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal

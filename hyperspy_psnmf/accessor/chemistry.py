@@ -12,7 +12,7 @@ from hyperspy_psnmf.eds.energy_axis import EnergyCalibration
 from hyperspy_psnmf.eds.energy_calibration import energy_calibration
 from hyperspy_psnmf.eds.quantification import Quantification
 from hyperspy_psnmf.eds.quantify import quantify
-from hyperspy_psnmf.eds.results import check_result
+from hyperspy_psnmf.eds.signals.learning_results import check_result
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal

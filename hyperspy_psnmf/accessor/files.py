@@ -29,7 +29,7 @@ from hyperspy_psnmf.eds.measurable_lines import (
 )
 from hyperspy_psnmf.eds.quantification import Quantification
 from hyperspy_psnmf.eds.quantify import quantify
-from hyperspy_psnmf.eds.xray.lines import sample_elements
+from hyperspy_psnmf.eds.signals.metadata import sample_elements
 
 MAP, REPORT = "map.hspy", "report.txt"
 DPI = 150

@@ -6,9 +6,10 @@ from numbers import Integral
 
 import numpy as np
 
-from hyperspy_psnmf.eds.axes import energies
-from hyperspy_psnmf.eds.results import stored_names
-from hyperspy_psnmf.eds.xray.lines import is_element, lines_of, read_number
+from hyperspy_psnmf.eds.signals.axes import energies
+from hyperspy_psnmf.eds.signals.learning_results import stored_names
+from hyperspy_psnmf.eds.signals.metadata import read_number
+from hyperspy_psnmf.eds.xray.lines import is_element, lines_of
 
 RESOLUTION_MN_KA = 130.0  # eV, where the metadata give none
 ENERGY_MN_KA = 5.898  # keV

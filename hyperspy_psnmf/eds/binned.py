@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hyperspy_psnmf.eds.axes import MIN_COARSE_CHANNELS, map_shape, resolve_energy_binning
 from hyperspy_psnmf.eds.counts import NAME, check_data
 from hyperspy_psnmf.eds.lazy import open_counts
 from hyperspy_psnmf.eds.memory import resolve_max_memory
-from hyperspy_psnmf.eds.results import read_counts_and_spectra, read_record
-from hyperspy_psnmf.eds.same_data import check_counts
+from hyperspy_psnmf.eds.signals.axes import MIN_COARSE_CHANNELS, map_shape, resolve_energy_binning
+from hyperspy_psnmf.eds.signals.learning_results import read_counts_and_spectra, read_record
+from hyperspy_psnmf.eds.signals.same_data import check_counts
 from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts, choose_binning, spatial_axes
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 

@@ -18,7 +18,7 @@ import numpy as np
 from exspy.material import atomic_to_weight, elements, weight_to_atomic
 from hyperspy.signals import BaseSignal
 
-from hyperspy_psnmf.eds.progress import no_progress_bars
+from hyperspy_psnmf.eds.signals.progress import no_progress_bars
 
 METHODS = ("CL", "zeta", "cross_section", "k_ratios")
 N_DENSITY = 2  # rounds of quantification that settle the mean density of elements

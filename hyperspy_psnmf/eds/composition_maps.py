@@ -8,9 +8,9 @@ import numpy as np
 
 from hyperspy_psnmf.eds.composition import Quantifier
 from hyperspy_psnmf.eds.element_maps import MapFrame, loadings_in_use, per_count
-from hyperspy_psnmf.eds.phases import count_pixels
 from hyperspy_psnmf.eds.quantification import UNITS
 from hyperspy_psnmf.eds.quantify_arguments import LIVE_TIME, exposed
+from hyperspy_psnmf.eds.signals.phases import count_pixels
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,12 +13,6 @@ from hyperspy_psnmf.eds.arguments import (
     count_channels,
     named,
 )
-from hyperspy_psnmf.eds.axes import (
-    binning_in_array_order,
-    line_width,
-    map_shape,
-    resolve_energy_binning,
-)
 from hyperspy_psnmf.eds.counts import NAME, check_data
 from hyperspy_psnmf.eds.describe import summary
 from hyperspy_psnmf.eds.known_spectra import spectra_on_map
@@ -30,10 +24,16 @@ from hyperspy_psnmf.eds.number_of_components import (
     channels_per_line,
     choose_number,
 )
-from hyperspy_psnmf.eds.progress import has_listener, progress_of_decomposition
 from hyperspy_psnmf.eds.record import make_record
-from hyperspy_psnmf.eds.results import write_results
-from hyperspy_psnmf.eds.same_data import make_fingerprint
+from hyperspy_psnmf.eds.signals.axes import (
+    binning_in_array_order,
+    line_width,
+    map_shape,
+    resolve_energy_binning,
+)
+from hyperspy_psnmf.eds.signals.learning_results import write_results
+from hyperspy_psnmf.eds.signals.progress import has_listener, progress_of_decomposition
+from hyperspy_psnmf.eds.signals.same_data import make_fingerprint
 from hyperspy_psnmf.estimators import PSNMF
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
 from hyperspy_psnmf.nmf.counts.matrix import check_range

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hyperspy_psnmf.eds.phases import phase_maps, phase_spectra
+from hyperspy_psnmf.eds.signals.phases import phase_maps, phase_spectra
 
 
 def write_csv(signal, composition, folder: Path, overwrite: bool) -> list[Path]:

@@ -16,7 +16,8 @@ from hyperspy_psnmf.eds.measurable_lines import (
     require_measurable,
     warn_left_out,
 )
-from hyperspy_psnmf.eds.xray.lines import is_element, is_xray_line, sample_elements
+from hyperspy_psnmf.eds.signals.metadata import sample_elements
+from hyperspy_psnmf.eds.xray.lines import is_element, is_xray_line
 
 
 def resolve_factors(

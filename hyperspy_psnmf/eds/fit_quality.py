@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.ndimage import label, maximum_position
 
-from hyperspy_psnmf.eds.axes import format_energy
 from hyperspy_psnmf.eds.binned import open_decomposed
 from hyperspy_psnmf.eds.binned_misfit import find_binned_misfit
 from hyperspy_psnmf.eds.drift import find_drift
 from hyperspy_psnmf.eds.not_counts import judge_values
 from hyperspy_psnmf.eds.pile_up import find_sum_peaks
-from hyperspy_psnmf.eds.xray.lines import line_energy, sample_lines
+from hyperspy_psnmf.eds.signals.axes import format_energy
+from hyperspy_psnmf.eds.signals.metadata import sample_lines
+from hyperspy_psnmf.eds.xray.lines import line_energy
 
 # Standard deviations. Phantoms that fit reach 4 in the worst of 500 channels, small errors of
 # the spectra 7, a missed phase 18; and 4 in all channels together at 50 counts per pixel,

@@ -5,8 +5,8 @@ import numpy as np
 
 from hyperspy_psnmf.eds.binned import Decomposed, bins_as_decomposed, open_decomposed
 from hyperspy_psnmf.eds.counts import NAME
-from hyperspy_psnmf.eds.progress import progress_bar, with_listener
-from hyperspy_psnmf.eds.results import read_record
+from hyperspy_psnmf.eds.signals.learning_results import read_record
+from hyperspy_psnmf.eds.signals.progress import progress_bar, with_listener
 from hyperspy_psnmf.nmf.binning.bins import bin_counts
 from hyperspy_psnmf.nmf.method.binned import BinnedSettings
 from hyperspy_psnmf.nmf.selection.count_splitting import check_whole

@@ -4,7 +4,7 @@
 import numpy as np
 from hyperspy.signal import BaseSignal
 
-from hyperspy_psnmf.eds.axes import energies
+from hyperspy_psnmf.eds.signals.axes import energies
 from hyperspy_psnmf.nmf.validation import as_floats, check_spectra
 
 

@@ -27,7 +27,7 @@ from hyperspy_psnmf.eds.binned import bin_as_decomposed, open_decomposed
 from hyperspy_psnmf.eds.energy_axis import EnergyCalibration
 from hyperspy_psnmf.eds.line_fit_notes import notes_on_fit, widen_below_zero
 from hyperspy_psnmf.eds.line_intensities import window_operators
-from hyperspy_psnmf.eds.phases import phase_spectra
+from hyperspy_psnmf.eds.signals.phases import phase_spectra
 from hyperspy_psnmf.eds.spectrum_fit import fit_spectra
 from hyperspy_psnmf.eds.unlisted_peaks import Unlisted
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings

@@ -23,9 +23,10 @@ import numpy as np
 from scipy.interpolate import BSpline
 from scipy.sparse import csc_array
 
-from hyperspy_psnmf.eds.axes import energies
+from hyperspy_psnmf.eds.signals.axes import energies
+from hyperspy_psnmf.eds.signals.metadata import read_number
 from hyperspy_psnmf.eds.xray.detector import PeakShapes, peak_fwhm, peak_fwhms, peak_shapes
-from hyperspy_psnmf.eds.xray.lines import line_table, read_number
+from hyperspy_psnmf.eds.xray.lines import line_table
 
 KNOTS_PER_E_FOLD = 2.8  # finer knots follow lines, coarser ones miss absorption edges
 LOWEST = 0.12  # keV; below are the zero peak of SEM detectors and no lines

@@ -10,7 +10,7 @@ from numbers import Real
 import numpy as np
 from hyperspy.signal import BaseSignal
 
-from hyperspy_psnmf.eds.axes import channels_of_range
+from hyperspy_psnmf.eds.signals.axes import channels_of_range
 from hyperspy_psnmf.nmf.validation import as_array
 
 

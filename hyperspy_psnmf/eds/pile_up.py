@@ -11,8 +11,9 @@ from itertools import combinations_with_replacement
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, grey_opening
 
-from hyperspy_psnmf.eds.axes import LINE_WIDTH
-from hyperspy_psnmf.eds.xray.lines import line_energy, lines_of, sample_elements, sample_lines
+from hyperspy_psnmf.eds.signals.axes import LINE_WIDTH
+from hyperspy_psnmf.eds.signals.metadata import sample_elements, sample_lines
+from hyperspy_psnmf.eds.xray.lines import line_energy, lines_of
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 
 N_STRONGEST = 3

@@ -9,7 +9,7 @@ import numpy as np
 from prettytable import PrettyTable
 
 from hyperspy_psnmf.eds.line_fit import FittedSpectra
-from hyperspy_psnmf.eds.picklable import Picklable
+from hyperspy_psnmf.eds.signals.picklable import Picklable
 
 UNITS = {"atomic": "at%", "weight": "wt%"}
 NO_ZAF = "k-ratios normalised to 100 %, without any ZAF correction"

@@ -21,16 +21,16 @@ from hyperspy_psnmf.eds.factors import resolve_factors
 from hyperspy_psnmf.eds.line_fit import METHODS as INTENSITIES
 from hyperspy_psnmf.eds.line_fit import measure_lines
 from hyperspy_psnmf.eds.normalisation import describe_normalisation, find_not_quantified
-from hyperspy_psnmf.eds.phases import count_pixels
 from hyperspy_psnmf.eds.quantification import UNITS, Percent, Quantification
 from hyperspy_psnmf.eds.quantify_arguments import exposed, resolve_options
-from hyperspy_psnmf.eds.results import (
+from hyperspy_psnmf.eds.signals.learning_results import (
     read_counts_and_spectra,
     read_names,
     read_record,
     require_results,
 )
-from hyperspy_psnmf.eds.xray.lines import sample_elements
+from hyperspy_psnmf.eds.signals.metadata import sample_elements
+from hyperspy_psnmf.eds.signals.phases import count_pixels
 from hyperspy_psnmf.nmf.validation import check_choice
 
 DETECTED = 3.0  # standard deviations of a blank (Goldstein et al., ch. 9)

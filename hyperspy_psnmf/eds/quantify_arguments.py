@@ -6,11 +6,11 @@ from numbers import Real
 
 import numpy as np
 
-from hyperspy_psnmf.eds.axes import require_rising
 from hyperspy_psnmf.eds.composition import METHODS
-from hyperspy_psnmf.eds.exposure import check_per, time_per_pixel
 from hyperspy_psnmf.eds.line_model import read_beam_energy, read_resolution
-from hyperspy_psnmf.eds.phases import pixel_area
+from hyperspy_psnmf.eds.signals.axes import require_rising
+from hyperspy_psnmf.eds.signals.exposure import check_per, time_per_pixel
+from hyperspy_psnmf.eds.signals.phases import pixel_area
 from hyperspy_psnmf.nmf.validation import check_choice
 
 _TEM = "Acquisition_instrument.TEM"

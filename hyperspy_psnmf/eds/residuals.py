@@ -8,9 +8,9 @@ from hyperspy.signals import BaseSignal
 
 from hyperspy_psnmf.eds.binned import open_decomposed
 from hyperspy_psnmf.eds.binned_misfit import find_binned_misfit
-from hyperspy_psnmf.eds.phases import phase_spectra
-from hyperspy_psnmf.eds.picklable import Picklable
-from hyperspy_psnmf.eds.results import read_record
+from hyperspy_psnmf.eds.signals.learning_results import read_record
+from hyperspy_psnmf.eds.signals.phases import phase_spectra
+from hyperspy_psnmf.eds.signals.picklable import Picklable
 from hyperspy_psnmf.nmf.diagnostics.deviance import goodness_of_fit
 
 QUANTITY = "Deviance per degree of freedom"

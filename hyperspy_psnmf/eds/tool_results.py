@@ -11,10 +11,10 @@ from hyperspy_psnmf.eds.factors import elements_to_exclude
 from hyperspy_psnmf.eds.measurable_lines import describe_reasons, explain_lines, warn_left_out
 from hyperspy_psnmf.eds.quantify import quantify
 from hyperspy_psnmf.eds.residuals import find_residuals
-from hyperspy_psnmf.eds.results import read_names, read_record, write_names
+from hyperspy_psnmf.eds.signals.learning_results import read_names, read_record, write_names
+from hyperspy_psnmf.eds.signals.metadata import sample_lines
 from hyperspy_psnmf.eds.tool_messages import Identified, Map, action
 from hyperspy_psnmf.eds.tool_settings import ToolSettings, set_elements, stand_in
-from hyperspy_psnmf.eds.xray.lines import sample_lines
 
 NO_RESULT = "there is no result yet: press Run"
 

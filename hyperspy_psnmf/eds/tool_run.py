@@ -11,7 +11,7 @@ import threading
 import time
 
 from hyperspy_psnmf.eds.number_of_components import STEP as NUMBER
-from hyperspy_psnmf.eds.progress import listening
+from hyperspy_psnmf.eds.signals.progress import listening
 
 # Measured on phantoms of 64 x 64 to 128 x 128 pixels.
 _SHARES = {

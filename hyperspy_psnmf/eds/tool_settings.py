@@ -6,8 +6,8 @@ from traits.api import Bool, Enum, Float, Int, List, Property, Str, observe
 from hyperspy_psnmf.eds.binned_preview import count_per_pixel, preview_binning
 from hyperspy_psnmf.eds.factors import check_elements
 from hyperspy_psnmf.eds.open_map import open_map, open_spectra
+from hyperspy_psnmf.eds.signals import metadata
 from hyperspy_psnmf.eds.tool_messages import Identified, Map, WithMessage, action
-from hyperspy_psnmf.eds.xray import lines
 
 BINNING_TRAITS = "signal, auto_binning, binning, number_of_phases, estimate_number"
 
@@ -60,7 +60,7 @@ class ToolSettings(WithMessage):
         if self.opened is not None and self.signal is not self.opened.map:
             self.trait_set(opened=None, choices=[], choice="")
         if self.signal is not None:
-            self.elements = ", ".join(lines.sample_elements(self.signal))
+            self.elements = ", ".join(metadata.sample_elements(self.signal))
 
     def read_file(self) -> None:
         """Read the map in the file named, that with most counts if there are several."""
@@ -148,8 +148,8 @@ def stand_in(signal, elements: str):
 def set_elements(signal, text: str) -> None:
     """Set the elements in a text, one line for each, unless they are set already."""
     elements = read_list(text)
-    if elements and set(elements) != set(lines.sample_elements(signal)):
-        lines.set_elements(signal, check_elements("elements", elements))
+    if elements and set(elements) != set(metadata.sample_elements(signal)):
+        metadata.set_elements(signal, check_elements("elements", elements))
 
 
 def read_list(text: str) -> list[str]:

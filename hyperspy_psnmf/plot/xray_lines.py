@@ -3,7 +3,8 @@
 
 import numpy as np
 
-from hyperspy_psnmf.eds.xray.lines import line_energy, sample_lines
+from hyperspy_psnmf.eds.signals.metadata import sample_lines
+from hyperspy_psnmf.eds.xray.lines import line_energy
 
 KEV = {"keV": 1.0, "eV": 1000.0}
 PEAK = 4.0  # standard deviations of counts

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf import PSNMF, PoissonNMF
-from hyperspy_psnmf.eds.axes import line_width
+from hyperspy_psnmf.eds.signals.axes import line_width
 from tests.helpers.maps import angle, assert_same_results
 
 

@@ -40,7 +40,7 @@ def test_an_interrupt_in_the_middle_leaves_earlier_results(unmixed_copy, state, 
             raise KeyboardInterrupt
 
     before = state(unmixed_copy)
-    monkeypatch.setattr("hyperspy_psnmf.eds.progress.progressbar", Bar)
+    monkeypatch.setattr("hyperspy_psnmf.eds.signals.progress.progressbar", Bar)
     with pytest.raises(KeyboardInterrupt):
         unmixed_copy.decomposition(**{**CALL, "output_dimension": 2, "show_progressbar": True})
     assert state(unmixed_copy) == before

@@ -4,7 +4,7 @@
 Its ``DecompositionResult`` (read at its revision 384067f of 2026) calls factors
 ``components`` and loadings ``scores``, and takes masks and the algorithm's name along. What
 PSNMF noted about its run has no place but ``params``, which is saved as JSON; so `as_params`
-is what an adapter beside ``eds/results.py`` would need.
+is what an adapter beside ``eds/signals/learning_results.py`` would need.
 """
 
 import json

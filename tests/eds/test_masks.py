@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf import data
-from hyperspy_psnmf.eds.axes import line_width
+from hyperspy_psnmf.eds.signals.axes import line_width
 
 
 def results_of(signal):

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from hyperspy_psnmf.eds import tool as tool_module
-from hyperspy_psnmf.eds.progress import with_listener
+from hyperspy_psnmf.eds.signals.progress import with_listener
 from hyperspy_psnmf.gui import PSNMFTool
 
 

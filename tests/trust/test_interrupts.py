@@ -12,7 +12,7 @@ import pytest
 from hyperspy.defaults_parser import preferences
 
 from hyperspy_psnmf import PSNMF, PoissonNMF
-from hyperspy_psnmf.eds.progress import listening, no_progress_bars
+from hyperspy_psnmf.eds.signals.progress import listening, no_progress_bars
 from tests.helpers.maps import describe_state, unmix_quietly
 
 QUIET = {"algorithm": "PSNMF", "print_info": False, "show_progressbar": False}
@@ -81,8 +81,8 @@ def test_a_lack_of_memory_at_the_end_leaves_the_estimator(monkeypatch, name):
 
 OUT_OF_MEMORY = [
     "eds.decompose.make_record",
-    "eds.results._expand",
-    "eds.results._blank",
+    "eds.signals.learning_results._expand",
+    "eds.signals.learning_results._blank",
     "estimators.psnmf.psnmf",
     "nmf.method.psnmf.bin_counts",
     "nmf.method.psnmf.factorise_map",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the metadata say of the sample and the instrument, and eXSpy's tables of X-ray lines.
+"""eXSpy's tables of elements and X-ray lines.
 
 Files hold what people typed: elements without a line in the tables, such as lithium, and
 what is no element. eXSpy stumbles over both.
@@ -7,25 +7,7 @@ what is no element. eXSpy stumbles over both.
 
 from functools import cache
 
-import numpy as np
 from exspy.material import elements as elements_db
-
-
-def sample_elements(signal) -> list[str]:
-    """Return the elements that the metadata list, those without lines included."""
-    return _listed(signal, "elements")
-
-
-def sample_lines(signal) -> list[str]:
-    """Return the X-ray lines that the metadata list, without those that eXSpy does not know."""
-    return [line for line in _listed(signal, "xray_lines") if is_xray_line(line)]
-
-
-def _listed(signal, what):
-    listed = signal.metadata.get_item(f"Sample.{what}")
-    if listed is None or isinstance(listed, str):
-        return [listed] if listed else []
-    return [str(one) for one in listed]
 
 
 def is_element(symbol) -> bool:
@@ -63,26 +45,3 @@ def line_energy(line: str) -> float:
     """Return the energy of a line in keV."""
     element, _, name = line.partition("_")
     return lines_of(element)[name]
-
-
-def set_elements(signal, elements: list[str]) -> None:
-    """Set the elements of a sample, and the line of each that eXSpy would choose."""
-    signal.set_elements([symbol for symbol in elements if lines_of(symbol)])
-    signal.set_lines([])
-    signal.add_elements([symbol for symbol in elements if not lines_of(symbol)])
-
-
-def read_number(signal, path: str) -> float | None:
-    """Return a number in the metadata, or None where there is none, or NaN.
-
-    Raises
-    ------
-    ValueError
-        Naming the path, where something else than a number is there.
-    """
-    found = signal.metadata.get_item(path)
-    try:
-        value = np.nan if found is None else float(found)
-    except (TypeError, ValueError):
-        raise ValueError(f"s.metadata.{path} must be a number, not {found!r}") from None
-    return None if np.isnan(value) else value

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from hyperspy_psnmf.eds.xray.lines import read_number
+from hyperspy_psnmf.eds.signals.metadata import read_number
 from hyperspy_psnmf.nmf.validation import check_choice
 
 PER = ("pixel", "map")

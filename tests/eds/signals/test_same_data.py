@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf import data
-from hyperspy_psnmf.eds import same_data
+from hyperspy_psnmf.eds.signals import same_data
 from tests.helpers.lazy_maps import lazy
 from tests.helpers.maps import CALL, stock, unmix_quietly
 

@@ -6,8 +6,8 @@ import pytest
 from hyperspy.signals import Signal1D
 from traits.api import Undefined
 
-from hyperspy_psnmf.eds.axes import energies, format_energy
 from hyperspy_psnmf.eds.fit_quality import _places
+from hyperspy_psnmf.eds.signals.axes import energies, format_energy
 from hyperspy_psnmf.plot.certainty import _label_unknown_peaks
 from tests.helpers.maps import unmix_quietly
 

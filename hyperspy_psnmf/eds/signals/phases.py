@@ -11,9 +11,9 @@ import warnings
 import numpy as np
 from hyperspy.signals import BaseSignal, Signal1D
 
-from hyperspy_psnmf.eds.exposure import time_per_pixel
-from hyperspy_psnmf.eds.results import read_counts_and_spectra, read_names
-from hyperspy_psnmf.eds.xray.lines import read_number
+from hyperspy_psnmf.eds.signals.exposure import time_per_pixel
+from hyperspy_psnmf.eds.signals.learning_results import read_counts_and_spectra, read_names
+from hyperspy_psnmf.eds.signals.metadata import read_number
 
 _TEM = "Acquisition_instrument.TEM"
 

@@ -5,7 +5,7 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.eds.exposure import time_per_pixel
+from hyperspy_psnmf.eds.signals.exposure import time_per_pixel
 
 EDS = "Acquisition_instrument.TEM.Detector.EDS"
 N = 26 * 20

@@ -3,8 +3,8 @@
 
 import numpy as np
 
-from hyperspy_psnmf.eds.same_data import find_change, refusal
-from hyperspy_psnmf.eds.stored_record import Record, find_record, store_record
+from hyperspy_psnmf.eds.signals.same_data import find_change, refusal
+from hyperspy_psnmf.eds.signals.stored_record import Record, find_record, store_record
 
 OURS = ("PSNMF", "PoissonNMF")
 NON_NEGATIVE = (*OURS, "NMF")

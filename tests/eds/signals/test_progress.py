@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from hyperspy_psnmf.eds.progress import has_listener, listening, with_listener
+from hyperspy_psnmf.eds.signals.progress import has_listener, listening, with_listener
 
 
 class EnoughError(Exception):
