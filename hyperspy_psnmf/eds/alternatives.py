@@ -5,7 +5,7 @@ from numbers import Real
 
 import numpy as np
 
-from hyperspy_psnmf.eds.binned import bin_as_decomposed, coarse_energy_binning, open_decomposed
+from hyperspy_psnmf.eds.lazy.reopen import bin_as_decomposed, coarse_energy_binning, open_decomposed
 from hyperspy_psnmf.eds.signals.learning_results import read_counts_and_spectra
 from hyperspy_psnmf.nmf.binning.bins import bin_energy
 from hyperspy_psnmf.nmf.uncertainty.bands import alternatives

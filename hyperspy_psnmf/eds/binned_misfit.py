@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hyperspy_psnmf.eds.binned import Decomposed, bins_as_decomposed, open_decomposed
+from hyperspy_psnmf.eds.lazy.reopen import Decomposed, bins_as_decomposed, open_decomposed
 from hyperspy_psnmf.eds.signals.axes import COARSE_CHANNEL, MIN_COARSE_CHANNELS, energies
 from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts, bin_energy, bin_spectra
 from hyperspy_psnmf.nmf.diagnostics.deviance import Misfit, misfit

@@ -13,12 +13,12 @@ from hyperspy_psnmf.eds.arguments import (
     count_channels,
     named,
 )
-from hyperspy_psnmf.eds.counts import NAME, check_data
 from hyperspy_psnmf.eds.describe import summary
 from hyperspy_psnmf.eds.known_spectra import spectra_on_map
-from hyperspy_psnmf.eds.lazy import open_counts
+from hyperspy_psnmf.eds.lazy.memory import resolve_max_memory
+from hyperspy_psnmf.eds.lazy.open_counts import open_counts
+from hyperspy_psnmf.eds.lazy.read import NAME, check_data
 from hyperspy_psnmf.eds.masks import channels_in_use, pixels_in_use
-from hyperspy_psnmf.eds.memory import resolve_max_memory
 from hyperspy_psnmf.eds.number_of_components import (
     MAX_COMPONENTS,
     channels_per_line,

@@ -3,8 +3,8 @@
 
 import numpy as np
 
-from hyperspy_psnmf.eds.binned import Decomposed, bins_as_decomposed, open_decomposed
-from hyperspy_psnmf.eds.counts import NAME
+from hyperspy_psnmf.eds.lazy.read import NAME
+from hyperspy_psnmf.eds.lazy.reopen import Decomposed, bins_as_decomposed, open_decomposed
 from hyperspy_psnmf.eds.signals.learning_results import read_record
 from hyperspy_psnmf.eds.signals.progress import progress_bar, with_listener
 from hyperspy_psnmf.nmf.binning.bins import bin_counts

@@ -129,7 +129,7 @@ def test_against_one_sum(benchmark, file, options):
 def test_two_workers(benchmark, file, monkeypatch):
     """Step 3: the loadings of all pixels, with counts and spectra on the workers."""
     distributed = pytest.importorskip("distributed")
-    from hyperspy_psnmf.eds.cluster import ClusterBlocks
+    from hyperspy_psnmf.eds.lazy.distributed import ClusterBlocks
 
     def timed(self, task, *args, **kwargs):
         begin = time.perf_counter()

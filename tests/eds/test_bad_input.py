@@ -268,7 +268,7 @@ def test_bad_arguments_are_refused_before_the_data_are_read(unmixed_copy, monkey
     def read(*args, **kwargs):
         raise AssertionError("the data were read")
 
-    monkeypatch.setattr("hyperspy_psnmf.eds.lazy.read_counts", read)
+    monkeypatch.setattr("hyperspy_psnmf.eds.lazy.open_counts.read_counts", read)
     for kwargs, error, message in BAD_ARGUMENTS:
         if "fixed_spectra" in kwargs or not isinstance(kwargs.get("algorithm", ""), str):
             continue

@@ -11,7 +11,7 @@ from tests.helpers.maps import CALL
 @pytest.mark.parametrize(
     ("name", "error"),
     [
-        ("hyperspy_psnmf.eds.lazy.read_counts", MemoryError),
+        ("hyperspy_psnmf.eds.lazy.open_counts.read_counts", MemoryError),
         ("hyperspy_psnmf.estimators.PSNMF.fit_transform", KeyboardInterrupt),
         ("hyperspy_psnmf.eds.decompose.make_record", RuntimeError),
     ],

@@ -17,7 +17,7 @@ import pytest
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.data import scenes
-from hyperspy_psnmf.eds.binned import bins_as_decomposed, open_decomposed
+from hyperspy_psnmf.eds.lazy.reopen import bins_as_decomposed, open_decomposed
 from hyperspy_psnmf.nmf.binning.bins import bin_counts
 from hyperspy_psnmf.nmf.solver.convex import solve_spectra
 from tests.helpers.compositions import as_found, truth_of

@@ -12,7 +12,7 @@ import dask
 import numpy as np
 from scipy.sparse import vstack
 
-from hyperspy_psnmf.eds.chunks import make_tasks, plan_pieces
+from hyperspy_psnmf.eds.lazy.chunks import make_tasks, plan_pieces
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.counts.csr_part import Part, as_csr, smallest_type
 

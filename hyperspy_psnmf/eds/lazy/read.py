@@ -7,7 +7,7 @@ Eager data are read where they lie, neither copied nor converted, and lazy ones 
 import dask.array as da
 import numpy as np
 
-from hyperspy_psnmf.eds.chunks import read_chunks
+from hyperspy_psnmf.eds.lazy.chunks import read_chunks
 from hyperspy_psnmf.nmf.binning.bins import MOST_AXES
 from hyperspy_psnmf.nmf.counts.matrix import (
     check_count_dtype,

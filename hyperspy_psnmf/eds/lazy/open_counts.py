@@ -17,9 +17,9 @@ import dask.array as da
 import numpy as np
 from dask.callbacks import Callback
 
-from hyperspy_psnmf.eds.chunks import make_tasks, plan_pieces, put_away
-from hyperspy_psnmf.eds.cluster import ClusterBlocks, active_client, fetch
-from hyperspy_psnmf.eds.counts import NAME, read_counts
+from hyperspy_psnmf.eds.lazy.chunks import make_tasks, plan_pieces, put_away
+from hyperspy_psnmf.eds.lazy.distributed import ClusterBlocks, active_client, fetch
+from hyperspy_psnmf.eds.lazy.read import NAME, read_counts
 from hyperspy_psnmf.eds.signals.progress import progress_bar
 from hyperspy_psnmf.nmf.counts.blocks import BLOCK_BYTES
 from hyperspy_psnmf.nmf.counts.on_disk import StoredBlocks

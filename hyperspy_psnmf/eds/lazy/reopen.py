@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hyperspy_psnmf.eds.counts import NAME, check_data
-from hyperspy_psnmf.eds.lazy import open_counts
-from hyperspy_psnmf.eds.memory import resolve_max_memory
+from hyperspy_psnmf.eds.lazy.memory import resolve_max_memory
+from hyperspy_psnmf.eds.lazy.open_counts import open_counts
+from hyperspy_psnmf.eds.lazy.read import NAME, check_data
 from hyperspy_psnmf.eds.signals.axes import MIN_COARSE_CHANNELS, map_shape, resolve_energy_binning
 from hyperspy_psnmf.eds.signals.learning_results import read_counts_and_spectra, read_record
 from hyperspy_psnmf.eds.signals.same_data import check_counts

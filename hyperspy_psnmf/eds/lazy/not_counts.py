@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hyperspy_psnmf.eds.counts import NAME
+from hyperspy_psnmf.eds.lazy.read import NAME
 from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts, bin_spectra
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.counts.count_like import PRECISION, are_smooth, find_step, have_gaps

@@ -9,9 +9,9 @@ from scipy.ndimage import uniform_filter
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.fit_quality import find_fit_quality
+from tests.eds.lazy.scaled_maps import SCALED, in_chunks, scaled, smoothed, warnings_of, with_data
 from tests.helpers.maps import SMALL
 from tests.helpers.real_maps import load, needs_maps
-from tests.scaled_maps import SCALED, in_chunks, scaled, smoothed, warnings_of, with_data
 
 ALONG_ENERGY, IN_SPACE = (0, 0, 1), (1, 1, 0)
 

@@ -8,8 +8,8 @@ import dask
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.eds import cluster as cluster_blocks
-from hyperspy_psnmf.eds.cluster import ClusterBlocks, active_client
+from hyperspy_psnmf.eds.lazy import distributed as cluster_blocks
+from hyperspy_psnmf.eds.lazy.distributed import ClusterBlocks, active_client
 from tests.helpers.lazy_maps import lazy, same
 
 distributed = pytest.importorskip("distributed")

@@ -4,7 +4,7 @@
 import dask.array as da
 import pytest
 
-from hyperspy_psnmf.eds.memory import MOST, resolve_max_memory
+from hyperspy_psnmf.eds.lazy.memory import MOST, resolve_max_memory
 from tests.helpers.lazy_maps import lazy
 
 

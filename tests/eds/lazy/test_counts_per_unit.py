@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf import PSNMF
+from tests.eds.lazy.scaled_maps import OPTIONS, SCALED, in_chunks, scaled, smoothed, warnings_of
 from tests.helpers.maps import assert_same_results
-from tests.scaled_maps import OPTIONS, SCALED, in_chunks, scaled, smoothed, warnings_of
 
 
 @pytest.fixture(scope="module")
