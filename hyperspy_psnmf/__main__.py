@@ -110,7 +110,7 @@ def _load(args):
         return signal
     if args.k is None:
         raise ValueError("-k, the number of phases, is needed with a file")
-    from hyperspy_psnmf.eds.open_map import open_map
+    from hyperspy_psnmf.eds.files.load import open_map
 
     opened = open_map(args.file, args.signal)
     args.source = opened.sentence()

@@ -18,8 +18,8 @@ from matplotlib import pyplot as plt
 
 from hyperspy_psnmf import plot
 from hyperspy_psnmf.eds.element_maps import line_maps
-from hyperspy_psnmf.eds.export import intensity_table
 from hyperspy_psnmf.eds.factors import elements_to_exclude
+from hyperspy_psnmf.eds.files.export import intensity_table
 from hyperspy_psnmf.eds.line_fit import LineIntensities, measure_lines
 from hyperspy_psnmf.eds.measurable_lines import (
     LEFT_OUT,

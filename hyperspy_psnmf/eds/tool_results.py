@@ -6,8 +6,9 @@ from pathlib import Path
 
 from traits.api import Bool, Enum, Float, HasTraits, Instance, List, Property, Str, observe
 
-from hyperspy_psnmf.eds import describe, export
+from hyperspy_psnmf.eds import describe
 from hyperspy_psnmf.eds.factors import elements_to_exclude
+from hyperspy_psnmf.eds.files import export
 from hyperspy_psnmf.eds.measurable_lines import describe_reasons, explain_lines, warn_left_out
 from hyperspy_psnmf.eds.quantify import quantify
 from hyperspy_psnmf.eds.residuals import find_residuals

@@ -4,7 +4,7 @@
 import io
 
 from hyperspy_psnmf import plot
-from hyperspy_psnmf.eds.export import new_files
+from hyperspy_psnmf.eds.files.export import new_files
 from hyperspy_psnmf.eds.signals.phases import phase_maps, phase_spectra
 from hyperspy_psnmf.eds.tool_messages import action
 from hyperspy_psnmf.plot.figure import off_screen

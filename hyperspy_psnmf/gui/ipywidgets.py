@@ -7,7 +7,7 @@ import ipywidgets as ipw
 from hyperspy_gui_ipywidgets.utils import add_display_arg, enum2dropdown, set_title_container
 from link_traits import link
 
-from hyperspy_psnmf.eds.open_map import list_files
+from hyperspy_psnmf.eds.files.load import list_files
 from hyperspy_psnmf.eds.tool_settings import BINNING_TRAITS
 from hyperspy_psnmf.gui import figures
 from hyperspy_psnmf.gui.ipywidgets_results import Results

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf import data
-from hyperspy_psnmf.eds.export import intensity_table
+from hyperspy_psnmf.eds.files.export import intensity_table
 from tests.helpers.compositions import as_found
 
 

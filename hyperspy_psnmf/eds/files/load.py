@@ -6,7 +6,7 @@ from pathlib import Path
 
 import hyperspy.api as hs
 
-from hyperspy_psnmf.eds.file_contents import (
+from hyperspy_psnmf.eds.files.contents import (
     IMAGE,
     OTHER,
     Entry,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hyperspy.signals import Signal1D, Signal2D
 
-from hyperspy_psnmf.eds.open_map import open_map, open_spectra
+from hyperspy_psnmf.eds.files.load import open_map, open_spectra
 from tests.helpers.real_maps import FOLDER, needs_maps
 
 
