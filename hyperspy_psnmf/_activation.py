@@ -78,7 +78,7 @@ def _wrap(cls):
     @functools.wraps(original)
     def decomposition(self, *args, **kwargs):
         if _asks_for_psnmf(original, args, kwargs):
-            from hyperspy_psnmf.eds.decompose import decompose_as_stock
+            from hyperspy_psnmf.eds.decompose.decompose import decompose_as_stock
 
             return decompose_as_stock(self, original, args, kwargs)
         # Where `cls` inherits the method, the next class depends on the signal.

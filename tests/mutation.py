@@ -22,7 +22,7 @@ tests for them had been written; in all an hour on two cores that others kept bu
     nmf/solver/volume.py           33      33       0       0
     nmf/binning/bins.py            64      64       0       0
     nmf/counts/matrix.py           36      32       4       0
-    eds/masks.py                   27      27       0       0
+    eds/decompose/masks.py         27      27       0       0
     all                           731     665      66       0  91 %
 """
 
@@ -80,7 +80,7 @@ TARGETS = {
         ],
         {},
     ),
-    "eds/masks.py": (["tests/eds/test_mask_arrays.py"], {}),
+    "eds/decompose/masks.py": (["tests/eds/decompose/test_mask_arrays.py"], {}),
 }  # fmt: skip
 # Not mutated: arguments that share work between threads, or check lengths that are always equal,
 TUNING_KEYWORDS = {"work", "strict"}

@@ -49,7 +49,7 @@ PUBLIC = [
     "activate",
     "deactivate",
     "accessor.PSNMFAccessor",
-    "eds.decompose.decompose",
+    "eds.decompose.decompose.decompose",
     *(f"data.{name}" for name in data.__all__),
     *own_members("accessor.PSNMFAccessor", PSNMFAccessor),
     *own_members("PSNMF", PSNMF),

@@ -164,7 +164,7 @@ def test_every_module_has_its_place():
         ("_activation.py", "import numpy"),
         ("_activation.py", "def f():\n    import numpy"),
         ("_activation.py", "import hyperspy"),
-        ("_activation.py", "from hyperspy_psnmf.eds.decompose import decompose"),
+        ("_activation.py", "from hyperspy_psnmf.eds.decompose.decompose import decompose"),
         ("_activation.py", "def f():\n    from hyperspy_psnmf.plot import plot"),
         ("__init__.py", "from hyperspy_psnmf.estimators import PSNMF"),
         ("__init__.py", "from .estimators import PSNMF"),

@@ -11,7 +11,7 @@ import numpy as np
 from hyperspy_psnmf import plot
 from hyperspy_psnmf.accessor.certainty import Certainty
 from hyperspy_psnmf.accessor.chemistry import Chemistry
-from hyperspy_psnmf.eds import describe
+from hyperspy_psnmf.eds.decompose import report as describe
 from hyperspy_psnmf.eds.fit_quality import find_fit_quality
 from hyperspy_psnmf.eds.signals import learning_results, phases
 from hyperspy_psnmf.gui import PSNMFTool

@@ -7,9 +7,9 @@ import numpy as np
 from prettytable import PrettyTable
 
 from hyperspy_psnmf.eds.alternatives import check_confidence, find_alternatives
-from hyperspy_psnmf.eds.arguments import named
 from hyperspy_psnmf.eds.factors import check_factors, elements_to_exclude
 from hyperspy_psnmf.eds.quantify import quantify_among
+from hyperspy_psnmf.eds.signals.argument_names import named
 from hyperspy_psnmf.eds.signals.learning_results import read_names
 from hyperspy_psnmf.eds.signals.phases import phase_spectra
 from hyperspy_psnmf.eds.signals.picklable import Picklable

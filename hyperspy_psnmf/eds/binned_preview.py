@@ -7,8 +7,8 @@ import dask.array as da
 import numpy as np
 from hyperspy.signals import BaseSignal
 
+from hyperspy_psnmf.eds.decompose.record import FEW_PER_BIN, times
 from hyperspy_psnmf.eds.lazy.read import check_data
-from hyperspy_psnmf.eds.record import FEW_PER_BIN, times
 from hyperspy_psnmf.eds.signals.axes import map_shape
 from hyperspy_psnmf.estimators.checks import check_binning
 from hyperspy_psnmf.nmf.binning.bins import PixelBins, choose_binning, spatial_axes

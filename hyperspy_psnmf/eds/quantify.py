@@ -8,7 +8,6 @@ import numpy as np
 from scipy.stats import norm
 
 from hyperspy_psnmf.eds.alternatives import check_confidence, find_alternatives
-from hyperspy_psnmf.eds.arguments import named
 from hyperspy_psnmf.eds.composition import (
     Quantifier,
     derivatives,
@@ -23,6 +22,7 @@ from hyperspy_psnmf.eds.line_fit import measure_lines
 from hyperspy_psnmf.eds.normalisation import describe_normalisation, find_not_quantified
 from hyperspy_psnmf.eds.quantification import UNITS, Percent, Quantification
 from hyperspy_psnmf.eds.quantify_arguments import exposed, resolve_options
+from hyperspy_psnmf.eds.signals.argument_names import named
 from hyperspy_psnmf.eds.signals.learning_results import (
     read_counts_and_spectra,
     read_names,

@@ -11,8 +11,8 @@ import threading
 from hyperspy.ui_registry import add_gui_method
 from traits.api import Any, Bool, Enum, Float, Property, Str, observe
 
-from hyperspy_psnmf.eds.decompose import decompose
-from hyperspy_psnmf.eds.number_of_components import STEP as NUMBER
+from hyperspy_psnmf.eds.decompose.decompose import decompose
+from hyperspy_psnmf.eds.decompose.n_phases import STEP as NUMBER
 from hyperspy_psnmf.eds.tool_messages import action
 from hyperspy_psnmf.eds.tool_results import ToolResults
 from hyperspy_psnmf.eds.tool_run import BackgroundRun, Cancelled

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from traits.api import Bool, Enum, Float, HasTraits, Instance, List, Property, Str, observe
 
-from hyperspy_psnmf.eds import describe
+from hyperspy_psnmf.eds.decompose import report
 from hyperspy_psnmf.eds.factors import elements_to_exclude
 from hyperspy_psnmf.eds.files import export
 from hyperspy_psnmf.eds.measurable_lines import describe_reasons, explain_lines, warn_left_out
@@ -59,7 +59,7 @@ class ToolResults(ToolSettings):
     def _get_summary(self):
         if self.result is None:
             return ""
-        return "\n".join([describe.summary(read_record(self.result)), *self.notes()])
+        return "\n".join([report.summary(read_record(self.result)), *self.notes()])
 
     def _get_composition_html(self):
         if self.composition is None:

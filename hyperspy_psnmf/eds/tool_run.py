@@ -10,7 +10,7 @@ import math
 import threading
 import time
 
-from hyperspy_psnmf.eds.number_of_components import STEP as NUMBER
+from hyperspy_psnmf.eds.decompose.n_phases import STEP as NUMBER
 from hyperspy_psnmf.eds.signals.progress import listening
 
 # Measured on phantoms of 64 x 64 to 128 x 128 pixels.

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from hyperspy_psnmf.eds.number_of_components import NumberOfComponents, phases
+from hyperspy_psnmf.eds.decompose.n_phases import NumberOfComponents, phases
 from hyperspy_psnmf.plot.figure import subplots
 from hyperspy_psnmf.plot.phases import phase_color
 

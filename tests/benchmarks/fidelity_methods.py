@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import svds
 from sklearn.decomposition import NMF
 
-from hyperspy_psnmf.eds.decompose import decompose
+from hyperspy_psnmf.eds.decompose.decompose import decompose
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings, solve_spectra
 from tests.benchmarks.fidelity_figures import Unmixed, true_phases

@@ -116,7 +116,7 @@ def assert_active():
     assert lazy().decomposition(algorithm="NMF") == ("lazy", "NMF")
     assert tem().decomposition(True, None, "NMF") == ("tem", "eager", "NMF")
     # What PSNMF calls stands here for PSNMF, which needs the real HyperSpy.
-    ours = types.ModuleType("hyperspy_psnmf.eds.decompose")
+    ours = types.ModuleType("hyperspy_psnmf.eds.decompose.decompose")
     ours.decompose_as_stock = lambda signal, original, args, kwargs: "PSNMF"
     sys.modules[ours.__name__] = ours
     assert eds().decomposition(algorithm="PSNMF") == "PSNMF"

@@ -14,7 +14,7 @@ def unmix_quietly(signal, output_dimension=3, **kwargs):
     """Decompose without a word and return the signal."""
     options = {"algorithm": "PSNMF", "print_info": False, "show_progressbar": False}
     with warnings.catch_warnings():
-        # What small maps are told; tested in test_describe.py.
+        # What small maps are told; tested in test_report.py.
         warnings.filterwarnings("ignore", ".*(counts per bin|counts only|zero peak)")
         signal.decomposition(output_dimension=output_dimension, **{**options, **kwargs})
     return signal

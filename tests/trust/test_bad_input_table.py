@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Hostile maps and arguments: the error that names them, or the result that is documented.
 
-These come on top of ``tests/eds/test_bad_input.py``, which tries the arguments one by one;
-the other tables here are for the accessor, estimators, widget, command line and phantoms, and
+These come on top of ``tests/eds/decompose/test_bad_input.py``, which tries the arguments one by
+one; the other tables here are for the accessor, estimators, widget, command line and phantoms, and
 for metadata.
 """
 

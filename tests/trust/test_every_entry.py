@@ -10,13 +10,14 @@ import pytest
 from hyperspy_psnmf import PSNMF, PoissonNMF, data
 from hyperspy_psnmf.__main__ import _parser
 from hyperspy_psnmf.accessor import PSNMFAccessor
-from hyperspy_psnmf.eds.decompose import decompose
+from hyperspy_psnmf.eds.decompose.decompose import decompose
 from hyperspy_psnmf.gui import PSNMFTool
 
 HERE = Path(__file__).parent
 TESTS = HERE.parent
 TABLES = {
-    "decomposition": [HERE / "test_bad_input_table.py", TESTS / "eds" / "test_bad_input.py",
+    "decomposition": [HERE / "test_bad_input_table.py",
+                      TESTS / "eds" / "decompose" / "test_bad_input.py",
                       TESTS / "eds" / "lazy" / "test_memory.py"],
     "accessor": [HERE / "test_bad_accessor_calls.py", HERE / "test_bad_widget_input.py"],
     "estimators": [HERE / "test_bad_estimator_input.py", TESTS / "estimators" / "test_errors.py"],

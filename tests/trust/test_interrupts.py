@@ -80,7 +80,7 @@ def test_a_lack_of_memory_at_the_end_leaves_the_estimator(monkeypatch, name):
 
 
 OUT_OF_MEMORY = [
-    "eds.decompose.make_record",
+    "eds.decompose.decompose.make_record",
     "eds.signals.learning_results._expand",
     "eds.signals.learning_results._blank",
     "estimators.psnmf.psnmf",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf import data
-from hyperspy_psnmf.eds.hot_voxels import describe_hot_voxels
+from hyperspy_psnmf.eds.decompose.hot_voxels import describe_hot_voxels
 from hyperspy_psnmf.eds.lazy.read import read_counts
 from tests.helpers.maps import unmix_quietly
 from tests.helpers.real_maps import load, needs_maps

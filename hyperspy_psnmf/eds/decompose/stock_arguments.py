@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bring the arguments of a ``decomposition`` call to those of PSNMF, and check them."""
+"""Bring the arguments of a stock ``decomposition`` call to those of PSNMF."""
 
 import inspect
-import re
 import warnings
-from contextlib import contextmanager
 
 from hyperspy_psnmf.nmf.validation import check_int
 
@@ -73,20 +71,6 @@ def bind_arguments(function, original, args, kwargs) -> dict:
             stacklevel=4,
         )
     return {name: value for name, value in passed.items() if name in known}
-
-
-@contextmanager
-def named(**names):
-    """Name keywords in errors as the caller knows them: ``named(n_components="k")``."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        message = str(error)
-        for inner, outer in names.items():
-            message = re.sub(rf"\b{inner}=", f"{outer}=", message)
-        if message == str(error):
-            raise
-        raise type(error)(message) from None
 
 
 def count_channels(signal, keep_channels) -> int:

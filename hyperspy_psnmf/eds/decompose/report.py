@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from hyperspy_psnmf.eds.record import times
+from hyperspy_psnmf.eds.decompose.record import times
 
 DECISIONS = ("added", "removed")
 WORTH_TELLING = 0.02  # counts per count, or share of a spectrum

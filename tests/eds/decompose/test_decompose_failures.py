@@ -13,7 +13,7 @@ from tests.helpers.maps import CALL
     [
         ("hyperspy_psnmf.eds.lazy.open_counts.read_counts", MemoryError),
         ("hyperspy_psnmf.estimators.PSNMF.fit_transform", KeyboardInterrupt),
-        ("hyperspy_psnmf.eds.decompose.make_record", RuntimeError),
+        ("hyperspy_psnmf.eds.decompose.decompose.make_record", RuntimeError),
     ],
 )
 def test_a_failure_anywhere_leaves_earlier_results(unmixed_copy, state, monkeypatch, name, error):

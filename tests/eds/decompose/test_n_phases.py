@@ -172,7 +172,7 @@ def test_what_is_not_counts_is_refused_with_the_reason(particles, state):
     ids=str,
 )
 def test_bad_arguments_are_named_before_any_work(particles, options, error, message, monkeypatch):
-    monkeypatch.setattr("hyperspy_psnmf.eds.number_of_components.choose_number", None)
+    monkeypatch.setattr("hyperspy_psnmf.eds.decompose.n_phases.choose_number", None)
     with pytest.raises(error, match=message):
         particles.psnmf.estimate_number_of_components(**options, **QUIET)
 
@@ -217,7 +217,7 @@ def test_auto_counts_known_spectra(particles, unmix):
 
 
 def test_as_many_phases_as_were_tried_are_warned_of(particles, monkeypatch):
-    monkeypatch.setattr("hyperspy_psnmf.eds.decompose.MAX_COMPONENTS", 2)
+    monkeypatch.setattr("hyperspy_psnmf.eds.decompose.decompose.MAX_COMPONENTS", 2)
     with pytest.warns(UserWarning, match="there may be more"):
         particles.decomposition(algorithm="PSNMF", output_dimension="auto", print_info=False)
     assert "there may be more" in particles.psnmf.report()

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from hyperspy_psnmf._version import __version__
-from hyperspy_psnmf.eds.hot_voxels import describe_hot_voxels
+from hyperspy_psnmf.eds.decompose.hot_voxels import describe_hot_voxels
 from hyperspy_psnmf.eds.lazy.not_counts import judge_model, judge_values
 from hyperspy_psnmf.eds.signals.axes import energies, map_shape
 from hyperspy_psnmf.estimators import PSNMF

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from prettytable import PrettyTable
 
-from hyperspy_psnmf.eds.known_spectra import spectra_on_map
+from hyperspy_psnmf.eds.decompose.fixed_spectra import spectra_on_map
+from hyperspy_psnmf.eds.decompose.masks import channels_in_use, pixels_in_use
 from hyperspy_psnmf.eds.lazy.memory import resolve_max_memory
 from hyperspy_psnmf.eds.lazy.not_counts import judge_values
 from hyperspy_psnmf.eds.lazy.open_counts import open_counts
 from hyperspy_psnmf.eds.lazy.read import NAME, check_data
-from hyperspy_psnmf.eds.masks import channels_in_use, pixels_in_use
 from hyperspy_psnmf.eds.signals.axes import MIN_COARSE_CHANNELS, channel_width, map_shape
 from hyperspy_psnmf.eds.signals.progress import progress_bar, with_listener
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs

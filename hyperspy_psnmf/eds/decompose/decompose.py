@@ -5,26 +5,22 @@ import inspect
 import warnings
 from contextlib import nullcontext
 
-from hyperspy_psnmf.eds.absent import absent_channels
-from hyperspy_psnmf.eds.arguments import (
+from hyperspy_psnmf.eds.decompose.absent_elements import absent_channels
+from hyperspy_psnmf.eds.decompose.fixed_spectra import spectra_on_map
+from hyperspy_psnmf.eds.decompose.masks import channels_in_use, pixels_in_use
+from hyperspy_psnmf.eds.decompose.n_phases import MAX_COMPONENTS, channels_per_line, choose_number
+from hyperspy_psnmf.eds.decompose.record import make_record
+from hyperspy_psnmf.eds.decompose.report import summary
+from hyperspy_psnmf.eds.decompose.stock_arguments import (
     bind_arguments,
     check_for_auto,
     check_output_dimension,
     count_channels,
-    named,
 )
-from hyperspy_psnmf.eds.describe import summary
-from hyperspy_psnmf.eds.known_spectra import spectra_on_map
 from hyperspy_psnmf.eds.lazy.memory import resolve_max_memory
 from hyperspy_psnmf.eds.lazy.open_counts import open_counts
 from hyperspy_psnmf.eds.lazy.read import NAME, check_data
-from hyperspy_psnmf.eds.masks import channels_in_use, pixels_in_use
-from hyperspy_psnmf.eds.number_of_components import (
-    MAX_COMPONENTS,
-    channels_per_line,
-    choose_number,
-)
-from hyperspy_psnmf.eds.record import make_record
+from hyperspy_psnmf.eds.signals.argument_names import named
 from hyperspy_psnmf.eds.signals.axes import (
     binning_in_array_order,
     line_width,

@@ -6,7 +6,7 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.eds.masks import channels_in_use, pixels_in_use
+from hyperspy_psnmf.eds.decompose.masks import channels_in_use, pixels_in_use
 
 NX, NY, N = 5, 4, 30
 
