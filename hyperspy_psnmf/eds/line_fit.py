@@ -23,10 +23,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from hyperspy_psnmf.eds.energy_axis import EnergyCalibration
 from hyperspy_psnmf.eds.lazy.reopen import bin_as_decomposed, open_decomposed
 from hyperspy_psnmf.eds.line_fit_notes import notes_on_fit, widen_below_zero
 from hyperspy_psnmf.eds.line_intensities import window_operators
+from hyperspy_psnmf.eds.line_model.energy_axis import EnergyCalibration
 from hyperspy_psnmf.eds.signals.phases import phase_spectra
 from hyperspy_psnmf.eds.spectrum_fit import fit_spectra
 from hyperspy_psnmf.eds.unlisted_peaks import Unlisted

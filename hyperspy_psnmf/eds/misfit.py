@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hyperspy_psnmf.eds.detector_peaks import with_sum_peaks
-from hyperspy_psnmf.eds.line_calibration import solve
+from hyperspy_psnmf.eds.line_model.calibration import solve
+from hyperspy_psnmf.eds.line_model.detector_artefacts import with_sum_peaks
 from hyperspy_psnmf.eds.xray.detector import peak_fwhm, peak_fwhms
 
 SIGNIFICANT = 8.0  # standard deviations

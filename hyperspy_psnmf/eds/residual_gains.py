@@ -7,9 +7,9 @@ import numpy as np
 from scipy.linalg import block_diag
 from scipy.optimize import nnls
 
-from hyperspy_psnmf.eds.detector_peaks import with_sum_peaks
-from hyperspy_psnmf.eds.line_calibration import solve
-from hyperspy_psnmf.eds.line_model import families
+from hyperspy_psnmf.eds.line_model.calibration import solve
+from hyperspy_psnmf.eds.line_model.detector_artefacts import with_sum_peaks
+from hyperspy_psnmf.eds.line_model.linear_model import families
 from hyperspy_psnmf.eds.xray.detector import peak_fwhm
 
 # Of a peak, beside lines that are a little off their places. With less, its counts would

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from exspy.signals import EDSSEMSpectrum
 
-from hyperspy_psnmf.eds.detector_peaks import pairs_of_phases, pairs_of_strong
-from hyperspy_psnmf.eds.energy_axis import EnergyCalibration
-from hyperspy_psnmf.eds.line_calibration import counts_around, solve, weigh
-from hyperspy_psnmf.eds.line_model import LineModel, axis_of, read_beam_energy
-from hyperspy_psnmf.eds.spectrum_model import FEWEST, SpectrumModel
-from hyperspy_psnmf.eds.spectrum_parameters import BEFORE, Parameters, find_parameters
+from hyperspy_psnmf.eds.line_model.calibration import counts_around, solve, weigh
+from hyperspy_psnmf.eds.line_model.detector_artefacts import pairs_of_phases, pairs_of_strong
+from hyperspy_psnmf.eds.line_model.energy_axis import EnergyCalibration
+from hyperspy_psnmf.eds.line_model.full_model import FEWEST, SpectrumModel
+from hyperspy_psnmf.eds.line_model.linear_model import LineModel, axis_of, read_beam_energy
+from hyperspy_psnmf.eds.line_model.parameters import BEFORE, Parameters, find_parameters
 from hyperspy_psnmf.eds.unlisted import LIGHT, find_unlisted
 from hyperspy_psnmf.eds.unlisted_peaks import ELEMENT, SUM_PEAK, Unlisted
 

@@ -16,10 +16,10 @@ import numpy as np
 from exspy.material import elements as elements_db
 from scipy.ndimage import gaussian_filter1d
 
-from hyperspy_psnmf.eds.detector_peaks import CLOSE, find_escaped
-from hyperspy_psnmf.eds.energy_axis import find_axis
-from hyperspy_psnmf.eds.line_calibration import calibrate
-from hyperspy_psnmf.eds.line_model import (
+from hyperspy_psnmf.eds.line_model.calibration import calibrate
+from hyperspy_psnmf.eds.line_model.detector_artefacts import CLOSE, find_escaped
+from hyperspy_psnmf.eds.line_model.energy_axis import find_axis
+from hyperspy_psnmf.eds.line_model.linear_model import (
     LineModel,
     axis_of,
     build_line_model,

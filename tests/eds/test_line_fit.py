@@ -8,10 +8,10 @@ from hyperspy_psnmf import data
 from hyperspy_psnmf.data import scenes
 from hyperspy_psnmf.data import spectra as _spectra
 from hyperspy_psnmf.data.physics import detector
-from hyperspy_psnmf.eds import line_model
-from hyperspy_psnmf.eds.line_calibration import calibrate
 from hyperspy_psnmf.eds.line_fit import measure_lines
-from hyperspy_psnmf.eds.line_model import build_line_model
+from hyperspy_psnmf.eds.line_model import linear_model
+from hyperspy_psnmf.eds.line_model.calibration import calibrate
+from hyperspy_psnmf.eds.line_model.linear_model import build_line_model
 from hyperspy_psnmf.eds.xray import lines as sample
 from hyperspy_psnmf.eds.xray.detector import peak_fwhm
 
@@ -166,7 +166,7 @@ def test_measure_lines__lines_too_close_are_named_with_errors_that_cover(ideal, 
     expected = measure_lines(ideal, ["Mg_Ka", "Si_Ka"], elements=["O", "Al", "Fe", "Ca", "Ti"])
     near = {"Ka": (1.2536 + apart, 1.0)}
     monkeypatch.setattr(
-        line_model, "line_table", lambda e: near if e == "Ga" else sample.line_table(e)
+        linear_model, "line_table", lambda e: near if e == "Ga" else sample.line_table(e)
     )
     with pytest.warns(UserWarning, match="do not distinguish: .*Mg_Ka and Ga_Ka"):
         found = measure_lines(

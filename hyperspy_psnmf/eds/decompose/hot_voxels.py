@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from hyperspy_psnmf.eds.line_model import TYPICAL_RESOLUTION, peak_fwhm
+from hyperspy_psnmf.eds.line_model.linear_model import TYPICAL_RESOLUTION, peak_fwhm
 from hyperspy_psnmf.eds.signals.axes import energies, map_shape
 from hyperspy_psnmf.nmf.diagnostics.hot_voxels import find_hot_voxels
 

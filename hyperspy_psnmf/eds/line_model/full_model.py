@@ -31,18 +31,10 @@ from functools import cached_property
 
 import numpy as np
 
-from hyperspy_psnmf.eds.detector_peaks import pair_shapes, per_line, sum_peaks
-from hyperspy_psnmf.eds.line_calibration import (
-    counts_around,
-    solve_normal,
-    solve_within,
-)
-from hyperspy_psnmf.eds.line_model import LineModel
-from hyperspy_psnmf.eds.spectrum_parameters import (
-    ONCE_THE_SUM_IS_KNOWN,
-    KnownTo,
-    Parameters,
-)
+from hyperspy_psnmf.eds.line_model.calibration import counts_around, solve_normal, solve_within
+from hyperspy_psnmf.eds.line_model.detector_artefacts import pair_shapes, per_line, sum_peaks
+from hyperspy_psnmf.eds.line_model.linear_model import LineModel
+from hyperspy_psnmf.eds.line_model.parameters import ONCE_THE_SUM_IS_KNOWN, KnownTo, Parameters
 from hyperspy_psnmf.eds.xray.detector import ELECTRONICS, FANO, MN_KA
 
 SHAPES_KNOWN_TO = 0.01  # of the maximum of a peak

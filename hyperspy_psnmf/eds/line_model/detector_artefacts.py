@@ -21,7 +21,7 @@ import numpy as np
 from scipy.linalg import block_diag
 from scipy.sparse import csc_array
 
-from hyperspy_psnmf.eds.line_calibration import solve
+from hyperspy_psnmf.eds.line_model.calibration import solve
 from hyperspy_psnmf.eds.xray.detector import peak_fwhms, peak_shapes
 
 SI_KA, SI_EDGE = 1.740, 1.839  # keV

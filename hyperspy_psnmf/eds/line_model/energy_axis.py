@@ -15,7 +15,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.optimize import nnls
 
-from hyperspy_psnmf.eds.line_model import LineModel
+from hyperspy_psnmf.eds.line_model.linear_model import LineModel
 
 OFFSETS = 1e-3 * np.arange(-75, 76, 15)  # keV; lines are at least 60 eV wide
 GAINS = 1e-3 * np.arange(-12, 13, 3)  # 24 eV at 8 keV, where lines are 150 eV wide

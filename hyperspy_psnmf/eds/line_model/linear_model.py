@@ -8,7 +8,7 @@ lines of its shell in their fixed ratios, or those that a detector records as we
 B-splines :math:`B_b` on a logarithmic energy axis follow the continuum better than eXSpy's
 polynomial of order 6, which misses that of the phantoms by up to 8 standard deviations of
 a net intensity at 100 000 counts. This is enough to see which lines are in a spectrum;
-`spectrum_model` measures them.
+`full_model` measures them.
 
 References
 ----------

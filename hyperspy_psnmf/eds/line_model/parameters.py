@@ -15,8 +15,8 @@ from scipy.interpolate import BSpline
 from scipy.linalg import block_diag
 from scipy.sparse import csr_matrix
 
-from hyperspy_psnmf.eds.detector_peaks import MOST_PILE_UP, PILE_UP
-from hyperspy_psnmf.eds.line_model import LineModel
+from hyperspy_psnmf.eds.line_model.detector_artefacts import MOST_PILE_UP, PILE_UP
+from hyperspy_psnmf.eds.line_model.linear_model import LineModel
 from hyperspy_psnmf.eds.xray.detector import FWHM_PER_SIGMA, peak_fwhm, peak_fwhms
 from hyperspy_psnmf.eds.xray.edges import find_edges, response
 
