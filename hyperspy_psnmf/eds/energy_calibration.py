@@ -10,7 +10,7 @@ from hyperspy_psnmf.eds.signals.axes import energies, require_rising
 from hyperspy_psnmf.eds.signals.metadata import sample_elements
 from hyperspy_psnmf.eds.signals.phases import eager_class, phase_spectra
 from hyperspy_psnmf.eds.spectrum_fit import fit_spectra
-from hyperspy_psnmf.eds.unlisted import on_found_axis
+from hyperspy_psnmf.eds.unlisted.search import on_found_axis
 from hyperspy_psnmf.eds.xray.lines import lines_of
 
 

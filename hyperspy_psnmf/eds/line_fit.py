@@ -29,7 +29,7 @@ from hyperspy_psnmf.eds.line_intensities import window_operators
 from hyperspy_psnmf.eds.line_model.energy_axis import EnergyCalibration
 from hyperspy_psnmf.eds.signals.phases import phase_spectra
 from hyperspy_psnmf.eds.spectrum_fit import fit_spectra
-from hyperspy_psnmf.eds.unlisted_peaks import Unlisted
+from hyperspy_psnmf.eds.unlisted.found import Unlisted
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from hyperspy_psnmf.nmf.uncertainty.bands import sampling_errors
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hyperspy_psnmf.eds.unlisted_peaks import describe_unlisted
+from hyperspy_psnmf.eds.unlisted.found import describe_unlisted
 
 UNCERTAIN = 0.25  # of the counts around a line: its standard error from where it says nothing
 ENOUGH = 100.0  # counts around a line; with fewer, noise alone is that large

@@ -12,8 +12,8 @@ from hyperspy_psnmf.eds.line_model.energy_axis import EnergyCalibration
 from hyperspy_psnmf.eds.line_model.full_model import FEWEST, SpectrumModel
 from hyperspy_psnmf.eds.line_model.linear_model import LineModel, axis_of, read_beam_energy
 from hyperspy_psnmf.eds.line_model.parameters import BEFORE, Parameters, find_parameters
-from hyperspy_psnmf.eds.unlisted import LIGHT, find_unlisted
-from hyperspy_psnmf.eds.unlisted_peaks import ELEMENT, SUM_PEAK, Unlisted
+from hyperspy_psnmf.eds.unlisted.found import ELEMENT, SUM_PEAK, Unlisted
+from hyperspy_psnmf.eds.unlisted.search import LIGHT, find_unlisted
 
 MAX_ROUNDS = 60
 SETTLED = 0.02  # of squared standard deviations, that a step may still promise

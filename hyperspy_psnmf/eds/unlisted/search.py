@@ -25,9 +25,9 @@ from hyperspy_psnmf.eds.line_model.linear_model import (
     build_line_model,
     read_beam_energy,
 )
-from hyperspy_psnmf.eds.misfit import Peak, find_peak
-from hyperspy_psnmf.eds.residual_gains import Residual, gains_of_elements, gains_of_peaks
-from hyperspy_psnmf.eds.unlisted_peaks import Unlisted
+from hyperspy_psnmf.eds.unlisted.find_peaks import Peak, find_peak
+from hyperspy_psnmf.eds.unlisted.found import Unlisted
+from hyperspy_psnmf.eds.unlisted.residual_gains import Residual, gains_of_elements, gains_of_peaks
 
 # Contamination, oxide films, grids: hardly any spectrum lacks all of these. Light elements
 # are fitted anyway, since their lines and edges lie side by side.
