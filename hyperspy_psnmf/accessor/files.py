@@ -20,8 +20,8 @@ from hyperspy_psnmf import plot
 from hyperspy_psnmf.eds.element_maps import line_maps
 from hyperspy_psnmf.eds.factors import elements_to_exclude
 from hyperspy_psnmf.eds.files.export import intensity_table
-from hyperspy_psnmf.eds.line_fit import LineIntensities, measure_lines
-from hyperspy_psnmf.eds.measurable_lines import (
+from hyperspy_psnmf.eds.lines.intensities import LineIntensities, measure_lines
+from hyperspy_psnmf.eds.lines.measurable_lines import (
     LEFT_OUT,
     NoLinesError,
     choose_lines,

@@ -10,7 +10,7 @@ from numbers import Real
 
 import numpy as np
 
-from hyperspy_psnmf.eds.measurable_lines import (
+from hyperspy_psnmf.eds.lines.measurable_lines import (
     explain_elements,
     name_some,
     require_measurable,

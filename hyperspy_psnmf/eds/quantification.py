@@ -8,7 +8,7 @@ from textwrap import fill
 import numpy as np
 from prettytable import PrettyTable
 
-from hyperspy_psnmf.eds.line_fit import FittedSpectra
+from hyperspy_psnmf.eds.lines.intensities import FittedSpectra
 from hyperspy_psnmf.eds.signals.picklable import Picklable
 
 UNITS = {"atomic": "at%", "weight": "wt%"}

@@ -17,8 +17,8 @@ from hyperspy_psnmf.eds.composition import (
 )
 from hyperspy_psnmf.eds.composition_maps import keep_for_maps
 from hyperspy_psnmf.eds.factors import resolve_factors
-from hyperspy_psnmf.eds.line_fit import METHODS as INTENSITIES
-from hyperspy_psnmf.eds.line_fit import measure_lines
+from hyperspy_psnmf.eds.lines.intensities import METHODS as INTENSITIES
+from hyperspy_psnmf.eds.lines.intensities import measure_lines
 from hyperspy_psnmf.eds.normalisation import describe_normalisation, find_not_quantified
 from hyperspy_psnmf.eds.quantification import UNITS, Percent, Quantification
 from hyperspy_psnmf.eds.quantify_arguments import exposed, resolve_options

@@ -4,7 +4,7 @@
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
-from hyperspy_psnmf.eds.energy_calibration import lines_recorded_at
+from hyperspy_psnmf.eds.lines.energy_calibration import lines_recorded_at
 from hyperspy_psnmf.plot.figure import subplots
 from hyperspy_psnmf.plot.image import axis_label, draw_image
 from hyperspy_psnmf.plot.xray_lines import KEV, label_lines, last_line

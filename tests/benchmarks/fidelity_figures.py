@@ -9,7 +9,7 @@ from scipy.optimize import curve_fit, linear_sum_assignment
 from scipy.special import ndtr, ndtri
 
 from hyperspy_psnmf.eds.composition import Quantifier
-from hyperspy_psnmf.eds.line_intensities import intensity_signals
+from hyperspy_psnmf.eds.lines.windows import intensity_signals
 from hyperspy_psnmf.kernels.likelihood import divergence
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 

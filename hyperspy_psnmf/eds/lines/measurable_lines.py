@@ -10,8 +10,8 @@ import warnings
 
 import numpy as np
 
-from hyperspy_psnmf.eds.line_intensities import clip_windows
 from hyperspy_psnmf.eds.line_model.linear_model import LOWEST, build_line_model, families
+from hyperspy_psnmf.eds.lines.windows import clip_windows
 from hyperspy_psnmf.eds.signals.axes import energies
 from hyperspy_psnmf.eds.signals.learning_results import read_counts_and_spectra
 from hyperspy_psnmf.eds.signals.metadata import read_number, sample_lines

@@ -5,7 +5,7 @@ Both methods are linear in the spectrum, :math:`I = L^T S`, so that the covarian
 :math:`L^T C_S L` with the variance :math:`C_S` of each channel of the spectrum. Other
 phases add to it what Poisson counts alone would not show, where they overlap.
 
-- "model": weighted least squares with the columns of `spectrum_model`. Weights are 1
+- "model": weighted least squares with the columns of `full_model`. Weights are 1
   over the variance that the fit expects, found again from fit to fit: weights from the
   counts themselves would pull every fit towards channels that happen to be low.
 - "windows": sums of eXSpy's windows less the background on both sides.
@@ -24,11 +24,11 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from hyperspy_psnmf.eds.lazy.reopen import bin_as_decomposed, open_decomposed
-from hyperspy_psnmf.eds.line_fit_notes import notes_on_fit, widen_below_zero
-from hyperspy_psnmf.eds.line_intensities import window_operators
 from hyperspy_psnmf.eds.line_model.energy_axis import EnergyCalibration
+from hyperspy_psnmf.eds.lines.fit import fit_spectra
+from hyperspy_psnmf.eds.lines.notes import notes_on_fit, widen_below_zero
+from hyperspy_psnmf.eds.lines.windows import window_operators
 from hyperspy_psnmf.eds.signals.phases import phase_spectra
-from hyperspy_psnmf.eds.spectrum_fit import fit_spectra
 from hyperspy_psnmf.eds.unlisted.found import Unlisted
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from hyperspy_psnmf.nmf.uncertainty.bands import sampling_errors

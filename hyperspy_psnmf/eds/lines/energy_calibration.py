@@ -3,13 +3,13 @@
 
 import numpy as np
 
-from hyperspy_psnmf.eds.line_fit_notes import AXIS_OFF
 from hyperspy_psnmf.eds.line_model.calibration import calibrate
 from hyperspy_psnmf.eds.line_model.energy_axis import EnergyCalibration
+from hyperspy_psnmf.eds.lines.fit import fit_spectra
+from hyperspy_psnmf.eds.lines.notes import AXIS_OFF
 from hyperspy_psnmf.eds.signals.axes import energies, require_rising
 from hyperspy_psnmf.eds.signals.metadata import sample_elements
 from hyperspy_psnmf.eds.signals.phases import eager_class, phase_spectra
-from hyperspy_psnmf.eds.spectrum_fit import fit_spectra
 from hyperspy_psnmf.eds.unlisted.search import on_found_axis
 from hyperspy_psnmf.eds.xray.lines import lines_of
 

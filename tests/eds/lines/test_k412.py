@@ -5,9 +5,9 @@ import warnings
 
 import pytest
 
-from hyperspy_psnmf.eds.line_fit import measure_lines
+from hyperspy_psnmf.eds.lines.intensities import measure_lines
+from tests.eds.lines.k412 import K_RATIOS, STANDARDS, one_phase
 from tests.helpers.real_maps import needs_maps
-from tests.k412 import K_RATIOS, STANDARDS, one_phase
 
 FILES = [f"k412/{standard}{'_std'}.msa" for standard, _ in STANDARDS.values()]
 
