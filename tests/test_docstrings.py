@@ -29,7 +29,7 @@ RESULTS = [
     "eds.ambiguity.Ambiguity",
     "eds.quantification.Percent",
     "eds.quantification.Quantification",
-    "eds.residuals.Residuals",
+    "eds.fit_check.residuals.Residuals",
     "plot.EstimatedNumber",
 ]
 

@@ -12,7 +12,7 @@ from hyperspy_psnmf import plot
 from hyperspy_psnmf.accessor.certainty import Certainty
 from hyperspy_psnmf.accessor.chemistry import Chemistry
 from hyperspy_psnmf.eds.decompose import report as describe
-from hyperspy_psnmf.eds.fit_quality import find_fit_quality
+from hyperspy_psnmf.eds.fit_check.verdict import find_fit_quality
 from hyperspy_psnmf.eds.signals import learning_results, phases
 from hyperspy_psnmf.gui import PSNMFTool
 

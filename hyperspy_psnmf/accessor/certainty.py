@@ -6,10 +6,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hyperspy_psnmf import plot
-from hyperspy_psnmf.eds import ambiguity, residuals, uncertainty
+from hyperspy_psnmf.eds import ambiguity, uncertainty
 from hyperspy_psnmf.eds.ambiguity import Ambiguity
 from hyperspy_psnmf.eds.decompose.n_phases import estimate_number
-from hyperspy_psnmf.eds.residuals import Residuals
+from hyperspy_psnmf.eds.fit_check import residuals
+from hyperspy_psnmf.eds.fit_check.residuals import Residuals
 from hyperspy_psnmf.eds.signals.learning_results import check_result
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import pytest
 from hyperspy.signals import Signal1D
 from traits.api import Undefined
 
-from hyperspy_psnmf.eds.fit_quality import _places
+from hyperspy_psnmf.eds.fit_check.verdict import _places
 from hyperspy_psnmf.eds.signals.axes import energies, format_energy
 from hyperspy_psnmf.plot.certainty import _label_unknown_peaks
 from tests.helpers.maps import unmix_quietly

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from hyperspy.signals import BaseSignal
 
-from hyperspy_psnmf.eds.binned_misfit import find_binned_misfit
+from hyperspy_psnmf.eds.fit_check.binned import find_binned_misfit
 from hyperspy_psnmf.eds.lazy.reopen import open_decomposed
 from hyperspy_psnmf.eds.signals.learning_results import read_record
 from hyperspy_psnmf.eds.signals.phases import phase_spectra

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.ndimage import label, maximum_position
 
-from hyperspy_psnmf.eds.binned_misfit import find_binned_misfit
-from hyperspy_psnmf.eds.drift import find_drift
+from hyperspy_psnmf.eds.fit_check.binned import find_binned_misfit
+from hyperspy_psnmf.eds.fit_check.drift import find_drift
+from hyperspy_psnmf.eds.fit_check.pile_up import find_sum_peaks
 from hyperspy_psnmf.eds.lazy.not_counts import judge_values
 from hyperspy_psnmf.eds.lazy.reopen import open_decomposed
-from hyperspy_psnmf.eds.pile_up import find_sum_peaks
 from hyperspy_psnmf.eds.signals.axes import format_energy
 from hyperspy_psnmf.eds.signals.metadata import sample_lines
 from hyperspy_psnmf.eds.xray.lines import line_energy

@@ -5,7 +5,7 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.eds.fit_quality import STANDS_OUT, find_fit_quality
+from hyperspy_psnmf.eds.fit_check.verdict import STANDS_OUT, find_fit_quality
 
 
 def test_a_good_fit_reads_one_everywhere(unmixed):

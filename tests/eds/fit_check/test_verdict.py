@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf import data
-from hyperspy_psnmf.eds.fit_quality import find_fit_quality
-from hyperspy_psnmf.eds.pile_up import find_sum_peaks
+from hyperspy_psnmf.eds.fit_check.pile_up import find_sum_peaks
+from hyperspy_psnmf.eds.fit_check.verdict import find_fit_quality
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix
 from tests.helpers.flawed_maps import drifting, piled_up
 
