@@ -26,7 +26,7 @@ WAIVED = {
 # Results are made by the package, so that their fields are attributes.
 OF_RESULTS = WAIVED | {"PR01": "fields are documented as attributes"}
 RESULTS = [
-    "eds.ambiguity.Ambiguity",
+    "eds.uncertainty.ambiguity.Ambiguity",
     "eds.quantification.Percent",
     "eds.quantification.Quantification",
     "eds.fit_check.residuals.Residuals",

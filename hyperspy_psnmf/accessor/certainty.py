@@ -6,12 +6,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hyperspy_psnmf import plot
-from hyperspy_psnmf.eds import ambiguity, uncertainty
-from hyperspy_psnmf.eds.ambiguity import Ambiguity
 from hyperspy_psnmf.eds.decompose.n_phases import estimate_number
 from hyperspy_psnmf.eds.fit_check import residuals
 from hyperspy_psnmf.eds.fit_check.residuals import Residuals
+from hyperspy_psnmf.eds.quantify import quantify_with_bands
 from hyperspy_psnmf.eds.signals.learning_results import check_result
+from hyperspy_psnmf.eds.uncertainty import ambiguity
+from hyperspy_psnmf.eds.uncertainty import standard_errors as uncertainty
+from hyperspy_psnmf.eds.uncertainty.ambiguity import Ambiguity
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
@@ -190,7 +192,10 @@ class Certainty:
             With ``spectra_low``, ``spectra_high``, ``counts_band``,
             ``compositions_band`` and ``table()``. See `plot_ambiguity` for a figure.
         """
-        return ambiguity.find_ambiguity(self._signal, confidence=confidence, factors=factors)
+        quantified = None
+        if factors is not None:
+            quantified = quantify_with_bands(self._signal, factors, confidence)
+        return ambiguity.find_ambiguity(self._signal, confidence=confidence, quantified=quantified)
 
     def residuals(self) -> Residuals:
         """Return how well the model fits each pixel and each channel.

@@ -23,7 +23,7 @@ from hyperspy_psnmf.eds.lines.measurable_lines import (
 from hyperspy_psnmf.eds.signals.axes import require_rising
 from hyperspy_psnmf.eds.signals.learning_results import read_counts_and_spectra, require_results
 from hyperspy_psnmf.eds.signals.metadata import sample_elements
-from hyperspy_psnmf.eds.uncertainty import intensity_errors, pixels_in_use
+from hyperspy_psnmf.eds.uncertainty.standard_errors import intensity_errors, pixels_in_use
 from hyperspy_psnmf.eds.xray.lines import line_energy
 from hyperspy_psnmf.nmf.validation import check_choice
 

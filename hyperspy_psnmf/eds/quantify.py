@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 from scipy.stats import norm
 
-from hyperspy_psnmf.eds.alternatives import check_confidence, find_alternatives
 from hyperspy_psnmf.eds.composition import (
     Quantifier,
     derivatives,
@@ -16,7 +15,7 @@ from hyperspy_psnmf.eds.composition import (
     trial_intensities,
 )
 from hyperspy_psnmf.eds.composition_maps import keep_for_maps
-from hyperspy_psnmf.eds.factors import resolve_factors
+from hyperspy_psnmf.eds.factors import check_factors, elements_to_exclude, resolve_factors
 from hyperspy_psnmf.eds.lines.intensities import METHODS as INTENSITIES
 from hyperspy_psnmf.eds.lines.intensities import measure_lines
 from hyperspy_psnmf.eds.normalisation import describe_normalisation, find_not_quantified
@@ -31,6 +30,7 @@ from hyperspy_psnmf.eds.signals.learning_results import (
 )
 from hyperspy_psnmf.eds.signals.metadata import sample_elements
 from hyperspy_psnmf.eds.signals.phases import count_pixels
+from hyperspy_psnmf.eds.uncertainty.alternatives import check_confidence, find_alternatives
 from hyperspy_psnmf.nmf.validation import check_choice
 
 DETECTED = 3.0  # standard deviations of a blank (Goldstein et al., ch. 9)
@@ -198,3 +198,14 @@ def _with_band(found, of_others, confidence):
     band = np.stack([low - z * found.sigma, high + z * found.sigma], axis=-1)
     budget = {**found.budget, "ambiguity": (high - low) / (2 * z)}
     return replace(found, budget=budget, band=np.clip(band, 0.0, 100.0))
+
+
+def quantify_with_bands(signal, factors, confidence):
+    """Return compositions of the elements with factors, and what their bands are from."""
+    check_confidence(confidence)
+    require_results(signal)
+    exclude = elements_to_exclude(signal, check_factors(factors))
+    with named(intensities="s.psnmf.quantify() with intensities"):
+        return quantify_among(
+            signal, None, factors, exclude=exclude, ambiguity=True, confidence=confidence
+        )

@@ -5,13 +5,17 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.eds.uncertainty import find_upper_limits, intensity_errors, standard_errors
+from hyperspy_psnmf.eds.uncertainty.standard_errors import (
+    find_upper_limits,
+    intensity_errors,
+    standard_errors,
+)
 
 
 @pytest.fixture(autouse=True)
 def fewer_splits(monkeypatch):
     """Four fits instead of twenty: for the same errors, if not as well known."""
-    monkeypatch.setattr("hyperspy_psnmf.eds.jackknife.N_SPLITS", 1)
+    monkeypatch.setattr("hyperspy_psnmf.eds.uncertainty.jackknife.N_SPLITS", 1)
 
 
 def test_maps_of_errors_are_like_maps_of_phases(unmixed):
@@ -88,7 +92,7 @@ def test_absent_elements_are_absent_without_a_fold_too(grains, unmix, monkeypatc
         seen.append(settings)
         return np.array([H, H])
 
-    monkeypatch.setattr("hyperspy_psnmf.eds.jackknife.spectra_without_folds", look)
+    monkeypatch.setattr("hyperspy_psnmf.eds.uncertainty.jackknife.spectra_without_folds", look)
     options = {"absent": {2: ["Fe"]}, "energy_binning": 3, "volume": 0.5, "init": "vertex"}
     unmix(grains, **options)
     standard_errors(grains, given_spectra=False)

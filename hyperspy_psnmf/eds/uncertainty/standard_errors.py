@@ -10,10 +10,10 @@ from numbers import Real
 
 import numpy as np
 
-from hyperspy_psnmf.eds.jackknife import find_errors_from_spectra
 from hyperspy_psnmf.eds.lazy.reopen import bin_as_decomposed, open_decomposed
 from hyperspy_psnmf.eds.signals.learning_results import read_counts_and_spectra, read_record
 from hyperspy_psnmf.eds.signals.phases import phase_maps, phase_spectra
+from hyperspy_psnmf.eds.uncertainty.jackknife import find_errors_from_spectra
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from hyperspy_psnmf.nmf.uncertainty.bands import sampling_errors
 from hyperspy_psnmf.nmf.uncertainty.standard_errors import (

@@ -6,13 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from prettytable import PrettyTable
 
-from hyperspy_psnmf.eds.alternatives import check_confidence, find_alternatives
-from hyperspy_psnmf.eds.factors import check_factors, elements_to_exclude
-from hyperspy_psnmf.eds.quantify import quantify_among
-from hyperspy_psnmf.eds.signals.argument_names import named
 from hyperspy_psnmf.eds.signals.learning_results import read_names
 from hyperspy_psnmf.eds.signals.phases import phase_spectra
 from hyperspy_psnmf.eds.signals.picklable import Picklable
+from hyperspy_psnmf.eds.uncertainty.alternatives import check_confidence, find_alternatives
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,15 +72,19 @@ def _with_band(value, band, decimals):
     return f"{value:.{decimals}f} ({band[0]:.{decimals}f} to {band[1]:.{decimals}f})"
 
 
-def find_ambiguity(signal, *, confidence: float = 0.95, factors=None) -> Ambiguity:
-    """Return the bands of a decomposed map; see the accessor."""
+def find_ambiguity(signal, *, confidence: float = 0.95, quantified=None) -> Ambiguity:
+    """Return the bands of a decomposed map; see the accessor.
+
+    With `quantified`, what `quantify_with_bands` returned for the same confidence, bands of
+    compositions too.
+    """
     check_confidence(confidence)
     found = phase_spectra(signal)
     percent, bands = {}, {}
-    if factors is None:
+    if quantified is None:
         others, window = find_alternatives(signal, found, confidence)
     else:
-        composition, (others, window) = _quantify(signal, factors, confidence)
+        composition, (others, window) = quantified
         percent = composition.atomic_percent
         bands = dict(zip(percent, np.moveaxis(composition.atomic.band, 1, 0), strict=True))
     low, high = np.moveaxis(others.spectra_band(confidence), -1, 0)
@@ -101,12 +102,3 @@ def find_ambiguity(signal, *, confidence: float = 0.95, factors=None) -> Ambigui
         bands,
         len(others.counts),
     )
-
-
-def _quantify(signal, factors, confidence):
-    """Return compositions of the elements with factors, and what their bands are from."""
-    exclude = elements_to_exclude(signal, check_factors(factors))
-    with named(intensities="s.psnmf.quantify() with intensities"):
-        return quantify_among(
-            signal, None, factors, exclude=exclude, ambiguity=True, confidence=confidence
-        )

@@ -163,7 +163,7 @@ def test_bad_arguments_are_named_before_any_work(unmixed, monkeypatch, kwargs, e
     def work(*args, **kwargs):
         raise AssertionError("counts were read")
 
-    for module in ("alternatives", "lines.intensities"):
+    for module in ("uncertainty.alternatives", "lines.intensities"):
         monkeypatch.setattr(f"hyperspy_psnmf.eds.{module}.open_decomposed", work)
     with pytest.raises(error, match=match):
         unmixed.psnmf.ambiguity(**kwargs)
