@@ -123,7 +123,7 @@ def _load(args):
 
 
 def _unmix(signal, args):
-    from hyperspy_psnmf.eds.factors import check_elements
+    from hyperspy_psnmf.eds.quantify.factors import check_elements
     from hyperspy_psnmf.eds.signals.metadata import set_elements
 
     if args.elements:
@@ -153,8 +153,12 @@ def _check_folder(folder):
 
 def _check_factors(signal, k_factors, energy_range):
     """Raise what quantification would, before the work."""
-    from hyperspy_psnmf.eds.factors import check_factors, elements_to_exclude, resolve_factors
-    from hyperspy_psnmf.eds.quantify_arguments import resolve_method
+    from hyperspy_psnmf.eds.quantify.factors import (
+        check_factors,
+        elements_to_exclude,
+        resolve_factors,
+    )
+    from hyperspy_psnmf.eds.quantify.options import resolve_method
     from hyperspy_psnmf.eds.signals.axes import channels_of_range
 
     keep = channels_of_range(signal, energy_range or (-np.inf, np.inf))

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import hyperspy_psnmf
-from hyperspy_psnmf.eds.quantification import Percent
+from hyperspy_psnmf.eds.quantify.result import Percent
 from hyperspy_psnmf.nmf.binning.bins import PixelBins
 
 PLAIN = (str, int, float, bool, type(None), slice)
@@ -75,7 +75,9 @@ def test_walk__finds_dataclasses_of_every_layer():
     [
         Percent(np.ones((3, 2)), np.ones((3, 2)), np.ones((3, 2)), {"counting": np.ones((3, 2))}),
         PixelBins((5, 7), (2, 3)),
-        hyperspy_psnmf.eds.quantification.Percent(*[np.zeros((2, 4))] * 3, {}, np.zeros((2, 4, 2))),
+        hyperspy_psnmf.eds.quantify.result.Percent(
+            *[np.zeros((2, 4))] * 3, {}, np.zeros((2, 4, 2))
+        ),
     ],
     ids=["Percent", "PixelBins", "Percent with a band"],
 )

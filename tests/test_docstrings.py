@@ -27,8 +27,8 @@ WAIVED = {
 OF_RESULTS = WAIVED | {"PR01": "fields are documented as attributes"}
 RESULTS = [
     "eds.uncertainty.ambiguity.Ambiguity",
-    "eds.quantification.Percent",
-    "eds.quantification.Quantification",
+    "eds.quantify.result.Percent",
+    "eds.quantify.result.Quantification",
     "eds.fit_check.residuals.Residuals",
     "plot.EstimatedNumber",
 ]

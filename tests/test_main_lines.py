@@ -11,7 +11,7 @@ from hyperspy_psnmf import plot
 from hyperspy_psnmf.__main__ import main
 from hyperspy_psnmf.accessor import files as files_module
 from hyperspy_psnmf.data import mineral_grains
-from hyperspy_psnmf.eds import quantify as quantify_module
+from hyperspy_psnmf.eds.quantify import quantify as quantify_module
 
 ALWAYS = {"compositions.csv", "map.hspy", "phase_spectra.hspy", "phases.png", "report.txt"}
 OF_LINES = {"element_maps.png", "line_fit.png"}

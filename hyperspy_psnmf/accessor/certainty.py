@@ -9,7 +9,7 @@ from hyperspy_psnmf import plot
 from hyperspy_psnmf.eds.decompose.n_phases import estimate_number
 from hyperspy_psnmf.eds.fit_check import residuals
 from hyperspy_psnmf.eds.fit_check.residuals import Residuals
-from hyperspy_psnmf.eds.quantify import quantify_with_bands
+from hyperspy_psnmf.eds.quantify.quantify import quantify_with_bands
 from hyperspy_psnmf.eds.signals.learning_results import check_result
 from hyperspy_psnmf.eds.uncertainty import ambiguity
 from hyperspy_psnmf.eds.uncertainty import standard_errors as uncertainty

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from hyperspy_psnmf import plot
-from hyperspy_psnmf.eds.element_maps import element_maps
 from hyperspy_psnmf.eds.line_model.energy_axis import EnergyCalibration
 from hyperspy_psnmf.eds.lines.energy_calibration import energy_calibration
-from hyperspy_psnmf.eds.quantification import Quantification
-from hyperspy_psnmf.eds.quantify import quantify
+from hyperspy_psnmf.eds.quantify.element_maps import element_maps
+from hyperspy_psnmf.eds.quantify.quantify import quantify
+from hyperspy_psnmf.eds.quantify.result import Quantification
 from hyperspy_psnmf.eds.signals.learning_results import check_result
 
 if TYPE_CHECKING:

@@ -17,8 +17,6 @@ from typing import Any
 from matplotlib import pyplot as plt
 
 from hyperspy_psnmf import plot
-from hyperspy_psnmf.eds.element_maps import line_maps
-from hyperspy_psnmf.eds.factors import elements_to_exclude
 from hyperspy_psnmf.eds.files.export import intensity_table
 from hyperspy_psnmf.eds.lines.intensities import LineIntensities, measure_lines
 from hyperspy_psnmf.eds.lines.measurable_lines import (
@@ -27,8 +25,10 @@ from hyperspy_psnmf.eds.lines.measurable_lines import (
     choose_lines,
     describe_reasons,
 )
-from hyperspy_psnmf.eds.quantification import Quantification
-from hyperspy_psnmf.eds.quantify import quantify
+from hyperspy_psnmf.eds.quantify.element_maps import line_maps
+from hyperspy_psnmf.eds.quantify.factors import elements_to_exclude
+from hyperspy_psnmf.eds.quantify.quantify import quantify
+from hyperspy_psnmf.eds.quantify.result import Quantification
 from hyperspy_psnmf.eds.signals.metadata import sample_elements
 
 MAP, REPORT = "map.hspy", "report.txt"

@@ -7,11 +7,11 @@ from pathlib import Path
 from traits.api import Bool, Enum, Float, HasTraits, Instance, List, Property, Str, observe
 
 from hyperspy_psnmf.eds.decompose import report
-from hyperspy_psnmf.eds.factors import elements_to_exclude
 from hyperspy_psnmf.eds.files import export
 from hyperspy_psnmf.eds.fit_check.residuals import find_residuals
 from hyperspy_psnmf.eds.lines.measurable_lines import describe_reasons, explain_lines, warn_left_out
-from hyperspy_psnmf.eds.quantify import quantify
+from hyperspy_psnmf.eds.quantify.factors import elements_to_exclude
+from hyperspy_psnmf.eds.quantify.quantify import quantify
 from hyperspy_psnmf.eds.signals.learning_results import read_names, read_record, write_names
 from hyperspy_psnmf.eds.signals.metadata import sample_lines
 from hyperspy_psnmf.eds.tool_messages import Identified, Map, action

@@ -4,8 +4,8 @@
 from traits.api import Bool, Enum, Float, Int, List, Property, Str, observe
 
 from hyperspy_psnmf.eds.binned_preview import count_per_pixel, preview_binning
-from hyperspy_psnmf.eds.factors import check_elements
 from hyperspy_psnmf.eds.files.load import open_map, open_spectra
+from hyperspy_psnmf.eds.quantify.factors import check_elements
 from hyperspy_psnmf.eds.signals import metadata
 from hyperspy_psnmf.eds.tool_messages import Identified, Map, WithMessage, action
 

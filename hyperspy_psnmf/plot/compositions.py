@@ -4,7 +4,7 @@
 import numpy as np
 from matplotlib import pyplot as plt
 
-from hyperspy_psnmf.eds.quantification import NO_ZAF, UNITS
+from hyperspy_psnmf.eds.quantify.result import NO_ZAF, UNITS
 from hyperspy_psnmf.plot.figure import subplots
 from hyperspy_psnmf.plot.image import axis_label, draw_image
 from hyperspy_psnmf.plot.phases import phase_color

@@ -8,8 +8,8 @@ from exspy.signals import EDSTEMSpectrum
 from scipy.optimize import curve_fit, linear_sum_assignment
 from scipy.special import ndtr, ndtri
 
-from hyperspy_psnmf.eds.composition import Quantifier
 from hyperspy_psnmf.eds.lines.windows import intensity_signals
+from hyperspy_psnmf.eds.quantify.exspy_call import Quantifier
 from hyperspy_psnmf.kernels.likelihood import divergence
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 

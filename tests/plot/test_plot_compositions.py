@@ -8,7 +8,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from hyperspy_psnmf import data, plot
-from hyperspy_psnmf.eds.quantification import Percent, Quantification
+from hyperspy_psnmf.eds.quantify.result import Percent, Quantification
 
 
 def percent(values, band=None):

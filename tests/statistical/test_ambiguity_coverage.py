@@ -18,7 +18,7 @@ import pytest
 from exspy.material import elements
 
 from hyperspy_psnmf import data
-from hyperspy_psnmf.eds.factors import elements_without_line
+from hyperspy_psnmf.eds.quantify.factors import elements_without_line
 from tests.statistical.seeds import N_SEEDS
 from tests.statistical.unmixed import unmix
 

@@ -7,12 +7,7 @@ import exspy
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.eds.composition import (
-    derivatives,
-    limits,
-    propagate,
-    trial_intensities,
-)
+from hyperspy_psnmf.eds.quantify.exspy_call import derivatives, limits, propagate, trial_intensities
 from tests.helpers.compositions import as_found, truth_of
 
 

@@ -7,20 +7,20 @@ from dataclasses import replace
 import numpy as np
 from scipy.stats import norm
 
-from hyperspy_psnmf.eds.composition import (
+from hyperspy_psnmf.eds.lines.intensities import METHODS as INTENSITIES
+from hyperspy_psnmf.eds.lines.intensities import measure_lines
+from hyperspy_psnmf.eds.quantify.composition_maps import keep_for_maps
+from hyperspy_psnmf.eds.quantify.exspy_call import (
     Quantifier,
     derivatives,
     limits,
     propagate,
     trial_intensities,
 )
-from hyperspy_psnmf.eds.composition_maps import keep_for_maps
-from hyperspy_psnmf.eds.factors import check_factors, elements_to_exclude, resolve_factors
-from hyperspy_psnmf.eds.lines.intensities import METHODS as INTENSITIES
-from hyperspy_psnmf.eds.lines.intensities import measure_lines
-from hyperspy_psnmf.eds.normalisation import describe_normalisation, find_not_quantified
-from hyperspy_psnmf.eds.quantification import UNITS, Percent, Quantification
-from hyperspy_psnmf.eds.quantify_arguments import exposed, resolve_options
+from hyperspy_psnmf.eds.quantify.factors import check_factors, elements_to_exclude, resolve_factors
+from hyperspy_psnmf.eds.quantify.normalisation import describe_normalisation, find_not_quantified
+from hyperspy_psnmf.eds.quantify.options import exposed, resolve_options
+from hyperspy_psnmf.eds.quantify.result import UNITS, Percent, Quantification
 from hyperspy_psnmf.eds.signals.argument_names import named
 from hyperspy_psnmf.eds.signals.learning_results import (
     read_counts_and_spectra,

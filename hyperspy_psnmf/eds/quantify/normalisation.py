@@ -9,9 +9,9 @@ import warnings
 
 import numpy as np
 
-from hyperspy_psnmf.eds.factors import element_of
 from hyperspy_psnmf.eds.lines.intensities import measure_lines
 from hyperspy_psnmf.eds.lines.measurable_lines import name_some
+from hyperspy_psnmf.eds.quantify.factors import element_of
 from hyperspy_psnmf.eds.unlisted.found import lines_of_elements
 
 SIGNIFICANT = 5.0  # standard errors

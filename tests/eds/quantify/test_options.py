@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf import data
-from hyperspy_psnmf.eds import quantify as quantify_module
-from hyperspy_psnmf.eds.composition import (
-    Quantifier,
-)
+from hyperspy_psnmf.eds.quantify import quantify as quantify_module
+from hyperspy_psnmf.eds.quantify.exspy_call import Quantifier
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from numbers import Real
 
 import numpy as np
 
-from hyperspy_psnmf.eds.composition import METHODS
 from hyperspy_psnmf.eds.line_model.linear_model import read_beam_energy, read_resolution
+from hyperspy_psnmf.eds.quantify.exspy_call import METHODS
 from hyperspy_psnmf.eds.signals.axes import require_rising
 from hyperspy_psnmf.eds.signals.exposure import check_per, time_per_pixel
 from hyperspy_psnmf.eds.signals.phases import pixel_area

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from hyperspy.signals import BaseSignal
 
-from hyperspy_psnmf.eds.factors import check_lines, element_of
 from hyperspy_psnmf.eds.line_model.linear_model import read_beam_energy, read_resolution
 from hyperspy_psnmf.eds.lines.intensities import METHODS, LineIntensities, measure_lines
 from hyperspy_psnmf.eds.lines.measurable_lines import (
@@ -20,6 +19,7 @@ from hyperspy_psnmf.eds.lines.measurable_lines import (
     require_measurable,
     warn_left_out,
 )
+from hyperspy_psnmf.eds.quantify.factors import check_lines, element_of
 from hyperspy_psnmf.eds.signals.axes import require_rising
 from hyperspy_psnmf.eds.signals.learning_results import read_counts_and_spectra, require_results
 from hyperspy_psnmf.eds.signals.metadata import sample_elements
