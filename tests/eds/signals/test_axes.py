@@ -8,7 +8,7 @@ from traits.api import Undefined
 
 from hyperspy_psnmf.eds.fit_check.verdict import _places
 from hyperspy_psnmf.eds.signals.axes import energies, format_energy
-from hyperspy_psnmf.plot.certainty import _label_unknown_peaks
+from hyperspy_psnmf.plot.fit_check import _label_unknown_peaks
 from tests.helpers.maps import unmix_quietly
 
 pytestmark = pytest.mark.usefixtures("close_figures")
