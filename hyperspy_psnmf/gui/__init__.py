@@ -10,7 +10,7 @@
 
 from hyperspy.ui_registry import TOOLKIT_REGISTRY, UI_REGISTRY
 
-from hyperspy_psnmf.eds.tool import TOOLKEY, PSNMFTool
+from hyperspy_psnmf.gui.model.tool import TOOLKEY, PSNMFTool
 
 __all__ = ["PSNMFTool", "register_widgets"]
 

@@ -6,7 +6,7 @@ import io
 from hyperspy_psnmf import plot
 from hyperspy_psnmf.eds.files.export import new_files
 from hyperspy_psnmf.eds.signals.phases import phase_maps, phase_spectra
-from hyperspy_psnmf.eds.tool_messages import action
+from hyperspy_psnmf.gui.model.messages import action
 from hyperspy_psnmf.plot.figure import off_screen
 
 DPI = 100

@@ -5,9 +5,9 @@ import hyperspy_gui_traitsui  # noqa: F401 - lets matplotlib's backend choose th
 from traits.api import Button, Bytes, Instance, Str, observe
 from traitsui import api as tu
 
-from hyperspy_psnmf.eds.tool import PSNMFTool
-from hyperspy_psnmf.eds.tool_settings import BINNING_TRAITS
 from hyperspy_psnmf.gui import figures
+from hyperspy_psnmf.gui.model.settings import BINNING_TRAITS
+from hyperspy_psnmf.gui.model.tool import PSNMFTool
 
 TEXT = 160  # pixels
 

@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
-from hyperspy_psnmf.eds import tool as tool_module
 from hyperspy_psnmf.eds.signals.progress import with_listener
 from hyperspy_psnmf.gui import PSNMFTool
+from hyperspy_psnmf.gui.model import tool as tool_module
 
 
 @pytest.fixture

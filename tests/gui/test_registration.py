@@ -9,7 +9,7 @@ from hyperspy import ui_registry
 from hyperspy.extensions import ALL_EXTENSIONS
 
 from hyperspy_psnmf import gui
-from hyperspy_psnmf.eds.tool import TOOLKEY
+from hyperspy_psnmf.gui.model.tool import TOOLKEY
 
 
 @pytest.fixture

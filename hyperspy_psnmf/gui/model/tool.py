@@ -13,10 +13,10 @@ from traits.api import Any, Bool, Enum, Float, Property, Str, observe
 
 from hyperspy_psnmf.eds.decompose.decompose import decompose
 from hyperspy_psnmf.eds.decompose.n_phases import STEP as NUMBER
-from hyperspy_psnmf.eds.tool_messages import action
-from hyperspy_psnmf.eds.tool_results import ToolResults
-from hyperspy_psnmf.eds.tool_run import BackgroundRun, Cancelled
-from hyperspy_psnmf.eds.tool_settings import stand_in
+from hyperspy_psnmf.gui.model.background import BackgroundRun, Cancelled
+from hyperspy_psnmf.gui.model.messages import action
+from hyperspy_psnmf.gui.model.results import ToolResults
+from hyperspy_psnmf.gui.model.settings import stand_in
 
 TOOLKEY = "hyperspy_psnmf.PSNMF"
 INTERVAL = 0.2  # s, between two looks at a run

@@ -8,9 +8,9 @@ import threading
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.eds import tool as tool_module
-from hyperspy_psnmf.eds import tool_run
-from hyperspy_psnmf.eds.tool import PSNMFTool, time_text
+from hyperspy_psnmf.gui.model import background
+from hyperspy_psnmf.gui.model import tool as tool_module
+from hyperspy_psnmf.gui.model.tool import PSNMFTool, time_text
 
 LONG = 60  # s; no test waits that long
 
@@ -82,14 +82,14 @@ def test_a_cancelled_run_leaves_signal_and_result(done, signal, endless):
 
 @pytest.mark.parametrize("step", ["binning", "binned map", "neighbours"])
 def test_a_real_run_can_be_cancelled_at_any_step(tool, signal, monkeypatch, step):
-    listen = tool_run.BackgroundRun._listen
+    listen = background.BackgroundRun._listen
 
     def cancel_at(self, current, iteration, residual):
         if current == step:
             self.cancel()
         listen(self, current, iteration, residual)
 
-    monkeypatch.setattr(tool_run.BackgroundRun, "_listen", cancel_at)
+    monkeypatch.setattr(background.BackgroundRun, "_listen", cancel_at)
     before = results_of(signal)
     tool.run()
     assert tool.wait(LONG) == "cancelled"
@@ -103,7 +103,7 @@ def test_a_cancel_that_comes_too_late_for_the_run_still_counts(tool, monkeypatch
 
     monkeypatch.setattr(tool_module, "decompose", cancel_itself)
     release = threading.Event()
-    monkeypatch.setattr(tool_run.BackgroundRun, "_run", _after(release, tool_run.BackgroundRun))
+    monkeypatch.setattr(background.BackgroundRun, "_run", _after(release, background.BackgroundRun))
     tool.run()
     release.set()
     assert tool.wait(LONG) == "cancelled"
@@ -222,7 +222,7 @@ def test_without_a_map_everything_says_what_to_do(act):
 
 
 def test_progress_never_goes_back_and_ends_below_one():
-    progress, seen = tool_run.Progress(), []
+    progress, seen = background.Progress(), []
     calls = [
         ("binning", 0, math.inf),
         ("binned map", 1, 1e-2),

@@ -3,11 +3,11 @@
 
 from traits.api import Bool, Enum, Float, Int, List, Property, Str, observe
 
-from hyperspy_psnmf.eds.binned_preview import count_per_pixel, preview_binning
 from hyperspy_psnmf.eds.files.load import open_map, open_spectra
 from hyperspy_psnmf.eds.quantify.factors import check_elements
 from hyperspy_psnmf.eds.signals import metadata
-from hyperspy_psnmf.eds.tool_messages import Identified, Map, WithMessage, action
+from hyperspy_psnmf.gui.model.messages import Identified, Map, WithMessage, action
+from hyperspy_psnmf.gui.model.preview import count_per_pixel, preview_binning
 
 BINNING_TRAITS = "signal, auto_binning, binning, number_of_phases, estimate_number"
 

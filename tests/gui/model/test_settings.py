@@ -5,8 +5,8 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.eds.tool import PSNMFTool
-from hyperspy_psnmf.eds.tool_settings import read_absent, read_range
+from hyperspy_psnmf.gui.model.settings import read_absent, read_range
+from hyperspy_psnmf.gui.model.tool import PSNMFTool
 
 LONG = 60  # s; no test waits that long
 

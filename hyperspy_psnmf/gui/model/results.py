@@ -14,8 +14,8 @@ from hyperspy_psnmf.eds.quantify.factors import elements_to_exclude
 from hyperspy_psnmf.eds.quantify.quantify import quantify
 from hyperspy_psnmf.eds.signals.learning_results import read_names, read_record, write_names
 from hyperspy_psnmf.eds.signals.metadata import sample_lines
-from hyperspy_psnmf.eds.tool_messages import Identified, Map, action
-from hyperspy_psnmf.eds.tool_settings import ToolSettings, set_elements, stand_in
+from hyperspy_psnmf.gui.model.messages import Identified, Map, action
+from hyperspy_psnmf.gui.model.settings import ToolSettings, set_elements, stand_in
 
 NO_RESULT = "there is no result yet: press Run"
 
