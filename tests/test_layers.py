@@ -158,7 +158,7 @@ def test_every_module_has_its_place():
         ("data/__init__.py", "from hyperspy_psnmf.plot import plot"),
         ("plot.py", "from hyperspy_psnmf.gui import widget"),
         ("plot.py", "import ipywidgets"),
-        ("gui/ipywidgets.py", "from hyperspy_psnmf.accessor import PSNMFAccessor"),
+        ("gui/ipywidgets/view.py", "from hyperspy_psnmf.accessor import PSNMFAccessor"),
         ("accessor.py", "from hyperspy_psnmf.__main__ import main"),
         ("__main__.py", "import pandas"),
         ("_activation.py", "import numpy"),

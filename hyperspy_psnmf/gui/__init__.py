@@ -15,7 +15,7 @@ from hyperspy_psnmf.gui.model.tool import TOOLKEY, PSNMFTool
 __all__ = ["PSNMFTool", "register_widgets"]
 
 _VIEWS = {
-    "ipywidgets": {"module": "hyperspy_psnmf.gui.ipywidgets", "function": "psnmf_ipy"},
+    "ipywidgets": {"module": "hyperspy_psnmf.gui.ipywidgets.view", "function": "psnmf_ipy"},
     "traitsui": {"module": "hyperspy_psnmf.gui.traitsui", "function": "psnmf_traitsui"},
 }
 

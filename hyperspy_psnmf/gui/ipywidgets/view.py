@@ -9,9 +9,9 @@ from link_traits import link
 
 from hyperspy_psnmf.eds.files.load import list_files
 from hyperspy_psnmf.gui import figures
-from hyperspy_psnmf.gui.ipywidgets_results import Results
+from hyperspy_psnmf.gui.ipywidgets.own_thread import OwnThread
+from hyperspy_psnmf.gui.ipywidgets.results import Results
 from hyperspy_psnmf.gui.model.settings import BINNING_TRAITS
-from hyperspy_psnmf.gui.own_thread import OwnThread
 
 RUN_TRAITS = "state, step, fraction, elapsed, remaining, message, is_problem, signal"
 STYLE = {"description_width": "130px"}

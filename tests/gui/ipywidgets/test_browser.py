@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium"),
 ]
 
-NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "05_widget.ipynb"
+NOTEBOOK = Path(__file__).resolve().parents[3] / "notebooks" / "05_widget.ipynb"
 SECOND = 1000  # ms
 START = 240 * SECOND  # of a server and a kernel on a loaded machine
 RUN = 240 * SECOND

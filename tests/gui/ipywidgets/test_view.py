@@ -11,7 +11,7 @@ ipywidgets = pytest.importorskip("ipywidgets")
 pytest.importorskip("hyperspy_gui_ipywidgets")
 
 from hyperspy_psnmf.gui import PSNMFTool  # noqa: E402
-from hyperspy_psnmf.gui.own_thread import OwnThread  # noqa: E402
+from hyperspy_psnmf.gui.ipywidgets.own_thread import OwnThread  # noqa: E402
 
 LONG = 60  # s
 
