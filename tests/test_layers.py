@@ -194,7 +194,7 @@ def test_an_import_against_the_arrow_is_caught(file, source):
         ("estimators/psnmf.py", "from .base import Model\nfrom hyperspy_psnmf import nmf"),
         ("eds/a.py", "from hyperspy_psnmf._version import __version__\nimport exspy, dask.array"),
         ("data/__init__.py", "from hyperspy_psnmf.data import mineral_grains"),
-        ("gui/traitsui.py", "import traitsui.api\nfrom hyperspy_psnmf.plot import plot"),
+        ("gui/traitsui/view.py", "import traitsui.api\nfrom hyperspy_psnmf.plot import plot"),
         ("__main__.py", "from hyperspy_psnmf import accessor, data, plot"),
         ("_activation.py", "import sys\ndef f():\n    from hyperspy_psnmf.accessor import A"),
         (

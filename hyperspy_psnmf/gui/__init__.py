@@ -16,7 +16,7 @@ __all__ = ["PSNMFTool", "register_widgets"]
 
 _VIEWS = {
     "ipywidgets": {"module": "hyperspy_psnmf.gui.ipywidgets.view", "function": "psnmf_ipy"},
-    "traitsui": {"module": "hyperspy_psnmf.gui.traitsui", "function": "psnmf_traitsui"},
+    "traitsui": {"module": "hyperspy_psnmf.gui.traitsui.view", "function": "psnmf_traitsui"},
 }
 
 

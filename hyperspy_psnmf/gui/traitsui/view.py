@@ -32,7 +32,7 @@ class InQt(tu.BasicEditorFactory):
     name = Str()
 
     def _get_simple_editor_class(self):
-        from hyperspy_psnmf.gui import qt_editors
+        from hyperspy_psnmf.gui.traitsui import qt_editors
 
         return getattr(qt_editors, self.name)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A session with the window of the widget, run by test_traitsui.py in a process of its own.
+"""A session with the window of the widget, run by test_view.py in a process of its own.
 
 The toolkit of traitsui can be chosen once per process, and no other test has Qt. Prints what
 was seen, as JSON, on the last line; screenshots go to the folder named.
@@ -16,7 +16,7 @@ from pyface.qt import QtGui
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.gui import PSNMFTool
-from hyperspy_psnmf.gui.traitsui import ToolHandler, make_view
+from hyperspy_psnmf.gui.traitsui.view import ToolHandler, make_view
 
 LONG = 60  # s
 TABS = ("settings", "advanced", "phases", "residuals", "composition", "save")
