@@ -164,6 +164,8 @@ class _HalfLoaded(ModuleType):
 
 
 def _is_loading(module) -> bool:
+    # Python has no public way to ask. This stays here, not in `_compat`: nothing that runs
+    # inside HyperSpy's import should depend on another file.
     return getattr(_namespace(module).get("__spec__"), "_initializing", False)
 
 

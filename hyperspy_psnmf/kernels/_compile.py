@@ -3,6 +3,8 @@
 
 import numba
 
+from hyperspy_psnmf._compat import without_reference_counts
+
 # No "nnan" or "ninf": kernels test for infinities and NaN on purpose.
 FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
 
@@ -27,4 +29,4 @@ def jit_row(function):
     belong to a caller that outlives the call, so their references need not be counted: that
     is atomic, and took a third of the time of a row with few counts.
     """
-    return numba.njit(_nrt=False, forceinline=True, **_OPTIONS)(function)
+    return numba.njit(**without_reference_counts(), forceinline=True, **_OPTIONS)(function)

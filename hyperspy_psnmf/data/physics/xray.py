@@ -27,6 +27,8 @@ from typing import NamedTuple
 import numpy as np
 from exspy.material import elements
 
+from hyperspy_psnmf.eds.xray.lines import line_table
+
 ELECTRON_REST_ENERGY = 510.999  # keV
 BETHE_C = 0.65
 LOWEST_LINE = 0.1  # keV, below it neither the detector nor the absorption tables reach
@@ -129,6 +131,6 @@ def emitted_lines(element: str, *, beam_energy: float, bulk: bool) -> dict[str, 
 def _families(element: str) -> dict[str, dict[str, tuple[float, float]]]:
     """(energy, weight) of each line, by shell."""
     families: dict[str, dict[str, tuple[float, float]]] = {}
-    for name, line in elements[element].Atomic_properties.Xray_lines.as_dictionary().items():
-        families.setdefault(name[0], {})[name] = (line["energy (keV)"], line["weight"])
+    for name, (energy, weight) in line_table(element).items():
+        families.setdefault(name[0], {})[name] = (energy, weight)
     return families

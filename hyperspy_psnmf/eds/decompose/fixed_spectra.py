@@ -4,6 +4,7 @@
 import numpy as np
 from hyperspy.signal import BaseSignal
 
+from hyperspy_psnmf._compat import data_in_array_order
 from hyperspy_psnmf.eds.signals.axes import energies
 from hyperspy_psnmf.nmf.validation import as_floats, check_spectra
 
@@ -58,7 +59,7 @@ def _align(name, spectra, signal, keep_channels):
             f"{name} has another energy axis ({theirs.size} channels, {theirs[0]:.4g} to "
             f"{theirs[-1]:.4g} keV) than the map ({own.size}, {own[0]:.4g} to {own[-1]:.4g} keV)"
         )
-    data = np.atleast_2d(as_floats(name, spectra._data_aligned_with_axes))
+    data = np.atleast_2d(as_floats(name, data_in_array_order(spectra)))
     full = np.full((len(data), own.size), np.nan)
     full[:, covered] = data
     missing = np.isnan(full).any(axis=0)

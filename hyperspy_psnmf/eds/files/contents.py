@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hyperspy_psnmf._compat import is_lazy
+
 MAP, LINE_SCAN, SPECTRUM, IMAGE, OTHER = "map", "line scan", "spectrum", "image", "other data"
 
 
@@ -122,7 +124,7 @@ def _kind(signal):
 
 
 def _count(signal):
-    if signal._lazy or signal.data.dtype.kind not in "biuf":
+    if is_lazy(signal) or signal.data.dtype.kind not in "biuf":
         return None
     # What is not finite or masked is refused when the map is used.
     total = float(np.asarray(signal.data).sum(dtype=np.float64))

@@ -12,6 +12,7 @@ import dask
 import numpy as np
 from scipy.sparse import vstack
 
+from hyperspy_psnmf._compat import owning_client
 from hyperspy_psnmf.eds.lazy.chunks import make_tasks, plan_pieces
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.counts.csr_part import Part, as_csr, smallest_type
@@ -22,8 +23,7 @@ BLOCKS_PER_THREAD = 8  # for an even load, and so that little is lost with a wor
 
 def active_client():
     """Return the distributed client that dask would compute with, or None."""
-    owner = getattr(dask.base.get_scheduler(), "__self__", None)
-    return owner if type(owner).__module__.startswith("distributed.") else None
+    return owning_client(dask.base.get_scheduler())
 
 
 class ClusterBlocks(CountBlocks):

@@ -17,6 +17,7 @@ import dask.array as da
 import numpy as np
 from dask.callbacks import Callback
 
+from hyperspy_psnmf._compat import data_in_array_order
 from hyperspy_psnmf.eds.lazy.chunks import make_tasks, plan_pieces, put_away
 from hyperspy_psnmf.eds.lazy.distributed import ClusterBlocks, active_client, fetch
 from hyperspy_psnmf.eds.lazy.read import NAME, read_counts
@@ -72,7 +73,7 @@ def open_counts(
     """
     what = {"keep_pixels": keep_pixels, "keep_channels": keep_channels}
     what["counts_per_unit"] = counts_per_unit
-    data = signal._data_aligned_with_axes
+    data = data_in_array_order(signal)
     if not isinstance(data, da.Array):
         yield read_counts(signal, **what, n_jobs=n_jobs)
         return

@@ -7,6 +7,7 @@ Eager data are read where they lie, neither copied nor converted, and lazy ones 
 import dask.array as da
 import numpy as np
 
+from hyperspy_psnmf._compat import data_in_array_order, kind_of_chunks
 from hyperspy_psnmf.eds.lazy.chunks import read_chunks
 from hyperspy_psnmf.nmf.binning.bins import MOST_AXES
 from hyperspy_psnmf.nmf.counts.matrix import (
@@ -44,7 +45,7 @@ def read_counts(
     TypeError, ValueError
         If the data are no counts.
     """
-    data = signal._data_aligned_with_axes
+    data = data_in_array_order(signal)
     if isinstance(data, da.Array):
         return read_chunks(data, keep_pixels, keep_channels, NAME, counts_per_unit)
     options = {"keep_rows": keep_pixels, "keep_channels": keep_channels, "n_jobs": n_jobs}
@@ -58,7 +59,7 @@ def check_data(signal) -> None:
         raise TypeError(f"{NAME} must be a numpy or dask array, not {type(data).__name__}")
     check_no_mask(data, NAME)
     if isinstance(data, da.Array):
-        check_no_mask(data._meta, NAME)
+        check_no_mask(kind_of_chunks(data), NAME)
         if np.isnan(data.shape).any():
             raise ValueError(
                 f"{NAME} must have chunks of known size: call s.data.compute_chunk_sizes() first"

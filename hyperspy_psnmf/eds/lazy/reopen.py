@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hyperspy_psnmf._compat import is_lazy
 from hyperspy_psnmf.eds.lazy.memory import resolve_max_memory
 from hyperspy_psnmf.eds.lazy.open_counts import open_counts
 from hyperspy_psnmf.eds.lazy.read import NAME, check_data
@@ -72,7 +73,7 @@ def open_decomposed(signal) -> Iterator[Decomposed]:
     with open_counts(signal, **masks, **options) as X:
         if not X.nnz:
             raise ValueError(f"{NAME} are zero everywhere in the pixels and channels in use")
-        if signal._lazy:  # the data of others have been compared already
+        if is_lazy(signal):  # the data of others have been compared already
             check_counts(X, read_record(signal), keep_pixels)
         yield Decomposed(X, W, factors[keep_channels].T, keep_pixels, keep_channels, n_fixed)
 

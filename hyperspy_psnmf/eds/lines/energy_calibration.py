@@ -3,13 +3,14 @@
 
 import numpy as np
 
+from hyperspy_psnmf._compat import data_in_array_order, eager_class
 from hyperspy_psnmf.eds.line_model.calibration import calibrate
 from hyperspy_psnmf.eds.line_model.energy_axis import EnergyCalibration
 from hyperspy_psnmf.eds.lines.fit import fit_spectra
 from hyperspy_psnmf.eds.lines.notes import AXIS_OFF
 from hyperspy_psnmf.eds.signals.axes import energies, require_rising
 from hyperspy_psnmf.eds.signals.metadata import sample_elements
-from hyperspy_psnmf.eds.signals.phases import eager_class, phase_spectra
+from hyperspy_psnmf.eds.signals.phases import phase_spectra
 from hyperspy_psnmf.eds.unlisted.search import on_found_axis
 from hyperspy_psnmf.eds.xray.lines import lines_of
 
@@ -35,7 +36,7 @@ def _sum_spectrum(signal):
         total, energy = found.data.sum(axis=0), found.axes_manager.signal_axes[0]
     else:
         axes = tuple(range(signal.axes_manager.navigation_dimension))
-        total = signal._data_aligned_with_axes.sum(axis=axes, dtype=float)
+        total = data_in_array_order(signal).sum(axis=axes, dtype=float)
         energy = signal.axes_manager.signal_axes[0]
     metadata = signal.metadata.as_dictionary()
     metadata["Signal"].pop("Noise_properties", None)

@@ -10,12 +10,13 @@ import warnings
 
 import numpy as np
 
+from hyperspy_psnmf._compat import eager_class
 from hyperspy_psnmf.eds.line_model.linear_model import LOWEST, build_line_model, families
 from hyperspy_psnmf.eds.lines.windows import clip_windows
 from hyperspy_psnmf.eds.signals.axes import energies
 from hyperspy_psnmf.eds.signals.learning_results import read_counts_and_spectra
 from hyperspy_psnmf.eds.signals.metadata import read_number, sample_lines
-from hyperspy_psnmf.eds.signals.phases import crop_axis, eager_class
+from hyperspy_psnmf.eds.signals.phases import crop_axis
 from hyperspy_psnmf.eds.xray.lines import is_element, line_energy, lines_of
 
 MOST_NAMES = 8  # in one message; with a hundred, nobody finds the reason

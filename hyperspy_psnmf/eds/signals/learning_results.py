@@ -3,6 +3,7 @@
 
 import numpy as np
 
+from hyperspy_psnmf._compat import learning_attributes
 from hyperspy_psnmf.eds.signals.same_data import find_change, refusal
 from hyperspy_psnmf.eds.signals.stored_record import Record, find_record, store_record
 
@@ -52,7 +53,7 @@ def write_results(signal, loadings, factors, keep_pixels, keep_channels, record)
         "navigation_mask": _mask(keep_pixels, am.navigation_shape[::-1]),
         "signal_mask": _mask(keep_channels, am.signal_shape[::-1]),
     }
-    signal.learning_results.__dict__.update(results)
+    learning_attributes(signal.learning_results).update(results)
     store_record(signal.learning_results, record)
 
 

@@ -11,6 +11,7 @@ import warnings
 import numpy as np
 from hyperspy.signals import BaseSignal, Signal1D
 
+from hyperspy_psnmf._compat import eager_class
 from hyperspy_psnmf.eds.signals.exposure import time_per_pixel
 from hyperspy_psnmf.eds.signals.learning_results import read_counts_and_spectra, read_names
 from hyperspy_psnmf.eds.signals.metadata import read_number
@@ -61,12 +62,6 @@ def phase_maps(signal, normalize=None):
     maps.set_signal_type("")
     _store_names(maps, read_names(signal))
     return maps
-
-
-def eager_class(signal):
-    """Return the eager class of a signal, lazy or not."""
-    # A lazy class is named Lazy... and inherits from the eager one.
-    return next(c for c in type(signal).__mro__ if not c.__name__.startswith("Lazy"))
 
 
 def _phase_axis(n):

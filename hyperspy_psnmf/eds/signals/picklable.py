@@ -8,6 +8,8 @@ from dataclasses import dataclass, is_dataclass
 
 from hyperspy.signals import BaseSignal
 
+from hyperspy_psnmf._compat import as_plain_dict
+
 
 @dataclass(frozen=True, eq=False)
 class PackedSignal:
@@ -31,7 +33,7 @@ class Picklable:
 
 def _pack(value):
     if isinstance(value, BaseSignal):
-        return PackedSignal(type(value), value._to_dictionary(add_models=False))
+        return PackedSignal(type(value), as_plain_dict(value))
     return _in_fields(_pack, value)
 
 

@@ -16,6 +16,7 @@ from itertools import chain, combinations, permutations, product
 import dask.array as da
 import numpy as np
 
+from hyperspy_psnmf._compat import data_in_array_order
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 
 N_VALUES = 2**18  # compared at most: 0.4 ms, a twentieth of one sum over 128 x 128 x 1980 counts
@@ -35,7 +36,7 @@ def make_fingerprint(signal, X, keep_pixels, keep_channels) -> dict:
     keep_pixels, keep_channels : ndarray of bool or None
         What is used: the rest may change.
     """
-    data = signal._data_aligned_with_axes
+    data = data_in_array_order(signal)
     rows, shape = _pixels_compared(data.shape), {"data_shape": list(data.shape)}
     if isinstance(data, da.Array):
         return {**shape, "data_pixel_counts": total_counts(X, axis=1)[rows].astype(float)}
@@ -64,7 +65,7 @@ def find_change(signal, record, keep_pixels, keep_channels, expected) -> str:
     str
         As in "flipped along x"; empty if the data are the same, or lazy.
     """
-    data = signal._data_aligned_with_axes
+    data = data_in_array_order(signal)
     if "data_pixel_counts" not in record or isinstance(data, da.Array):
         return ""
     masks, rows = (keep_pixels, keep_channels), _pixels_compared(data.shape)

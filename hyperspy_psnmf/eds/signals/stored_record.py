@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from hyperspy_psnmf._compat import learning_attributes
 from hyperspy_psnmf._version import __version__
 
 TEXT = "psnmf_json"
@@ -41,14 +42,16 @@ def store_record(results, record) -> None:
     }
     plain = {k: v for k, v in record.items() if k not in arrays}
     text = {"of": _checksum(results), "arrays": list(arrays), "record": plain}
-    results.__dict__.update({PREFIX + key: array for key, array in arrays.items()})
-    results.__dict__.update({TEXT: json.dumps(text, default=_plain), "psnmf": dict(record)})
+    attributes = learning_attributes(results)
+    attributes.update({PREFIX + key: array for key, array in arrays.items()})
+    attributes.update({TEXT: json.dumps(text, default=_plain), "psnmf": dict(record)})
 
 
 def forget_record(results) -> None:
     """Remove everything that `store_record` has put there."""
-    for name in [n for n in vars(results) if n == "psnmf" or n.startswith(PREFIX)]:
-        del results.__dict__[name]
+    attributes = learning_attributes(results)
+    for name in [n for n in attributes if n == "psnmf" or n.startswith(PREFIX)]:
+        del attributes[name]
 
 
 def find_record(results) -> Record:

@@ -16,6 +16,7 @@ import numpy as np
 from exspy.material import elements as elements_db
 from scipy.ndimage import gaussian_filter1d
 
+from hyperspy_psnmf._compat import symbols_with_lines
 from hyperspy_psnmf.eds.line_model.calibration import calibrate
 from hyperspy_psnmf.eds.line_model.detector_artefacts import CLOSE, find_escaped
 from hyperspy_psnmf.eds.line_model.energy_axis import find_axis
@@ -217,4 +218,4 @@ def _atomic_number(symbol):
 
 @cache
 def _with_lines():
-    return [name for name, e in elements_db if e.Atomic_properties.has_item("Xray_lines")]
+    return symbols_with_lines(elements_db)

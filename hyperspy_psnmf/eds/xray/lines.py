@@ -9,13 +9,15 @@ from functools import cache
 
 from exspy.material import elements as elements_db
 
+from hyperspy_psnmf._compat import has_entry, lines_in_table
+
 
 def is_element(symbol) -> bool:
     """Tell whether eXSpy knows an element of this symbol."""
     # A dot would lead further into eXSpy's tree, or past its end.
     if not isinstance(symbol, str) or "." in symbol:
         return False
-    return elements_db.has_item(f"{symbol}.Atomic_properties")
+    return has_entry(elements_db, f"{symbol}.Atomic_properties")
 
 
 def is_xray_line(line) -> bool:
@@ -23,7 +25,8 @@ def is_xray_line(line) -> bool:
     if not isinstance(line, str) or "." in line:
         return False
     element, _, name = line.partition("_")
-    return bool(name) and elements_db.has_item(f"{element}.Atomic_properties.Xray_lines.{name}")
+    path = f"{element}.Atomic_properties.Xray_lines.{name}"
+    return bool(name) and has_entry(elements_db, path)
 
 
 def lines_of(symbol: str) -> dict[str, float]:
@@ -36,8 +39,7 @@ def line_table(symbol: str) -> dict[str, tuple[float, float]]:
     """Return the energy in keV and the weight within its shell of each line of an element."""
     if not is_element(symbol):
         return {}
-    lines = elements_db[symbol].Atomic_properties.get_item("Xray_lines")
-    names = {} if lines is None else lines.as_dictionary()
+    names = lines_in_table(elements_db, symbol)
     return {name: (line["energy (keV)"], line["weight"]) for name, line in names.items()}
 
 

@@ -7,6 +7,7 @@ import dask.array as da
 import numpy as np
 from hyperspy.signals import BaseSignal
 
+from hyperspy_psnmf._compat import data_in_array_order
 from hyperspy_psnmf.eds.decompose.record import FEW_PER_BIN, times
 from hyperspy_psnmf.eds.lazy.read import check_data
 from hyperspy_psnmf.eds.signals.axes import map_shape
@@ -60,7 +61,7 @@ def count_per_pixel(signal) -> np.ndarray:
         If the data are no counts.
     """
     check_data(signal)
-    data = signal._data_aligned_with_axes
+    data = data_in_array_order(signal)
     wide = float if data.dtype.kind == "f" else np.int64  # 8 bits overflow when summed
     total = data.sum(axis=-1, dtype=wide)
     return np.asarray(total.compute() if isinstance(total, da.Array) else total)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from traits.api import Bool, Enum, Float, HasTraits, Instance, List, Property, Str, observe
 
+from hyperspy_psnmf._compat import learning_attributes
 from hyperspy_psnmf.eds.decompose import report
 from hyperspy_psnmf.eds.files import export
 from hyperspy_psnmf.eds.fit_check.residuals import find_residuals
@@ -102,7 +103,8 @@ class ToolResults(ToolSettings):
         self._store(self.require_result())
 
     def _store(self, result):
-        self.signal.learning_results.__dict__.update(result.learning_results.__dict__)
+        found = learning_attributes(result.learning_results)
+        learning_attributes(self.signal.learning_results).update(found)
         # From here on there is one result, not two that part when phases get names.
         result.learning_results = self.signal.learning_results
         set_elements(self.signal, self.elements)

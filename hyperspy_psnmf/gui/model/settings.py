@@ -3,6 +3,7 @@
 
 from traits.api import Bool, Enum, Float, Int, List, Property, Str, observe
 
+from hyperspy_psnmf._compat import is_lazy, with_own_metadata
 from hyperspy_psnmf.eds.files.load import open_map, open_spectra
 from hyperspy_psnmf.eds.quantify.factors import check_elements
 from hyperspy_psnmf.eds.signals import metadata
@@ -49,7 +50,7 @@ class ToolSettings(WithMessage):
     _pixel_counts = Identified()
 
     def _get_shows_preview(self):
-        return self.signal is not None and not self.signal._lazy
+        return self.signal is not None and not is_lazy(self.signal)
 
     def _get_preview_text(self):
         return "" if self.preview is None else self.preview.sentence()
@@ -140,7 +141,7 @@ def stand_in(signal, elements: str):
     elements : str
         Those of the sample, see `set_elements`.
     """
-    other = signal._deepcopy_with_new_data(signal.data, copy_learning_results=True)
+    other = with_own_metadata(signal)
     set_elements(other, elements)
     return other
 
