@@ -179,6 +179,14 @@ def test_modules__each_has_its_layer_and_room():
     assert known - rooms <= {(layer, "") for layer in LAYERS}
 
 
+def test_contributing__names_each_layer_and_room():
+    if not (ROOT.parent / "CONTRIBUTING.md").exists():
+        pytest.skip("an installed package has no CONTRIBUTING.md")
+    text = (ROOT.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = [f"{layer}/{room}".strip("/") for layer in LAYERS for room in ROOMS.get(layer, [""])]
+    assert [path for path in paths if f"`{path}`" not in text and path != "__main__"] == []
+
+
 def test_folders__not_more_than_thirteen_modules():
     counted = defaultdict(int)
     for folder in (ROOT, Path(__file__).parent):
