@@ -33,6 +33,14 @@ def check_weight(name: str, value, words: tuple[str, ...] = ()) -> None:
         raise ValueError(f"{name} must be finite and not negative, not {value}")
 
 
+def check_confidence(confidence, lowest: float = 0.0) -> None:
+    """Raise naming the argument unless it is a number between `lowest` and 1."""
+    if isinstance(confidence, bool | np.bool_) or not isinstance(confidence, Real):
+        raise TypeError(f"confidence must be a number, not {confidence!r}")
+    if not lowest < confidence < 1:
+        raise ValueError(f"confidence must lie between {lowest:g} and 1, not {confidence}")
+
+
 def check_scale(name: str, value) -> float:
     """Return `value` as a float, 1 for None, or raise naming the argument unless above 0."""
     if value is None:

@@ -5,14 +5,13 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
 from hyperspy_psnmf.eds.lines.energy_calibration import lines_recorded_at
+from hyperspy_psnmf.eds.xray.detector import ZERO_PEAK
 from hyperspy_psnmf.plot.figure import subplots
 from hyperspy_psnmf.plot.image import axis_label, draw_image
 from hyperspy_psnmf.plot.xray_lines import KEV, label_lines, last_line
 
 # Okabe & Ito's palette, told apart by colour-blind readers too; black comes last.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
-
-ZERO_PEAK = 0.12  # keV
 
 
 def phase_color(index: int) -> str:

@@ -3,9 +3,10 @@
 
 import numpy as np
 
+from hyperspy_psnmf.eds.xray.detector import ZERO_PEAK
 from hyperspy_psnmf.plot.figure import subplots
 from hyperspy_psnmf.plot.image import axis_label
-from hyperspy_psnmf.plot.phases import ZERO_PEAK, phase_color
+from hyperspy_psnmf.plot.phases import phase_color
 from hyperspy_psnmf.plot.xray_lines import KEV, label_lines, last_line
 
 

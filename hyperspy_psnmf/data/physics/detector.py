@@ -24,10 +24,11 @@ from exspy.material import mass_absorption_coefficient
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
+from hyperspy_psnmf.eds.xray.detector import squared_fwhms
+
 CHANNEL_WIDTH = 0.01  # keV
 FIRST_CHANNEL = 0.1  # keV, centre
 RESOLUTION_MN_KA = 130.0  # eV
-MN_KA = 5.8987  # keV
 
 # Mass thickness in g/cm²: 300 nm polyimide, 40 nm Al light shield, 50 nm Si dead layer.
 LAYERS = {"C": 3.0e-5, "N": 3.1e-6, "O": 8.9e-6, "Al": 1.08e-5, "Si": 1.17e-5}
@@ -44,7 +45,7 @@ def channel_energies(n_channels: int) -> NDArray[np.float64]:
 
 def peak_fwhm(energy: ArrayLike) -> NDArray[np.float64]:
     """Width of a line in keV, after Fiori and Newbury."""
-    return np.sqrt(RESOLUTION_MN_KA**2 + 2500.0 * (np.asarray(energy) - MN_KA)) / 1000.0
+    return np.sqrt(squared_fwhms(RESOLUTION_MN_KA, np.asarray(energy))) / 1000.0
 
 
 def detector_efficiency(energy: ArrayLike) -> NDArray[np.float64]:

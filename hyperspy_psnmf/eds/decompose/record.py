@@ -9,6 +9,7 @@ from hyperspy_psnmf._version import __version__
 from hyperspy_psnmf.eds.decompose.hot_voxels import describe_hot_voxels
 from hyperspy_psnmf.eds.lazy.not_counts import judge_model, judge_values
 from hyperspy_psnmf.eds.signals.axes import energies, map_shape
+from hyperspy_psnmf.eds.xray.detector import ZERO_PEAK
 from hyperspy_psnmf.estimators import PSNMF
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
 from hyperspy_psnmf.nmf.binning.bins import PixelBins
@@ -17,7 +18,6 @@ from hyperspy_psnmf.nmf.selection.binning import CLEARLY
 
 FEW_PER_BIN = 1000  # counts; below it a spectrum shows little but its strongest line
 FEW_IN_PHASE = 2000  # counts
-ZERO_PEAK = 0.12  # keV; below it is the electronic noise peak
 ZERO_PEAK_SHARE = 0.05
 
 LIMITED = "as many phases as were tried are distinguishable: there may be more of them"

@@ -25,11 +25,16 @@ from scipy.sparse import csc_array
 
 from hyperspy_psnmf.eds.signals.axes import energies
 from hyperspy_psnmf.eds.signals.metadata import read_number
-from hyperspy_psnmf.eds.xray.detector import PeakShapes, peak_fwhm, peak_fwhms, peak_shapes
+from hyperspy_psnmf.eds.xray.detector import (
+    ZERO_PEAK,
+    PeakShapes,
+    peak_fwhm,
+    peak_fwhms,
+    peak_shapes,
+)
 from hyperspy_psnmf.eds.xray.lines import line_table
 
 KNOTS_PER_E_FOLD = 2.8  # finer knots follow lines, coarser ones miss absorption edges
-LOWEST = 0.12  # keV; below are the zero peak of SEM detectors and no lines
 RESOLVED = 2.5  # widths
 TYPICAL_RESOLUTION = 130.0  # eV at Mn Ka
 STRONG = 0.2  # of the main line
@@ -162,7 +167,7 @@ def build_line_model(spectra, elements, keep: np.ndarray, *, peaks=()) -> LineMo
     if not axis.is_uniform:
         raise ValueError("a model of lines needs a uniform energy axis: use method='windows'")
     beam_energy, resolution = read_beam_energy(spectra), read_resolution(spectra)
-    use = keep & (energy >= LOWEST) & (energy < beam_energy)
+    use = keep & (energy >= ZERO_PEAK) & (energy < beam_energy)
     names, members = families(sorted(elements), energy[0], energy[-1], beam_energy)
     alone = [(len(names) + i, peak, 1.0) for i, peak in enumerate(peaks)]
     names, members = [*names, *(f"{p:.3f} keV" for p in peaks)], np.vstack([members, *alone])
@@ -283,4 +288,4 @@ def splines(at: np.ndarray, energy: np.ndarray, use: np.ndarray) -> np.ndarray:
 
 
 def _position(energy):
-    return np.log(np.maximum(energy, LOWEST / 2))
+    return np.log(np.maximum(energy, ZERO_PEAK / 2))

@@ -11,12 +11,13 @@ import warnings
 import numpy as np
 
 from hyperspy_psnmf._compat import eager_class
-from hyperspy_psnmf.eds.line_model.linear_model import LOWEST, build_line_model, families
+from hyperspy_psnmf.eds.line_model.linear_model import build_line_model, families
 from hyperspy_psnmf.eds.lines.windows import clip_windows
 from hyperspy_psnmf.eds.signals.axes import energies
-from hyperspy_psnmf.eds.signals.learning_results import read_counts_and_spectra
+from hyperspy_psnmf.eds.signals.learning_results import channels_decomposed, read_counts_and_spectra
 from hyperspy_psnmf.eds.signals.metadata import read_number, sample_lines
 from hyperspy_psnmf.eds.signals.phases import crop_axis
+from hyperspy_psnmf.eds.xray.detector import ZERO_PEAK
 from hyperspy_psnmf.eds.xray.lines import is_element, line_energy, lines_of
 
 MOST_NAMES = 8  # in one message; with a hundred, nobody finds the reason
@@ -128,7 +129,7 @@ def explain_lines(signal, lines, method: str, keep=None) -> dict[str, str]:
     ValueError
         If the axis or the metadata do not allow for the method at all.
     """
-    keep = channels_in_use(signal) if keep is None else keep
+    keep = channels_decomposed(read_counts_and_spectra(signal)[1]) if keep is None else keep
     energy, beam_energy = energies(signal), _read_beam_energy(signal)
     ends = [_ends(energy), _ends(energy[keep])]
     beyond = {line: _explain_beyond(line_energy(line), ends, beam_energy) for line in lines}
@@ -139,11 +140,6 @@ def explain_lines(signal, lines, method: str, keep=None) -> dict[str, str]:
         explain = {"model": _explain_by_model, "windows": _explain_by_windows}[method]
         beyond |= explain(_empty_spectrum(signal, window), keep[window], inside)
     return {line: why for line, why in beyond.items() if why}
-
-
-def channels_in_use(signal) -> np.ndarray:
-    """Return which channels a decomposition used, of shape (n_channels,)."""
-    return ~np.isnan(read_counts_and_spectra(signal)[1]).any(axis=1)
 
 
 def describe_reasons(why: dict[str, str]) -> str:
@@ -185,8 +181,8 @@ def _explain_beyond(energy, ends, beam_energy):
         return f"above the beam energy, {beam_energy:.4g} keV"
     if not low < energy < high:
         return f"outside the channels in use, {low:.4g} to {high:.4g} keV"
-    if energy < LOWEST:
-        return f"below {LOWEST} keV, where detectors have their zero peak"
+    if energy < ZERO_PEAK:
+        return f"below {ZERO_PEAK} keV, where detectors have their zero peak"
     return ""
 
 

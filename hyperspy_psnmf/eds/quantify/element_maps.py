@@ -21,9 +21,13 @@ from hyperspy_psnmf.eds.lines.measurable_lines import (
 )
 from hyperspy_psnmf.eds.quantify.factors import check_lines, element_of
 from hyperspy_psnmf.eds.signals.axes import require_rising
-from hyperspy_psnmf.eds.signals.learning_results import read_counts_and_spectra, require_results
+from hyperspy_psnmf.eds.signals.learning_results import (
+    pixels_decomposed,
+    read_counts_and_spectra,
+    require_results,
+)
 from hyperspy_psnmf.eds.signals.metadata import sample_elements
-from hyperspy_psnmf.eds.uncertainty.standard_errors import intensity_errors, pixels_in_use
+from hyperspy_psnmf.eds.uncertainty.standard_errors import intensity_errors
 from hyperspy_psnmf.eds.xray.lines import line_energy
 from hyperspy_psnmf.nmf.validation import check_choice
 
@@ -64,7 +68,7 @@ def line_maps(signal, measured: LineIntensities) -> list:
 def loadings_in_use(signal) -> np.ndarray:
     """Return loadings in counts, of shape (n_pixels, n_phases), NaN in masked pixels."""
     loadings, _ = read_counts_and_spectra(signal)
-    return np.where(pixels_in_use(signal)[:, None], loadings, np.nan)
+    return np.where(pixels_decomposed(signal)[:, None], loadings, np.nan)
 
 
 def error_maps(signal, measured: LineIntensities) -> list:
@@ -77,7 +81,7 @@ def error_maps(signal, measured: LineIntensities) -> list:
     of_loadings = intensity_errors(signal, per_count(measured, np.maximum(measured.net, 0.0)))
     of_lines = np.sqrt(loadings**2 @ per_count(measured, measured.sigma) ** 2)
     values = np.hypot(of_loadings, of_lines)
-    values[~pixels_in_use(signal)] = np.nan
+    values[~pixels_decomposed(signal)] = np.nan
     frame = MapFrame.of(signal)
     return [
         frame.as_map(line, column, "Standard error", "Standard error in counts")

@@ -30,8 +30,8 @@ from hyperspy_psnmf.eds.signals.learning_results import (
 )
 from hyperspy_psnmf.eds.signals.metadata import sample_elements
 from hyperspy_psnmf.eds.signals.phases import count_pixels
-from hyperspy_psnmf.eds.uncertainty.alternatives import check_confidence, find_alternatives
-from hyperspy_psnmf.nmf.validation import check_choice
+from hyperspy_psnmf.eds.uncertainty.alternatives import find_alternatives
+from hyperspy_psnmf.nmf.validation import check_choice, check_confidence
 
 DETECTED = 3.0  # standard deviations of a blank (Goldstein et al., ch. 9)
 

@@ -149,6 +149,18 @@ def read_counts_and_spectra(signal):
     return loadings * scale, factors / scale
 
 
+def pixels_decomposed(signal) -> np.ndarray:
+    """Return which pixels a decomposition used, of shape (n_pixels,)."""
+    # eXSpy turns the NaN of masked pixels into zeros, so the mask comes first.
+    used = _used(signal.learning_results.navigation_mask)
+    return ~np.isnan(read_counts_and_spectra(signal)[0]).any(axis=1) if used is None else used
+
+
+def channels_decomposed(factors: np.ndarray) -> np.ndarray:
+    """Return which channels a decomposition used, of shape (n_channels,), from its factors."""
+    return ~np.isnan(factors).any(axis=1)
+
+
 def read_record(signal) -> Record:
     """Return what PSNMF noted about its run; empty after another algorithm."""
     return find_record(signal.learning_results)

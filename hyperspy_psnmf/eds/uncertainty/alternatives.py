@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Factorisations of a decomposed map that fit its counts as well as the one found."""
 
-from numbers import Real
-
 import numpy as np
 
 from hyperspy_psnmf.eds.lazy.reopen import bin_as_decomposed, coarse_energy_binning, open_decomposed
@@ -40,14 +38,6 @@ def find_alternatives(signal, found, confidence: float):
     others = alternatives(X, H, solutions, energy_binning, n_fixed=n_fixed, n_jobs=None)
     counts = np.nansum(read_counts_and_spectra(signal)[0], axis=0)
     return others, Window(found, decomposed.keep_channels, counts)
-
-
-def check_confidence(confidence):
-    """Raise naming the argument unless it lies between 0 and 1."""
-    if isinstance(confidence, bool | np.bool_) or not isinstance(confidence, Real):
-        raise TypeError(f"confidence must be a number, not {confidence!r}")
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie between 0 and 1, not {confidence}")
 
 
 class Window:

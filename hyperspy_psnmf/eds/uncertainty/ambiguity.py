@@ -9,7 +9,8 @@ from prettytable import PrettyTable
 from hyperspy_psnmf.eds.signals.learning_results import read_names
 from hyperspy_psnmf.eds.signals.phases import phase_spectra
 from hyperspy_psnmf.eds.signals.picklable import Picklable
-from hyperspy_psnmf.eds.uncertainty.alternatives import check_confidence, find_alternatives
+from hyperspy_psnmf.eds.uncertainty.alternatives import find_alternatives
+from hyperspy_psnmf.nmf.validation import check_confidence
 
 
 @dataclass(frozen=True, eq=False)

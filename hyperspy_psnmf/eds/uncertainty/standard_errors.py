@@ -6,12 +6,16 @@ others the map's counts too.
 """
 
 import copy
-from numbers import Real
 
 import numpy as np
 
 from hyperspy_psnmf.eds.lazy.reopen import bin_as_decomposed, open_decomposed
-from hyperspy_psnmf.eds.signals.learning_results import read_counts_and_spectra, read_record
+from hyperspy_psnmf.eds.signals.learning_results import (
+    channels_decomposed,
+    pixels_decomposed,
+    read_counts_and_spectra,
+    read_record,
+)
 from hyperspy_psnmf.eds.signals.phases import phase_maps, phase_spectra
 from hyperspy_psnmf.eds.uncertainty.jackknife import find_errors_from_spectra
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
@@ -22,7 +26,7 @@ from hyperspy_psnmf.nmf.uncertainty.standard_errors import (
     standard_deviations,
 )
 from hyperspy_psnmf.nmf.uncertainty.upper_limits import upper_limits
-from hyperspy_psnmf.nmf.validation import check_choice
+from hyperspy_psnmf.nmf.validation import check_choice, check_confidence
 
 QUANTITIES = ("maps", "spectra", "model")
 
@@ -54,9 +58,8 @@ def standard_errors(
 
 def find_upper_limits(signal, *, confidence: float = 0.95):
     """Return the upper limits of loadings at zero; see the accessor."""
-    if isinstance(confidence, bool) or not isinstance(confidence, Real):
-        raise TypeError(f"confidence must be a number, not {confidence!r}")
-    in_use = pixels_in_use(signal)
+    check_confidence(confidence, lowest=0.5)
+    in_use = pixels_decomposed(signal)
     with open_decomposed(signal) as d:
         found = upper_limits(d.X, d.W, d.H, confidence=confidence, n_jobs=None)
     found[~in_use] = np.nan
@@ -73,7 +76,7 @@ def read_covariance(signal) -> np.ndarray:
         In counts squared; zero for loadings at zero, and in masked pixels.
     """
     loadings, factors = read_counts_and_spectra(signal)
-    H = np.ascontiguousarray(factors[_channels_in_use(factors)].T)
+    H = np.ascontiguousarray(factors[channels_decomposed(factors)].T)
     return loading_covariance(
         np.nan_to_num(loadings), H, n_pixels=read_record(signal).get("n_pixels_behind"), n_jobs=None
     )
@@ -98,19 +101,6 @@ def intensity_errors(signal, intensities) -> np.ndarray:
     return reconstruction_errors(read_covariance(signal), np.asarray(intensities, dtype=float))
 
 
-def _channels_in_use(factors):
-    return ~np.isnan(factors).any(axis=1)
-
-
-def pixels_in_use(signal) -> np.ndarray:
-    """Return which pixels a decomposition used, of shape (n_pixels,)."""
-    # eXSpy turns the NaN of masked pixels into zeros, so the mask comes first.
-    mask = signal.learning_results.navigation_mask
-    if mask is not None:
-        return ~np.asarray(mask, dtype=bool).ravel()
-    return ~np.isnan(read_counts_and_spectra(signal)[0]).any(axis=1)
-
-
 def _errors_of_spectra(signal):
     with open_decomposed(signal) as d:
         binned = bin_as_decomposed(signal, d)
@@ -127,7 +117,7 @@ def _errors_of_spectra(signal):
 
 def _errors_of_model(signal):
     _, factors = read_counts_and_spectra(signal)
-    keep = _channels_in_use(factors)
+    keep = channels_decomposed(factors)
     found, inside, am = phase_spectra(signal), _window(keep), signal.axes_manager
     errors = np.full((am.navigation_size, inside.size), np.nan)
     errors[:, inside] = intensity_errors(signal, factors[keep].T)

@@ -16,6 +16,9 @@ MN_KA = 5.8987  # keV, where the resolution of a detector is specified
 FANO = 2500.0  # eV² per keV: the variance of the number of charges, as a squared FWHM
 ELECTRONICS = 30.0  # eV, the width of a peak without counting statistics of charges
 FWHM_PER_SIGMA = np.sqrt(8 * np.log(2))
+# keV: below it are the noise peak of the electronics and no line but Be Ka (0.108 keV) and
+# Li Ka (0.054 keV), which no spectrum is quantified by; above it B Ka (0.183 keV) and all others.
+ZERO_PEAK = 0.12
 PEAK_REACH = 7.0  # standard deviations; a peak of 1e11 counts has less than one beyond
 
 
@@ -40,8 +43,13 @@ def peak_fwhms(resolution: float, energy: np.ndarray, fano: float = 1.0) -> np.n
     fano : float
         Statistics of charges, relative to 2500 eV² per keV.
     """
-    squared = resolution**2 + fano * FANO * (energy - MN_KA)
+    squared = squared_fwhms(resolution, energy, fano)
     return 1e-3 * np.sqrt(np.maximum(squared, ELECTRONICS**2))
+
+
+def squared_fwhms(resolution: float, energy: np.ndarray, fano: float = 1.0) -> np.ndarray:
+    """Return the squared widths in eV² that Fiori and Newbury give; see `peak_fwhms`."""
+    return resolution**2 + fano * FANO * (energy - MN_KA)
 
 
 class PeakShapes(NamedTuple):

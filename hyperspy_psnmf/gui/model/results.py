@@ -16,7 +16,7 @@ from hyperspy_psnmf.eds.quantify.quantify import quantify
 from hyperspy_psnmf.eds.signals.learning_results import read_names, read_record, write_names
 from hyperspy_psnmf.eds.signals.metadata import sample_lines
 from hyperspy_psnmf.gui.model.messages import Identified, Map, action
-from hyperspy_psnmf.gui.model.settings import ToolSettings, set_elements, stand_in
+from hyperspy_psnmf.gui.model.settings import ToolSettings, set_elements_of_text, stand_in
 
 NO_RESULT = "there is no result yet: press Run"
 
@@ -88,7 +88,7 @@ class ToolResults(ToolSettings):
         # What is half typed is no element yet; the message says so until it is.
         sample = stand_in(self.signal, self.elements)
         if self.result is not None:
-            set_elements(self.result, self.elements)
+            set_elements_of_text(self.result, self.elements)
         have = {row.line: row for row in self.factors}
         lines = sample_lines(sample)
         self.factors = [have.get(line) or _row(sample, line) for line in lines]
@@ -107,7 +107,7 @@ class ToolResults(ToolSettings):
         learning_attributes(self.signal.learning_results).update(found)
         # From here on there is one result, not two that part when phases get names.
         result.learning_results = self.signal.learning_results
-        set_elements(self.signal, self.elements)
+        set_elements_of_text(self.signal, self.elements)
         self.is_stored = True
 
     @action

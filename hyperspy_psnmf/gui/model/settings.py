@@ -139,14 +139,14 @@ def stand_in(signal, elements: str):
     signal : EDSSpectrum
         The map.
     elements : str
-        Those of the sample, see `set_elements`.
+        Those of the sample, see `set_elements_of_text`.
     """
     other = with_own_metadata(signal)
-    set_elements(other, elements)
+    set_elements_of_text(other, elements)
     return other
 
 
-def set_elements(signal, text: str) -> None:
+def set_elements_of_text(signal, text: str) -> None:
     """Set the elements in a text, one line for each, unless they are set already."""
     elements = read_list(text)
     if elements and set(elements) != set(metadata.sample_elements(signal)):

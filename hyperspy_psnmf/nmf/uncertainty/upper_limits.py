@@ -25,6 +25,7 @@ from hyperspy_psnmf.kernels.likelihood import score
 from hyperspy_psnmf.kernels.newton.rows import solve_rows
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.solver.fisher import are_free, information, invert_free
+from hyperspy_psnmf.nmf.validation import check_confidence
 
 SOLVED = 1e-4  # nats
 CLOSE = 1e-3  # nats, of the rise
@@ -57,8 +58,7 @@ def upper_limits(
         In counts; NaN where a loading is above zero, infinite where a component
         has no spectrum.
     """
-    if not 0.5 < confidence < 1:
-        raise ValueError(f"confidence must be above 0.5 and below 1, not {confidence!r}")
+    check_confidence(confidence, lowest=0.5)
     if isinstance(X, CountBlocks):
         found = np.empty(W.shape)
         for rows, limits in X.run(upper_limits, W, H=H, confidence=confidence, n_jobs=n_jobs):

@@ -261,7 +261,7 @@ def test_bad_arguments_are_named(unmixed):
         standard_errors(unmixed, given_spectra="no")
     with pytest.raises(ValueError, match="given_spectra=False is for of='maps'"):
         standard_errors(unmixed, of="model", given_spectra=False)
-    with pytest.raises(ValueError, match="confidence must be above"):
+    with pytest.raises(ValueError, match=r"confidence must lie between 0\.5"):
         find_upper_limits(unmixed, confidence=0.4)
     with pytest.raises(TypeError, match="confidence"):
         find_upper_limits(unmixed, confidence="high")
