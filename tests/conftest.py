@@ -10,6 +10,7 @@ from matplotlib import pyplot as plt
 from hyperspy_psnmf import data
 from hyperspy_psnmf.kernels import csr, parallel
 from tests.helpers.maps import SMALL, unmix_quietly
+from tests.helpers.selection import pytest_collection_modifyitems  # noqa: F401, used by pytest
 
 matplotlib.use("agg")
 

@@ -100,6 +100,8 @@ TUNING = {
     "nmf/binning/bins.py": {"DENSE_BYTES", "DENSE_DENSITY"},
 }
 SLOWEST = 3.0  # times what the tests take without a mutation, and 10 s
+# Also what the default run of tests leaves out.
+ALL = ["-q", "-x", "-p", "no:cacheprovider", "-m", "not statistical and not browser"]
 # What every test imports, once; the package itself comes from the copy.
 PRELOAD = ("hypothesis.extra.numpy", "numba", "pytest", "scipy.stats", "sklearn.decomposition")
 FORK = multiprocessing.get_context("fork")
@@ -230,7 +232,7 @@ def _run_tests(folder, tests, environment):
         os.dup2(nowhere.fileno(), 2)
     status = 0
     for each in tests:  # later ones are not even collected once one fails
-        status = status or pytest.main(["-q", "-x", "-p", "no:cacheprovider", *shlex.split(each)])
+        status = status or pytest.main([*ALL, *shlex.split(each)])
     # A mutant that is never imported would survive everything.
     is_copy = sys.modules["hyperspy_psnmf"].__file__.startswith(folder)
     os._exit(int(status) if is_copy else 99)

@@ -101,6 +101,7 @@ def test_a_map_of_one_pixel_is_possible(make):
     assert make(shape=(1, 1)).data.shape[-1] == 1980
 
 
+@pytest.mark.crossed("make", "value")
 @pytest.mark.parametrize(
     ("name", "value", "error"),
     [

@@ -103,6 +103,7 @@ BAD_PSNMF = [
 BAD = [(PoissonNMF, *bad) for bad in BAD_COMMON] + [(PSNMF, *bad) for bad in BAD_COMMON + BAD_PSNMF]
 
 
+@pytest.mark.spot_checks("cls", "name")
 @pytest.mark.filterwarnings("ignore::numpy.exceptions.ComplexWarning")
 @pytest.mark.parametrize(("cls", "name", "value", "error"), BAD)
 def test_an_argument_that_makes_no_sense_is_an_error_naming_it(cls, name, value, error):

@@ -41,6 +41,7 @@ def swap_memory(cube, layout, tmp_path):
     return wide[:, ::2, ::-1]
 
 
+@pytest.mark.crossed("dtype", "n_jobs")
 @pytest.mark.parametrize("n_jobs", [1, 4])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_every_real_type_is_read(dtype, n_jobs, many_blocks):
@@ -66,6 +67,7 @@ def test_maps_of_any_number_of_axes_are_read(shape, many_blocks):
     assert_same(csr_arrays(cube, n_jobs=4), naive.csr_lists(cube))
 
 
+@pytest.mark.crossed("n_channels", "dtype")
 @pytest.mark.parametrize("n_channels", [8, 24, 25])
 @pytest.mark.parametrize("dtype", ["u1", "i2", ">u2", "f4", "f8"])
 @pytest.mark.parametrize("offset", [0, 1], ids=["aligned", "not aligned"])

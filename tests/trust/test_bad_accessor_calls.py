@@ -125,6 +125,7 @@ def test_a_wrong_argument_is_named_and_the_map_left_alone(unmixed, call, error, 
     assert describe_state(unmixed) == before
 
 
+@pytest.mark.spot_checks("error")
 @pytest.mark.parametrize(("make", "error", "match"), REFUSED_MAPS.values(), ids=REFUSED_MAPS)
 def test_a_map_that_holds_no_counts_has_no_number_of_phases(grains, make, error, match):
     s = make(grains)
@@ -155,6 +156,7 @@ NEED_RESULTS = {
 }
 
 
+@pytest.mark.crossed("call", "kind")
 @pytest.mark.parametrize("call", NEED_RESULTS.values(), ids=NEED_RESULTS)
 @pytest.mark.parametrize("kind", ["none", "cropped", "negative", "NaN"])
 def test_without_results_of_this_map_each_call_says_so(unmixed, call, kind):

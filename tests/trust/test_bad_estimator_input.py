@@ -56,6 +56,7 @@ def fitted():
     return {cls: cls(2, max_iter=20, volume=0).fit(X) for cls in (PoissonNMF, PSNMF)}
 
 
+@pytest.mark.crossed("given", "cls", "method")
 @pytest.mark.parametrize("method", ["fit", "transform"])
 @pytest.mark.parametrize("cls", [PoissonNMF, PSNMF])
 @pytest.mark.parametrize(("given", "error", "match"), NO_MATRIX.values(), ids=NO_MATRIX)
@@ -96,6 +97,7 @@ NO_LOADINGS = {
 }
 
 
+@pytest.mark.crossed("given", "cls")
 @pytest.mark.parametrize(("given", "error"), NO_LOADINGS.values(), ids=NO_LOADINGS)
 @pytest.mark.parametrize("cls", [PoissonNMF, PSNMF])
 def test_no_loadings_to_go_back_from(fitted, cls, given, error):
@@ -130,6 +132,7 @@ BAD_PARAMETERS = [
 ]
 
 
+@pytest.mark.spot_checks("name")
 @pytest.mark.parametrize(("name", "value", "error"), BAD_PARAMETERS)
 def test_a_parameter_that_makes_no_sense_is_named(name, value, error):
     model = PSNMF(2).set_params(**{name: value})
@@ -145,6 +148,7 @@ def test_a_callback_that_cannot_be_called_is_named_before_any_work(cls, callback
         cls(2).fit(X, callback=callback)
 
 
+@pytest.mark.crossed("cls", "dtype", "format")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("format", ["coo", "csr", "csc", "bsr", "dia", "dok", "lil"])
 @pytest.mark.parametrize("dtype", ["u1", "i1", "i2", "u8", "?", "f4"])
@@ -158,6 +162,7 @@ def test_a_sparse_matrix_of_any_format_and_type_keeps_its_counts(cls, dtype, for
     assert given.dtype == dtype
 
 
+@pytest.mark.crossed("cls", "dtype", "make")
 @pytest.mark.parametrize("make", [sp.coo_array, sp.csr_array, sp.csc_array, sp.coo_matrix])
 @pytest.mark.parametrize("dtype", ["u1", "i1", "i2", "u8", "f4"])
 @pytest.mark.parametrize("cls", [PoissonNMF, PSNMF])

@@ -47,6 +47,7 @@ ALL = [
 ]
 
 
+@pytest.mark.spot_checks("name")
 @pytest.mark.parametrize(("phantom", "name", "value", "error"), CASES + ALL)
 def test_a_bad_argument_is_named(phantom, name, value, error):
     with pytest.raises(error, match=name):

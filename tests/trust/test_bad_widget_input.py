@@ -71,6 +71,7 @@ def assert_told(tool, act, message, before):
     assert not tool.is_stored
 
 
+@pytest.mark.spot_checks("name")
 @pytest.mark.parametrize(("name", "value"), VALUES)
 def test_a_trait_of_a_wrong_type_is_refused_by_name(tool, name, value):
     before, old = describe_state(tool.signal), getattr(tool, name)
@@ -134,6 +135,7 @@ def _id(value):
     return "-".join(f"{k}={id_of(v)}" for k, v in values if not k.startswith("auto"))
 
 
+@pytest.mark.spot_checks("settings")
 @pytest.mark.parametrize(("settings", "message"), SETTINGS, ids=_id)
 def test_a_setting_that_makes_no_sense_is_told_when_it_is_used(tool, settings, message):
     before = describe_state(tool.signal)
@@ -142,6 +144,7 @@ def test_a_setting_that_makes_no_sense_is_told_when_it_is_used(tool, settings, m
     assert tool.result is None
 
 
+@pytest.mark.spot_checks("act")
 @pytest.mark.parametrize("act", ["run", "update_preview"])
 @pytest.mark.parametrize(("make", "error", "match"), REFUSED_MAPS.values(), ids=REFUSED_MAPS)
 def test_a_map_that_holds_no_counts_is_told(grains, make, error, match, act):
@@ -223,6 +226,7 @@ NO_FACTORS = [
 ]
 
 
+@pytest.mark.spot_checks("traits")
 @pytest.mark.parametrize(("traits", "message"), NO_FACTORS, ids=_id)
 def test_a_factor_that_makes_no_sense_is_told_by_its_line(done, traits, message):
     before = describe_state(done.signal)

@@ -64,9 +64,8 @@ ENTRIES = {
 }
 
 
-@pytest.mark.parametrize(
-    ("table", "entry"), [(table, entry) for table in ENTRIES for entry in sorted(ENTRIES[table])]
-)
-def test_every_entry_is_tried_with_bad_input(table, entry):
+@pytest.mark.parametrize("table", ENTRIES)
+def test_every_entry_is_tried_with_bad_input(table):
     text = "".join(path.read_text(encoding="utf-8") for path in TABLES[table])
-    assert re.search(rf"(?<![\w-]){re.escape(entry)}(?!\w)", text), f"add {entry}"
+    missing = {e for e in ENTRIES[table] if not re.search(rf"(?<![\w-]){re.escape(e)}(?!\w)", text)}
+    assert not missing, "add these"

@@ -40,6 +40,7 @@ def n_calls(pristine_grains):
     return len(calls)
 
 
+@pytest.mark.crossed("error", "when")
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, ZeroDivisionError])
 @pytest.mark.parametrize("when", [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0])
 def test_a_callback_that_raises_leaves_earlier_results(grains, earlier, n_calls, when, error):

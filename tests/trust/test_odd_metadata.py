@@ -92,6 +92,7 @@ NUMBERS = {
 }
 
 
+@pytest.mark.crossed("path", "value")
 @pytest.mark.parametrize("value", ["much", [1.0, 2.0], {"a": 1}, 1j], ids=str)
 @pytest.mark.parametrize(("path", "use"), NUMBERS.items(), ids=NUMBERS)
 def test_what_should_be_a_number_is_named(unmixed, path, use, value):

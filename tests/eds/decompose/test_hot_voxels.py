@@ -81,6 +81,7 @@ def test_units__of_the_energy_axis(grains, units):
     assert len(describe_hot_voxels(s, read_counts(s))) == (units == "eV")
 
 
+@pytest.mark.crossed("name", "counts")
 @pytest.mark.parametrize("counts", [15, 250])
 @pytest.mark.parametrize("name", [n for n in data.__all__ if callable(getattr(data, n))])
 def test_phantoms__have_none(name, counts):

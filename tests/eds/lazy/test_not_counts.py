@@ -121,6 +121,7 @@ PHANTOMS = ["core_shell_particles", "embedded_spheres", "grain_boundary", "isola
             "mineral_grains", "sem_two_phases", "sharp_interface", "solid_solution"]  # fmt: skip
 
 
+@pytest.mark.crossed("name", "counts")
 @pytest.mark.parametrize("name", PHANTOMS)
 @pytest.mark.parametrize("counts", [8, 60, 900])
 def test_phantoms__no_warning(name, counts):

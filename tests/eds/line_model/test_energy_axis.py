@@ -38,6 +38,7 @@ def calibration(signal):
     return found, [str(w.message) for w in said]
 
 
+@pytest.mark.crossed("name", "offset")
 @pytest.mark.parametrize("name", PHANTOMS)
 @pytest.mark.parametrize(
     ("offset", "gain"), [(0.06, 0.0), (-0.06, 0.0), (0.03, -0.01), (-0.02, 0.01), (0.0, 0.006)]

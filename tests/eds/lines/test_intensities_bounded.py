@@ -29,14 +29,15 @@ def oxygen_of(counts, **kwargs):
     return found.net[0, 0] / truth, found.sigma[0, 0] / truth
 
 
-@pytest.mark.parametrize("counts", [1e5, 1e6, 1e7, 1e8])
+@pytest.mark.crossed("counts", "off")
+@pytest.mark.parametrize("counts", [1e7, 1e5, 1e6, 1e8])
 @pytest.mark.parametrize(
     "off",
     [
+        {"shift": 0.006, "nitrogen": 0.015, "pile_up": 0.02},
         {"shift": 0.0},
         {"shift": 0.015, "nitrogen": 0.03},
         {"shift": -0.015, "pile_up": 0.03},
-        {"shift": 0.006, "nitrogen": 0.015, "pile_up": 0.02},
         {"shift": -0.012, "nitrogen": 0.005, "pile_up": 0.03},
         {"shift": 0.012, "nitrogen": 0.01, "pile_up": 0.02},
     ],

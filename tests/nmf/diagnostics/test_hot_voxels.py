@@ -27,6 +27,7 @@ def find(counts, width=WIDTH):
     return find_hot_voxels(count_matrix(counts), SHAPE, width)
 
 
+@pytest.mark.crossed("mean", "pixel", "channel")
 @pytest.mark.parametrize("mean", [0.0, 0.01, 0.5, 20.0])
 @pytest.mark.parametrize("pixel", [0, 6, ROW, 62])
 @pytest.mark.parametrize("channel", [0, CHANNEL, N_CHANNELS - 1])

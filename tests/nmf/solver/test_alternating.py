@@ -197,6 +197,7 @@ def degenerate(kind):
 KINDS = ["rank one", "identical rows", "one count", "one channel", "one pixel", "diagonal"]
 
 
+@pytest.mark.crossed("init", "convert", "kind")
 @pytest.mark.parametrize("init", ["nndsvdar", "random"])
 @pytest.mark.parametrize("convert", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("kind", KINDS)

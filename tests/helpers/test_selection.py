@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Cases that run by default, out of products and tables."""
+
+import pytest
+
+from tests.helpers.selection import group_of, is_crossed_out
+
+
+@pytest.mark.parametrize(
+    ("values", "left_out"),
+    [((0, 0, 0), False), ((2, 0, 0), False), ((0, 0, 1), False), ((1, 1, 0), True),
+     ((1, 0, 3), True), ((1, 2, 3), True)],
+)  # fmt: skip
+def test_crossed__one_parameter_at_a_time_leaves_its_first_value(values, left_out):
+    params = dict(zip("abc", values, strict=True))
+    assert is_crossed_out(params, {"a": 0, "b": 0, "c": 0}, ("a", "b", "c")) is left_out
+
+
+def test_crossed__other_parameters_are_not_looked_at():
+    assert not is_crossed_out({"a": 1, "b": 2}, {"a": 0, "b": 0}, ("a",))
+
+
+@pytest.mark.parametrize(
+    ("value", "group"), [({"tol": 1}, ("tol",)), ("tol", "tol"), (dict, "dict"), (3, "3")]
+)
+def test_spot_checks__counted_by_name_of_the_argument(value, group):
+    assert group_of({"what": value}, ("what",)) == (group,)
+
+
+@pytest.mark.crossed("a", "b")
+@pytest.mark.parametrize("a", [0, 1, 2])
+@pytest.mark.parametrize("b", [0, 1])
+def test_crossed__marks_what_is_left_out(request, a, b):
+    assert (request.node.get_closest_marker("thorough") is not None) == (a > 0 and b > 0)
+
+
+@pytest.mark.spot_checks("name")
+@pytest.mark.parametrize(("name", "i"), [(name, i) for name in ("tol", "init") for i in range(4)])
+def test_spot_checks__marks_what_is_left_out(request, name, i):
+    assert (request.node.get_closest_marker("thorough") is not None) == (i >= 2)
