@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Does the model fit: deviance per degree of freedom, and shifts of the energy axis."""
+"""Goodness of fit: deviance per degree of freedom, shifts of the energy axis, hot voxels."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-r"""Does the model fit? Deviance of rows and channels, over what Poisson counts would have.
+r"""Goodness of fit: deviance of rows and channels per degree of freedom.
 
 The deviance :math:`d = 2 \sum x \log(x / \mu) - x + \mu` has about one unit per
 entry where counts are many [1]_. In a map most entries expect less than one
@@ -8,12 +8,12 @@ count, and there the mean of Poisson counts' deviance is far from one. With
 
 .. math:: E[d](\mu) = 2 (E[x \log x] - \mu \log \mu),
 
-tabulated here once. What parameters fitted to the same counts take away is
-subtracted, one unit each [1]_; those of the loadings are shared out among
-channels, and those of the spectra among rows, by their leverage on the mean
-spectrum and on the total map. So a model that fits reads about 1 everywhere.
-Whether 1.01 is far from it depends on the number of entries: `misfit` counts in units of
-the scatter of Poisson counts' deviance, whose variance is tabulated too.
+tabulated here once. From its sum, one degree of freedom is subtracted per fitted parameter
+[1]_; those of the loadings are distributed over channels, and those of the spectra over
+rows, by their leverage on the mean spectrum and on the total map. So the deviance per degree
+of freedom is about 1 everywhere if the model fits. Whether 1.01 is significant depends on the
+number of entries: `misfit` returns the excess deviance in units of its standard deviation
+for Poisson counts, whose variance is tabulated too.
 
 References
 ----------
@@ -30,10 +30,10 @@ from hyperspy_psnmf.kernels.expected import sum_tabulated
 from hyperspy_psnmf.nmf.counts.blocks import divergence_of_columns, score
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 
-LARGEST = 64.0  # counts; beyond, E[d] is 1 to 0.3 %
-N_VALUES = 1 << 15
-TAIL = 200  # counts that an expectation of LARGEST never brings
-UNFORESEEN = 1e-6  # share of the mean spectrum in each row, lest a deviance be infinite
+LARGEST = 64.0  # expected counts; beyond, E[d] is 1 within 0.3 %
+N_VALUES = 1 << 15  # of the tables
+MAX_COUNTS = 200  # in the sums: the probability of more is negligible at LARGEST
+FLOOR = 1e-6  # fraction of the mean spectrum in each row, so that no deviance is infinite
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class Goodness:
     Attributes
     ----------
     rows : ndarray of shape (n_rows,)
-        NaN where a row expects no more deviance than its parameters take.
+        NaN where a row has no degrees of freedom.
     channels : ndarray of shape (n_channels,)
         The same of every channel.
     total : float
@@ -67,8 +67,8 @@ def goodness_of_fit(X, W, H, *, support=None, n_jobs: int | None = 1) -> Goodnes
     H : ndarray of shape (n_components, n_channels)
         Spectra of unit sum.
     support : ndarray of shape (n_rows,), optional
-        How many rows each row's loadings were averaged over: so much less do they adapt
-        to its own counts.
+        Effective number of rows that each row's loadings were averaged over: they have
+        so many times fewer degrees of freedom.
     n_jobs : int or None
         Threads; None is all cores.
     """
@@ -82,16 +82,16 @@ def goodness_of_fit(X, W, H, *, support=None, n_jobs: int | None = 1) -> Goodnes
 
 @dataclass(frozen=True, eq=False)
 class Misfit:
-    """How far the deviance is above what Poisson counts would have.
+    """Excess of the deviance over that of Poisson counts.
 
     Attributes
     ----------
     total : float
         Deviance of all entries together, per degree of freedom.
     scatter : float
-        Standard deviation of `total` around 1, if the model is right.
+        Standard deviation of `total` around 1, if the model is true.
     channels : ndarray of shape (n_channels,)
-        Deviance above its expectation, in standard deviations; NaN without counts.
+        Deviance minus its expectation, in standard deviations; NaN without counts.
     """
 
     total: float
@@ -105,13 +105,14 @@ class Misfit:
 
 
 def misfit(X, W, H, *, support=None, n_jobs: int | None = 1) -> Misfit:
-    """Return how far a Poisson model is off, in units of the scatter of counts.
+    """Return the excess deviance of a Poisson model, in its standard deviations.
 
     Parameters
     ----------
     X, W, H, support, n_jobs :
-        See `goodness_of_fit`. The more counts per entry, the smaller the misfits that
-        are seen: sum pixels and channels to bins as large as what is looked for.
+        See `goodness_of_fit`. The more counts per entry, the smaller the errors of the model
+        that are significant: sum pixels and channels to bins as large as the features of
+        interest.
     """
     d = _Deviances(X, W, H, support, n_jobs)
     variance = sum_tabulated(d.V, d.B, _variances(), LARGEST, n_jobs=n_jobs)[1]
@@ -125,13 +126,13 @@ def misfit(X, W, H, *, support=None, n_jobs: int | None = 1) -> Misfit:
 
 
 class _Deviances:
-    """Deviances of rows and channels, and what they would be, less what parameters take."""
+    """Deviances of rows and channels, and their expectations for the degrees of freedom."""
 
     def __init__(self, X, W, H, support, n_jobs):
         n_in_row, n_in_channel = np.count_nonzero(W, axis=1), np.count_nonzero(H, axis=0)
         if support is not None:
             n_in_row = n_in_row / np.maximum(support, 1.0)
-        self.V, self.B = V, B = _with_unforeseen(X, W, H)
+        self.V, self.B = V, B = _with_floor(X, W, H)
         self.rows = 2 * score(X, V, B, n_jobs=n_jobs)[1]
         self.channels = 2 * divergence_of_columns(X, V, B, n_jobs=n_jobs)
         expected = sum_tabulated(V, B, _expected_deviances(), LARGEST, n_jobs=n_jobs)
@@ -143,7 +144,7 @@ class _Deviances:
 
 
 def expected_deviance(mu) -> np.ndarray:
-    """Return the mean deviance of Poisson counts that expect `mu`."""
+    """Return the mean deviance of Poisson counts with expectation `mu`."""
     table = _expected_deviances()
     position = np.sqrt(np.minimum(mu, LARGEST) / LARGEST) * (N_VALUES - 1)
     return np.interp(position, np.arange(N_VALUES), table)
@@ -153,7 +154,7 @@ def expected_deviance(mu) -> np.ndarray:
 def _expected_deviances():
     mu = LARGEST * np.linspace(0.0, 1.0, N_VALUES) ** 2
     probability, x_log_x = np.exp(-mu), np.zeros(N_VALUES)
-    for x in range(1, TAIL):
+    for x in range(1, MAX_COUNTS):
         probability *= mu / x
         x_log_x += probability * (x * np.log(x))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -167,22 +168,22 @@ def _variances():
     probability = np.exp(-mu)
     log_mu = np.log(np.where(mu > 0, mu, 1.0))
     squared = probability * (2 * mu) ** 2
-    for x in range(1, TAIL):
+    for x in range(1, MAX_COUNTS):
         probability *= mu / x
         squared += probability * (2 * (x * (np.log(x) - log_mu) - x + mu)) ** 2
     return np.where(mu > 0, squared - _expected_deviances() ** 2, 0.0)
 
 
-def _with_unforeseen(X, W, H):
-    """Return loadings and spectra (as columns) that expect something at every count."""
+def _with_floor(X, W, H):
+    """Return loadings and spectra (as columns) of a model that is positive at every count."""
     rows, channels = total_counts(X, axis=1), total_counts(X, axis=0)
     mean = channels / max(channels.sum(), 1.0)
-    V = np.hstack([W * (1 - UNFORESEEN), UNFORESEEN * rows[:, None]])
+    V = np.hstack([W * (1 - FLOOR), FLOOR * rows[:, None]])
     return V, np.ascontiguousarray(np.vstack([H, mean]).T)
 
 
 def _leverages(B, scale):
-    """Return the share of each row of a basis in fits to its weighted sum."""
+    """Return the leverage of each row of a basis on fits to its weighted sum; they add up to 1."""
     mean = B @ scale
     weighted = np.divide(B, mean[:, None], out=np.zeros(B.shape), where=mean[:, None] > 0)
     leverages = np.einsum("jk,kl,jl->j", weighted, np.linalg.pinv(B.T @ weighted), B)

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-r"""By how much the lines of every row lie higher in energy than those of its model.
+r"""Shift of the energy axis of every row, relative to the model, by a score statistic.
 
-A row of counts whose energy axis is off by :math:`\delta` channels expects
-:math:`\mu - \delta \mu'`. What that adds looks like the derivative of the spectrum and like
-nothing else, so it is seen long before the deviance rises: the score statistic
+A row of counts whose energy axis is shifted by :math:`\delta` channels has the expectation
+:math:`\mu - \delta \mu'`. The change has the shape of the derivative of the spectrum, so it is
+significant long before the deviance is: the score statistic
 
 .. math::
 
     \delta = \frac{\sum_j d_j (x_j - \mu_j) / \mu_j}{\sum_j d_j^2 / \mu_j}, \qquad
     \sigma^2 = 1 / \sum_j d_j^2 / \mu_j,
 
-with d the part of :math:`-\mu'` that no change of the row's loadings can explain. What all
-rows of a phase have in common is a part of its spectrum already.
+with d the part of :math:`-\mu'` that is orthogonal to any change of the row's loadings. A shift
+common to all rows of a phase is in its spectrum already, and not found.
 """
 
 from typing import NamedTuple
@@ -41,15 +41,15 @@ def energy_shifts(X, H: np.ndarray, *, smoothing: float, n_jobs: int | None = 1)
     H : ndarray of shape (n_components, n_channels)
         Spectra of unit sum.
     smoothing : float
-        Channels, standard deviation of a Gaussian: of spectra their noise would have a
-        derivative too. Best a third of a line's width.
+        Channels, standard deviation of a Gaussian that smooths the noise of the spectra
+        before they are differentiated. Best a third of a line's width.
     n_jobs : int or None
         Threads; None is all cores.
 
     Returns
     -------
     shift, error : ndarray of shape (n_rows,)
-        In channels; the error is infinite where a row tells nothing.
+        In channels; the error is infinite where a row has no information.
     """
     W = solve_loadings(X, H, n_jobs=n_jobs)
     falling = -gaussian_filter1d(H, smoothing, axis=1, order=1, mode="nearest")
@@ -58,9 +58,9 @@ def energy_shifts(X, H: np.ndarray, *, smoothing: float, n_jobs: int | None = 1)
         for i in range(0, len(W), ROWS_AT_A_TIME)
     ]
     score, information = np.concatenate(found, axis=1)
-    known = information > 0
-    information = np.where(known, information, 1.0)
-    return np.where(known, score / information, 0.0), np.where(known, information**-0.5, np.inf)
+    usable = information > 0
+    information = np.where(usable, information, 1.0)
+    return np.where(usable, score / information, 0.0), np.where(usable, information**-0.5, np.inf)
 
 
 def _score(X, W, H, falling):
@@ -87,15 +87,15 @@ def trends(shift, error, positions) -> list[Trend]:
     Returns
     -------
     list of Trend
-        Of each axis, in channels. Where shifts scatter by more than their errors, which a
-        model that does not fit can make them, errors are larger by as much.
+        Of each axis, in channels. Where shifts scatter by more than their errors, as where
+        the model does not fit, the errors of trends are scaled up by that ratio.
     """
-    known = np.isfinite(error)
-    design = np.column_stack([np.ones(len(positions)), positions])[known] / error[known, None]
+    usable = np.isfinite(error)
+    design = np.column_stack([np.ones(len(positions)), positions])[usable] / error[usable, None]
     covariance = np.linalg.pinv(design.T @ design)
-    values = shift[known] / error[known]
+    values = shift[usable] / error[usable]
     fit = covariance @ design.T @ values
-    degrees = max(1, known.sum() - design.shape[1])
+    degrees = max(1, usable.sum() - design.shape[1])
     excess = max(1.0, ((values - design @ fit) ** 2).sum() / degrees)
     errors = np.sqrt(excess * np.diag(covariance))
     return [Trend(*map(float, pair)) for pair in zip(fit[1:], errors[1:], strict=True)]

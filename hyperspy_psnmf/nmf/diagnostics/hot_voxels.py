@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-r"""Hot voxels: single entries with far more counts than all that surrounds them.
+r"""Hot voxels: single entries with far more counts than their neighbours.
 
 An entry of :math:`x` counts is compared with three expectations, none of which contains it:
 what its row and its column have if both are independent, the mean of its neighbours in space,
@@ -8,12 +8,12 @@ so a feature of a single pixel, however rare, passes the last. Tails are bounded
 
 .. math:: P(X \ge x) \le \exp(-(x \log(x / \mu) - x + \mu)).
 
-The expectation is the largest of the three, each with one count more than was seen, and the
-tail must be improbable among all entries of the map. As the neighbours have few counts, the
-entry is compared with those of each kind by themselves too: given their sum, its part of that
+The expectation is the largest of the three, each with one count more than observed, and the
+tail must be improbable among all entries of the map. Because the neighbours have few counts,
+the entry is compared with those of each kind separately too: given their sum, its part of that
 is binomial.
 
-Only non-zero entries are looked at.
+Only non-zero entries are tested.
 """
 
 from dataclasses import dataclass
@@ -25,10 +25,12 @@ from hyperspy_psnmf.kernels.sharp_entries import find_sharp_entries
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 
-CHANCE = 1e-9  # of one false alarm in a map, and of either kind of neighbours by itself
-FACTOR = 4.0  # over each expectation
-FEWEST = 10  # counts; fewer cannot be improbable enough beside eight pixels without any
-MOST = 200  # entries compared with their neighbours in space, the least probable ones
+# The probability bounds the rate of false alarms; the factor also allows for models that are
+# only roughly right. Tested on the built-in phantoms.
+P_VALUE = 1e-9  # of one false alarm in a map, and of either kind of neighbours separately
+MIN_RATIO = 4.0  # of counts to each expectation
+MIN_COUNTS = 10  # fewer are never improbable enough beside eight pixels without counts
+MAX_COMPARED = 200  # entries compared with their neighbours in space, the least probable ones
 
 
 @dataclass(frozen=True)
@@ -57,18 +59,18 @@ def find_hot_voxels(
     Parameters
     ----------
     X : csr_array or CountBlocks of shape (n_pixels, n_channels)
-        Counts; of others than whole numbers nothing can be said.
+        Counts; data that are no whole numbers are not tested.
     navigation_shape : tuple of int
         Of the map.
     width : ndarray of shape (n_channels,)
         Full width at half maximum of an X-ray line, in channels.
     sums : (ndarray of shape (n_pixels,), ndarray of shape (n_channels,)), optional
-        Counts of each pixel and of each channel, where they are known already.
+        Counts of each pixel and of each channel, if computed before.
     n_jobs : int or None
         Threads; None is all cores.
     """
     rows, channels = sums or (total_counts(X, axis=1), total_counts(X, axis=0))
-    limit = np.log(rows.size) + np.log(channels.size) - np.log(CHANCE)
+    limit = np.log(rows.size) + np.log(channels.size) - np.log(P_VALUE)
     reach, n_beside = _beside(np.asarray(width, float))
     common = {"channels": channels, "reach": reach, "n_beside": n_beside, "limit": limit}
     common["n_jobs"] = n_jobs
@@ -82,13 +84,13 @@ def find_hot_voxels(
         return []
     # In a map that was multiplied by a number, one count is that number.
     distance = suspects.distance(unit, limit)
-    worst = np.argsort(-distance, kind="stable")[:MOST]
+    worst = np.argsort(-distance, kind="stable")[:MAX_COMPARED]
     worst = worst[distance[worst] > limit]
     return list(_compare_in_space(X, navigation_shape, suspects.take(worst), unit, limit))
 
 
 class _Suspects(NamedTuple):
-    """Entries above what their row and column suggest, and what is beside them in energy.
+    """Entries above the product of their row and column sums, with their neighbours in energy.
 
     Of shape (n_suspects,), but for `unit`: for each block, the smallest count, or 0 if there
     are others than whole numbers.
@@ -112,7 +114,7 @@ class _Suspects(NamedTuple):
         return np.maximum(self.independent, (self.beside + unit) / self.n_beside)
 
     def distance(self, unit, limit):
-        """Return how improbable the counts are, in nats, and 0 if not enough."""
+        """Return how improbable the counts are, in nats, 0 where not significant."""
         counts, expected = self.counts / unit, self.expected(unit) / unit
         far = _is_far_above(counts, expected, limit)
         far &= _is_improbable_beside(counts, self.beside / unit, self.n_beside)
@@ -125,7 +127,7 @@ def _find_suspects(X, rows, *, channels, reach, n_beside, limit, n_jobs):
     is_whole = X.dtype.kind in "ui" or bool((X.data == np.floor(X.data)).all())
     unit = np.array([float(X.data.min()) if is_whole else 0.0])
     row, position, beside = find_sharp_entries(
-        X, rows, channels, reach, n_beside, fewest=FEWEST, factor=FACTOR, n_jobs=n_jobs
+        X, rows, channels, reach, n_beside, fewest=MIN_COUNTS, factor=MIN_RATIO, n_jobs=n_jobs
     )
     channel, counts = X.indices[position].astype(int), X.data[position].astype(float)
     independent = (rows[row] - counts) * (channels[channel] - counts) / channels.sum()
@@ -183,7 +185,7 @@ def _distance(counts, expected):
 
 
 def _is_far_above(counts, expected, limit):
-    return (counts > FACTOR * expected) & (_distance(counts, expected) > limit)
+    return (counts > MIN_RATIO * expected) & (_distance(counts, expected) > limit)
 
 
 def _is_improbable_beside(counts, beside, n_beside):
@@ -193,4 +195,4 @@ def _is_improbable_beside(counts, beside, n_beside):
     with np.errstate(divide="ignore", invalid="ignore"):
         other = np.where(beside > 0, beside * np.log((1 - part) / (1 - chance)), 0.0)
     distance = counts * np.log(part / chance) + other
-    return (part > chance) & (distance > -np.log(CHANCE))
+    return (part > chance) & (distance > -np.log(P_VALUE))
