@@ -14,7 +14,7 @@ from hyperspy_psnmf.estimators import PSNMF
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
 from hyperspy_psnmf.nmf.binning.bins import PixelBins
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
-from hyperspy_psnmf.nmf.selection.binning import CLEARLY
+from hyperspy_psnmf.nmf.selection.binning import SIGNIFICANT_GAIN as CLEARLY
 
 FEW_PER_BIN = 1000  # counts; below it a spectrum shows little but its strongest line
 FEW_IN_PHASE = 2000  # counts

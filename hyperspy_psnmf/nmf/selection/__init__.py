@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Choices by held-out counts: the number of components, the binning."""
+"""Model selection by held-out deviance: the number of components, the binning."""

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a map wants smaller bins than the rule of thumb's.
+"""Spatial binning by held-out deviance: the rule of thumb's bins, or smaller ones.
 
-The rule of `bins.choose_binning` knows counts, not features: a phase whose particles are
-smaller than a bin is nowhere seen by itself, and lost. So spectra are found on the rule's
-bins and on such of half the width, from four fifths of the counts; with loadings at full
-resolution they predict the fifth left out, see `count_splitting`. Smaller bins are taken where they
-predict better, and then halved again.
+The rule of `bins.choose_binning` depends on the counts, not on the features: a phase whose
+particles are smaller than a bin is pure in no bin, and lost. So spectra are determined on the
+rule's bins and on bins of half the width, from four fifths of the counts; with loadings at full
+resolution they predict the held-out fifth, see `count_splitting`. Smaller bins are taken where
+the held-out deviance is significantly lower, and then halved again.
 
 The fits are rough: channels of 40 eV, ten alternations from the purest bins and five more
-for each halving, maximum likelihood. Measured on phantoms of 64 x 64 pixels: particles of 3
-pixels at 50 counts want bins of 4 rather than 8 (lower by six to nine standard errors, and the
-worst spectrum 13 to 60 degrees off instead of 78); grains, spheres and boundaries the rule's.
+for each halving, maximum likelihood. Measured on phantoms of 64 x 64 pixels: for particles of 3
+pixels at 50 counts, bins of 4 are better than 8 (by six to nine standard errors, and the worst
+spectrum 13 to 60 degrees off instead of 78); for grains, spheres and boundaries, the rule's.
 Larger bins than the rule's gave worse spectra and hardly ever predicted better; they are not
-tried. It does not find all: particles of 5 pixels gain two to four standard errors only, and
-of 128 x 128 pixels, where there are more bins by chance pure, the same particles keep the
-rule's.
+tried. Not all small features are detected: particles of 5 pixels gain two to four standard
+errors only, and in maps of 128 x 128 pixels, where more bins are pure by chance, the rule's
+bins are kept for the same particles.
 """
 
 from collections.abc import Callable
@@ -36,35 +36,35 @@ from hyperspy_psnmf.nmf.selection.count_splitting import are_whole, held_out_dev
 from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 
-SHARE = 0.2  # of the counts, left out
-START = "vertex"  # the purest bins, which are what smaller bins make purer
-ALTERNATIONS, MORE_ALTERNATIONS = 10, 5  # twice as many changed no decision
-ROUGH = 1e-3
-LOADING_NATS = 0.1
-BINNED_BYTES = 500_000_000  # of a map that is out of core itself
-CLEARLY = 4.0  # standard errors: where rough fits happen to end is worth three
+TEST_FRACTION = 0.2  # of the counts, held out
+START = "vertex"  # the purest bins, which smaller bins make purer
+ALTERNATIONS, MORE_ALTERNATIONS = 10, 5  # on the phantoms twice as many changed no decision
+ROUGH_TOL = 1e-3  # nats per count, of the spectra
+LOADING_TOL = 0.1  # nats per pixel
+BINNED_BYTES = 500_000_000  # of the binned map of counts that do not fit into memory
+# Standard errors of a gain. On phantoms, incomplete convergence alone gave up to three.
+SIGNIFICANT_GAIN = 4.0
 
 
 @dataclass(frozen=True)
 class BinningChoice:
-    """What was chosen, and why.
+    """The binning chosen, and the comparison behind it.
 
     Attributes
     ----------
     binning : tuple of int
         Pixels summed along each axis of the map, in array order.
     tried : tuple of tuple of int
-        All binnings compared, from the rule of thumb's down; empty where there was
-        nothing to compare by.
+        All binnings compared, from the rule of thumb's down; empty where none were.
     gains : tuple of (float, float)
-        By how much each of them but the first lowered the held-out deviance of the one
-        before, and the standard error of that.
+        Decrease of the held-out deviance from each binning to the next, and its standard
+        error.
     not_tried : str
-        Why nothing was compared, if so.
+        Reason why no binnings were compared, or empty.
     n_pixels : int
         Of the map, on which they were compared; 0 is all.
     n_doubled : int
-        How many times the best was doubled for want of memory.
+        How many times the best binning was doubled to fit into memory.
     """
 
     binning: tuple[int, ...]
@@ -108,13 +108,13 @@ def choose_finer_binning(
     Parameters
     ----------
     X : csr_array of shape (n_pixels, n_channels)
-        Counts. Where they are no whole numbers, the rule of thumb decides.
+        Counts. Where they are no whole numbers, the rule of thumb is used.
     n_components : int
         Number of components, the fixed ones included.
     shape : tuple of int
         Shape of the map, in array order.
     fixed_spectra : ndarray of shape (n_fixed, n_channels), optional
-        Known spectra, of unit sum.
+        Fixed spectra, of unit sum.
     energy_binning : int
         Channels per bin.
     rng : numpy.random.Generator
@@ -127,10 +127,10 @@ def choose_finer_binning(
     spatial = spatial_axes(len(shape))
     binning = choose_binning(total_counts(X, axis=1), shape, spatial, n_components)
     fixed = np.empty((0, X.shape[1])) if fixed_spectra is None else fixed_spectra
-    why_not = _why_not(binning, X, n_components - len(fixed))
-    if why_not:
-        return BinningChoice(binning, not_tried=why_not)
-    train, test = thin_counts(merge_channels(X, energy_binning), SHARE, rng)
+    reason = _reason_not_to_compare(binning, X, n_components - len(fixed))
+    if reason:
+        return BinningChoice(binning, not_tried=reason)
+    train, test = thin_counts(merge_channels(X, energy_binning), TEST_FRACTION, rng)
     settings = BinnedSettings(n_components, bin_spectra(fixed, energy_binning), 1, START, 0.0, 1)
     blocks = PixelBins(shape, binning).index  # whose differences are independent
     tried, gains, H, last = [], [], None, None
@@ -143,21 +143,23 @@ def choose_finer_binning(
         if last is not None:
             gain = last - deviances
             gains.append((float(gain.sum()), float(gain.std(ddof=1) * np.sqrt(gain.size))))
-            if gains[-1][0] <= CLEARLY * gains[-1][1]:
+            if gains[-1][0] <= SIGNIFICANT_GAIN * gains[-1][1]:
                 return BinningChoice(tried[-2], tuple(tried), tuple(gains))
         if max(binning) == 1:
             return BinningChoice(binning, tuple(tried), tuple(gains))
         last, binning = deviances, tuple(max(1, b // 2) for b in binning)
 
 
-def _why_not(binning, X, n_free):
-    """Say why smaller bins are not tried, or return nothing."""
+def _reason_not_to_compare(binning, X, n_free):
+    """Return why smaller bins are not tried, or an empty text."""
     if max(binning) == 1:
         return "there are none smaller"
     if not n_free:
-        return "all spectra are known"
+        return "all spectra are fixed"
     if not are_whole(X.data):
-        return "data that are no whole numbers cannot tell whether smaller bins predict better"
+        return (
+            "the data are no whole numbers, so smaller bins cannot be compared by count splitting"
+        )
     return ""
 
 
@@ -166,11 +168,11 @@ def _find_spectra(X, pixel_bins, settings, H, rng, n_jobs):
     max_iter = MORE_ALTERNATIONS
     if H is None:
         H, max_iter = start_spectra(binned, settings, settings.init, rng), ALTERNATIONS
-    options = {"max_iter": max_iter, "tol": ROUGH, "n_jobs": n_jobs}
+    options = {"max_iter": max_iter, "tol": ROUGH_TOL, "n_jobs": n_jobs}
     return poisson_nmf(binned, H, n_fixed=len(settings.fixed), **options).H
 
 
 def _predict(train, test, H, n_jobs):
     """Return the held-out deviance of every pixel."""
-    W = solve_loadings(train, H, tol=LOADING_NATS, n_jobs=n_jobs)
-    return held_out_deviances(test, W, H, SHARE, total_counts(train, axis=0), n_jobs=n_jobs)
+    W, spectrum = solve_loadings(train, H, tol=LOADING_TOL, n_jobs=n_jobs), total_counts(train, 0)
+    return held_out_deviances(test, W, H, TEST_FRACTION, spectrum, n_jobs=n_jobs)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which candidate predicts best, and which does so within errors.
+"""Comparison of models by held-out deviance: the best, and the simplest within errors.
 
 References
 ----------
@@ -24,9 +24,9 @@ class Comparison:
     Notes
     -----
     Standard errors are those of the mean over folds of the *paired* difference to the best
-    candidate, free of what no candidate can predict. Test folds are independent, but fits
-    share most of their counts: their common error does not scatter between folds, and no
-    unbiased estimate of it exists [2]_. So the variance of the mean is not taken as s²/K
+    candidate, without the noise common to all candidates. Test folds are independent, but
+    fits have most of their counts in common: their common error does not scatter between folds,
+    and no unbiased estimate of it exists [2]_. So the variance of the mean is not taken as s²/K
     but as s² (1/K + 1/(K - 1)) [1]_, with s the standard deviation between K folds and
     1/(K - 1) the ratio of test to training counts. Measured over 20 noisy copies of a map,
     the scatter is 0.7 to 1.3 times s/√K for a component that is there and 1.4 to 2.4 times

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 r"""Count splitting: cross-validation for models with parameters in every pixel.
 
-Pixels cannot be left out, for each has loadings of its own. But counts can: share every
-count out at random between K folds. If :math:`x \sim` Poisson(:math:`\mu`), the folds are
-*independent* Poisson(:math:`\mu / K`) counts [1]_, so a model fitted to all folds but one
-predicts the one left out, and none does so better than the truth. That holds for raw
-counts and sums of them, and for nothing else. How far off a prediction is, is told by the
-Poisson deviance, twice the Kullback-Leibler divergence:
+Pixels cannot be held out, because each has loadings of its own. But counts can: every count
+is assigned at random to one of K folds (multinomial thinning). If :math:`x \sim`
+Poisson(:math:`\mu`), the folds are *independent* Poisson(:math:`\mu / K`) counts [1]_, so a
+model fitted to all folds but one predicts the held-out one, and on average none predicts
+better than the truth. That is true of raw counts and sums of them only. The error of a
+prediction is the held-out deviance, twice the Kullback-Leibler divergence:
 
 .. math::
 
     2 \sum_{ij} x_{ij} \log(x_{ij} / \mu_{ij}) - x_{ij} + \mu_{ij}, \quad
     \mu = \frac{p}{1 - p} W \left((1 - \eta) H + \eta \bar x\right)
 
-with p the share of counts in the test fold; W and H are fitted to the others, whose mean
-spectrum is :math:`\bar x`. Without :math:`\eta` a test count in a zero of H would cost
-infinitely much.
+with p the fraction of counts in the test fold; W and H are fitted to the others, whose mean
+spectrum is :math:`\bar x`. Without :math:`\eta` the deviance would be infinite for a test
+count where H is zero.
 
 References
 ----------
@@ -37,15 +37,15 @@ from hyperspy_psnmf.nmf.counts.matrix import check_count_dtype, total_counts
 from hyperspy_psnmf.nmf.selection.comparison import Comparison
 from hyperspy_psnmf.nmf.validation import check_int
 
-ETA = 1e-4  # share of the mean spectrum in every test model
-UNSEEN = 0.5  # counts added to each channel of that mean (Jeffreys), so that none is zero
-LARGEST = 2.0**53  # counts in one entry that a float holds exactly
+ETA = 1e-4  # fraction of the mean spectrum in every test model
+JEFFREYS = 0.5  # counts added to each channel of that mean (Jeffreys' prior): none is zero
+LARGEST = 2.0**53  # counts in one entry; floats are exact below
 
 Fit = Callable[[object], tuple[np.ndarray, np.ndarray]]
 
 
 def split_counts(X, n_folds: int, rng: np.random.Generator) -> list:
-    """Share every count out at random between folds of equal size.
+    """Assign every count at random to one of some folds of equal size.
 
     Parameters
     ----------
@@ -68,40 +68,40 @@ def split_counts(X, n_folds: int, rng: np.random.Generator) -> list:
         If X is no array or CSR matrix of counts, or `n_folds` is below 2.
     """
     n_folds = check_int("n_folds", n_folds, minimum=2)
-    return _share_out(X, np.full(n_folds, 1 / n_folds), rng)
+    return _thin(X, np.full(n_folds, 1 / n_folds), rng)
 
 
-def thin_counts(X, share: float, rng: np.random.Generator) -> tuple:
-    """Take every count for the test with probability `share`.
+def thin_counts(X, fraction: float, rng: np.random.Generator) -> tuple:
+    """Assign every count to the test with probability `fraction`.
 
     Parameters
     ----------
     X, rng :
         See `split_counts`.
-    share : float
-        Share of the counts to test with, between 0 and 1.
+    fraction : float
+        Fraction of the counts in the test, between 0 and 1.
 
     Returns
     -------
     train, test : ndarray or csr_array of shape (n_rows, n_channels)
         They add up to X exactly; types and errors as in `split_counts`.
     """
-    share = _check_share("share", share)
-    return tuple(_share_out(X, np.array([1 - share, share]), rng))
+    fraction = _check_fraction("fraction", fraction)
+    return tuple(_thin(X, np.array([1 - fraction, fraction]), rng))
 
 
-def _share_out(X, shares, rng):
+def _thin(X, probabilities, rng):
     """Multinomial thinning as a sequence of binomials, non-zero entries only."""
     if not (is_csr(X) or isinstance(X, np.ndarray)):
         raise TypeError(f"X must be an ndarray or a CSR matrix, not {type(X).__name__}")
     check_count_dtype(X.dtype)
     dtype = {"b": np.dtype(np.uint8), "f": np.dtype(float)}.get(X.dtype.kind, X.dtype)
     entries = sp.csr_array(X.astype(dtype, copy=False))
-    rest, parts, still = whole_counts(entries.data), [], 1.0
-    for share in shares[:-1]:
-        parts.append(rng.binomial(rest, min(share / still, 1.0)))
+    rest, parts, remaining = whole_counts(entries.data), [], 1.0
+    for probability in probabilities[:-1]:
+        parts.append(rng.binomial(rest, min(probability / remaining, 1.0)))
         rest -= parts[-1]
-        still -= share
+        remaining -= probability
     folds = (_without_zeros(entries, part.astype(dtype)) for part in [*parts, rest])
     return [fold if is_csr(X) else fold.toarray() for fold in folds]
 
@@ -113,7 +113,7 @@ def _without_zeros(X, values):
 
 
 def are_whole(values) -> bool:
-    """Tell whether values can be shared out count by count."""
+    """Return whether values are whole, not negative and exact, so that they can be thinned."""
     whole = values.dtype.kind != "f" or (values == np.floor(values)).all()
     return bool(whole and (not values.size or 0 <= values.min() <= values.max() <= LARGEST))
 
@@ -132,26 +132,26 @@ def check_whole(X, name: str = "X") -> None:
 def _require_whole(is_whole, name):
     if not is_whole:
         raise ValueError(
-            f"{name} must hold counts: whole numbers, none negative. Count splitting shares single "
-            "counts out between fit and test; the parts are independent only if the counts "
+            f"{name} must hold counts: whole numbers, none negative. Count splitting assigns "
+            "single counts to fit or test; the parts are independent only if the counts "
             "are raw Poisson counts or sums of them, not filtered, normalised or background-"
             "corrected ones"
         )
 
 
-def _check_share(name, share) -> float:
-    if isinstance(share, bool | np.bool_) or not isinstance(share, Real):
-        raise TypeError(f"{name} must be a number, not {share!r}")
-    if not 0 < share < 1:
-        raise ValueError(f"{name} must be between 0 and 1, not {share}")
-    return float(share)
+def _check_fraction(name, fraction) -> float:
+    if isinstance(fraction, bool | np.bool_) or not isinstance(fraction, Real):
+        raise TypeError(f"{name} must be a number, not {fraction!r}")
+    if not 0 < fraction < 1:
+        raise ValueError(f"{name} must be between 0 and 1, not {fraction}")
+    return float(fraction)
 
 
 def held_out_deviance(
     X_test,
     W: np.ndarray,
     H: np.ndarray,
-    share: float,
+    fraction: float,
     train_spectrum: np.ndarray,
     *,
     eta: float = ETA,
@@ -159,8 +159,8 @@ def held_out_deviance(
 ) -> float:
     """Return the Poisson deviance of test counts from a model fitted to the others.
 
-    That is twice the Kullback-Leibler divergence; see the head of this module. It is
-    always finite: a row without loadings is taken to have `eta` times the mean row's, and
+    That is twice the Kullback-Leibler divergence; see the docstring of this module. It is
+    always finite: a row without loadings has `eta` times those of the mean row, and
     the mean spectrum has half a count more in each channel.
 
     Parameters
@@ -169,37 +169,39 @@ def held_out_deviance(
         Test counts.
     W, H : ndarray of shape (n_rows, n_components) and (n_components, n_channels)
         Loadings and spectra fitted to the training counts.
-    share : float
-        Share of all counts that are in the test.
+    fraction : float
+        Fraction of all counts that are in the test.
     train_spectrum : ndarray of shape (n_channels,)
         Sum of the training counts over rows.
     eta : float
-        Share of the mean spectrum in the model.
+        Fraction of the mean spectrum in the model.
     n_jobs : int or None
         Threads; None is all cores.
 
     Raises
     ------
     TypeError, ValueError
-        If `share` or `eta` is out of range, or W or H are not finite.
+        If `fraction` or `eta` is out of range, or W or H are not finite.
     """
-    V, B = _test_model(W, H, share, train_spectrum, eta)
+    V, B = _test_model(W, H, fraction, train_spectrum, eta)
     return 2 * divergence(X_test, V, B, n_jobs=n_jobs)
 
 
 def held_out_deviances(
-    X_test, W, H, share: float, train_spectrum, *, eta: float = ETA, n_jobs: int | None = 1
+    X_test, W, H, fraction: float, train_spectrum, *, eta: float = ETA, n_jobs: int | None = 1
 ) -> np.ndarray:
     """Return the deviance of every row, of shape (n_rows,); see `held_out_deviance`."""
-    return 2 * score(X_test, *_test_model(W, H, share, train_spectrum, eta), n_jobs=n_jobs)[1]
+    V, B = _test_model(W, H, fraction, train_spectrum, eta)
+    return 2 * score(X_test, V, B, n_jobs=n_jobs)[1]
 
 
-def _test_model(W, H, share, train_spectrum, eta):
-    """Return coefficients and basis of what a test fold is expected to hold."""
-    odds, eta = _check_share("share", share) / (1 - share), _check_share("eta", eta)
+def _test_model(W, H, fraction, train_spectrum, eta):
+    """Return coefficients and basis of the expected counts of a test fold."""
+    odds = _check_fraction("fraction", fraction) / (1 - fraction)
+    eta = _check_fraction("eta", eta)
     if not (np.isfinite(W).all() and np.isfinite(H).all()):
         raise ValueError("W and H must be finite")
-    mean = train_spectrum + UNSEEN
+    mean = train_spectrum + JEFFREYS
     mean = mean / mean.sum()
     total = W @ H.sum(axis=1)
     floor = max(total.sum(), 1.0) / len(total)
@@ -209,11 +211,11 @@ def _test_model(W, H, share, train_spectrum, eta):
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """All counts X, those to `test` on, and the `share` of X expected in these."""
+    """All counts X, the counts of the `test`, and the `fraction` of X expected in these."""
 
     X: object
     test: object
-    share: float
+    fraction: float
 
     @property
     def train(self):
@@ -223,7 +225,7 @@ class Fold:
     def deviance(self, W, H, *, n_jobs: int | None = 1) -> float:
         """Return the held-out deviance of loadings and spectra fitted to `train`."""
         spectrum = total_counts(self.X, axis=0) - total_counts(self.test, axis=0)
-        return held_out_deviance(self.test, W, H, self.share, spectrum, n_jobs=n_jobs)
+        return held_out_deviance(self.test, W, H, self.fraction, spectrum, n_jobs=n_jobs)
 
 
 def make_folds(X, n_folds: int, rng: np.random.Generator) -> list[Fold]:
@@ -241,7 +243,7 @@ def compare(
     n_jobs: int | None = 1,
     callback: Callable[[str, int, float], None] | None = None,
 ) -> Comparison:
-    """Compare ways to fit counts by how well they predict counts left out.
+    """Compare ways to fit counts by how well they predict held-out counts.
 
     Parameters
     ----------
@@ -260,7 +262,7 @@ def compare(
         Threads for scoring; None is all cores.
     callback : callable, optional
         Called after every fit with the candidate's name, the number of the fold and its
-        deviance. What it raises ends the comparison.
+        deviance. An exception in it ends the comparison.
     """
     if not fits:
         raise ValueError("fits must hold at least one candidate")

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-r"""How many components the counts can tell apart, by count splitting.
+r"""Number of components by count splitting: the held-out deviance of each number.
 
 Factorisations with 1, 2, 3, ... components are fitted to all folds of the counts but one
-and predict that one, see `count_splitting`. A component that is there lowers the held-out
-deviance; one that fits noise raises it, measured, by about :math:`2 p / (1 - p)` times its
-number of parameters, rows plus channels, with p the test's share of the counts. So bins much
-coarser than a factorisation wants pay twice: a weak phase is found that would drown in
-parameters, in a sixth of the time. Some hundred bins of pixels will do, and energy bins as
-wide as a line.
+and predict that one, see `count_splitting`. A true component lowers the held-out
+deviance; one that fits noise raises it, as measured by about :math:`2 p / (1 - p)` times its
+number of parameters, rows plus channels, with p the fraction of counts in the test fold. So
+bins much coarser than those of a factorisation have two advantages: a weak phase is found
+that would be lost with more parameters, in a sixth of the time. Some hundred bins of pixels
+are sufficient, and energy bins as wide as a line.
 """
 
 from collections.abc import Callable
@@ -21,11 +21,11 @@ from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from hyperspy_psnmf.nmf.validation import check_int
 
-# A component of noise is never converged, and need not be.
+# A component that fits noise converges slowly, and does not need to converge.
 FIT = {"max_iter": 30, "tol": 1e-3}
 PATIENCE = 2  # numbers tried after the best one
-POWER_STEPS = 30
-FILL = 0.1  # share of the mean spectrum that keeps every channel of a new one alive
+POWER_STEPS = 30  # of power iteration; only a start depends on it
+FILL = 0.1  # fraction of the mean spectrum in the start of a new one: zeros would never grow
 
 Callback = Callable[[int, int, float], None]
 
@@ -66,7 +66,7 @@ def choose_n_components(
     n_jobs: int | None = 1,
     callback: Callback | None = None,
 ) -> Comparison:
-    """Compare numbers of components by how well they predict counts left out.
+    """Compare numbers of components by held-out deviance.
 
     Parameters
     ----------
@@ -75,17 +75,17 @@ def choose_n_components(
     max_components : int
         Largest number to try; no more than rows or channels are.
     fixed_spectra : ndarray of shape (n_fixed, n_channels), optional
-        Known spectra of unit sum, on the channels of X. They count, and are kept.
+        Fixed spectra of unit sum, on the channels of X. They are included in the number.
     n_folds : int
-        Number of folds, at least 2. Ten leave more to fit to than five, which a weak
-        phase needs.
+        Number of folds, at least 2. With ten, fits have more counts than with five, which a
+        weak phase needs.
     rng : numpy.random.Generator, optional
         Source of random numbers.
     n_jobs : int or None
         Threads; None is all cores.
     callback : callable, optional
         Called after every fit with the number of components, the number of the fold and
-        its held-out deviance. What it raises ends the search.
+        its held-out deviance. An exception in it ends the search.
 
     Returns
     -------
@@ -143,11 +143,11 @@ def _mean_spectrum(X):
 
 
 def _missing_spectrum(X, W, H, mean, rng):
-    """Return what the residuals have most in common, a spectrum of unit sum.
+    """Return the leading component of the residuals, a spectrum of unit sum.
 
     The leading singular vectors of (X - W H) / sqrt(row counts x column counts), whose
-    noise is about the same everywhere, by power iteration; of the parts of either sign
-    the one that holds more.
+    noise is about the same everywhere, by power iteration; of the positive and the negative
+    part the one with the larger norm.
     """
     row = np.sqrt(total_counts(X, axis=1) + 0.5)
     column = np.sqrt(total_counts(X, axis=0) + 0.5)

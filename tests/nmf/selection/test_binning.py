@@ -63,13 +63,13 @@ def test_the_seed_makes_it_reproducible_and_threads_do_not_matter():
     assert choose(X, rng=rng(5)).gains != choose(X).gains
 
 
-def test_known_spectra_are_used_and_if_all_are_known_there_is_nothing_to_choose():
+def test_choose_finer_binning__fixed_spectra_used_and_nothing_compared_if_all_are():
     X, H = small_particles()
     assert max(choose(X, fixed_spectra=H[:1]).binning) < 8
     found = choose(X, fixed_spectra=H)
     assert found.binning == (8, 8)
     assert found.tried == found.gains == ()
-    assert "known" in found.not_tried
+    assert "fixed" in found.not_tried
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int64, np.float32, float])

@@ -77,7 +77,7 @@ def test_an_array_and_a_csr_matrix_are_split_alike():
         np.testing.assert_array_equal(a, b.toarray())
 
 
-def test_the_caller_s_counts_stay_as_they_are_and_folds_share_nothing():
+def test_split_counts__input_unchanged_and_folds_independent_copies():
     X, csr = both(counts_of(np.uint8))
     before = csr.copy()
     for fold in split_counts(csr, 2, rng()):
@@ -97,7 +97,7 @@ def test_a_seed_makes_it_reproducible():
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.float64])
-def test_a_million_counts_in_one_entry_are_shared_out_binomially(dtype):
+def test_split_counts__a_million_counts_in_one_entry_are_binomial(dtype):
     X = np.zeros((3, 5), dtype)
     X[1, 4] = 1_000_000
     folds = np.array([f[1, 4] for f in split_counts(X, 5, rng(7))])
@@ -115,7 +115,7 @@ def test_folds_are_of_equal_size_and_independent_poisson():
         assert abs(np.corrcoef(*pair)[0, 1]) < 5 / np.sqrt(X.size)
 
 
-def test_the_test_holds_its_share():
+def test_thin_counts__expected_fraction_in_the_test():
     X = np.full((200, 90), 4, np.uint8)
     train, test = thin_counts(X, 0.1, rng(9))
     assert test.sum() == pytest.approx(0.1 * X.sum(), abs=5 * np.sqrt(X.sum() * 0.09))
@@ -154,12 +154,12 @@ def test_wrong_arguments_are_named():
             split_counts(X, n_folds, rng())
     with pytest.raises(TypeError, match="n_folds must be an int"):
         split_counts(X, 2.5, rng())
-    for share in (0, 1, -0.2, np.nan):
-        with pytest.raises(ValueError, match="share must be between 0 and 1"):
-            thin_counts(X, share, rng())
-    for share in ("half", True, None):
-        with pytest.raises(TypeError, match="share must be a number"):
-            thin_counts(X, share, rng())
+    for fraction in (0, 1, -0.2, np.nan):
+        with pytest.raises(ValueError, match="fraction must be between 0 and 1"):
+            thin_counts(X, fraction, rng())
+    for fraction in ("half", True, None):
+        with pytest.raises(TypeError, match="fraction must be a number"):
+            thin_counts(X, fraction, rng())
     for bad in (X.tolist(), sp.csc_array(X)):
         with pytest.raises(TypeError, match="X must be an ndarray or a CSR matrix"):
             split_counts(bad, 2, rng())
@@ -297,4 +297,4 @@ def test_a_fit_sees_none_of_the_test_counts():
 
 def test_the_floor_keeps_half_a_count_per_channel():
     assert count_splitting.ETA == 1e-4
-    assert count_splitting.UNSEEN == 0.5
+    assert count_splitting.JEFFREYS == 0.5

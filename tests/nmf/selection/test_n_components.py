@@ -138,7 +138,7 @@ def test_coarse_counts_are_sums_over_pixels_and_channels():
 
 
 @pytest.mark.parametrize("n_fixed", [1, 2, 3])
-def test_known_spectra_count_and_are_kept(n_fixed, monkeypatch):
+def test_choose_n_components__fixed_spectra_included_and_unchanged(n_fixed, monkeypatch):
     cube, _, H = planted((9, 10), n_channels=31, k=3, counts=200.0)
     seen = []
 
@@ -154,7 +154,7 @@ def test_known_spectra_count_and_are_kept(n_fixed, monkeypatch):
     assert all(np.array_equal(fixed, H[:n_fixed]) for fixed in seen)
 
 
-def test_a_known_spectrum_that_is_not_there_does_no_harm():
+def test_choose_n_components__fixed_spectrum_without_counts():
     cube, _, H = planted((9, 10), n_channels=31, k=3, counts=200.0)
     absent = np.full((1, 31), 1 / 31)
     absent[0, ::2] = 0  # nothing of it in half the channels
@@ -164,7 +164,7 @@ def test_a_known_spectrum_that_is_not_there_does_no_harm():
     assert found.simplest() == 4
 
 
-def test_fewer_components_than_known_spectra_are_refused():
+def test_choose_n_components__fewer_than_fixed_spectra_refused():
     with pytest.raises(ValueError, match="max_components=2 is less than the 3 fixed"):
         choose_n_components(
             counts_of(3), max_components=2, fixed_spectra=np.full((3, 31), 1 / 31), n_folds=2
