@@ -10,7 +10,7 @@ from hyperspy_psnmf.estimators.base import INITS, Callback, PoissonModel
 from hyperspy_psnmf.estimators.checks import check_absent, check_binning, check_fixed
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
 from hyperspy_psnmf.nmf.binning.bins import PixelBins
-from hyperspy_psnmf.nmf.binning.tiles import sample_map
+from hyperspy_psnmf.nmf.binning.tiles import take_tiles
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.counts.matrix import check_no_mask, check_range, count_matrix
 from hyperspy_psnmf.nmf.method.psnmf import psnmf
@@ -45,34 +45,34 @@ class PSNMF(PoissonModel):
         bins the last two axes. "auto": the power of two that brings the median
         pixel nearest to 4000 counts per bin, as long as
         ``max(64, 16 n_components)`` bins remain; halved where smaller bins
-        predict counts left out better, as they do where features are small.
-        The latter is judged for whole numbers only.
+        predict held-out counts better, as they do where features are small.
+        That is tested for whole numbers only.
     energy_binning : int
-        Channels summed while looking for the loadings of the binned map.
-        Components come back at full resolution.
+        Channels summed while the loadings of the binned map are determined.
+        Components have all channels.
     init : {"auto", "nndsvdar", "vertex", "random"} or ndarray (n_components, n_channels)
-        Components to start from. "auto" begins from each and goes on with the likeliest.
+        Components to start from. "auto" tries each and continues with the most likely.
     fixed_spectra : ndarray of shape (n_fixed, n_channels), optional
-        Known components; they come first in the result.
+        Fixed components; they come first in the result.
     volume : "auto" or float
-        What decides among components that explain the binned map alike. A float is
-        the weight of a penalty on the volume that components span; 0 is
-        maximum likelihood. "auto" is parsimony: loadings that are not significant are
-        zero, a component that accompanies another in constant proportion becomes a
-        part of it, and what accompanies it in varying proportions is subtracted.
+        How to resolve the rotational ambiguity: many factorisations of the binned map have
+        the same likelihood. A float is the weight of a penalty on the volume that
+        components span; 0 is maximum likelihood. "auto" is parsimony: loadings that are
+        not significant are zero, a component in constant ratio to another is merged
+        into it, and one that overlaps it in varying ratios is subtracted.
     line_width : int
-        With ``volume="auto"``, channels across which a peak cannot be taken for
-        background; 1 where there is no background.
+        With ``volume="auto"``, channels; wider structures than that are background.
+        1 where there is no background.
     absent : ndarray of bool of shape (n_components, n_channels), optional
-        Channels where a component is known to have nothing but background, with
-        components in the order of the result without it, which is kept.
+        Channels excluded from a component: background only, with components in the
+        order of the result without it, which is kept.
     refinement : {"fixed", "joint"}
-        Whether the factorisation at full resolution holds the spectra, a convex
-        problem, or updates them too, as published.
+        Whether the spectra are fixed in the factorisation at full resolution, a convex
+        problem, or updated too, as published.
     spatial_prior : "auto" or float
-        Weight, in the loadings at full resolution, of neighbouring pixels that
-        agree within errors, beside the pixel itself: 0 is none, "auto" is 1.
-        Across edges nothing is averaged.
+        Adaptive smoothing of the loadings at full resolution: weight of neighbouring pixels
+        that agree within errors, relative to the pixel itself. 0 is none, "auto" is 1.
+        Nothing is averaged across edges.
     max_iter, tol, random_state, n_jobs
         As in `PoissonNMF`.
 
@@ -87,19 +87,17 @@ class PSNMF(PoissonModel):
     binned_loadings_ : ndarray of shape (*binned map, n_components)
         Loadings of the binned map, in counts.
     added_, removed_ : ndarray of shape (n_components, n_components)
-        What parsimony decided: in row a, column b the counts of b that became part of a,
-        per count of a, and the share of b subtracted from a, below zero where it was
-        added. Zero without parsimony.
+        In row a, column b the counts of b merged into a, per count of a, and the fraction
+        of b subtracted from a, negative where it was added back. Zero without parsimony.
     support_ : ndarray of shape (n_pixels,)
-        From how many pixels each pixel's loadings are, by the spatial prior.
+        Effective number of pixels averaged in each pixel's loadings by the smoothing.
     n_iter_ : int
         Iterations on the binned map.
     kkt_residual_, converged_
         Convergence of all steps: the larger residual.
     reconstruction_err_ : float
         Kullback-Leibler divergence at full resolution over all entries, in nats, before
-        neighbours are asked;
-        with ``refinement="joint"`` that of the factorisation at full resolution,
+        smoothing; with ``refinement="joint"`` that of the factorisation at full resolution,
         whose spectra are not the ones kept.
 
     See Also
@@ -167,8 +165,8 @@ class PSNMF(PoissonModel):
         Parameters
         ----------
         X : ndarray of shape (..., n_channels), sparse matrix or CountBlocks
-            Counts: non-negative integers or floats. A pixel without counts is
-            as good as left out.
+            Counts: non-negative integers or floats. Pixels without counts have no
+            influence.
         y : ignored
         navigation_shape : tuple of int, optional
             Shape of this map, instead of the parameter `navigation_shape`.
@@ -274,18 +272,18 @@ class PSNMF(PoissonModel):
         return count_matrix(X, n_jobs=resolve_n_jobs(self.n_jobs))
 
     def _check_absent(self, n_components, n_channels):
-        known = 0 if self.fixed_spectra is None else len(np.atleast_2d(self.fixed_spectra))
-        return check_absent(self.absent, known, n_components, n_channels)
+        n_fixed = 0 if self.fixed_spectra is None else len(np.atleast_2d(self.fixed_spectra))
+        return check_absent(self.absent, n_fixed, n_components, n_channels)
 
     def _choose_binning(self, X, shape, fixed, callback):
         given = check_binning(self.binning, shape, self.n_components)
         if given is not None:
             return BinningChoice(given)
         if isinstance(X, CountBlocks):
-            sample = sample_map(X, shape, self.n_components)
-            choice = self._choose_binning(*sample, fixed, callback)
-            if sample.shape != shape:
-                choice = choice.on_map(len(shape), sample.X.shape[0])
+            tiles = take_tiles(X, shape, self.n_components)
+            choice = self._choose_binning(*tiles, fixed, callback)
+            if tiles.shape != shape:
+                choice = choice.on_map(len(shape), tiles.X.shape[0])
             return choice.fitting(shape, X.shape[1])
         return choose_finer_binning(
             X,
@@ -293,7 +291,7 @@ class PSNMF(PoissonModel):
             shape,
             fixed_spectra=fixed,
             energy_binning=self.energy_binning,
-            # Of its own: with the binning given, the start is the same.
+            # A generator of its own, so that the start is the same with the binning given.
             rng=np.random.default_rng(0),
             n_jobs=resolve_n_jobs(self.n_jobs),
             callback=callback,

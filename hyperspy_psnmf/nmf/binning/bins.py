@@ -15,12 +15,13 @@ from hyperspy_psnmf.kernels.csr import sum_bins
 from hyperspy_psnmf.kernels.parallel import run_blocks
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks, bin_blocks, bin_blocks_sparse
 
-COUNTS_PER_BIN = 4e3  # enough to tell which phases are there; small ones want small bins
+# Chosen on the built-in phantoms: fewer counts do not distinguish phases, larger bins mix them.
+COUNTS_PER_BIN = 4e3
 MIN_BINS = 64
 MIN_BINS_PER_COMPONENT = 16
-DENSE_BYTES = 256_000_000
-DENSE_DENSITY = 0.15
-ROWS_AT_A_TIME = 1024
+DENSE_BYTES = 256_000_000  # larger binned maps are CSR where they are sparse
+DENSE_DENSITY = 0.15  # fraction of non-zero entries; above, a dense array takes less memory
+ROWS_AT_A_TIME = 1024  # per task
 MOST_AXES = 3  # of a map: two in space, and tilt or time
 
 
@@ -73,7 +74,7 @@ def bin_counts(X, pixel_bins: PixelBins, *, energy_binning: int = 1, n_jobs=1):
     Returns
     -------
     ndarray or csr_array of float64, of shape (n_bins, n_energy_bins)
-        Dense, unless that were large and mostly zeros. Large and dense from blocks it is of
+        Dense, unless it is large and mostly zeros. Large dense arrays from blocks are of
         float32 where that is exact.
     """
     index = pixel_bins.index
@@ -135,10 +136,9 @@ def spread_spectra(H: np.ndarray, energy_binning: int, n_channels: int) -> np.nd
 
 
 def spatial_axes(n_axes: int) -> tuple[bool, ...]:
-    """Tell, in array order, which axes of a map are spatial: the last two.
+    """Return, in array order, which axes of a map are spatial: the last two.
 
-    A third one, as of a tilt or time series, comes first and is never binned
-    unasked.
+    A third one, as of a tilt or time series, comes first and is not binned by default.
     """
     return tuple(axis >= n_axes - 2 for axis in range(n_axes))
 
@@ -146,7 +146,7 @@ def spatial_axes(n_axes: int) -> tuple[bool, ...]:
 def choose_binning(
     pixel_counts: np.ndarray, shape: tuple[int, ...], spatial: tuple[bool, ...], n_components: int
 ) -> tuple[int, ...]:
-    """Return the rule of thumb for the binning of a map.
+    """Return the binning of a map by a rule of thumb.
 
     A power of two, the nearest to what brings the median non-empty pixel to
     4000 counts per bin, halved until at least ``max(64, 16 n_components)``
@@ -155,7 +155,7 @@ def choose_binning(
     Parameters
     ----------
     pixel_counts : ndarray of shape (n_pixels,)
-        Counts of every pixel; empty ones do not matter.
+        Counts of every pixel; empty ones are ignored.
     shape : tuple of int
         Shape of the map, in array order.
     spatial : tuple of bool

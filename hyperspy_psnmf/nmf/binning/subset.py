@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Some bins that stand for all of a map, rare phases included."""
+"""A subset of bins that represents a map, rare phases included."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ ROWS_AT_A_TIME = 128  # stay in cache
 
 
 def choose_bins(binned, n: int) -> np.ndarray:
-    """Return the indices of `n` bins, ascending: every so many, and those least like the mean.
+    """Return the indices of `n` bins, ascending: evenly spaced, and those least like the mean.
 
     Parameters
     ----------
@@ -17,17 +17,17 @@ def choose_bins(binned, n: int) -> np.ndarray:
         Counts.
     n : int
         Number of bins to choose, at most `n_bins`. Half are spread evenly over the map;
-        the other half is where the spectrum is strangest.
+        the other half has the largest chi-squared from the mean spectrum.
     """
     even = np.linspace(0, binned.shape[0] - 1, n // 2).astype(int)
-    strangeness = _strangeness(binned)
-    strangeness[even] = -np.inf
-    n_strange = n - n // 2
-    strange = np.argpartition(strangeness, -n_strange)[-n_strange:]
-    return np.sort(np.concatenate([even, strange]))
+    chi_squared = _chi_squared(binned)
+    chi_squared[even] = -np.inf
+    n_others = n - n // 2
+    others = np.argpartition(chi_squared, -n_others)[-n_others:]
+    return np.sort(np.concatenate([even, others]))
 
 
-def _strangeness(binned):
+def _chi_squared(binned):
     """Return Pearson's chi-squared of each bin from the mean spectrum."""
     mean = total_counts(binned, axis=0)
     weight = np.divide(mean.sum(), mean, out=np.zeros_like(mean), where=mean > 0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Some tiles of a map, spread over it, for what need not be judged on all pixels."""
+"""Tiles spread over a large map, for choices that do not need all pixels."""
 
 from typing import NamedTuple
 
@@ -13,28 +13,28 @@ from hyperspy_psnmf.nmf.binning.bins import (
 )
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 
-N_PIXELS = 1 << 16
-SIDE = 64  # pixels
-WELL_FILLED = 0.5  # of what the best filled tile holds in pixels with counts
+N_PIXELS = 1 << 16  # in all tiles, at least
+SIDE = 64  # pixels of a tile; features of the phantoms are smaller
+MIN_FILLED = 0.5  # pixels with counts, as a fraction of those in the tile with most
 
 
-class Sample(NamedTuple):
-    """Some pixels of a map.
+class Tiles(NamedTuple):
+    """Some tiles of a map.
 
     Attributes
     ----------
     X : csr_array of shape (n_pixels, n_channels)
         Counts.
     shape : tuple of int
-        Of the map of these pixels, in array order. Tiles are like the images of a series.
+        Of the map of these pixels, in array order. Tiles are treated as images of a series.
     """
 
     X: object
     shape: tuple[int, ...]
 
 
-def sample_map(X: CountBlocks, shape: tuple[int, ...], n_components: int) -> Sample:
-    """Return the counts of 65 536 pixels, more where bins of the map are large, or of all.
+def take_tiles(X: CountBlocks, shape: tuple[int, ...], n_components: int) -> Tiles:
+    """Return the counts of 65 536 pixels in tiles, of more where bins are large, or of all.
 
     Parameters
     ----------
@@ -50,15 +50,15 @@ def sample_map(X: CountBlocks, shape: tuple[int, ...], n_components: int) -> Sam
     n_bins = max(MIN_BINS, MIN_BINS_PER_COMPONENT * n_components)
     wanted = max(N_PIXELS, n_bins * b ** min(2, len(shape)))
     if wanted >= n_pixels:
-        return Sample(X.take(np.arange(n_pixels)), shape)
+        return Tiles(X.take(np.arange(n_pixels)), shape)
     side = -(-SIDE // b) * b
     tile = (wanted,) if len(shape) == 1 else tuple(min(side, n) for n in shape[-2:])
     tiles = _cut(np.arange(n_pixels).reshape(shape), tile)
     filled = np.count_nonzero(X.row_counts[tiles], axis=1)
-    tiles = tiles[filled >= WELL_FILLED * filled.max()]
+    tiles = tiles[filled >= MIN_FILLED * filled.max()]
     n_tiles = min(len(tiles), -(-wanted // tiles.shape[1]))
     pixels = tiles[np.linspace(0, len(tiles) - 1, n_tiles).astype(int)]
-    return Sample(X.take(pixels.ravel()), tile if len(shape) == 1 else (n_tiles, *tile))
+    return Tiles(X.take(pixels.ravel()), tile if len(shape) == 1 else (n_tiles, *tile))
 
 
 def _cut(pixel, tile):

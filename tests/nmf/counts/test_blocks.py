@@ -12,7 +12,7 @@ from hyperspy_psnmf.kernels import em
 from hyperspy_psnmf.kernels import likelihood as scores
 from hyperspy_psnmf.kernels.newton import rows as newton
 from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts
-from hyperspy_psnmf.nmf.binning.tiles import sample_map
+from hyperspy_psnmf.nmf.binning.tiles import take_tiles
 from hyperspy_psnmf.nmf.counts import blocks
 from hyperspy_psnmf.nmf.counts.csr_part import Part, join
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix, total_counts
@@ -206,21 +206,21 @@ def test_poisson_nmf_is_the_same(problem):
     ("shape", "expected"),
     [((400, 330), (16, 64, 64)), ((5, 200, 130), (16, 64, 64)), ((90_000,), (65_536,))],
 )
-def test_large_maps_are_sampled(tmp_path, shape, expected):
+def test_take_tiles__of_large_maps(tmp_path, shape, expected):
     rng = np.random.default_rng(0)
     X = rng.poisson(2.0, size=(int(np.prod(shape)), 3)).astype(np.uint8)
     X[:1000] = 0
     found, X = stored(X * 100, tmp_path, block_bytes=100_000)
-    sample = sample_map(found, shape, 2)
-    assert sample.shape == expected
-    assert sample.X.shape == (np.prod(expected), 3)
+    tiles = take_tiles(found, shape, 2)
+    assert tiles.shape == expected
+    assert tiles.X.shape == (np.prod(expected), 3)
 
 
-def test_empty_tiles_are_no_sample(tmp_path):
+def test_take_tiles__without_empty_ones(tmp_path):
     X = np.full((400, 330, 2), 200, np.uint8)
     X[:, 70:] = 0
     found, X = stored(X, tmp_path, block_bytes=100_000)
-    assert total_counts(sample_map(found, (400, 330), 2).X, axis=1).all()
+    assert total_counts(take_tiles(found, (400, 330), 2).X, axis=1).all()
 
 
 def test_bins_grow_until_they_fit_into_memory():
