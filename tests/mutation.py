@@ -49,7 +49,7 @@ ROWS = [
     "tests/kernels/newton/test_rows_terms.py "
     "-k 'asked_for and all or worse and all or nothing or stays'",
 ]
-SOLVE = ["tests/nmf/solver/test_alternating_support.py", "tests/nmf/solver/test_alternating.py"]
+SOLVE = ["tests/nmf/solver/test_alternating_pattern.py", "tests/nmf/solver/test_alternating.py"]
 # file: (tests that are about it, the quickest first, environment)
 TARGETS = {
     "kernels/em.py": (["tests/kernels/test_em.py"], PLAIN),

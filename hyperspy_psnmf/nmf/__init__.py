@@ -12,13 +12,13 @@ Each room imports those before it:
 ``solver``
     Poisson NMF of one matrix: start, alternate to convergence, volume term, Fisher information
 ``parsimony``
-    the simplest among factorisations that fit alike
+    rotational ambiguity resolved by sparsity, merged and subtracted spectra
 ``method``
-    PSNMF itself: bin, factorise, factorise at full resolution, smooth
+    the four steps of PSNMF: bin, factorise, factorise at full resolution, smooth
 ``selection``
     the number of components and the binning, by held-out counts
 ``uncertainty``
-    standard errors, upper limits, and factorisations as likely as the one found
+    standard errors, upper limits, jackknife, profile likelihood and confidence bands
 ``diagnostics``
-    deviance per degree of freedom; shifts of the energy axis
+    deviance per degree of freedom; shifts of the energy axis; hot voxels
 """

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PSNMF itself: bin, factorise, factorise at full resolution, smooth."""
+"""The four steps of PSNMF: bin, factorise, factorise at full resolution, smooth."""

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Step 2 of PSNMF: spectra and loadings of the binned map.
 
-2a looks for the loadings with channels summed too; where the likelihood leaves a choice,
-parsimony or a volume term makes it. 2b solves the convex problem of the spectra at
-full energy.
+2a determines the loadings with channels summed too; parsimony or a volume term resolves
+the rotational ambiguity. 2b solves the convex problem of the spectra at full energy.
 """
 
 from collections.abc import Callable
@@ -14,7 +13,7 @@ import numpy as np
 from hyperspy_psnmf.nmf.binning.bins import bin_energy, bin_spectra, spread_spectra
 from hyperspy_psnmf.nmf.binning.subset import choose_bins
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
-from hyperspy_psnmf.nmf.parsimony.absent_lines import fill_background, hold_absent
+from hyperspy_psnmf.nmf.parsimony.absent_lines import factorise_without_lines, fill_background
 from hyperspy_psnmf.nmf.parsimony.simplify import Simplification, simplify
 from hyperspy_psnmf.nmf.solver.alternating import Factorisation, poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings, solve_spectra
@@ -22,9 +21,10 @@ from hyperspy_psnmf.nmf.solver.initialise import initial_spectra
 
 Callback = Callable[[str, int, float], None]
 
-STARTS = ("nndsvdar", "vertex", "random")  # tried by "auto"
-TRIAL = 15  # alternations after which starts are compared
-BINS_OF_TRIAL = 1024  # on which they are
+STARTS = ("nndsvdar", "vertex", "random")  # compared by "auto"
+# Chosen on the built-in phantoms.
+TRIAL_ALTERNATIONS = 15
+TRIAL_BINS = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class BinnedSettings:
 
 @dataclass(frozen=True, eq=False)
 class BinnedMap:
-    """What was found: loadings in counts, spectra of unit sum, and how."""
+    """Result of step 2: loadings in counts, spectra of unit sum, convergence and parsimony."""
 
     W: np.ndarray
     H: np.ndarray
@@ -62,7 +62,7 @@ def factorise_binned(binned, settings: BinnedSettings, rng, options: dict, notif
     binned : ndarray or csr_array of shape (n_bins, n_channels)
         Counts.
     settings : BinnedSettings
-        How.
+        Components, start, constraints.
     rng : numpy.random.Generator
         Source of random numbers.
     options : dict
@@ -85,14 +85,14 @@ def factorise_binned(binned, settings: BinnedSettings, rng, options: dict, notif
         H[: len(fixed)] = fixed
         if settings.absent is not None:
             H = fill_background(H, settings.absent)
-        held = {"n_fixed": len(fixed), "held": settings.absent, "n_jobs": n_jobs}
-        W, H = solve_spectra(binned, W, H, **held)
+        constraints = {"n_fixed": len(fixed), "frozen": settings.absent, "n_jobs": n_jobs}
+        W, H = solve_spectra(binned, W, H, **constraints)
         H = cover_channels(H, total_counts(binned, axis=0), len(fixed))
     return BinnedMap(W, H, fit, simpler)
 
 
 def _factorise_coarse(coarse, settings, rng, options, notify):
-    """Step 2a; return the factorisation and what parsimony decided."""
+    """Step 2a; return the factorisation, and what parsimony merged and subtracted."""
     n_fixed = len(settings.fixed)
     parsimonious = isinstance(settings.volume, str)
     volume = 0.0 if parsimonious else settings.volume
@@ -109,7 +109,7 @@ def _factorise_coarse(coarse, settings, rng, options, notify):
     simpler = simpler and simpler.reorder(order)
     if settings.absent is not None:
         absent = bin_spectra(settings.absent.astype(float), settings.energy_binning) > 0
-        fit = hold_absent(coarse, fit, absent, volume=volume, **options)
+        fit = factorise_without_lines(coarse, fit, absent, volume=volume, **options)
     return fit, simpler
 
 
@@ -122,9 +122,9 @@ def order_by_counts(W, n_fixed: int) -> np.ndarray:
 def _best_start(coarse, settings, rng, options):
     if not isinstance(settings.init, str) or settings.init != "auto":
         return start_spectra(coarse, settings, settings.init, rng)
-    options = {**options, "max_iter": TRIAL}
-    if coarse.shape[0] > BINS_OF_TRIAL:
-        coarse = coarse[choose_bins(coarse, BINS_OF_TRIAL)]
+    options = {**options, "max_iter": TRIAL_ALTERNATIONS}
+    if coarse.shape[0] > TRIAL_BINS:
+        coarse = coarse[choose_bins(coarse, TRIAL_BINS)]
     trials = [
         poisson_nmf(coarse, start_spectra(coarse, settings, init, rng), **options)
         for init in STARTS
@@ -133,20 +133,20 @@ def _best_start(coarse, settings, rng, options):
 
 
 def cover_channels(H, channel_counts, n_fixed):
-    """Let the free spectra explain counts where every spectrum is zero.
+    """Make the free spectra positive in channels with counts where all spectra are zero.
 
-    A known spectrum may explain a coarse channel and yet be zero in some of the
-    channels that make it up.
+    A fixed spectrum may be positive in a bin of channels and yet be zero in some of
+    the channels summed.
     """
-    bare = (channel_counts > 0) & ~H.any(axis=0)
-    if not bare.any() or n_fixed == len(H):
+    unexplained = (channel_counts > 0) & ~H.any(axis=0)
+    if not unexplained.any() or n_fixed == len(H):
         return H
-    free = np.where(bare, channel_counts / channel_counts.sum(), H[n_fixed:])
+    free = np.where(unexplained, channel_counts / channel_counts.sum(), H[n_fixed:])
     return np.vstack([H[:n_fixed], free / free.sum(axis=1, keepdims=True)])
 
 
 def start_spectra(coarse, settings: BinnedSettings, init, rng) -> np.ndarray:
-    """Return known spectra first, the free ones from what these leave unexplained."""
+    """Return the fixed spectra, then free ones initialised from the residual of these."""
     k, energy_binning = settings.n_components, settings.energy_binning
     fixed = bin_spectra(settings.fixed, energy_binning)
     if not isinstance(init, str):
@@ -159,7 +159,7 @@ def start_spectra(coarse, settings: BinnedSettings, init, rng) -> np.ndarray:
 
 
 def _unexplained(X, W, H):
-    """Return what counts exceed the model by, where there are counts; X if nothing does."""
+    """Return the positive residuals where there are counts; X if there are none."""
     if isinstance(X, np.ndarray):
         rest = np.maximum(X - W @ H, 0.0)
     else:
@@ -170,5 +170,5 @@ def _unexplained(X, W, H):
 
 
 def forward(notify: Callback, step: str):
-    """Return a callback for `poisson_nmf` that tells of a step."""
+    """Return a callback for `poisson_nmf` that reports the name of the step."""
     return lambda iteration, divergence, residual: notify(step, iteration, residual)

@@ -2,14 +2,14 @@
 r"""PSNMF: NMF-based pan-sharpening of a spectrum image [1]_.
 
 1. **bin** neighbouring pixels: sums of Poisson counts, still Poisson;
-2. **factorise** the binned map: spectra of high fidelity. 2a looks for the
-   loadings with channels summed too, so that starved channels cannot lead
-   astray; what the likelihood leaves open there is settled by parsimony, or by
+2. **factorise** the binned map: spectra of high fidelity. 2a determines the
+   loadings with channels summed too, because noise in channels of few counts misleads
+   maximum likelihood; the rotational ambiguity is resolved by parsimony, or by
    a volume term; 2b solves the convex problem of the spectra at full energy;
-3. **factorise at full resolution** from there, with the spectra held (convex)
+3. **factorise at full resolution** from there, with the spectra fixed (convex)
    or updated too;
-4. **combine** the spectra of step 2 with the loadings of step 3, to which
-   neighbouring pixels that agree lend what they know.
+4. **combine** the spectra of step 2 with the loadings of step 3, after adaptive
+   smoothing of these over neighbouring pixels that agree.
 
 References
 ----------
@@ -53,14 +53,14 @@ class PSNMFResult:
     binned_shape : tuple of int
         Shape of the binned map.
     support : ndarray of shape (n_pixels,)
-        How many pixels each loading is from; see `smoothing`.
+        Effective number of pixels averaged in each loading; see `smoothing`.
     divergence : float
         Of the counts from the factorisation of step 3, in nats.
     binned_fit : Factorisation or None
         Convergence of step 2; None where all spectra were given.
     simplification : Simplification or None
-        What parsimony decided in step 2, components in the order of the result; None
-        where it was not asked.
+        What parsimony merged and subtracted in step 2, components in the order of the
+        result; None with a volume term or a single component.
     joint_fit : Factorisation or None
         Convergence of step 3 where it updated the spectra too.
     """
@@ -109,20 +109,21 @@ def psnmf(
     energy_binning : int
         Channels summed in step 2a.
     init : {"auto", "nndsvdar", "vertex", "random"} or ndarray (n_components, n_channels)
-        Start of step 2. "auto" begins from each and goes on with the likeliest.
+        Start of step 2. "auto" tries each and continues with the most likely.
     fixed_spectra : ndarray of shape (n_fixed, n_channels), optional
-        Known spectra, of unit sum. They come first in the result, as they are.
+        Fixed spectra, of unit sum. They come first in the result, unchanged.
     volume : "auto" or float
-        Weight of the volume term in step 2a. "auto" is none, but parsimony.
+        Weight of the volume term in step 2a. "auto" is parsimony without a volume term.
     line_width : int
-        Channels across which an X-ray line cannot be taken for background.
+        Channels; wider structures in a spectrum than that are background.
     refinement : {"fixed", "joint"}
-        Whether step 3 holds the spectra or updates them too, as published.
+        Whether spectra are fixed in step 3 or updated too, as published.
     absent : ndarray of bool of shape (n_components, n_channels), optional
-        Channels where a component has nothing but background, with components in the order
+        Channels excluded from a component: background only, with components in the order
         of the result without it, which is the order of the result with it too.
     prior : "auto" or float
-        Weight of neighbouring pixels that agree, in step 4; see `spatial_prior`.
+        Weight of neighbouring pixels in the adaptive smoothing of step 4; see
+        `spatial_prior`.
     max_iter, tol :
         See `poisson_nmf`.
     rng : numpy.random.Generator, optional
@@ -150,7 +151,7 @@ def psnmf(
     del binned  # half a gigabyte, of large maps
 
     notify("full resolution", 0, np.inf)
-    W = _share_out(X, pixel_bins, found.W)
+    W = _start_pixels(X, pixel_bins, found.W)
     joint_fit = None
     if refinement == "joint" and len(fixed) < n_components:
         W, joint_fit = _refine_jointly(X, H, W, len(fixed), options, notify)
@@ -174,18 +175,18 @@ def psnmf(
 
 
 def _refine_jointly(X, H, W, n_fixed, options, notify):
-    """Step 3 as published; return loadings and the factorisation they are from."""
+    """Step 3 as published; return loadings and the factorisation."""
     notify = forward(notify, "full resolution")
     fit = poisson_nmf(X, H, W, n_fixed=n_fixed, callback=notify, **options)
-    # Its rows add up to their counts up to convergence; maps of counts do exactly.
+    # Rows add up to their counts within the tolerance only; after this, exactly.
     total = fit.W.sum(axis=1, keepdims=True)
     counts = total_counts(X, axis=1)[:, None]
     return fit.W * np.divide(counts, total, out=np.zeros_like(total), where=total > 0), fit
 
 
-def _share_out(X, pixel_bins, binned_W):
-    """Start each pixel with the composition of its bin, scaled to its own counts."""
+def _start_pixels(X, pixel_bins, binned_W):
+    """Return initial loadings: the fractions of each pixel's bin, times its own counts."""
     total = binned_W.sum(axis=1, keepdims=True)
     k = binned_W.shape[1]
-    share = np.divide(binned_W, total, out=np.full_like(binned_W, 1 / k), where=total > 0)
-    return share[pixel_bins.index] * total_counts(X, axis=1)[:, None]
+    fractions = np.divide(binned_W, total, out=np.full_like(binned_W, 1 / k), where=total > 0)
+    return fractions[pixel_bins.index] * total_counts(X, axis=1)[:, None]

@@ -1,29 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-r"""Step 4: neighbouring pixels of the same composition share what they know.
+r"""Step 4: adaptive-weights (propagation-separation) smoothing of the loading maps.
 
-A pixel's loadings from a hundred counts are noisy even with perfect spectra. Its prior
-is the likelihood of its surroundings: pixel i has the loadings v that maximise
+A pixel's loadings from a hundred counts are noisy even with perfect spectra. Smoothing
+maximises the local likelihood: pixel i has the loadings v that maximise
 
 .. math:: \sum_j w_{ij} \log p(x_j \mid v), \qquad w_{ii} = 1, \; 0 \le w_{ij} \le 1,
 
-a convex problem on :math:`\sum_j w_{ij} x_j`. Loadings are estimated as a whole: were
-pixels to keep their numbers of counts, and only fractions shared, no map would come closer to
-the noise-free one than one over the root of the counts per pixel. The weights are found by
-propagation and separation [1]_ [2]_: windows grow, and at every size a neighbour counts
-as far as the estimates from the size before agree,
+a convex problem on :math:`\sum_j w_{ij} x_j`. Loadings are smoothed, not fractions: if
+pixels kept their observed totals, the relative error of a map could not fall below one over
+the root of the counts per pixel. The weights are determined by
+propagation and separation [1]_ [2]_: windows grow, and at every size a neighbour is weighted
+by how well the estimates from the previous size agree,
 
 .. math:: T_{ij} = 2 \frac{n_i n_j}{n_i + n_j} KL(v_i H, v_j H) < \lambda,
 
-n the pixels behind an estimate. Edges of thickness stop it like those of composition. The
-largest T of the 3 x 3 pixels around i and j counts [3]_, for at a single pixel of few counts
-no edge would be seen. Where loadings are the same, T is about chi-squared with k degrees of
-freedom, a score statistic: that sets :math:`\lambda` at any number of counts, with nothing
-to tune. The closer to an edge, the fewer the neighbours; a pixel without any keeps its
-loadings.
+n the effective numbers of pixels (sums of weights). Edges of thickness stop the smoothing like
+those of composition. The largest T of the 3 x 3 pixels around i and j is used [3]_, because at
+a single pixel of few counts an edge is not significant. Where loadings are the same, T is
+about chi-squared with k degrees of freedom, a score statistic: that sets :math:`\lambda` at
+any number of counts. The closer to an edge, the fewer the neighbours; a pixel without any
+keeps its loadings.
 
-:math:`KL(p, q) \approx 2 \sum (\sqrt p - \sqrt q)^2` makes comparisons distances.
-Channels that tell components apart in the same way are summed first: it loses about 1 % of
-the information, and two thousand channels become two dozen.
+:math:`KL(p, q) \approx 2 \sum (\sqrt p - \sqrt q)^2` turns divergences into distances.
+Channels with similar ratios of the components' spectra are summed first: that loses about 1 %
+of the information, and two thousand channels become two dozen.
 
 References
 ----------
@@ -51,25 +51,26 @@ from hyperspy_psnmf.nmf.binning.bins import MOST_AXES
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks, group_columns
 from hyperspy_psnmf.nmf.counts.row_bands import overlapping_bands
 
+# The last radius limits the averaging to about 60 pixels; chosen on the built-in phantoms.
 RADII = np.array([1.5, 2.2, 3.2, 4.5, 6.5])  # pixels: twice the area from one to the next
-SIGNIFICANCE = 0.001  # of the contrast at which a neighbour does not count at all
-GROUPS_PER_COMPONENT, MOST_GROUPS = 6, 48
-# Of grouped counts at a time; what is made of them takes some times as much.
+SIGNIFICANCE = 0.001  # p-value of the contrast at which a neighbour's weight reaches zero
+GROUPS_PER_COMPONENT, MAX_GROUPS = 6, 48  # of channels: 1 % of the information lost on phantoms
+# Of grouped counts at a time; the arrays derived from them take several times as much.
 BAND_BYTES, BAND_BLOCKS = 64_000_000, 2
-GROUPING_SWEEPS = 5
-TOL, LAST_STEPS = 1e-2, 20  # nats for all counts behind an estimate; Newton steps
+GROUPING_SWEEPS = 5  # of k-means
+TOL, LAST_STEPS = 1e-2, 20  # nats for the counts summed in one estimate; Newton steps
 
 
 class LocalEstimate(NamedTuple):
-    """Loadings from each pixel and its surroundings.
+    """Smoothed loadings.
 
     Attributes
     ----------
     W : ndarray of shape (n_pixels, n_components)
         Loadings in counts.
     support : ndarray of shape (n_pixels,)
-        Sum of the weights: how many pixels each estimate is from. 1 is the pixel alone,
-        0 a pixel without counts.
+        Effective number of pixels, the sum of the weights: 1 where nothing was averaged,
+        0 in a pixel without counts.
     """
 
     W: np.ndarray
@@ -85,7 +86,7 @@ def spatial_prior(
     weight: str | float = "auto",
     n_jobs: int | None = 1,
 ) -> LocalEstimate:
-    """Improve loadings by those of neighbouring pixels that agree.
+    """Smooth loadings over neighbouring pixels that agree within errors.
 
     Parameters
     ----------
@@ -96,18 +97,19 @@ def spatial_prior(
     W : ndarray of shape (n_pixels, n_components)
         The most likely loadings pixel by pixel, in counts.
     shape : tuple of int
-        Of the map. Pixels see each other along its last two axes; along a first of three,
-        a series, they do not.
+        Of the map. Pixels are averaged along its last two axes; not along the first of
+        three, a series.
     weight : "auto" or float
-        Of a neighbour beside the pixel itself. 0 is none, 1 counts a neighbour that agrees
-        like the pixel itself, and "auto" is 1: what agrees is judged pair by pair.
+        Of a neighbour relative to the pixel itself. 0 is no smoothing, at 1 a neighbour that
+        agrees is weighted like the pixel itself, and "auto" is 1: agreement is tested pair by
+        pair.
     n_jobs : int or None
         Threads; None is all cores. The result does not depend on it.
 
     Returns
     -------
     LocalEstimate
-        Loadings, and how many pixels each is from.
+        Loadings, and the effective number of pixels in each.
 
     Raises
     ------
@@ -143,7 +145,7 @@ def _check_weight(weight) -> float:
 
 
 class _Grid:
-    """Brings (n_pixels, n_values) to rows of pixels, as the kernel wants them, and back."""
+    """Converts (n_pixels, n_values) to rows of pixels, the kernel's layout, and back."""
 
     def __init__(self, shape, n_pixels):
         if not 1 <= len(shape) <= MOST_AXES or np.prod(shape) != n_pixels:
@@ -162,8 +164,8 @@ class _Grid:
         return np.ascontiguousarray(values, dtype=float)
 
     def windows(self, weight):
-        """Yield offsets of neighbours and their weights, for windows that grow."""
-        # Along a line, as many pixels as in a square take a longer way.
+        """Yield offsets of neighbours and their weights, for growing windows."""
+        # In a line scan, a window of as many pixels as in a map is longer.
         radii = RADII if self.n_rows > 1 else RADII**2 / 2
         for radius in radii:
             reach = int(radius) * np.array([self.n_rows > 1, 1])
@@ -176,9 +178,10 @@ class _Grid:
 def _group_channels(X, H, n_jobs):
     """Return counts (n_pixels, n_groups) and spectra (n_components, n_groups) of groups.
 
-    Poisson counts that share a ratio of the components' spectra are sufficient as a sum.
+    Where channels have the same ratio of the components' spectra, the sum of their counts is
+    a sufficient statistic.
     """
-    group = _alike(H, min(GROUPS_PER_COMPONENT * len(H), MOST_GROUPS))
+    group = _cluster_channels(H, min(GROUPS_PER_COMPONENT * len(H), MAX_GROUPS))
     B = np.zeros((len(H), group.max() + 1))
     for spectrum, sums in zip(H, B, strict=True):
         np.add.at(sums, group, spectrum)
@@ -189,12 +192,12 @@ def _group_channels(X, H, n_jobs):
         Y = sum_bins(X, rows, len(rows), group, B.shape[1], n_jobs=n_jobs)
     else:
         Y = X @ (group[:, None] == np.arange(B.shape[1])).astype(float)
-    # Counts where no component has any do not matter; nor do they to the loadings.
+    # Counts where all spectra are zero have no influence on the loadings.
     used = B.any(axis=0)
     return (Y, B) if used.all() else (Y.compress(used, axis=1), B.compress(used, axis=1))
 
 
-def _alike(H, n_groups):
+def _cluster_channels(H, n_groups):
     """Return the group of each channel, by k-means weighted with the spectra.
 
     The mean squared distance of the roots of the ratios is the information lost.
@@ -220,7 +223,7 @@ def _alike(H, n_groups):
 
 def _grow_windows(Y, B, W, grid, weight, n_jobs):
     """Return mean loadings of each pixel's neighbourhood, and the sums of weights."""
-    # T of the module's head is 4 n n' / (n + n') |u - u'|^2.
+    # T of the module's docstring is 4 n n' / (n + n') |u - u'|^2.
     scale = 4 / chi2.isf(SIGNIFICANCE, len(B))
     axes = _axes(B)
     folded, means, support = grid.fold(Y), W, (W.sum(axis=1) > 0).astype(float)
@@ -238,14 +241,14 @@ def _grow_windows(Y, B, W, grid, weight, n_jobs):
         )
         support = weights.ravel().astype(float)
         each = np.maximum(support, 1e-300)[:, None]
-        if step < len(RADII):  # until the last window, estimates only serve to compare
+        if step < len(RADII):  # before the last window, estimates are only compared
             means = _step(sums, B, means, grid, n_jobs) / each
     options = {"tol": TOL, "max_iter": LAST_STEPS, "n_jobs": n_jobs}
     return solve_rows(grid.unfold(sums), B.T, means, **options)[0] / each, support
 
 
 def _step(sums, B, means, grid, n_jobs):
-    """Return loadings after one Newton step, for rows of pixels at a time where that will do."""
+    """Return loadings after one Newton step; pixels where it fails are solved one by one."""
     W, is_done = newton_step(sums, B, means, n_jobs=n_jobs)
     left = np.flatnonzero(~is_done)
     row, column = np.divmod(left, grid.n_columns)
@@ -256,7 +259,7 @@ def _step(sums, B, means, grid, n_jobs):
 
 def _grow_in_bands(X, Y, W, shape, options):
     """Return the same as `_grow_windows`, for some rows of the map at a time."""
-    # Each size of windows compares estimates of the size before, with those around them.
+    # Each window needs estimates of the previous one, also of the pixels beside it.
     halo = sum(int(radius) + 1 for radius in RADII)
     bytes_of_row = 8 * Y.shape[1] * shape[-1]
     size = min(BAND_BYTES, BAND_BLOCKS * X.block_bytes)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The simplest among factorisations that fit alike: phases merged, subtracted, lines excluded."""
+"""Rules for what the likelihood leaves open: sparsity, merged and subtracted phases, no lines."""

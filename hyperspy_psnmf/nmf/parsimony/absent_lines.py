@@ -1,73 +1,75 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lines known not to be in a spectrum: nothing but background there."""
+"""X-ray lines that the user excludes from a spectrum: background is interpolated there."""
 
 import numpy as np
 
 from hyperspy_psnmf.nmf.solver.alternating import Factorisation, poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 
-ROUNDS = 3  # the background follows the spectrum, which follows the background
-FLANK = 4  # channels on either side
+# Of interpolation and refit: each changes what the other starts from. On the phantoms.
+N_ROUNDS = 3
+FLANK = 4  # channels averaged on either side of a line; chosen on the built-in phantoms
 
 
 def fill_background(H: np.ndarray, absent: np.ndarray) -> np.ndarray:
-    """Return spectra with what lies between flanks of absent channels interpolated.
+    """Interpolate the background of spectra linearly across excluded channels.
 
     Parameters
     ----------
     H : ndarray of shape (n_components, n_channels)
         Spectra of unit sum.
     absent : ndarray of bool of shape (n_components, n_channels)
-        Where there is nothing but background.
+        Excluded channels, which hold background only.
 
     Returns
     -------
     ndarray of shape (n_components, n_channels)
-        Of unit sum. Those without absent channels are as they were.
+        Of unit sum. Those without excluded channels are returned unchanged.
     """
     filled = np.array(H)
-    for h, gone in zip(filled, absent, strict=True):
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], gone, [False]])))
+    for h, excluded in zip(filled, absent, strict=True):
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], excluded, [False]])))
         for first, stop in edges.reshape(-1, 2):
-            h[first:stop] = _between(h, gone, first, stop)
-    changed = absent.any(axis=1)  # known ones never are, and stay in every bit
+            h[first:stop] = _interpolate(h, excluded, first, stop)
+    changed = absent.any(axis=1)  # never a fixed spectrum: these stay bit for bit
     filled[changed] /= filled[changed].sum(axis=1, keepdims=True)
     return filled
 
 
-def _between(h, gone, first, stop):
-    """Interpolate over channels first to stop from the means of what lies on either side."""
+def _interpolate(h, excluded, first, stop):
+    """Return channels first to stop, interpolated from the means of the flanks."""
     channels = np.arange(h.size)
     sides = [
-        channels[(channels >= first - FLANK) & (channels < first) & ~gone],
-        channels[(channels >= stop) & (channels < stop + FLANK) & ~gone],
+        channels[(channels >= first - FLANK) & (channels < first) & ~excluded],
+        channels[(channels >= stop) & (channels < stop + FLANK) & ~excluded],
     ]
-    known = [(side.mean(), h[side].mean()) for side in sides if side.size]
-    if not known:
+    means = [(side.mean(), h[side].mean()) for side in sides if side.size]
+    if not means:
         return 0.0
-    return np.interp(channels[first:stop], *zip(*known, strict=True))
+    return np.interp(channels[first:stop], *zip(*means, strict=True))
 
 
-def hold_absent(X, fit: Factorisation, absent: np.ndarray, **options) -> Factorisation:
-    """Factorise again, with absent channels of the spectra held at the background.
+def factorise_without_lines(X, fit: Factorisation, absent: np.ndarray, **options) -> Factorisation:
+    """Factorise again, with excluded channels of the spectra frozen at the background.
 
     Parameters
     ----------
     X : ndarray or csr_array of shape (n_rows, n_channels)
         Counts.
     fit : Factorisation
-        Where to start. Loadings that are zero stay so.
+        Where to start. Loadings that are zero there stay zero.
     absent : ndarray of bool of shape (n_components, n_channels)
-        Where there is nothing but background.
+        Excluded channels, which hold background only.
     **options
-        Passed on to `poisson_nmf`.
+        Passed to `poisson_nmf`.
     """
-    support = fit.W > 0
+    pattern = fit.W > 0
     n_fixed = options.get("n_fixed", 0)
-    for _ in range(ROUNDS):
+    for _ in range(N_ROUNDS):
         H = np.vstack([fit.H[:n_fixed], fill_background(fit.H, absent)[n_fixed:]])
         W = solve_loadings(X, H, n_jobs=options.get("n_jobs", 1))
-        # Without its line a phase may be gone from where it seemed to be, not the reverse.
-        explained = support | (W.max(axis=1, keepdims=True) == W)
-        fit = poisson_nmf(X, H, W, support=explained, held=absent, **options)
+        # Without the line, another component may be the only one that explains a row: the
+        # largest loading of each row is always free.
+        free = pattern | (W.max(axis=1, keepdims=True) == W)
+        fit = poisson_nmf(X, H, W, pattern=free, frozen=absent, **options)
     return fit

@@ -4,12 +4,12 @@ r"""Poisson NMF of one matrix, to convergence.
 Minimise :math:`D(X, W H) = \sum x \log(x / \mu) - x + \mu`, with the term of
 `volume` where asked for, over non-negative W and H with rows of H of unit sum.
 Projected-Newton solutions of W and of H alternate; between them both are
-extrapolated along their last change by a line search on the objective [1]_,
-where a try costs a fraction of an alternation. So it never rises. A few EM
-sweeps begin.
+extrapolated along their last update by a line search on the objective [1]_,
+where a try costs a fraction of an alternation. So the objective never rises. The
+first few sweeps are EM.
 
 Stopping: the relative KKT residual, that is the decrease that new
-loadings or new spectra could still bring with the other held (duality gaps,
+loadings or new spectra could still bring with the other fixed (duality gaps,
 see `kernels.likelihood`), per count, is at most `tol`, *and* the decrease still to
 come, extrapolated from the last ones as a geometric series, was below 0.1 nat
 three times running. The relative change of the objective is no criterion: it is 1e-8 while
@@ -32,20 +32,20 @@ from hyperspy_psnmf.kernels.newton.rows import NO_TERMS
 from hyperspy_psnmf.nmf.counts.blocks import divergence, em_sweep, score, solve_rows
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.solver.convex import (
-    keep_at_zero,
+    freeze_at_zero,
     normalise,
     solve_channels,
     solve_loadings,
     transpose,
 )
-from hyperspy_psnmf.nmf.solver.line_search import go_further
+from hyperspy_psnmf.nmf.solver.line_search import extrapolate
 from hyperspy_psnmf.nmf.solver.volume import VolumeTerm
 
-EM_SWEEPS = 5
-NEWTON_STEPS = 2  # per alternation; the other factor moves on anyway
-INNER = 0.1  # share of the present gap to which rows are solved
-REMAINING = 0.1  # nats
-PATIENCE = 3
+EM_SWEEPS = 5  # before the first Newton steps, which need a start near the data
+NEWTON_STEPS = 2  # per alternation: the other factor changes before rows are converged
+INNER = 0.1  # fraction of the present duality gap to which rows are solved
+MAX_REMAINING = 0.1  # nats, extrapolated; far below the 1.92 of a likelihood-ratio test
+PATIENCE = 3  # alternations running with that
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +86,8 @@ def poisson_nmf(
     *,
     n_fixed: int = 0,
     volume: float = 0.0,
-    support: np.ndarray | None = None,
-    held: np.ndarray | None = None,
+    pattern: np.ndarray | None = None,
+    frozen: np.ndarray | None = None,
     max_iter: int = 500,
     tol: float = 1e-5,
     n_jobs: int | None = 1,
@@ -107,10 +107,10 @@ def poisson_nmf(
         The first `n_fixed` spectra are kept as they are.
     volume : float
         Weight of the volume term; see `volume`.
-    support : ndarray of bool of shape (n_rows, n_components), optional
-        Loadings that are not zero. Needs `W`.
-    held : ndarray of bool of shape (n_components, n_channels), optional
-        Entries of the spectra that stay as they are, but for the spectrum's scale.
+    pattern : ndarray of bool of shape (n_rows, n_components), optional
+        Sparsity pattern: loadings outside it are zero. Needs `W`.
+    frozen : ndarray of bool of shape (n_components, n_channels), optional
+        Entries of the spectra that are not changed, but for the spectrum's scale.
     max_iter : int
         Alternations at most.
     tol : float
@@ -119,23 +119,24 @@ def poisson_nmf(
         Threads; None is all cores.
     callback : callable, optional
         Called after every alternation with its number, the objective and the
-        relative KKT residual. What it raises ends the factorisation.
+        relative KKT residual. An exception in it ends the factorisation.
     """
-    problem = _Problem(X, VolumeTerm(X, len(H), volume, n_fixed), support, held, n_fixed, n_jobs)
-    if support is None:
-        # Zeros in W that the start does not deserve would never grow in EM sweeps.
+    volume_term = VolumeTerm(X, len(H), volume, n_fixed)
+    problem = _Problem(X, volume_term, pattern, frozen, n_fixed, n_jobs)
+    if pattern is None:
+        # Wrong zeros in W would stay zero in EM sweeps.
         W = solve_loadings(X, H, W, tol=1e-2 * problem.n_counts / len(problem.row_counts))
     else:
-        W = np.where(support, W, 0.0)
+        W = np.where(pattern, W, 0.0)
     point = problem.warm_up(W, np.ascontiguousarray(H.T, dtype=float))
     history, patience, converged = [point.loss], _Patience(), False
     start, step, n_iter = point, 1.0, 0
     for n_iter in range(1, max_iter + 1):
         found = problem.alternate(start, point.gap)
-        if found.loss > point.loss:  # only the last digits of the objective rose
+        if found.loss > point.loss:  # by rounding
             found = replace(point, gap=min(point.gap, found.gap))
         patience.note(point.loss - found.loss)
-        start, step = go_further(partial(problem.go_on, found, point), found, step)
+        start, step = extrapolate(partial(problem.extrapolate, found, point), found, step)
         point = found
         history.append(point.loss)
         residual = point.gap / problem.n_counts
@@ -158,7 +159,7 @@ class _Point:
 
 
 class _Patience:
-    """Counts how often running the decrease still to come was small."""
+    """Counts the alternations running after which little decrease remains."""
 
     def __init__(self):
         self.decreases, self.n_small = [], 0
@@ -168,7 +169,7 @@ class _Patience:
         before = self.decreases[0]
         ratio = min(decrease / before, 0.99) if 0 < before < np.inf else 0.0
         remaining = max(decrease, 0.0) * max(1.0, ratio / (1 - ratio))
-        self.n_small = self.n_small + 1 if remaining < REMAINING else 0
+        self.n_small = self.n_small + 1 if remaining < MAX_REMAINING else 0
 
     @property
     def is_out(self) -> bool:
@@ -176,15 +177,15 @@ class _Patience:
 
 
 class _Problem:
-    """The counts in both orientations, and the moves of the solver."""
+    """The counts in both orientations, and the updates of the solver."""
 
-    def __init__(self, X, volume, support, held, n_fixed, n_jobs):
+    def __init__(self, X, volume, pattern, frozen, n_fixed, n_jobs):
         self.X, self.Xt, self.volume = X, transpose(X), volume
-        self.support, self.terms = True, NO_TERMS
-        if support is not None:
-            self.support, self.terms = support, keep_at_zero(~support)
+        self.pattern, self.terms = True, NO_TERMS
+        if pattern is not None:
+            self.pattern, self.terms = pattern, freeze_at_zero(~pattern)
         self.n_fixed, self.n_jobs = n_fixed, n_jobs
-        self.held = None if held is None else held.T
+        self.frozen = None if frozen is None else frozen.T
         self.row_counts = total_counts(X, axis=1)
         self.n_counts = float(self.row_counts.sum()) or 1.0
 
@@ -194,16 +195,16 @@ class _Problem:
             self.restore(B_new, B)
             W, H = normalise(W, B_new, self.n_fixed)
             B = np.ascontiguousarray(H.T)
-        return self.judge(W, B)
+        return self.evaluate(W, B)
 
-    def restore(self, B, known):
-        B[:, : self.n_fixed] = known[:, : self.n_fixed]
-        if self.held is not None:
-            B[self.held] = known[self.held]
+    def restore(self, B, before):
+        B[:, : self.n_fixed] = before[:, : self.n_fixed]
+        if self.frozen is not None:
+            B[self.frozen] = before[self.frozen]
 
-    def judge(self, W, B, gap_of_spectra=0.0):
+    def evaluate(self, W, B, gap_of_spectra=0.0):
         S, loss = score(self.X, W, B, n_jobs=self.n_jobs)
-        gap = duality_gap(W, S * self.support, B.sum(axis=0), self.row_counts).sum()
+        gap = duality_gap(W, S * self.pattern, B.sum(axis=0), self.row_counts).sum()
         gap += gap_of_spectra
         return _Point(W, B, float(loss.sum()) + self.volume.value(B), float(gap))
 
@@ -213,16 +214,16 @@ class _Problem:
         W, _ = solve_rows(self.X, start.B, start.W, tol=tol, terms=self.terms, **options)
         tol = INNER * min(gap, self.n_counts) / self.X.shape[1]
         options |= {"n_fixed": self.n_fixed, "terms": self.volume.bound(start.B)}
-        B, gaps = solve_channels(self.Xt, W, start.B, self.held, tol=tol, **options)
+        B, gaps = solve_channels(self.Xt, W, start.B, self.frozen, tol=tol, **options)
         W, H = normalise(W, B, self.n_fixed)
         B = np.ascontiguousarray(H.T)
         if self.volume:
-            # The bound has been minimised, but the next one touches elsewhere.
+            # The gap of the bound at the new spectra, not of the one just minimised.
             options |= {"max_iter": 0, "terms": self.volume.bound(B)}
-            _, gaps = solve_channels(self.Xt, W, B, self.held, **options)
-        return self.judge(W, B, gaps.sum())
+            _, gaps = solve_channels(self.Xt, W, B, self.frozen, **options)
+        return self.evaluate(W, B, gaps.sum())
 
-    def go_on(self, new, old, step):
+    def extrapolate(self, new, old, step):
         W = np.maximum(new.W + step * (new.W - old.W), 0.0)
         B = np.maximum(new.B + step * (new.B - old.B), 0.0)
         self.restore(B, new.B)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two convex halves of the problem: loadings with spectra held, and the reverse."""
+"""The two convex subproblems: loadings for fixed spectra, and spectra for fixed loadings."""
 
 import numpy as np
 
@@ -8,12 +8,12 @@ from hyperspy_psnmf.kernels.parallel import is_csr, run_blocks
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks, solve_rows
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 
-TRANSPOSED_BYTES = 16_000_000  # of a binned map at a time
-ROWS_AT_A_TIME = 16  # fill a line of the cache: five times as fast as all at once
+TRANSPOSED_BYTES = 16_000_000  # of a dense binned map, transposed at a time
+ROWS_AT_A_TIME = 16  # fill a cache line: five times as fast as all at once
 
 
 def solve_loadings(X, H, W=None, *, tol: float = 1e-3, n_jobs=1) -> np.ndarray:
-    """Return the loadings that maximise the likelihood with the spectra held.
+    """Return the loadings that maximise the likelihood for fixed spectra.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def solve_loadings(X, H, W=None, *, tol: float = 1e-3, n_jobs=1) -> np.ndarray:
         Where to start.
     tol : float
         Duality gap in nats at which a row is done; proportionately less where a
-        row holds under 100 counts.
+        row has fewer than 100 counts.
     n_jobs : int or None
         Threads; None is all cores.
 
@@ -40,16 +40,16 @@ def solve_loadings(X, H, W=None, *, tol: float = 1e-3, n_jobs=1) -> np.ndarray:
     return solve_rows(X, H.T, W, tol=tol, rtol=1e-2 * tol, n_jobs=n_jobs)[0]
 
 
-def solve_spectra(X, W, H, *, n_fixed: int = 0, held=None, tol: float = 1e-3, n_jobs=1):
-    """Return W and H with H the most likely spectra for the loadings held.
+def solve_spectra(X, W, H, *, n_fixed: int = 0, frozen=None, tol: float = 1e-3, n_jobs=1):
+    """Return W and H with H the spectra that maximise the likelihood for fixed loadings.
 
     Both are rescaled so that rows of H have unit sum; the first `n_fixed` rows
-    are kept as they are, and so, but for the scale, are entries (n_components,
-    n_channels) that are `held`.
+    are not changed, nor, but for the scale, are entries (n_components, n_channels)
+    that are `frozen`.
     """
     options = {"n_fixed": n_fixed, "tol": tol, "n_jobs": n_jobs}
     found = [
-        solve_channels(Xt, W, H.T[some], None if held is None else held.T[some], **options)[0]
+        solve_channels(Xt, W, H.T[some], None if frozen is None else frozen.T[some], **options)[0]
         for some, Xt in _some_channels(X, n_jobs)
     ]
     return normalise(W, np.concatenate(found), n_fixed)
@@ -65,8 +65,8 @@ def _some_channels(X, n_jobs):
         yield some, transpose(X if step >= n_channels else X[:, some], n_jobs)
 
 
-def solve_channels(Xt, W, B, held=None, *, n_fixed: int = 0, terms=NO_TERMS, **options):
-    """Solve every channel with the loadings held, as `solve_rows` does.
+def solve_channels(Xt, W, B, frozen=None, *, n_fixed: int = 0, terms=NO_TERMS, **options):
+    """Solve every channel for fixed loadings, as `solve_rows` does.
 
     Parameters
     ----------
@@ -76,22 +76,22 @@ def solve_channels(Xt, W, B, held=None, *, n_fixed: int = 0, terms=NO_TERMS, **o
         Loadings.
     B : ndarray of shape (n_channels, n_components)
         Spectra to start from.
-    held : ndarray of bool of shape (n_channels, n_components), optional
-        Entries that stay as they are.
+    frozen : ndarray of bool of shape (n_channels, n_components), optional
+        Entries that are not changed.
     n_fixed : int
-        The first `n_fixed` spectra stay as they are too.
+        The first `n_fixed` spectra are not changed either.
     """
-    if held is None:
+    if frozen is None:
         return solve_rows(Xt, W, B, n_fixed=n_fixed, terms=terms, **options)
-    held = held | (np.arange(B.shape[1]) < n_fixed)
+    frozen = frozen | (np.arange(B.shape[1]) < n_fixed)
     B, gaps = np.array(B), np.zeros(len(B))
-    patterns, pattern = np.unique(held, axis=0, return_inverse=True)
-    for i, held_here in enumerate(patterns):
+    patterns, pattern = np.unique(frozen, axis=0, return_inverse=True)
+    for i, frozen_here in enumerate(patterns):
         rows = np.flatnonzero(pattern.ravel() == i)
-        # The kernel holds the first coefficients.
-        order = np.argsort(~held_here, kind="stable")
+        # In the kernel the fixed coefficients come first.
+        order = np.argsort(~frozen_here, kind="stable")
         own = _terms_of(terms, rows, order)
-        options |= {"n_fixed": np.count_nonzero(held_here), "terms": own}
+        options |= {"n_fixed": np.count_nonzero(frozen_here), "terms": own}
         found, gaps[rows] = solve_rows(Xt[rows], W[:, order], B[rows][:, order], **options)
         B[np.ix_(rows, order)] = found
     return B, gaps
@@ -107,25 +107,25 @@ def _terms_of(terms, rows, order):
     return RowTerms(*per_row, terms.scale[rows], matrix, terms.diagonal[rows][:, order])
 
 
-def keep_at_zero(held, dear: float = 1e6) -> RowTerms:
-    """Return terms that make held coefficients too dear to be anything but zero."""
-    return RowTerms(np.where(held, dear, 0.0), np.zeros(held.shape))
+def freeze_at_zero(frozen, cost: float = 1e6) -> RowTerms:
+    """Return terms that add so large a linear cost to frozen coefficients that they are zero."""
+    return RowTerms(np.where(frozen, cost, 0.0), np.zeros(frozen.shape))
 
 
 def normalise(W, B, n_fixed: int = 0):
     """Return W and H with unit sums in the free rows of H, the product unchanged."""
     scale = B.sum(axis=0)
     scale[:n_fixed] = 1.0
-    gone = scale == 0
-    if gone.any():
-        # A component without a spectrum: no counts, and any spectrum will do.
-        B, scale = np.where(gone, 1.0, B), np.where(gone, len(B), scale)
-        W = np.where(gone, 0.0, W)
+    empty = scale == 0
+    if empty.any():
+        # A component without a spectrum: zero loadings, and a flat spectrum of unit sum.
+        B, scale = np.where(empty, 1.0, B), np.where(empty, len(B), scale)
+        W = np.where(empty, 0.0, W)
     return W * scale, (B / scale).T
 
 
 def transpose(X, n_jobs: int | None = 1):
-    """Return the transpose in the layout that kernels want."""
+    """Return the transpose in the kernels' layout: C-ordered or CSR."""
     if isinstance(X, CountBlocks):
         return X.transpose()
     if is_csr(X):

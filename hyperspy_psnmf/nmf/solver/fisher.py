@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-r"""How well counts determine loadings and spectra.
+r"""Expected Fisher information and covariance of loadings and of spectra.
 
-With the spectra held, loadings of row i have the expected Fisher information
+For fixed spectra, the loadings of row i have the expected Fisher information
 
 .. math:: I_{cd} = \sum_j H_{cj} H_{dj} / \mu_{ij}, \qquad \mu = W H,
 
-summed over all channels: the observed one, which weighs by the counts that
-happened to be there, fails where counts are few. With the loadings held the
-same holds for every channel of the spectra.
+summed over all channels: the observed information, weighted by the observed
+counts, fails where counts are few. For fixed loadings the same formula applies to
+every channel of the spectra.
 """
 
 import numpy as np
 
 from hyperspy_psnmf.kernels import expected
 
-AT_ZERO = 1e-6  # share of a row's counts
-RIDGE = 1e-12  # relative; loadings of spectra that are alike have huge errors, not infinite ones
+AT_ZERO = 1e-6  # fraction of a row's counts; a solver at zero stops well below
+RIDGE = 1e-12  # relative; identical spectra get huge standard errors, not infinite ones
 
 
 def are_free(W: np.ndarray, H: np.ndarray) -> np.ndarray:
-    """Tell which loadings are above zero and have a spectrum.
+    """Return which loadings are above zero and have a spectrum.
 
     Parameters
     ----------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Spectra to start from. Loadings follow from them by a convex problem."""
+"""Initial spectra: NNDSVDar, vertices, random. Loadings follow by a convex problem."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -9,8 +9,8 @@ from scipy.sparse.linalg import LinearOperator, svds
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 
-ROWS_FOR_START = 4096
-FILL = 1e-2  # share of the mean spectrum that keeps every channel alive
+ROWS_FOR_START = 4096  # drawn at random; chosen on the built-in phantoms
+FILL = 1e-2  # fraction of the mean spectrum added to each: zeros would never grow. As NNDSVDar
 
 
 def initial_spectra(X, n_components: int, init, rng: np.random.Generator) -> np.ndarray:
@@ -23,15 +23,15 @@ def initial_spectra(X, n_components: int, init, rng: np.random.Generator) -> np.
     n_components : int
         Number of spectra.
     init : {"nndsvdar", "vertex", "random"} or ndarray of shape (n_components, n_channels)
-        How to find them, or the spectra themselves.
+        Method, or the spectra themselves.
     rng : numpy.random.Generator
         Source of random numbers.
 
     Returns
     -------
     ndarray of shape (n_components, n_channels)
-        Every channel that holds counts is positive in every spectrum: a zero
-        could never grow.
+        Every channel with counts is positive in every spectrum: zeros would
+        never grow.
     """
     mean = total_counts(X, axis=0)
     mean = mean / mean.sum()
@@ -47,7 +47,7 @@ def initial_spectra(X, n_components: int, init, rng: np.random.Generator) -> np.
 
 
 def _some_rows(X, rng):
-    # The directions of some thousand rows are near enough those of all.
+    # Singular vectors of some thousand rows are close enough to those of all.
     if X.shape[0] <= ROWS_FOR_START:
         return X.take(np.arange(X.shape[0])) if isinstance(X, CountBlocks) else X
     rows = np.sort(rng.choice(X.shape[0], ROWS_FOR_START, replace=False))
@@ -75,9 +75,9 @@ def _nndsvd(X, mean, n_components, rng):
 def _vertices(X, mean, n_components, rng):
     """Successive projection (Gillis & Vavasis 2014, doi:10.1109/TPAMI.2013.226) on denoised rows.
 
-    The purest rows are the corners of the simplex that rows of unit sum span. It
-    is sought in the space of the leading singular vectors of counts in units of
-    their noise, where noise reaches it least.
+    The purest rows are the vertices of the simplex that rows of unit sum span. They
+    are looked for in the space of the leading singular vectors of the counts, weighted by
+    their standard deviation.
     """
     counts = total_counts(X, axis=1)
     X, counts = X[counts > 0], counts[counts > 0]
@@ -87,7 +87,7 @@ def _vertices(X, mean, n_components, rng):
     n = min(n_components, *X.shape)
     _, V = _leading_singular_vectors(scaled, n, rng)
     rows = (scaled @ V.T) / counts[:, None]
-    # Rows with next to no counts lie far off by noise alone.
+    # Rows with few counts are far from the simplex by noise alone.
     rows = rows[counts >= np.median(counts) / 4]
     H, left = np.empty((n_components, X.shape[1])), rows.copy()
     for k in range(n_components):
@@ -111,7 +111,7 @@ def _leading_singular_vectors(X, n, rng):
 
 
 def _products(X):
-    """Return what multiplies by X without BLAS, whose threads wait for each other at this size."""
+    """Return X as a linear operator without BLAS, whose threads are slow at this size."""
     if sp.issparse(X):
         return X
     return LinearOperator(

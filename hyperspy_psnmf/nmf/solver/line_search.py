@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Go on along the last change as long as that pays: the enhanced line search of `alternating`."""
+"""Extrapolated line search along the last update: the enhanced line search of `alternating`."""
 
 from collections.abc import Callable
 from typing import Protocol
 
+# In units of the last update. A try costs a fraction of an alternation; the numbers change the
+# time to convergence, not the optimum.
 SHORTEST_STEP, GROWTH, MAX_TRIES = 0.1, 3.0, 6
 
 
@@ -13,15 +15,15 @@ class Point(Protocol):
     loss: float
 
 
-def go_further(try_step: Callable[[float], Point], found: Point, step: float):
+def extrapolate(try_step: Callable[[float], Point], found: Point, step: float):
     """Return the lowest point tried, and the step to begin with next time.
 
     Parameters
     ----------
     try_step : callable
-        Returns the point that many times the last change beyond `found`.
+        Returns the point that many times the last update beyond `found`.
     found : Point
-        Where the last change ended; returned if nothing is lower.
+        Where the last update ended; returned if no point tried is lower.
     step : float
         The first step to try. It grows while the objective falls; if it does not
         even once, it shrinks.

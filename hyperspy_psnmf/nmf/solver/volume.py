@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-r"""The volume term: among factorisations that fit alike, spectra near each other.
+r"""The volume term: a penalty on the volume that the spectra span (minimum-volume NMF).
 
-Many pairs W, H have the same product; those whose spectra span the smallest
-volume around the data are the ones that mix least [1]_. The term is
+Many pairs W, H have the same product; minimum volume selects those whose spectra enclose
+the data most tightly [1]_. The term is
 
 .. math:: \lambda \log\det(H \,\mathrm{diag}(d)\, H^T + \delta I), \qquad d_j = 1 / \bar x_j,
 
-with :math:`\bar x` the mean spectrum of unit sum, so that a channel weighs by
-what its counts can tell, and :math:`\lambda` the weight times half the number
+with :math:`\bar x` the mean spectrum of unit sum, so that a channel is weighted by
+its inverse variance, and :math:`\lambda` the weight times half the number
 of rows. :math:`\delta` is the number of components over the mean counts of a row,
-the variance to be expected; without it the objective has no lower bound.
+the expected variance; without it the objective has no lower bound.
 
 The term is not convex. At :math:`\tilde H`, with
 :math:`Y = (\tilde H \mathrm{diag}(d) \tilde H^T + \delta I)^{-1}`, the tangent of
@@ -47,7 +47,7 @@ class VolumeTerm:
     weight : float
         0 is no penalty.
     n_fixed : int
-        The first `n_fixed` spectra are never changed.
+        The first `n_fixed` spectra are fixed.
     """
 
     def __init__(self, X, n_components: int, weight: float, n_fixed: int = 0):
@@ -73,7 +73,7 @@ class VolumeTerm:
         if not self:
             return NO_TERMS
         Y = np.linalg.inv(self._gram(B))
-        # Spectra of unit sum by decree need no terms that keep them so.
+        # Fixed spectra need no terms that keep their sums at 1.
         free = np.arange(B.shape[1]) >= self.n_fixed
         at = np.where(free, B, 0.0)
         scale_of_row = self.ridge[0, 0] * np.diag(Y)

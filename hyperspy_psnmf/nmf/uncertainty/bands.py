@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bands that hold all factorisations as likely as the one found, and sampling noise.
+"""Confidence bands of spectra and counts: rotational ambiguity and sampling noise.
 
-`ambiguity` finds the factorisations on counts binned in energy too. Here their
-spectra come back at full energy, by the convex problem with the loadings held,
-and each gets the standard errors of spectra that belong to those loadings.
+`profile_likelihood` finds the factorisations on counts binned in energy too. Here their
+spectra are determined at full energy, by the convex problem for fixed loadings,
+with the standard errors given those loadings.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from hyperspy_psnmf.nmf.uncertainty.profile_likelihood import Solution
 
 @dataclass(frozen=True, eq=False)
 class Alternatives:
-    """Factorisations that the counts cannot tell apart; the first is the one found.
+    """Factorisations that a likelihood-ratio test does not distinguish; the first is the best.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ def alternatives(
     n_fixed: int = 0,
     n_jobs: int | None = 1,
 ) -> Alternatives:
-    """Return the factorisation found and its alternatives at full energy.
+    """Return the factorisation found, and those as likely, at full energy.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def alternatives(
     energy_binning : int
         Channels summed there.
     n_fixed : int
-        The first `n_fixed` spectra are known.
+        The first `n_fixed` spectra are fixed.
     n_jobs : int or None
         Threads; None is all cores.
     """
@@ -89,20 +89,20 @@ def alternatives(
 
 
 def _extreme(solutions):
-    """Return those on the border of any band: the others would not widen it."""
+    """Return the solutions at the limits of any band: the others would not widen it."""
     values = np.array([np.hstack([s.W.sum(axis=0), s.H.ravel()]) for s in solutions])
-    # What differs in the last digits only is no border.
+    # Relative differences below 1e-3 are convergence errors.
     differs = np.ptp(values, axis=0) > 1e-3 * values.max(axis=0)
-    border = np.hstack([values.argmin(axis=0)[differs], values.argmax(axis=0)[differs]])
-    return [solutions[i] for i in np.unique(np.append(border, 0))]
+    extreme = np.hstack([values.argmin(axis=0)[differs], values.argmax(axis=0)[differs]])
+    return [solutions[i] for i in np.unique(np.append(extreme, 0))]
 
 
 def sampling_errors(W, H, *, n_fixed: int = 0) -> np.ndarray:
     r"""Return the standard errors of spectra, given the loadings.
 
     From the expected information of each channel, :math:`W^T diag(1/\mu) W`; with
-    half a count more than expected in each channel, so that a channel which
-    expects none is not known exactly.
+    half a count more than expected in each channel, so that the error of a channel
+    with zero expected counts is not zero.
 
     Parameters
     ----------
@@ -111,12 +111,12 @@ def sampling_errors(W, H, *, n_fixed: int = 0) -> np.ndarray:
     H : ndarray of shape (n_components, n_channels)
         Spectra of unit sum; those of the first `n_fixed` have no error.
     n_fixed : int
-        Number of known spectra.
+        Number of fixed spectra.
     """
     free = np.broadcast_to(np.arange(len(H)) >= n_fixed, H.T.shape)
-    # Half a count, shared out between components, and by W between rows.
+    # Half a count, divided between components, and in proportion to W between rows.
     found = information(H.T + 0.5 / max(W.sum(), 1.0), W)
     variances = np.einsum("jkk->kj", invert_free(found, free))
-    # A spectrum of unit sum; without counts nothing else is known.
-    known = W.any(axis=0)[:, None] | ~free.T
-    return np.sqrt(np.where(known, np.clip(variances, 0.0, 1.0), 1.0))
+    # A component without counts: its spectrum of unit sum is not determined at all.
+    determined = W.any(axis=0)[:, None] | ~free.T
+    return np.sqrt(np.where(determined, np.clip(variances, 0.0, 1.0), 1.0))

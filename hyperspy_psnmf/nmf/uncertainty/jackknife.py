@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-r"""What loadings owe to spectra that are estimates: the map unmixed again without some counts.
+r"""Grouped jackknife: errors of loadings from the sampling noise of the spectra.
 
-Of K folds of the counts, see `count_splitting`, all but one are Poisson counts of the same map,
-a little fewer. Spectra found in them as they were found in all differ from these by sampling
-noise, and so do the loadings :math:`w_f` that they give to all counts. The mean squared
-difference is 1 / (K - 1) of the variance (the jackknife of groups [1]_),
+The counts are split into K folds, see `count_splitting`; all but one are Poisson counts of the
+same map, with 1 / K fewer counts. The spectra are determined again from these, and with them
+loadings :math:`w_f` of all counts. Their mean squared difference from the loadings found is
+1 / (K - 1) of the variance (the delete-a-group jackknife [1]_),
 
 .. math:: \sigma^2 = (K - 1) \, \langle (w_f - w)^2 \rangle,
 
-about the loadings of the spectra found, not about the mean. What is found again is what
-started it all, decisions included: where starts and parsimony settle what the likelihood
-leaves open, and could as well have settled it otherwise, some of the folds do, and errors are
-as large as what hangs on it. A bootstrap from the model found would not see that, for it
-makes the decision taken the truth. What would be decided alike at any noise, and wrongly, is
-not seen either way; `ambiguity` tells what remains possible.
+about the loadings of the spectra found, not about the mean. All of step 2 is repeated, with
+starts and parsimony: where noise decides how these resolve the rotational ambiguity, they
+resolve it differently in some of the folds, and the errors include the difference. A
+parametric bootstrap does not include it, because it takes the model found for the truth.
+A bias common to all folds is not included; `ambiguity` reports it.
 
 References
 ----------
@@ -29,7 +28,7 @@ from hyperspy_psnmf.nmf.method.many_bins import factorise_map
 from hyperspy_psnmf.nmf.selection.count_splitting import split_counts
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 
-STEP = "without a fold"
+STEP = "without a fold"  # name of the step for callbacks
 
 
 def spectra_without_folds(
@@ -52,7 +51,7 @@ def spectra_without_folds(
     H : ndarray of shape (n_components, n_channels)
         Spectra found, of unit sum.
     settings : BinnedSettings
-        How they were found.
+        Of step 2.
     rng : numpy.random.Generator
         Source of random numbers.
     options : dict
@@ -87,7 +86,7 @@ def _in_order(found, H, n_fixed):
 def errors_from_spectra(
     X, W: np.ndarray, H: np.ndarray, others: np.ndarray, *, n_folds: int, n_jobs: int | None = 1
 ) -> np.ndarray:
-    """Return the standard errors of loadings that come from their spectra.
+    """Return the standard errors of loadings due to the errors of the spectra.
 
     Parameters
     ----------

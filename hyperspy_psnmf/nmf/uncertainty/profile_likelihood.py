@@ -1,33 +1,33 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-r"""What the counts cannot tell apart: factorisations as likely as the one found.
+r"""Profile likelihood of rotational ambiguity: factorisations as likely as the best one.
 
 Moving part of a spectrum into another one and the counts along with it,
 :math:`h_a \leftarrow (h_a - t h_b) / (1 - t)`, leaves :math:`W H` as it is, until an
-entry of W or H meets zero. How far that goes is walked here, for every ordered
-pair (a, b) and both ways, with *all* of W and H free to follow: the counts of
+entry of W or H reaches zero. Here a path is followed for every ordered
+pair (a, b) and both ways, with *all* of W and H free: the counts of
 phase a in the pixels where phase b is strong,
 
 .. math:: F_{ab} = \sum_i s_{ib} w_{ia}, \qquad s_{ib} = (f_{ib} / \max_i f_{ib})^{16},
 
-f the fractions of each pixel's counts, are made ever smaller, or larger, by
+f the fractions of each pixel's counts, are decreased, or increased, by
 minimising :math:`D + \lambda F` with rising :math:`\lambda`, each time from the last
 solution; and so is the sum over all a other than b. Solutions are kept while they
-are as likely as the best one. That the path is free makes it the profile
-likelihood of F, and long moves of several phases at once come with it. It is the
+are as likely as the best one. Because all of W and H are optimised on the path, this is
+the profile likelihood of F, and several phases may change at once. It is the
 idea of MCR-BANDS [1]_ [2]_ with the likelihood in place of a tolerance, and
-without the detour of k x k mixing matrices, which clipped noise stops at once.
+without k x k mixing matrices, which are stopped at once by clipped noise.
 
 *As likely* is a likelihood-ratio test,
 
 .. math:: D - D_{min} \le \tfrac12 \chi^2_{1 + n_{min} - n}(confidence),
 
 with n the number of entries of W and H above zero. One degree of freedom is that
-of the walk. The others are entries that became zero on the way: each of them had
-explained half a nat of noise on average, so that the likelihood favours
-mixtures, which have no zeros, over phases that are absent from some pixels and
-channels. With :math:`\chi^2_1` alone a phase of 1 % of the counts is excluded from
-where it truly is (compare the adjusted profile likelihood [3]_). Errors of the
-model are not part of it.
+of the path. The others are entries that became zero on it: each of them had
+fitted half a nat of noise on average, so that the likelihood prefers
+mixtures, which have no zeros, to phases that are not present in some pixels and
+channels. With :math:`\chi^2_1` alone, the true solution is excluded for a phase of 1 % of
+the counts (compare the adjusted profile likelihood [3]_). Errors of the
+model are not included.
 
 References
 ----------
@@ -50,15 +50,16 @@ from hyperspy_psnmf.kernels.parallel import run_blocks
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import normalise, transpose
-from hyperspy_psnmf.nmf.solver.line_search import go_further
+from hyperspy_psnmf.nmf.solver.line_search import extrapolate
 
-SHARPNESS = 16  # of s: the purest pixels count, where a phase may be truly absent
+# Chosen on the built-in phantoms; tests/statistical measures the coverage of the bands.
+EXPONENT = 16  # of s: weights the purest pixels of b, where a may be truly zero
 FIRST, GROWTH, LAST = 30.0, 10**0.5, 1e6  # lambda, in nats for all counts of the map
-BISECTIONS = 2
+BISECTIONS = 2  # of the logarithm of the last lambda
 NEWTON_STEPS = 2  # per alternation
-MAX_ITER = 200
-SMALL, PATIENCE = 0.02, 3  # nats an alternation; that often running
-AT_ZERO = 1e-6  # share of a row's or a channel's counts
+MAX_ITER = 200  # alternations for one lambda
+SMALL_DECREASE, PATIENCE = 0.02, 3  # nats per alternation; alternations running with that
+AT_ZERO = 1e-6  # fraction of a row's or a channel's counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +84,7 @@ class Solution:
     n_free: int
 
     def is_as_likely(self, best: "Solution", confidence: float) -> bool:
-        """Tell whether a likelihood-ratio test does not prefer `best`."""
+        """Return whether a likelihood-ratio test does not reject this against `best`."""
         degrees = 1 + max(0, best.n_free - self.n_free)
         return self.divergence - best.divergence <= chi2.ppf(confidence, degrees) / 2
 
@@ -102,7 +103,7 @@ def equally_likely(
     confidence : float
         Between 0 and 1.
     n_fixed : int
-        The first `n_fixed` spectra are known.
+        The first `n_fixed` spectra are fixed.
     n_jobs : int or None
         Threads; None is all cores.
 
@@ -111,56 +112,56 @@ def equally_likely(
     list of Solution
         The most likely one first.
     """
-    # Binned maps are small: the walks share the threads, not the rows.
+    # Binned maps are small: threads run paths, not blocks of rows.
     problem = _Problem(X, n_fixed)
     fit = poisson_nmf(X, H, n_fixed=n_fixed, n_jobs=n_jobs)
     start = problem.describe(fit.W, fit.H)
     found = [start]
     if 1 < len(H) > n_fixed:
-        walks = run_blocks(
-            lambda weights: _walk(problem, start, weights, confidence),
+        paths = run_blocks(
+            lambda weights: _follow_path(problem, start, weights, confidence),
             list(_directions(start.W)),
             n_jobs,
         )
-        found += [solution for walk in walks for solution in walk]
-    # On its way a walk may pass a better optimum than the one it started from.
+        found += [solution for path in paths for solution in path]
+    # A path may pass a better optimum than the one it started from.
     best = min(found, key=lambda solution: solution.divergence)
     likely = [solution for solution in found if solution.is_as_likely(best, confidence)]
     return sorted(likely, key=lambda solution: solution.divergence)
 
 
 def _directions(W):
-    """Yield the weights of loadings in F for every walk."""
+    """Yield the weights of loadings in F for every path."""
     k = W.shape[1]
     total = W.sum(axis=1, keepdims=True)
     fractions = np.divide(W, total, out=np.zeros_like(W), where=total > 0)
-    strong = (fractions / np.maximum(fractions.max(axis=0), 1e-300)) ** SHARPNESS
+    strong = (fractions / np.maximum(fractions.max(axis=0), 1e-300)) ** EXPONENT
     one = np.eye(k, dtype=bool)
     for b in range(k):
-        lessened = {tuple(one[a]) for a in range(k)}
+        decreased = {tuple(one[a]) for a in range(k)}
         # Rows add up to their counts: less of all others is more of a.
-        lessened |= {tuple(~one[a]) for a in range(k)}
-        for phases in sorted(lessened):
+        decreased |= {tuple(~one[a]) for a in range(k)}
+        for phases in sorted(decreased):
             yield strong[:, [b]] * np.array(phases)
 
 
-def _walk(problem, start, weights, confidence):
-    """Return the solutions on the way, until one is not likely enough."""
+def _follow_path(problem, start, weights, confidence):
+    """Return the solutions on a path, up to the last one that is as likely."""
     found, price = [start], FIRST / problem.n_counts
     while price * problem.n_counts < LAST:
-        further = problem.settle(found[-1], price * weights)
-        if not further.is_as_likely(start, confidence):
+        solution = problem.minimise(found[-1], price * weights)
+        if not solution.is_as_likely(start, confidence):
             break
-        found.append(further)
+        found.append(solution)
         price *= GROWTH
     else:
         return found[1:]
     step = GROWTH
     for _ in range(BISECTIONS):
         step **= 0.5
-        further = problem.settle(found[-1], price / step * weights)
-        if further.is_as_likely(start, confidence):
-            found.append(further)
+        solution = problem.minimise(found[-1], price / step * weights)
+        if solution.is_as_likely(start, confidence):
+            found.append(solution)
         else:
             price /= step
     return found[1:]
@@ -173,7 +174,7 @@ class _Point(NamedTuple):
 
 
 class _Problem:
-    """The counts in both orientations, and the solver with a price on loadings."""
+    """The counts in both orientations, and the solver with a linear cost on loadings."""
 
     def __init__(self, X, n_fixed):
         self.X = X
@@ -192,20 +193,20 @@ class _Problem:
         n_free += np.count_nonzero(free > AT_ZERO * self.channel_counts)
         return Solution(W, H, divergence(self.X, W, np.ascontiguousarray(H.T)), n_free)
 
-    def settle(self, start, prices):
-        """Minimise the objective of `loss` from a solution."""
-        point = self.place(start.W, np.ascontiguousarray(start.H.T), prices)
+    def minimise(self, start, prices):
+        """Minimise the divergence plus the cost from a solution."""
+        point = self.evaluate(start.W, np.ascontiguousarray(start.H.T), prices)
         found, step, n_small = point, 1.0, 0
         for _ in range(MAX_ITER):
             before, old = point.loss, found
             found = self.alternate(point, prices)
-            point, step = go_further(partial(self.go_on, found, old, prices), found, step)
-            n_small = n_small + 1 if before - point.loss < SMALL else 0
+            point, step = extrapolate(partial(self.extrapolate, found, old, prices), found, step)
+            n_small = n_small + 1 if before - point.loss < SMALL_DECREASE else 0
             if n_small == PATIENCE:
                 break
         return self.describe(point.W, point.B.T)
 
-    def place(self, W, B, prices):
+    def evaluate(self, W, B, prices):
         # D + prices . W at the best scale of W, up to a constant.
         at_scale = W * (self.n_counts / max(W.sum(), 1e-300))
         price = self.n_counts * np.log1p((prices * at_scale).sum() / self.n_counts)
@@ -220,7 +221,7 @@ class _Problem:
         B, _ = solve_rows(self.Xt, W, point.B, n_fixed=self.n_fixed, terms=terms, **options)
         return self.normalise(W, B, prices)
 
-    def go_on(self, new, old, prices, step):
+    def extrapolate(self, new, old, prices, step):
         W = np.maximum(new.W + step * (new.W - old.W), 0.0)
         B = np.maximum(new.B + step * (new.B - old.B), 0.0)
         B[:, : self.n_fixed] = new.B[:, : self.n_fixed]
@@ -228,4 +229,4 @@ class _Problem:
 
     def normalise(self, W, B, prices):
         W, H = normalise(W, B, self.n_fixed)
-        return self.place(W, np.ascontiguousarray(H.T), prices)
+        return self.evaluate(W, np.ascontiguousarray(H.T), prices)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-r"""Standard errors of loadings and of all that is linear in them.
+r"""Standard errors of loadings and of linear functions of them.
 
 The loadings of a pixel that are above zero, its free set F, have the covariance
 
@@ -7,20 +7,20 @@ The loadings of a pixel that are above zero, its free set F, have the covariance
 
 the inverse of the *expected* Fisher information, summed over all channels.
 The observed information, better where counts are many [1]_, sums over channels
-that happened to hold counts, and fails where these are few. Where neighbours that
-agree lent what they know, so that an estimate is from n pixels, C is n times smaller.
+with counts, and fails where these are few. After adaptive smoothing, with n the effective
+number of pixels of an estimate, C is n times smaller.
 
 The expected counts :math:`\mu` are those of the fit with one count more from each
 component. For a component alone C is then w + 1, the variance of the posterior of
-a Poisson mean with a flat prior, where w would make the errors of those loadings
-small that came out low. With it, intervals of one and of two sigma cover the truth
-as often as they should down to some 20 counts, with the spectra held at the truth
+a Poisson mean with a flat prior; w would make errors too small for loadings that are
+low by chance. With it, intervals of one and of two sigma have the nominal coverage
+down to some 20 counts, with the spectra fixed at the truth
 (``tests/statistical/test_coverage.py``).
 
-A loading at zero has no sigma but an upper limit; see `limits`.
+A loading at zero has no sigma but an upper limit; see `upper_limits`.
 
-Spectra are estimates too. Their errors are common to all pixels and do not
-average out; `jackknife` finds what they do to loadings.
+The errors of the spectra are common to all pixels and do not average out; `jackknife`
+estimates the errors of loadings due to them.
 
 References
 ----------
@@ -49,7 +49,7 @@ def loading_covariance(
     H : ndarray of shape (n_components, n_channels)
         Spectra of unit sum.
     n_pixels : ndarray of shape (n_pixels,), optional
-        How many pixels each estimate is from; see `smoothing`. By default 1.
+        Effective number of pixels of each estimate; see `smoothing`. By default 1.
     n_jobs : int or None
         Threads; None is all cores.
 
@@ -95,7 +95,7 @@ def reconstruction_errors(covariance: np.ndarray, intensities: np.ndarray) -> np
     """Return the standard errors of ``W @ intensities``, given the spectra.
 
     Errors of loadings of the same pixel are correlated, mostly negatively, so
-    their sums are known far better than the loadings themselves.
+    sums of loadings have far smaller errors than the loadings themselves.
 
     Parameters
     ----------
@@ -109,12 +109,12 @@ def reconstruction_errors(covariance: np.ndarray, intensities: np.ndarray) -> np
     -------
     ndarray of shape (n_pixels,) or (n_pixels, n_quantities)
         Of the product's unit. NaN in pixels where all loadings are at zero; where
-        only some are, what they might contribute is not part of it.
+        only some are, these contribute no error.
     """
     a, b = np.triu_indices(len(intensities))
-    # Off the diagonal each pair stands for two.
+    # Each pair off the diagonal occurs twice.
     twice = np.where(a == b, 1.0, 2.0).reshape(-1, *[1] * (intensities.ndim - 1))
     variances = covariance[:, a, b] @ (twice * intensities[a] * intensities[b])
-    known = np.einsum("icc->i", covariance) > 0
-    known = known.reshape(-1, *[1] * (variances.ndim - 1))
-    return np.sqrt(np.where(known, np.maximum(variances, 0.0), np.nan))
+    has_errors = np.einsum("icc->i", covariance) > 0
+    has_errors = has_errors.reshape(-1, *[1] * (variances.ndim - 1))
+    return np.sqrt(np.where(has_errors, np.maximum(variances, 0.0), np.nan))

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 r"""Upper limits of loadings that are at zero.
 
-There a loading is at the border of what is possible, and no sigma means
-anything: the counts tell only how large it may be. Its limit U solves
+There a loading is at the boundary of its range, where a standard error has no meaning, and
+the counts determine an upper limit only. The limit U solves
 
 .. math:: D(U) - D = \tfrac12 z^2, \qquad z = \Phi^{-1}(confidence),
 
-with all other loadings free to follow: 1.35 nats for 95 % [1]_. It is a pixel's own
-counts that set the limit, whatever a prior made of its loadings. Where a pixel holds no
-counts at all, it is rather low: none exclude 3.0 counts at 95 %, not 1.35.
+with all other loadings optimised: 1.35 nats for 95 % [1]_. The limit is determined by a
+pixel's own counts, without smoothing. In a pixel without counts it is rather low: zero
+counts exclude 3.0 at 95 %, not 1.35.
 
 References
 ----------
@@ -27,10 +27,10 @@ from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.solver.fisher import are_free, information, invert_free
 from hyperspy_psnmf.nmf.validation import check_confidence
 
-SOLVED = 1e-4  # nats
-CLOSE = 1e-3  # nats, of the rise
-MAX_ITER = 30
-LEAST_SLOPE = 0.01  # nats per count
+LOADING_TOL = 1e-4  # nats; duality gap of the other loadings
+RISE_TOL = 1e-3  # nats, of the 1.35 at 95 %
+MAX_ITER = 30  # Newton steps for U
+MIN_SLOPE = 0.01  # nats per count; bounds the steps for U
 
 
 def upper_limits(
@@ -71,7 +71,7 @@ def upper_limits(
         limits[rows, c] = np.inf
         if not H[c].any():
             continue
-        # The solver holds the first ones.
+        # In the solver the fixed ones come first.
         order = np.r_[c, np.delete(np.arange(k), c)]
         profile = _Profile(X[rows], H[order], n_jobs=n_jobs)
         limits[rows, c] = profile.rise_to(rise, W[np.ix_(rows, order)])
@@ -88,7 +88,7 @@ class _Profile:
 
     def solve(self, V, n_held):
         """Return the loadings, the objective and its slope along the first of them."""
-        options = {"tol": SOLVED, "n_jobs": self.n_jobs}
+        options = {"tol": LOADING_TOL, "n_jobs": self.n_jobs}
         V, _ = solve_rows(self.X, self.H.T, V, n_fixed=n_held, **options)
         S, loss = score(self.X, V, np.ascontiguousarray(self.H.T), n_jobs=self.n_jobs)
         return V, loss, self.H[0].sum() - S[:, 0]
@@ -105,11 +105,11 @@ class _Profile:
             V[:, 0] = limit
             V, loss, slope = self.solve(V, 1)
             excess = loss - lowest - rise
-            # Rows that are close stay there, so that it does not matter which are solved together.
-            excess[np.abs(excess) < CLOSE] = 0.0
+            # Converged rows are not changed, whatever rows are solved together.
+            excess[np.abs(excess) < RISE_TOL] = 0.0
             if not excess.any():
                 break
-            step = excess / np.maximum(slope, LEAST_SLOPE * self.H[0].sum())
+            step = excess / np.maximum(slope, MIN_SLOPE * self.H[0].sum())
             limit = np.maximum(limit - step, 0.1 * limit)
         return limit
 

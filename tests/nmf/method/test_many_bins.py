@@ -23,8 +23,8 @@ def factorise(function, X, **settings):
 @pytest.fixture
 def few(monkeypatch):
     """What counts as many and as enough, for small maps."""
-    monkeypatch.setattr(many_bins, "MANY_BINS", 400)
-    monkeypatch.setattr(many_bins, "ENOUGH_BINS", 200)
+    monkeypatch.setattr(many_bins, "MAX_BINS", 400)
+    monkeypatch.setattr(many_bins, "SUBSET_BINS", 200)
     monkeypatch.setattr(subset, "ROWS_AT_A_TIME", 64)
 
 
@@ -83,9 +83,9 @@ def test_starts_are_compared_on_some_bins(monkeypatch):
         return original(X, *args, **kwargs)
 
     original = binned.poisson_nmf
-    monkeypatch.setattr(binned, "BINS_OF_TRIAL", 300)
+    monkeypatch.setattr(binned, "TRIAL_BINS", 300)
     monkeypatch.setattr(binned, "poisson_nmf", note)
     some = factorise(factorise_binned, X, init="auto")
-    assert seen[:3] == [(300, binned.TRIAL)] * 3
+    assert seen[:3] == [(300, binned.TRIAL_ALTERNATIONS)] * 3
     assert seen[3] == (1200, OPTIONS["max_iter"])
     assert angles(some.H, truth).max() < angles(every.H, truth).max() + 0.2

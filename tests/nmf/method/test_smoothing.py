@@ -4,7 +4,12 @@ import pytest
 import scipy.sparse as sp
 
 from hyperspy_psnmf.kernels.adaptive_weights import project_roots, sum_neighbours
-from hyperspy_psnmf.nmf.method.smoothing import RADII, _alike, _group_channels, spatial_prior
+from hyperspy_psnmf.nmf.method.smoothing import (
+    RADII,
+    _cluster_channels,
+    _group_channels,
+    spatial_prior,
+)
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from tests.helpers.problems import both, planted
 
@@ -252,8 +257,8 @@ def test_groups_of_channels_hold_what_tells_components_apart():
 
 def test_channels_that_are_few_or_alike_need_few_groups():
     H = np.array([[0.1, 0.2, 0.3, 0.4], [0.4, 0.3, 0.2, 0.1]])
-    assert len(np.unique(_alike(H, 9))) == 4
-    assert len(np.unique(_alike(np.repeat(H[:1], 2, axis=0), 9))) == 1
+    assert len(np.unique(_cluster_channels(H, 9))) == 4
+    assert len(np.unique(_cluster_channels(np.repeat(H[:1], 2, axis=0), 9))) == 1
 
 
 @pytest.mark.parametrize(

@@ -3,17 +3,17 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf.nmf.parsimony.proportions import constant_proportions
-from hyperspy_psnmf.nmf.parsimony.simplify import present
-from hyperspy_psnmf.nmf.parsimony.subtract import subtract_companions
+from hyperspy_psnmf.nmf.parsimony.simplify import are_significant
+from hyperspy_psnmf.nmf.parsimony.subtract import subtract_spectra
 from tests.helpers.problems import ALLOY, MATRIX, OTHER, angles, grains, inclusions, spectrum
 
 # Where loadings are significant
 
 
-def test_a_loading_is_present_from_two_standard_errors_on():
+def test_are_significant__from_two_standard_errors_on():
     H = np.stack([MATRIX, OTHER])
     W = np.array([[1000.0, 10.0], [1000.0, 200.0], [3.0, 900.0], [1.0, 2.0], [0.0, 0.0]])
-    found = present(W, H)
+    found = are_significant(W, H)
     np.testing.assert_array_equal(found[:3], [[True, False], [True, True], [False, True]])
     assert found[3, 1]
     assert found.any(axis=1).all()
@@ -34,38 +34,38 @@ PURE = np.stack([spectrum((8, 1.0), background=0.01), spectrum((30, 1.0), backgr
 
 
 @pytest.mark.parametrize("ratio", [0.1, 0.5, 2.0])
-def test_a_constant_proportion_is_found(ratio):
+def test_constant_proportions__found(ratio):
     alone = np.array([[0.0, 2500.0]] * 40)
     found = constant_proportions(np.vstack([proportions(ratio), alone]), PURE)
     assert found[0, 1] == pytest.approx(ratio, rel=0.03)
     np.testing.assert_array_equal(found[[0, 1, 1], [0, 0, 1]], 0)
 
 
-def test_a_phase_that_is_mostly_by_itself_has_no_companion():
+def test_constant_proportions__none_where_mostly_alone():
     W = np.vstack([proportions(0.5, n=60), np.array([[2500.0, 0.0]] * 140)])
     assert constant_proportions(W, PURE)[0, 1] == 0
 
 
-def test_proportions_that_vary_are_not_constant():
+def test_constant_proportions__none_where_ratios_vary():
     ratio = np.random.default_rng(1).uniform(0.1, 2.0, 200)
     assert not constant_proportions(proportions(ratio), PURE).any()
 
 
-def test_overlap_with_a_phase_where_one_ends_is_not_part_of_it():
+def test_constant_proportions__none_in_an_overlap_at_a_boundary():
     W = np.vstack([proportions(0.0, n=150), proportions(np.linspace(0, 3, 50), n=50)])
     assert not constant_proportions(np.maximum(W, 0.0), PURE).any()
 
 
-def test_nothing_belongs_to_a_known_spectrum():
+def test_constant_proportions__nothing_merged_into_fixed_spectra():
     W = np.vstack([proportions(0.5), [[0.0, 2500.0]] * 40])
     assert constant_proportions(W, PURE, n_fixed=1)[0, 1] == 0
     assert constant_proportions(W[:, ::-1], PURE[::-1], n_fixed=1)[1, 0] == pytest.approx(0.5, 0.03)
 
 
-@pytest.mark.parametrize("kind", ["absent", "few rows", "no rows' counts", "alike"])
-def test_where_counts_tell_no_proportion_there_is_none(kind):
+@pytest.mark.parametrize("kind", ["empty", "few rows", "no rows' counts", "alike"])
+def test_constant_proportions__none_where_not_determined(kind):
     W, H = proportions(0.5), PURE
-    if kind == "absent":
+    if kind == "empty":
         W[:, 0] = 0.0
     if kind == "few rows":
         W = W[:5]
@@ -79,65 +79,65 @@ def test_where_counts_tell_no_proportion_there_is_none(kind):
 # Companions in varying proportions
 
 
-def test_a_companion_is_subtracted_until_its_lines_would_be_negative():
+def test_subtract__until_lines_would_be_negative():
     A, B = spectrum((8, 1.0), background=0), spectrum((14, 1.0), (26, 0.5), background=0)
     W = 4000 * inclusions()
-    H, removed = subtract_companions(W, np.stack([A, 0.5 * B + 0.5 * A]), np.zeros((2, 2)))
+    H, removed = subtract_spectra(W, np.stack([A, 0.5 * B + 0.5 * A]), np.zeros((2, 2)))
     assert removed[1, 0] == pytest.approx(0.5, abs=0.05)
     assert removed[0, 1] == 0
     assert angles(H, B[None])[0] < 4
     np.testing.assert_allclose(H.sum(axis=1), 1)
 
 
-def test_background_that_phases_share_is_no_line_of_a_companion():
+def test_subtract__common_background_is_no_line():
     W = 40_000 * inclusions()
     H = np.stack([MATRIX, OTHER])
-    everything, removed_all = subtract_companions(W, H, np.zeros((2, 2)), line_width=1)
-    lines, removed_lines = subtract_companions(W, H, np.zeros((2, 2)), line_width=7)
+    everything, removed_all = subtract_spectra(W, H, np.zeros((2, 2)), line_width=1)
+    lines, removed_lines = subtract_spectra(W, H, np.zeros((2, 2)), line_width=7)
     assert removed_lines[1, 0] < removed_all[1, 0]
     assert angles(lines, OTHER[None])[0] < angles(everything, OTHER[None])[0]
 
 
-def test_with_a_background_the_lines_of_a_companion_go_too():
+def test_subtract__lines_on_a_background_vanish():
     H = np.stack([MATRIX, 0.5 * OTHER + 0.5 * MATRIX])
-    found, removed = subtract_companions(40_000 * inclusions(), H, np.zeros((2, 2)), line_width=7)
+    found, removed = subtract_spectra(40_000 * inclusions(), H, np.zeros((2, 2)), line_width=7)
     assert removed[1, 0] == pytest.approx(0.5, abs=0.06)
     assert angles(found, OTHER[None])[0] < 8 < angles(H, OTHER[None])[0]
 
 
-def test_a_companion_returns_where_its_lines_are_missing_from_the_background():
+def test_subtract__added_back_where_background_is_missing():
     peak = spectrum((8, 1.0), (30, 0.6), background=0.01)
     inclusion = spectrum((30, 0.2), (45, 1.0), background=0.15)
     too_little = inclusion - 0.15 * peak
     H = np.stack([peak, np.maximum(too_little, 0.0) / np.maximum(too_little, 0.0).sum()])
     W = 400_000 * inclusions()
-    found, removed = subtract_companions(W, H, np.zeros((2, 2)), line_width=8)
+    found, removed = subtract_spectra(W, H, np.zeros((2, 2)), line_width=8)
     assert removed[1, 0] < -0.02
     assert angles(found, inclusion[None])[0] < 1.2 < angles(H, inclusion[None])[0]
-    _, removed = subtract_companions(W, H, np.zeros((2, 2)), line_width=8, fill=False)
+    _, removed = subtract_spectra(W, H, np.zeros((2, 2)), line_width=8, fill=False)
     assert (removed >= 0).all()
-    # Where there is none of the companion, none can return.
+    # Where the other phase is not present, nothing is added back.
     apart = 400_000.0 * (grains() > 0.5)
-    assert (subtract_companions(apart, H, np.zeros((2, 2)), line_width=8)[1] >= 0).all()
+    assert (subtract_spectra(apart, H, np.zeros((2, 2)), line_width=8)[1] >= 0).all()
 
 
-@pytest.mark.parametrize("kind", ["constant", "known", "apart", "absent"])
-def test_what_is_a_part_known_elsewhere_or_absent_stays(kind):
+@pytest.mark.parametrize("kind", ["constant", "fixed", "apart", "empty"])
+def test_subtract__merged_fixed_and_separate_phases_unchanged(kind):
     H, W = np.stack([MATRIX, ALLOY]), 4000 * inclusions()
     added = np.zeros((2, 2))
     if kind == "constant":
         added[1, 0] = 0.5
     if kind == "apart":
         W = 4000.0 * (grains() > 0.5)
-    if kind == "absent":
+    if kind == "empty":
         W[:, 1] = 0.0
-    found, removed = subtract_companions(W, H, added, n_fixed=2 if kind == "known" else 0)
+    found, removed = subtract_spectra(W, H, added, n_fixed=2 if kind == "fixed" else 0)
     assert not removed.any()
     np.testing.assert_allclose(found, H)
 
 
-def test_of_a_spectrum_like_its_companion_nothing_is_subtracted():
-    found, removed = subtract_companions(
+def test_subtract__identical_spectra_unchanged():
+    found, removed = subtract_spectra(
         4000 * inclusions(), np.stack([MATRIX, MATRIX]), np.zeros((2, 2))
     )
     assert not removed.any()

@@ -53,7 +53,7 @@ def assert_sound(X, likeliest, simpler):
 @pytest.mark.parametrize("counts", [1000, 4000])
 @pytest.mark.parametrize("order", [[0, 1], [1, 0]])
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_a_phase_that_holds_an_element_of_another_is_found_with_it(seed, order, counts):
+def test_simplify__an_element_of_two_phases_is_merged(seed, order, counts):
     truth = np.stack([MATRIX, ALLOY])[order]
     X, likeliest, simpler = unmix(grains()[:, order], truth, counts, seed)
     assert angles(likeliest.H, ALLOY[None])[0] > 20
@@ -62,7 +62,7 @@ def test_a_phase_that_holds_an_element_of_another_is_found_with_it(seed, order, 
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_inclusions_that_are_nowhere_pure_are_freed_of_the_matrix(seed):
+def test_simplify__matrix_subtracted_from_inclusions(seed):
     truth = np.stack(
         [spectrum((8, 1.0), (20, 0.6), background=0), spectrum((14, 1.0), (26, 0.5), background=0)]
     )
@@ -73,7 +73,7 @@ def test_inclusions_that_are_nowhere_pure_are_freed_of_the_matrix(seed):
     assert_sound(X, likeliest, simpler)
 
 
-def test_absent_loadings_are_zero_and_that_takes_the_bias_off_the_spectra():
+def test_simplify__zeros_remove_the_bias_of_spectra():
     truth = np.stack([MATRIX, OTHER])
     X, likeliest, simpler = unmix(grains(), truth, line_width=7)
     assert np.count_nonzero(simpler.fit.W == 0) > 80
@@ -82,7 +82,7 @@ def test_absent_loadings_are_zero_and_that_takes_the_bias_off_the_spectra():
 
 
 @pytest.mark.parametrize("n_fixed", [1, 2])
-def test_known_spectra_stay_in_every_bit(n_fixed):
+def test_simplify__fixed_spectra_unchanged_bit_for_bit(n_fixed):
     truth = np.stack([ALLOY, MATRIX])
     X, likeliest, simpler = unmix(grains(), truth, n_fixed=n_fixed)
     np.testing.assert_array_equal(simpler.fit.H[:n_fixed], truth[:n_fixed])
@@ -92,7 +92,7 @@ def test_known_spectra_stay_in_every_bit(n_fixed):
     assert_sound(X, likeliest, simpler)
 
 
-def test_known_spectra_need_not_explain_the_counts_where_nothing_else_is_significant():
+def test_simplify__fixed_spectra_may_leave_counts_unexplained():
     truth = np.stack([spectrum((8, 1.0), background=0), OTHER])
     truth[0, 15:] = 0.0
     truth[0] /= truth[0].sum()
@@ -102,7 +102,7 @@ def test_known_spectra_need_not_explain_the_counts_where_nothing_else_is_signifi
     assert_sound(X, likeliest, simpler)
 
 
-def test_the_same_data_give_the_same_result_dense_or_sparse_on_any_number_of_threads(many_blocks):
+def test_simplify__dense_equals_sparse_equals_threads(many_blocks):
     X, likeliest, simpler = unmix(grains(), np.stack([MATRIX, ALLOY]))
     for convert, n_jobs in [(np.asarray, 1), (np.asarray, 4)]:
         again = simplify(convert(X), likeliest, n_jobs=n_jobs)
@@ -113,14 +113,14 @@ def test_the_same_data_give_the_same_result_dense_or_sparse_on_any_number_of_thr
     np.testing.assert_allclose(sparse.added, simpler.added, atol=1e-3)
 
 
-def test_stopping_early_is_told():
+def test_simplify__stopping_early_is_reported():
     X, likeliest, _ = unmix(grains(), np.stack([MATRIX, ALLOY]))
     simpler = simplify(X, likeliest, max_iter=1)
     assert not simpler.fit.converged
     assert simpler.fit.n_iter > likeliest.n_iter
 
 
-def test_components_in_another_order_take_what_was_decided_along():
+def test_simplification_reorder__added_and_removed_follow():
     _, _, simpler = unmix(grains(), np.stack([MATRIX, ALLOY]))
     swapped = simpler.reorder([1, 0])
     np.testing.assert_array_equal(swapped.added, simpler.added[::-1, ::-1])
@@ -146,12 +146,12 @@ AWKWARD = {
 
 
 @pytest.mark.parametrize("kind", AWKWARD)
-def test_awkward_data_are_simplified_without_harm(kind):
+def test_simplify__degenerate_data(kind):
     fractions, H, options = AWKWARD[kind]
     assert_sound(*unmix(fractions, H, **{"counts": 4000, **options}))
 
 
-def test_a_component_without_counts_stays_without():
+def test_simplify__a_component_without_counts_stays_empty():
     X, likeliest, _ = unmix(grains(), TWO)
     empty = np.zeros((N_ROWS, 1))
     H = np.vstack([likeliest.H, np.full((1, N_CHANNELS), 1 / N_CHANNELS)])
@@ -159,7 +159,7 @@ def test_a_component_without_counts_stays_without():
     assert_sound(X, likeliest, simplify(X, fit))
 
 
-def test_fractional_counts_are_simplified_without_harm():
+def test_simplify__fractional_counts():
     X, _, _ = unmix(grains(), TWO)
     likeliest = poisson_nmf(0.37 * X, TWO)
     assert_sound(0.37 * X, likeliest, simplify(0.37 * X, likeliest))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The moves of the solver and when it stops, each against its formula."""
+"""Updates of the solver and its stopping criteria, each against its formula."""
 
 import numpy as np
 import pytest
@@ -20,14 +20,14 @@ def start(seed=0, counts=80.0):
     return X, W * X.sum(axis=1, keepdims=True) / K, B / B.sum(axis=0)
 
 
-def make_problem(X, volume=0.0, support=None, held=None, n_fixed=0):
-    return _Problem(X, VolumeTerm(X, K, volume, n_fixed), support, held, n_fixed, 1)
+def make_problem(X, volume=0.0, pattern=None, frozen=None, n_fixed=0):
+    return _Problem(X, VolumeTerm(X, K, volume, n_fixed), pattern, frozen, n_fixed, 1)
 
 
-def gap_of_loadings(X, W, B, support=None):
-    support = np.ones(W.shape, bool) if support is None else support
+def gap_of_loadings(X, W, B, pattern=None):
+    pattern = np.ones(W.shape, bool) if pattern is None else pattern
     return sum(
-        naive.gap_of_row(x, w[free], B[:, free]) for x, w, free in zip(X, W, support, strict=True)
+        naive.gap_of_row(x, w[free], B[:, free]) for x, w, free in zip(X, W, pattern, strict=True)
     )
 
 
@@ -134,32 +134,32 @@ def test_it_converges_when_the_residual_is_small_and_patience_is_out():
 
 
 @pytest.mark.parametrize("volume", [0.0, 0.7])
-@pytest.mark.parametrize("with_support", [False, True])
-def test_a_point_is_judged_by_its_divergence_its_volume_and_its_gaps(with_support, volume):
+@pytest.mark.parametrize("with_pattern", [False, True])
+def test_evaluate__divergence_volume_and_gaps(with_pattern, volume):
     X, W, B = start(2)
-    support = some(W.shape) if with_support else None
-    W = W if support is None else np.where(support, W, 0.0)
+    pattern = some(W.shape) if with_pattern else None
+    W = W if pattern is None else np.where(pattern, W, 0.0)
     for counts in both(X):
-        problem = make_problem(counts, volume, support)
-        point = problem.judge(W, B, 3.5)
+        problem = make_problem(counts, volume, pattern)
+        point = problem.evaluate(W, B, 3.5)
         loss = naive.divergences(X, W, B).sum() + VolumeTerm(X, K, volume).value(B)
         assert point.loss == pytest.approx(loss, rel=1e-10)
-        assert point.gap == pytest.approx(gap_of_loadings(X, W, B, support) + 3.5, rel=1e-10)
-        assert problem.judge(W, B).gap == pytest.approx(point.gap - 3.5, rel=1e-10)
+        assert point.gap == pytest.approx(gap_of_loadings(X, W, B, pattern) + 3.5, rel=1e-10)
+        assert problem.evaluate(W, B).gap == pytest.approx(point.gap - 3.5, rel=1e-10)
 
 
 @pytest.mark.parametrize("n_fixed", [0, 1])
-@pytest.mark.parametrize("with_held", [False, True])
-def test_em_sweeps_begin_with_what_is_known_restored(with_held, n_fixed):
+@pytest.mark.parametrize("with_frozen", [False, True])
+def test_warm_up__fixed_and_frozen_entries_restored(with_frozen, n_fixed):
     X, W, B = start(3)
-    held = some((K, 11)) if with_held else None
-    point = make_problem(X, held=held, n_fixed=n_fixed).warm_up(W, B)
+    frozen = some((K, 11)) if with_frozen else None
+    point = make_problem(X, frozen=frozen, n_fixed=n_fixed).warm_up(W, B)
     expected_W, expected_B = W, B
     for _ in range(alternating.EM_SWEEPS):
         expected_W, new_B = naive.em_sweep(X, expected_W, expected_B)
         new_B[:, :n_fixed] = expected_B[:, :n_fixed]
-        if with_held:
-            new_B[held.T] = expected_B[held.T]
+        if with_frozen:
+            new_B[frozen.T] = expected_B[frozen.T]
         expected_W, H = normalise(expected_W, new_B, n_fixed)
         expected_B = H.T
     np.testing.assert_allclose(point.W, expected_W, rtol=1e-10)
@@ -169,17 +169,17 @@ def test_em_sweeps_begin_with_what_is_known_restored(with_held, n_fixed):
 
 @pytest.mark.parametrize("n_fixed", [0, 1])
 @pytest.mark.parametrize("step", [0.5, 4.0])
-def test_to_go_on_is_to_change_once_more_by_a_multiple_of_the_last_change(step, n_fixed):
+def test_extrapolate__adds_a_multiple_of_the_last_update(step, n_fixed):
     X, W, B = start(4)
     rng = np.random.default_rng(0)
-    held = some((K, 11), share=0.2)
-    held[:, 1] = False
-    problem = make_problem(X, 0.7, held=held, n_fixed=n_fixed)
+    frozen = some((K, 11), share=0.2)
+    frozen[:, 1] = False
+    problem = make_problem(X, 0.7, frozen=frozen, n_fixed=n_fixed)
     old = _Point(W, B)
-    new_B = np.where(held.T, B, B * rng.uniform(0.6, 1.4, B.shape))
+    new_B = np.where(frozen.T, B, B * rng.uniform(0.6, 1.4, B.shape))
     new_B[:, :n_fixed] = B[:, :n_fixed]
     new = _Point(W * rng.uniform(0.6, 1.4, W.shape), new_B)
-    point = problem.go_on(new, old, step)
+    point = problem.extrapolate(new, old, step)
     wanted_W = np.maximum(new.W + step * (new.W - old.W), 0.0)
     wanted_B = np.maximum(new.B + step * (new.B - old.B), 0.0)
     assert step < 1 or not (wanted_W.all() and wanted_B.all())
@@ -190,18 +190,18 @@ def test_to_go_on_is_to_change_once_more_by_a_multiple_of_the_last_change(step, 
     assert point.loss == pytest.approx(loss, rel=1e-10)
 
 
-def test_what_is_held_does_not_go_on():
+def test_extrapolate__frozen_entries_unchanged():
     X, W, B = start(5)
-    held = np.zeros((K, 11), bool)
-    held[2, 4] = True
-    problem = make_problem(X, held=held, n_fixed=1)
-    point = problem.go_on(_Point(W, B), _Point(W, 0.9 * B), 2.0)
+    frozen = np.zeros((K, 11), bool)
+    frozen[2, 4] = True
+    problem = make_problem(X, frozen=frozen, n_fixed=1)
+    point = problem.extrapolate(_Point(W, B), _Point(W, 0.9 * B), 2.0)
     np.testing.assert_array_equal(point.B[:, 0], B[:, 0])
     assert point.B[4, 2] / point.B[5, 2] == pytest.approx(B[4, 2] / (1.2 * B[5, 2]))
 
 
 @pytest.mark.parametrize("n_fixed", [0, 1])
-def test_an_alternation_solves_loadings_then_spectra(n_fixed, monkeypatch):
+def test_alternate__loadings_then_spectra(n_fixed, monkeypatch):
     monkeypatch.setattr(alternating, "NEWTON_STEPS", 100)
     monkeypatch.setattr(alternating, "INNER", 1e-9)
     X, W, B = start(6)
@@ -214,16 +214,16 @@ def test_an_alternation_solves_loadings_then_spectra(n_fixed, monkeypatch):
     np.testing.assert_array_equal(point.B[:, :n_fixed], B[:, :n_fixed])
 
 
-def test_an_alternation_keeps_to_the_support(monkeypatch):
+def test_alternate__keeps_the_sparsity_pattern(monkeypatch):
     X, W, B = start(7)
-    support = some(W.shape)
-    point = make_problem(X, support=support).alternate(_Point(np.where(support, W, 0), B), 1.0)
-    assert not point.W[~support].any()
-    assert (point.W[support] > 0).any()
+    pattern = some(W.shape)
+    point = make_problem(X, pattern=pattern).alternate(_Point(np.where(pattern, W, 0), B), 1.0)
+    assert not point.W[~pattern].any()
+    assert (point.W[pattern] > 0).any()
 
 
 @pytest.mark.parametrize("large", [False, True])
-def test_rows_and_channels_are_solved_to_a_share_of_the_present_gap(large, monkeypatch):
+def test_alternate__rows_solved_to_a_fraction_of_the_present_gap(large, monkeypatch):
     monkeypatch.setattr(alternating, "NEWTON_STEPS", 100)
     X, W, B = start(8, counts=2000)
     # A gap is never more than all counts, for a start may have any.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Loadings with spectra held and spectra with loadings held, against loops over rows."""
+"""Loadings with spectra frozen and spectra with loadings frozen, against loops over rows."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from hyperspy_psnmf.kernels.likelihood import divergence
 from hyperspy_psnmf.kernels.newton.rows import RowTerms, solve_rows
 from hyperspy_psnmf.nmf.solver import convex
 from hyperspy_psnmf.nmf.solver.convex import (
-    keep_at_zero,
+    freeze_at_zero,
     normalise,
     solve_channels,
     solve_loadings,
@@ -64,23 +64,23 @@ def test_without_a_start_the_counts_of_a_row_are_shared_alike():
 
 
 @pytest.mark.parametrize("n_fixed", [0, 1, 2])
-@pytest.mark.parametrize("with_held", [False, True])
-def test_no_spectrum_that_is_free_can_do_better(n_fixed, with_held):
+@pytest.mark.parametrize("with_frozen", [False, True])
+def test_no_spectrum_that_is_free_can_do_better(n_fixed, with_frozen):
     X, W, H = problem(3)
-    held = np.random.default_rng(0).random(H.shape) < 0.4 if with_held else None
-    W_new, H_new = solve_spectra(X, W, H, n_fixed=n_fixed, held=held, tol=1e-7)
+    frozen = np.random.default_rng(0).random(H.shape) < 0.4 if with_frozen else None
+    W_new, H_new = solve_spectra(X, W, H, n_fixed=n_fixed, frozen=frozen, tol=1e-7)
     np.testing.assert_allclose(H_new.sum(axis=1)[n_fixed:], 1)
     np.testing.assert_array_equal(H_new[:n_fixed], H[:n_fixed])
     np.testing.assert_array_equal(W_new[:, :n_fixed], W[:, :n_fixed])
     scale = W_new / W  # the same in every row
     np.testing.assert_allclose(scale, np.tile(scale[0], (8, 1)), rtol=1e-12)
-    stays = np.zeros(H.shape, bool) if held is None else held.copy()
+    stays = np.zeros(H.shape, bool) if frozen is None else frozen.copy()
     stays[:n_fixed] = True
     B = (H_new * scale[0][:, None]).T
     np.testing.assert_allclose(B.T[stays], H[stays], rtol=1e-12)
-    for x, b, held_here in zip(X.T, B, stays.T, strict=True):
-        order = np.argsort(~held_here, kind="stable")
-        gap = naive.gap_of_row(x, b[order], W[:, order], n_fixed=held_here.sum())
+    for x, b, frozen_here in zip(X.T, B, stays.T, strict=True):
+        order = np.argsort(~frozen_here, kind="stable")
+        gap = naive.gap_of_row(x, b[order], W[:, order], n_fixed=frozen_here.sum())
         assert gap <= 1e-7 * (1 + 1e-3)
 
 
@@ -89,7 +89,7 @@ def test_no_spectrum_that_is_free_can_do_better(n_fixed, with_held):
 def test_held_entries_and_terms_go_together(n_fixed, kind):
     X, W, H = problem(4)
     rng = np.random.default_rng(1)
-    B, held = H.T.copy(), rng.random((11, 4)) < 0.4
+    B, frozen = H.T.copy(), rng.random((11, 4)) < 0.4
     linear, pseudo, diagonal = (rng.gamma(1.0, size=B.shape) for _ in range(3))
     terms = RowTerms(linear, pseudo)
     if kind == "all":
@@ -97,8 +97,8 @@ def test_held_entries_and_terms_go_together(n_fixed, kind):
         terms = RowTerms(linear, pseudo, rng.gamma(1.0, size=11), root @ root.T, diagonal)
     options = {"n_fixed": n_fixed, "terms": terms, "tol": 1e-9}
     Xt = np.ascontiguousarray(X.T)
-    found, gaps = solve_channels(Xt, W, B, held, **options)
-    stays = held | (np.arange(4) < n_fixed)
+    found, gaps = solve_channels(Xt, W, B, frozen, **options)
+    stays = frozen | (np.arange(4) < n_fixed)
     np.testing.assert_array_equal(found[stays], B[stays])
     assert (gaps <= 1e-9).all()
     for j, (x, b) in enumerate(zip(X.T, found, strict=True)):
@@ -122,22 +122,22 @@ def test_without_held_entries_channels_are_rows():
     Xt = np.ascontiguousarray(X.T)
     expected = solve_rows(Xt, W, H.T, n_fixed=1, tol=1e-5)
     nothing = np.zeros((11, 4), bool)
-    for held in (None, nothing):
-        found = solve_channels(Xt, W, H.T, held, n_fixed=1, tol=1e-5)
+    for frozen in (None, nothing):
+        found = solve_channels(Xt, W, H.T, frozen, n_fixed=1, tol=1e-5)
         for a, b in zip(found, expected, strict=True):
             np.testing.assert_array_equal(a, b)
 
 
 def test_the_gaps_of_channels_stay_with_their_channels():
     X, W, H = problem(6)
-    held = np.zeros((11, 4), bool)
-    held[::3, 1] = held[1::4, 3] = True
+    frozen = np.zeros((11, 4), bool)
+    frozen[::3, 1] = frozen[1::4, 3] = True
     Xt = np.ascontiguousarray(X.T)
-    found, gaps = solve_channels(Xt, W, H.T, held, tol=0.0, max_iter=0)
-    for x, b, held_here, gap in zip(X.T, found, held, gaps, strict=True):
-        order = np.argsort(~held_here, kind="stable")
-        expected = naive.gap_of_row(x, b[order], W[:, order], n_fixed=held_here.sum())
-        if held_here.any():  # else the scale of the start is changed first
+    found, gaps = solve_channels(Xt, W, H.T, frozen, tol=0.0, max_iter=0)
+    for x, b, frozen_here, gap in zip(X.T, found, frozen, gaps, strict=True):
+        order = np.argsort(~frozen_here, kind="stable")
+        expected = naive.gap_of_row(x, b[order], W[:, order], n_fixed=frozen_here.sum())
+        if frozen_here.any():  # else the scale of the start is changed first
             assert gap == pytest.approx(expected, rel=1e-9)
 
 
@@ -148,7 +148,7 @@ def test_what_is_kept_at_zero_is_zero_and_the_rest_is_as_without_it():
     X, W, H = problem(7)
     absent = np.zeros(W.shape, bool)
     absent[:, 2] = absent[3, 0] = True
-    terms = keep_at_zero(absent)
+    terms = freeze_at_zero(absent)
     found, _ = solve_rows(X, H.T, np.where(absent, 0.0, W), terms=terms, tol=1e-8)
     assert not found[absent].any()
     for x, w, out in zip(X, found, absent, strict=True):
@@ -230,12 +230,12 @@ def test_spectra_are_the_most_likely_ones_for_the_loadings():
 @pytest.mark.parametrize("n_fixed", [0, 2])
 def test_spectra_are_the_same_whatever_the_channels_solved_at_a_time(n_fixed, monkeypatch):
     X, W, H = problem()
-    held = np.zeros(H.shape, bool)
-    held[3, 2:9] = held[2, 4:6] = True
-    expected = solve_spectra(X, W, H, n_fixed=n_fixed, held=held)
+    frozen = np.zeros(H.shape, bool)
+    frozen[3, 2:9] = frozen[2, 4:6] = True
+    expected = solve_spectra(X, W, H, n_fixed=n_fixed, frozen=frozen)
     monkeypatch.setattr(convex, "TRANSPOSED_BYTES", 3 * X[:, 0].nbytes)
     for found, wanted in zip(
-        solve_spectra(X, W, H, n_fixed=n_fixed, held=held), expected, strict=True
+        solve_spectra(X, W, H, n_fixed=n_fixed, frozen=frozen), expected, strict=True
     ):
         np.testing.assert_array_equal(found, wanted)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from hyperspy_psnmf.nmf.solver.line_search import GROWTH, MAX_TRIES, SHORTEST_STEP, go_further
+from hyperspy_psnmf.nmf.solver.line_search import GROWTH, MAX_TRIES, SHORTEST_STEP, extrapolate
 
 SETTINGS = hypothesis.settings(max_examples=60, deadline=None, derandomize=True)
 
@@ -20,7 +20,7 @@ def search(loss, step=1.0):
         return SimpleNamespace(loss=loss(step), step=step)
 
     found = SimpleNamespace(loss=loss(0.0), step=0.0)
-    return *go_further(try_step, found, step), tried
+    return *extrapolate(try_step, found, step), tried
 
 
 def test_the_step_grows_while_the_objective_falls():

@@ -64,7 +64,7 @@ def test_a_map_of_one_count_has_a_volume():
     assert VolumeTerm(X, K, 1.0).value(B) == pytest.approx(naive_value(X, B, 1.0))
 
 
-def test_held_spectra_need_no_terms_that_keep_their_sum():
+def test_bound__no_terms_for_fixed_spectra():
     X, _, _ = problem()
     bound = VolumeTerm(X, K, 1.0, n_fixed=2).bound(random_spectra(3))
     for part in (bound.pseudo_counts, bound.diagonal):

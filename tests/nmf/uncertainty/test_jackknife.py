@@ -41,7 +41,7 @@ def test_spectra_come_in_the_order_of_those_found(problem):
     assert len(np.unique(found[:, 0, 0])) == 6
 
 
-def test_known_spectra_stay_and_come_first(problem):
+def test_spectra_without_folds__fixed_ones_unchanged_and_first(problem):
     X, _, H, _ = problem
     settings = BinnedSettings(3, H[1:2], 1, "vertex", 0.0, 1)
     found = again(X, H[[1, 2, 0]], settings)
@@ -49,7 +49,7 @@ def test_known_spectra_stay_and_come_first(problem):
     assert np.abs(found - H[[1, 2, 0]]).max() < 0.05
 
 
-def test_dense_equals_sparse_and_every_fit_is_told(problem):
+def test_spectra_without_folds__dense_equals_sparse_and_every_fit_reported(problem):
     X, _, H, settings = problem
     told = []
     a, b = (again(x, H, settings, notify=lambda *args: told.append(args)) for x in both(X))

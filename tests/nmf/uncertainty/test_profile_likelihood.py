@@ -87,7 +87,7 @@ def test_more_confidence_has_wider_bands():
 
 
 @pytest.mark.parametrize("n_fixed", [1, 2])
-def test_known_spectra_stay_and_narrow_the_bands(n_fixed):
+def test_equally_likely__fixed_spectra_unchanged_and_bands_narrower(n_fixed):
     X, _, H = ambiguous(seed=5)
     solutions = equally_likely(X, H, n_fixed=n_fixed)
     for s in solutions:
@@ -160,7 +160,7 @@ def test_sampling_errors_are_those_of_repeated_counts():
     assert ratio.max() < 1.5
 
 
-def test_known_spectra_have_no_errors():
+def test_sampling_errors__zero_for_fixed_spectra():
     _, W, H = ambiguous()
     errors = sampling_errors(W, H, n_fixed=1)
     assert not errors[0].any()

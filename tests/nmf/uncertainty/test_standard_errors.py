@@ -130,7 +130,7 @@ def test_dense_equals_sparse_equals_threads(fitted):
         np.testing.assert_allclose(other, expected, rtol=1e-6)
 
 
-def test_limits_stand_up_to_loadings_that_are_no_solution(fitted):
+def test_upper_limits__loadings_need_not_be_a_solution(fitted):
     X, _, H = fitted
     wrong = np.where(np.arange(3) == 0, X.sum(axis=1, keepdims=True), 0.0)
     best = solve_loadings(X, H)
@@ -152,7 +152,7 @@ def test_a_confidence_outside_its_range_is_named(fitted, confidence):
         upper_limits(*fitted, confidence=confidence)
 
 
-def test_an_estimate_from_several_pixels_is_known_that_much_better(fitted):
+def test_loading_errors__smaller_by_the_root_of_n_pixels(fitted):
     _, W, H = fitted
     n = np.full(len(W), 4.0)
     ratio = loading_errors(W, H, n_pixels=n) / loading_errors(W, H)
