@@ -15,7 +15,7 @@ _OPTIONS = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy"}
 
 
 def jit(function):
-    """Compile a kernel at first use, and keep it for the next session where that can be."""
+    """Compile a kernel at first use, and cache it on disk where that is possible."""
     try:
         return numba.njit(cache=True, **_OPTIONS)(function)
     except RuntimeError:  # nowhere to write: neither beside the package nor at home
@@ -23,10 +23,10 @@ def jit(function):
 
 
 def jit_row(function):
-    """Compile what is called once a row or more often, allocates nothing, into its callers.
+    """Inline a function that is called per row and allocates nothing into its callers.
 
-    Handing over a dozen arrays takes as long as a loop over some dozen channels. The arrays
-    belong to a caller that outlives the call, so their references need not be counted: that
-    is atomic, and took a third of the time of a row with few counts.
+    Passing a dozen arrays takes as long as a loop over some dozen channels. The arrays
+    belong to a caller that outlives the call, so their references need not be counted:
+    counting is atomic, and took a third of the time of a row with few counts.
     """
     return numba.njit(**without_reference_counts(), forceinline=True, **_OPTIONS)(function)

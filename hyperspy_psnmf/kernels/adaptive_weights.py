@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-r"""Sums over the neighbours of every pixel that look like it.
+r"""Weighted sums over the neighbours of every pixel that agree with it (adaptive weights).
 
-Pixel i adds up the values of pixels j with weights
+Pixel i sums the values of pixels j with weights
 
 .. math:: w_{ij} = l(j - i) \, \min(1, \max(0, 2 - 2 T_{ij})), \qquad
     T_{ij} = \max_o s \frac{n_{i+o} n_{j+o}}{n_{i+o} + n_{j+o}}
              \lVert u_{i+o} - u_{j+o} \rVert^2,
 
-o over the 3 x 3 pixels around. u are features of which one observation has the same
-variance everywhere, n is how much has been observed, so T is the squared contrast of
-two pixels over its variance; l falls with the distance, and w_ii = 1. A row of pixels
+o over the 3 x 3 pixels around. u are features with the same variance per observation
+everywhere, n is the effective number of observations, so T is the squared contrast of
+two pixels over its variance; l decreases with the distance, and w_ii = 1. A row of pixels
 is contiguous for each feature, so that all loops vectorise.
 """
 
@@ -40,13 +40,13 @@ def _weigh(row, n, others, scale):
 @jit_row
 def _contrasts(top, bottom, first, last, dy, dx, u, n, scale, t):
     # t[y - top, x] of the pixels (y, x) and (y + dy, x + dx); 0 beyond the map and where
-    # nothing has been observed.
+    # n is 0.
     begin, end = max(0, -dx), min(n.shape[1], n.shape[1] - dx)
     for y in range(top, bottom):
         for x in range(n.shape[1]):
             t[y - top, x] = 0.0
         if first <= y + dy < last:
-            # Slices, for an index that might be negative keeps a loop from vectorising.
+            # Slices: an index that might be negative prevents vectorisation.
             row = t[y - top, begin:end]
             for c in range(u.shape[1]):
                 _add_squares(row, u[y, c, begin:end], u[y + dy, c, begin + dx : end + dx])
@@ -144,7 +144,7 @@ def _project_roots(start, stop, W, B, axes, u):
 
 
 def project_roots(W, B, axes, *, n_columns: int, n_jobs: int | None = 1) -> np.ndarray:
-    r"""Return :math:`\sqrt{W B}` along some directions, as `sum_neighbours` wants it.
+    r"""Return :math:`\sqrt{W B}` projected on directions, in the layout of `sum_neighbours`.
 
     Parameters
     ----------
@@ -173,24 +173,24 @@ def project_roots(W, B, axes, *, n_columns: int, n_jobs: int | None = 1) -> np.n
 def sum_neighbours(
     Y, u, n, *, offsets, locations, scale: float, n_rows: int, n_jobs: int | None = 1
 ):
-    """Add up the values of neighbours that look alike.
+    """Sum the values of neighbouring pixels that agree.
 
     Parameters
     ----------
     Y : ndarray of float32, shape (n_slices * n_rows, n_values, n_columns)
-        What to add up.
+        Values to sum.
     u : ndarray of float32, shape (n_slices * n_rows, n_features, n_columns)
-        What to compare.
+        Features to compare.
     n : ndarray of float32, shape (n_slices * n_rows, n_columns)
-        How much has been observed; a pixel with none neither adds nor receives.
+        Effective number of observations; a pixel with 0 has no weight in any sum.
     offsets : ndarray of int, shape (n_offsets, 2)
         Rows and columns from a pixel to its neighbours, (0, 0) among them.
     locations : ndarray of shape (n_offsets,)
         l, the largest weight of each neighbour.
     scale : float
-        s, what makes T of 1 the largest contrast of pixels that look alike.
+        s, so that a neighbour's weight begins to decrease at T = 1/2 and is zero at T = 1.
     n_rows : int
-        Of a slice; slices do not see each other.
+        Of a slice; pixels of different slices are not summed.
     n_jobs : int or None
         Threads; None is all cores. The result does not depend on it.
 

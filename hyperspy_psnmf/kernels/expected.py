@@ -28,8 +28,8 @@ def _tabulated(start, stop, basis, V, table, scale, row_sum, column_sum):
         for j in range(mu.size):
             position = math.sqrt(mu[j]) * scale
             cell = min(int(min(position, last)), last - 1)
-            share = min(position - cell, 1.0)  # the last value holds beyond the table
-            value = (1.0 - share) * table[cell] + share * table[cell + 1]
+            weight = min(position - cell, 1.0)  # the last value, beyond the table
+            value = (1.0 - weight) * table[cell] + weight * table[cell + 1]
             total += value
             column_sum[j] += value
         row_sum[i] = total

@@ -38,7 +38,7 @@ def resolve_n_jobs(n_jobs: int | None) -> int:
 
 
 def is_csr(X) -> bool:
-    """Tell a CSR matrix from a dense array."""
+    """Return whether X is a CSR matrix, not a dense array."""
     return getattr(X, "format", None) == "csr"
 
 
@@ -86,7 +86,7 @@ def run_blocks(task: Callable, blocks: Sequence, n_jobs: int | None = None) -> l
     try:
         take_turns()
     finally:
-        # After an error or an interrupt, nothing may go on in arrays given up.
+        # After an error or an interrupt, no thread may still write to the arrays.
         begun = [other for other in others if not other.cancel()]
         wait(begun)
     for other in begun:
@@ -102,11 +102,11 @@ def run_ahead(task: Callable, blocks: Iterable, n_jobs: int | None, n_ahead: int
     task : callable
         Of one block.
     blocks : iterable
-        In what order results come.
+        In the order of the results.
     n_jobs : int or None
-        Threads beside the calling one, which does nothing but use the results; 1 is none.
+        Threads besides the calling one, which only uses the results; 1 is none.
     n_ahead : int
-        Results in memory at most, those not yet done included.
+        Results in memory at most, unfinished ones included.
     """
     n_threads = resolve_n_jobs(n_jobs)
     if n_threads == 1:

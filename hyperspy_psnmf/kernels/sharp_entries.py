@@ -15,7 +15,7 @@ def _find(start, stop, indptr, indices, data, rows, columns, reach, n_beside, fe
     for i in range(start, stop):
         first, last = indptr[i], indptr[i + 1]
         for p in range(first, last):
-            if data[p] < fewest:  # as are most: their columns need not be read
+            if data[p] < fewest:  # as most are: their columns need not be read
                 continue
             x, j = float(data[p]), np.int64(indices[p])
             if x <= many * (rows[i] - x) * (columns[j] - x):
@@ -37,7 +37,7 @@ def _find(start, stop, indptr, indices, data, rows, columns, reach, n_beside, fe
 def find_sharp_entries(
     X, rows, columns, reach, n_beside, *, fewest: float, factor: float, n_jobs: int | None = 1
 ):
-    """Return the entries that are some factor above what is expected, in either way.
+    """Return the entries that exceed both expectations by a factor.
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ def find_sharp_entries(
     reach : ndarray of int of shape (n_columns,)
         How many columns before and after are beside each.
     n_beside : ndarray of float of shape (n_columns,)
-        What the sum of these is to be divided by.
+        Divisor of their sum.
     fewest, factor : float
-        Smallest entry, and how many times the expectations it must be.
+        Smallest entry, and its smallest ratio to the expectations.
     n_jobs : int or None
         Threads; None is all cores.
 

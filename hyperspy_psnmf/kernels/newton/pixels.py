@@ -5,10 +5,10 @@ The problem of each pixel is that of `row`, without extra terms:
 
 .. math:: \min_{v \ge 0} \; a \cdot v - \sum_j x_j \log(b_j \cdot v).
 
-With two dozen channels, solving one row after the other is mostly loops that begin and end.
-Where one step from a good start is all that is wanted, pixels can be taken together: a row of
+With two dozen channels, solving one row after the other is mostly overhead of short loops.
+Where one step from a good start is sufficient, pixels are solved together: a row of
 them is contiguous for each channel, and all loops vectorise. There is no line search: pixels
-that need one are told, and left as they were.
+that need one are returned unchanged and marked.
 """
 
 from itertools import pairwise
@@ -18,13 +18,13 @@ import numpy as np
 from hyperspy_psnmf.kernels._compile import jit, jit_row
 from hyperspy_psnmf.kernels.parallel import run_blocks
 
-PIXELS_AT_A_TIME = 256  # what belongs to them stays in cache
+PIXELS_AT_A_TIME = 256  # their arrays stay in cache
 ROWS_PER_BLOCK = 8
-FLOOR = 1e-6  # share of the counts of every component to start from: none explains nothing
-RIDGE = 1e-9  # relative
-LEAST_SHARE = 0.5  # of Newton's step; where it would have to be shorter, it is a bad one
-NEGLIGIBLE = 1e-4  # nats
-TINY = 1e-300
+FLOOR = 1e-6  # fraction of the counts at the start, of every component: no zeros in the model
+RIDGE = 1e-9  # relative to the diagonal of the Hessian; spectra may be identical
+MIN_STEP = 0.5  # of Newton's step; where it would have to be shorter, the step has failed
+NEGLIGIBLE = 1e-4  # nats per step: slope at its end at which the full step is taken
+TINY = 1e-300  # avoids 0 / 0
 
 
 @jit_row
@@ -155,23 +155,23 @@ def _add_slope(slope, g, v, v_new):
 
 
 @jit_row
-def _find_share(begin, end, share):
-    # Of the step, up to where the slope changes its sign if it does so in a straight line;
-    # 0 where that is far from its end. The objective is convex: no slope, no rise.
-    for x in range(share.size):
+def _find_step_length(begin, end, length):
+    # The fraction of the step at which the slope, interpolated linearly, is zero; 0 where that
+    # is far from its end. The objective is convex: without a slope at the end it has not risen.
+    for x in range(length.size):
         part = begin[x] / (begin[x] - end[x]) if begin[x] < 0.0 else 0.0
-        part = part if part >= LEAST_SHARE else 0.0
-        share[x] = 1.0 if end[x] <= NEGLIGIBLE else part
+        part = part if part >= MIN_STEP else 0.0
+        length[x] = 1.0 if end[x] <= NEGLIGIBLE else part
 
 
 @jit_row
-def _go(share, v, v_new):
+def _take_step(length, v, v_new):
     for x in range(v.size):
-        v[x] += share[x] * (v_new[x] - v[x])
+        v[x] += length[x] * (v_new[x] - v[x])
 
 
 @jit_row
-def _step(X, B, cost, v, share, per_pixel, per_component, A):
+def _step(X, B, cost, v, length, per_pixel, per_component, A):
     n, one, two = per_pixel[0], per_pixel[1], per_pixel[2]
     g, d, free, v_new = per_component[0], per_component[1], per_component[2], per_component[3]
     n[:] = 0.0
@@ -200,15 +200,15 @@ def _step(X, B, cost, v, share, per_pixel, per_component, A):
     for c in range(cost.size):
         _add_slope(one, g[c], v[c], v_new[c])
         _add_slope(two, d[c], v[c], v_new[c])
-    _find_share(one, two, share)
+    _find_step_length(one, two, length)
     for c in range(cost.size):
-        _go(share, v[c], v_new[c])
+        _take_step(length, v[c], v_new[c])
     _scale_to(n, v, cost, one)
 
 
 @jit_row
 def _fill_row(out, values):
-    # Room that is left holds pixels without counts.
+    # The rest of the array is filled with pixels without counts.
     for x in range(values.size):
         out[x] = values[x]
     out[values.size :] = 0.0
@@ -219,7 +219,8 @@ def _step_rows(start, stop, X, B, cost, V, is_done):
     (k, n_channels), n_columns = B.shape, X.shape[2]
     width = min(n_columns, PIXELS_AT_A_TIME)
     here, v = np.empty((n_channels, width)), np.empty((k, width))
-    share, per_pixel, per_component = np.empty(width), np.empty((3, width)), np.empty((4, k, width))
+    length, per_pixel = np.empty(width), np.empty((3, width))
+    per_component = np.empty((4, k, width))
     A = np.empty((k * (k + 1) // 2, width))
     for y in range(start, stop):
         for first in range(0, n_columns, width):
@@ -229,14 +230,14 @@ def _step_rows(start, stop, X, B, cost, V, is_done):
             rows = V[y * n_columns + first : y * n_columns + last]
             for c in range(k):
                 _fill_row(v[c], rows[:, c])
-            _step(here, B, cost, v, share, per_pixel, per_component, A)
+            _step(here, B, cost, v, length, per_pixel, per_component, A)
             rows[:] = v[:, : len(rows)].T
             for q in range(len(rows)):
-                is_done[y * n_columns + first + q] = share[q] > 0.0
+                is_done[y * n_columns + first + q] = length[q] > 0.0
 
 
 def newton_step(X, B, V, *, n_jobs: int | None = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Return coefficients after one step, where it went well.
+    """Return coefficients after one Newton step, where it decreases the objective.
 
     Parameters
     ----------
@@ -254,7 +255,7 @@ def newton_step(X, B, V, *, n_jobs: int | None = 1) -> tuple[np.ndarray, np.ndar
     V : ndarray of shape (n_rows * n_columns, n_components)
         They add up to the counts of each pixel.
     is_done : ndarray of bool, shape (n_rows * n_columns,)
-        Whether the step did what Newton's steps do. Where it did not, V is where it began.
+        Whether the step decreased the objective. Where it did not, V is not changed.
     """
     V, B = np.array(V, dtype=float, order="C"), np.ascontiguousarray(B, dtype=float)
     is_done, cost = np.empty(len(V), bool), B.sum(axis=1)

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-r"""One row solved with the basis held: projected Newton.
+r"""One row solved for a fixed basis: projected Newton.
 
 The convex problem is, for :math:`v \ge 0`,
 
 .. math:: \min_v \; a \cdot v - \sum_j x_j \log(b_j \cdot v) + \tfrac12 v^T Q v,
 
-where :math:`a` holds the column sums of the basis and whatever else is linear,
+where :math:`a` is the column sums of the basis and any other linear terms,
 and Q is positive semi-definite, mostly zero. Its gradient is
 :math:`a + Q v - B^T (x / \mu)`, its Hessian
 :math:`Q + B^T \mathrm{diag}(x / \mu^2) B`. Two-metric projection [1]_: components
-at zero that the gradient pushes outwards are held, the others take a Newton
+at zero that the gradient pushes outwards are fixed there, the others take a Newton
 step, cut back along the projected arc until the objective falls. The basis
 comes one component after the other, so that loops over channels vectorise.
 
@@ -30,10 +30,11 @@ import numpy as np
 from hyperspy_psnmf.kernels._compile import jit, jit_row
 from hyperspy_psnmf.kernels.logarithm import sum_x_log
 
-ARMIJO = 1e-4
-AT_ZERO = 1e-10  # a component below this share of the counts is at zero
+# Numerical limits: they change the time to convergence, not the solution.
+ARMIJO = 1e-4  # least decrease, as a fraction of that of the tangent
+AT_ZERO = 1e-10  # fraction of the counts below which a component is at zero
 RIDGE = 1e-9  # relative; a row with fewer channels than components is singular
-HALVINGS = 30
+HALVINGS = 30  # of a step, before an EM step is taken instead
 TINY = 1e-300  # keeps 0 / 0 out of channels without counts
 UNEXPLAINED = 1e280  # counts over a model that is TINY
 
@@ -141,8 +142,8 @@ def _direction(b, Q, mu, ratio, g, free, n, A, d):
 
 @jit_row
 def _first_step(d, free, n, v, cost, n_counts):
-    # A nearly singular Hessian asks for steps beyond all counts there are. Only
-    # upwards does that matter: downwards the step ends at zero.
+    # A nearly singular Hessian gives steps beyond all counts of the row. Only
+    # increases need a limit: decreases end at zero.
     longest, spent = 0.0, 0.0
     for r in range(n):
         longest = max(longest, d[r] * cost[free[r]])
@@ -194,8 +195,8 @@ def _scale_to(n_counts, v, cost):
 
 @jit_row
 def _start_row(x, b, v, cost, pseudo, Q, n_fixed, mu, ratio, g, price):
-    # Fills the gradient at a start that explains every count, if need be by
-    # giving each component a share; returns how many counts can be explained
+    # Fills the gradient at a start with a positive model at every count, if need be by
+    # a floor for each component; returns how many counts can be explained
     # at all. The others, where all of the basis is zero, are dropped from x.
     n_counts = x.sum()
     if n_fixed == 0 and Q.size == 0:
@@ -250,13 +251,13 @@ def solve_row(x, b, cost, pseudo, Q, v, n_fixed, tol, rtol, max_iter, rows, work
     b : ndarray of shape (n_components, at least n)
         Basis.
     cost : ndarray of shape (n_components,)
-        Linear cost; a component whose cost is zero is left alone.
+        Linear cost; a component whose cost is zero is not changed.
     pseudo : ndarray of shape (2, n_components)
-        Pseudo-counts, and what the solution cannot be below: no step may end at zero.
+        Pseudo-counts, and a lower bound of the solution: no step may end at zero.
     Q : ndarray of shape (n_components, n_components) or (0, 0)
         Quadratic cost.
     v : ndarray of shape (n_components,)
-        Start, then solution; the first `n_fixed` are held.
+        Start, then solution; the first `n_fixed` are fixed.
     tol, rtol : float
         Gap in nats, and in nats per count, at which the row is done.
     rows, work, A, free

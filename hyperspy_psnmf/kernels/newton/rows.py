@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-r"""Every row of counts solved exactly with the basis held.
+r"""Every row of counts solved to a duality gap, for a fixed basis.
 
 See `row` for the problem of one row. A row's counts and its part of the
-basis are gathered once and stay in cache. What a prior or a penalty adds
-(`RowTerms`) fits the same problem: :math:`-\gamma_c \log v_c` is one more
-channel, with :math:`\gamma_c` counts, that only component c explains.
+basis are gathered once and stay in cache. The terms of a prior or a penalty
+(`RowTerms`) have the same form: :math:`-\gamma_c \log v_c` is one more
+channel, with :math:`\gamma_c` counts, in which only component c is positive.
 """
 
 import math
@@ -18,7 +18,7 @@ from hyperspy_psnmf.kernels.parallel import is_csr, row_blocks, run_blocks
 
 
 class RowTerms(NamedTuple):
-    r"""What the objective of row i has beside the likelihood.
+    r"""Terms of the objective of row i besides the likelihood.
 
     .. math:: l_i \cdot v - \sum_c \gamma_{ic} \log v_c
               + \tfrac12 s_i v^T M v + \tfrac12 \sum_c q_{ic} v_c^2
@@ -55,7 +55,7 @@ def _add_terms(i, m, terms, basis_cost, v, n_fixed, x, b, cost, pseudo, Q):
     k = cost.size
     linear, pseudo_counts, scale, matrix, diagonal = terms
     for c in range(k):
-        # A component that the basis knows nothing of stays out, prior or not.
+        # A component whose basis is zero is not changed, prior or not.
         cost[c] = basis_cost[c] + linear[i, c] if basis_cost[c] > 0.0 else 0.0
         x[m + c] = pseudo_counts[i, c] if basis_cost[c] > 0.0 else 0.0
         for q in range(k):
@@ -70,8 +70,8 @@ def _add_terms(i, m, terms, basis_cost, v, n_fixed, x, b, cost, pseudo, Q):
 
 @jit_row
 def _find_least(x, v, n_fixed, cost, Q, pseudo):
-    # A solution is never below its pseudo-counts over the highest price there can be.
-    # With t = v'Qv over free and q over held coefficients, what the free ones cost is at
+    # A solution is never below its pseudo-counts over the highest possible price.
+    # With t = v'Qv over free and q over fixed coefficients, the cost of the free ones is at
     # most N - t + sqrt(t q), so no more than N + q / 4.
     k = cost.size
     budget = x.sum()
@@ -155,18 +155,18 @@ def solve_rows(
     X : ndarray or CSR matrix of shape (n_rows, n_columns)
         Counts.
     B : ndarray of shape (n_columns, n_components)
-        Basis, held. Counts that nothing free or positive explains are ignored.
+        Basis, fixed. Counts where no free or positive component has any are ignored.
     V : ndarray of shape (n_rows, n_components)
         Where to start; not changed.
     n_fixed : int
-        The first `n_fixed` coefficients of every row are held too.
+        The first `n_fixed` coefficients of every row are fixed too.
     tol, rtol : float
-        A row is done when its duality gap is below `tol` nats and below `rtol`
+        A row is converged when its duality gap is below `tol` nats and below `rtol`
         nats per count.
     max_iter : int
         Newton steps at most.
     terms : RowTerms
-        What the objective has beside the likelihood.
+        Terms of the objective besides the likelihood.
     n_jobs : int or None
         Threads; None is all cores.
 
