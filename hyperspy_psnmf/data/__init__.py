@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Simulated EDS maps to try things on: the answer is known and stored with them.
+"""Simulated EDS maps (phantoms) with their ground truth in the metadata.
 
 - :func:`mineral_grains` (TEM, 3 phases): the everyday case of overlapping grains, with
   a phase of 1 % of the counts that is easily lost.
-- :func:`core_shell_particles` (TEM, 3 phases): phases that always overlap, shared
-  elements and counts that vary strongly over the map; with ``diameter=5`` particles
+- :func:`core_shell_particles` (TEM, 3 phases): phases that always overlap, elements in
+  several phases and counts that vary strongly over the map; with ``diameter=5`` particles
   smaller than a bin.
 - :func:`grain_boundary` (TEM, 3 phases): similar spectra and a film a few pixels wide.
 - :func:`sem_two_phases` (SEM, 2 phases): a bulk specimen, with self-absorption and

@@ -13,7 +13,7 @@ Every phantom holds in `metadata.Truth`:
 - ``atomic_percent``, ``weight_percent``: {phase: {element: percent}},
 - ``k_factors``: {line: Cliff-Lorimer factor relative to Si Ka}, for weight fractions
   and the lines in ``metadata.Sample.xray_lines``, without absorption,
-- ``continuum_fraction``: {phase: share of the continuum in the phase's counts}.
+- ``continuum_fraction``: {phase: fraction of the phase's counts in the continuum}.
 
 References
 ----------
@@ -91,7 +91,7 @@ def core_shell_particles(
 
     Each phase's mass is that of spheres in projection: a core is never seen without
     its shell and the film. Fe is in two phases. Counts vary 40-fold between film and
-    particles. The Cu of the support stands for stray counts of the grid, so its
+    particles. The Cu of the support simulates stray counts of the grid, so its
     concentration is only apparent. The field is 64 nm wide, the beam energy 200 keV.
 
     Parameters

@@ -45,7 +45,7 @@ MINERALS = Scene(
 PARTICLES = Scene(
     title="Core-shell particles (phantom)",
     notes="Simulated FePt cores in Fe3O4 shells on a carbon film. The Cu of the support "
-    "stands for stray counts of the grid: its share is apparent.",
+    "simulates stray counts of the grid: its fraction is apparent.",
     phases=(
         Phase("Support", {"C": 98.0, "Cu": 2.0}, 3e-6),
         Phase("Shell", {"Fe": 42.86, "O": 57.14}, 5e-6),

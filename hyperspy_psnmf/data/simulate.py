@@ -45,7 +45,7 @@ def simulate(
 ) -> EDSTEMSpectrum | EDSSEMSpectrum:
     """Count photons from a scene; the parameters are those of every phantom.
 
-    What a phantom adds to them goes to the scene's `mass_maps`.
+    Further parameters of a phantom are passed to the scene's `mass_maps`.
     """
     shape, seed, n_channels = _checked(shape, counts, seed, n_channels)
     lines, continuum = _scene_spectra(scene, n_channels)

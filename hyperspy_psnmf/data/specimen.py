@@ -42,7 +42,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Microscope:
-    """Beam and detector geometry; `bulk` tells an SEM from a TEM specimen."""
+    """Beam and detector geometry; `bulk` is True for an SEM, False for a TEM specimen."""
 
     beam_energy: float  # keV
     elevation_angle: float  # degree, equals the take-off angle of an untilted specimen

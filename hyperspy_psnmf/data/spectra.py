@@ -7,8 +7,8 @@ the continuum times one constant for the whole scene::
     S(E) = R [Σ_l C_l I_l f(E_l) ε(E_l) + κ N(E) f(E) ε(E)]
 
 with the weight fraction C, the emission I, the transmission f of the specimen, the
-efficiency ε and the response R of the detector. The constant κ is set by the share
-of the continuum in the counts, since Kramers' law fixes only its shape.
+efficiency ε and the response R of the detector. The constant κ follows from the fraction
+of the counts in the continuum, since Kramers' law determines its shape only.
 
 References
 ----------
@@ -28,7 +28,7 @@ from hyperspy_psnmf.data.physics import continuum as _continuum
 from hyperspy_psnmf.data.physics import detector, xray
 from hyperspy_psnmf.data.specimen import Microscope, Phase
 
-REFERENCE_CHANNELS = 1980
+REFERENCE_CHANNELS = 1980  # on which the fraction of the continuum is defined
 MARGIN_CHANNELS = 50  # photons from beyond the axis whose recorded energy lies on it
 
 
@@ -40,7 +40,7 @@ def emitted(element: str, microscope: Microscope) -> dict[str, xray.Line]:
 def transmission(
     energy: NDArray[np.float64], phase: Phase, microscope: Microscope
 ) -> NDArray[np.float64]:
-    """Share of the X-rays of each energy (keV) that leaves the specimen."""
+    """Fraction of the X-rays of each energy (keV) that leaves the specimen."""
     weight_fraction = phase.weight_fraction
     chi = _continuum.path_absorption(energy, weight_fraction, microscope.elevation_angle)
     if microscope.bulk:
@@ -51,10 +51,10 @@ def transmission(
 def line_spectrum(phase: Phase, microscope: Microscope, n_channels: int) -> NDArray[np.float64]:
     """Lines of a phase as recorded, per unit of mass."""
     energies, intensities = [], []
-    for element, share in phase.weight_fraction.items():
+    for element, weight in phase.weight_fraction.items():
         for line in emitted(element, microscope).values():
             energies.append(line.energy)
-            intensities.append(share * line.intensity)
+            intensities.append(weight * line.intensity)
     energy = np.array(energies)
     recorded = np.array(intensities) * detector.detector_efficiency(energy)
     recorded *= transmission(energy, phase, microscope)
@@ -88,8 +88,8 @@ def phase_spectra(
     microscope : Microscope
         Beam and detector.
     continuum_share : float
-        Share of the continuum in the counts of equal masses of all phases, on an
-        axis of 1980 channels. A shorter axis is this one cut off.
+        Fraction of the counts in the continuum, for equal masses of all phases, on an
+        axis of 1980 channels. A shorter axis is this one truncated.
     n_channels : int
         Length of the energy axis.
 

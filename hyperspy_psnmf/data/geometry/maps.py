@@ -3,8 +3,8 @@
 
 Positions are in units of the field's edge, so a scene is the same at any number of
 pixels. Where a boundary is inclined to the beam, the specimen is cut into slices
-along the beam and the slices are averaged: that is what makes pixels mixed. A
-Gaussian blur stands for the probe and the pixel's own width.
+along the beam and the slices are averaged, which gives mixed pixels. A
+Gaussian blur simulates the probe and the width of the pixel.
 
 References
 ----------
@@ -21,10 +21,10 @@ from scipy.spatial import cKDTree
 from scipy.special import ndtr, ndtri
 
 Map = NDArray[np.float64]
-N_SLICES = 12
-N_GRAINS = 260
-LAMELLA_DEPTH = 0.08
-GEOMETRY_SEED = 2  # the scenes never change, only their noise does
+N_SLICES = 12  # along the beam, averaged
+N_GRAINS = 260  # in a cube of 1.2 times the field
+LAMELLA_DEPTH = 0.08  # thickness, in units of the field's edge
+GEOMETRY_SEED = 2  # of all scenes; the `seed` of a phantom is that of its noise
 EDGE_SLOPE = 0.07  # about 4 degrees: the rows cross the edge at all sub-pixel positions
 WIDTH_10_90 = 2.0 * float(ndtri(0.9))  # of an error function with a standard deviation of 1
 # Centre x, y, radius, elongation and angle of the Ca silicate grains.
@@ -104,7 +104,7 @@ def sharp_interface_maps(shape: tuple[int, int], *, edge_width: float) -> Map:
 
 
 def solid_solution_maps(shape: tuple[int, int], *, n_steps: int) -> Map:
-    """Share of each step of a series of compositions, along a diffusion profile.
+    """Fraction of each step of a series of compositions, along a diffusion profile.
 
     A composition between two steps is a mixture of these two.
     """
@@ -127,17 +127,17 @@ def blurred(image: Map, sigma: float) -> Map:
 
 
 def _calcium_inclusions(x: Map, y: Map) -> Map:
-    """Share of the lamella's thickness that flat rounded inclusions take."""
-    share = np.zeros_like(x)
+    """Fraction of the lamella's thickness taken by flat rounded inclusions."""
+    fraction = np.zeros_like(x)
     for x0, y0, radius, elongation, angle in INCLUSIONS:
         along = (x - x0) * np.cos(angle) + (y - y0) * np.sin(angle)
         across = (y - y0) * np.cos(angle) - (x - x0) * np.sin(angle)
         squared = ((along / elongation) ** 2 + (across * elongation) ** 2) / radius**2
-        share += 0.9 * np.exp(-(squared**2))
-    return share
+        fraction += 0.9 * np.exp(-(squared**2))
+    return fraction
 
 
-def _with_redeposited_film(fractions: Map, share: float) -> Map:
+def _with_redeposited_film(fractions: Map, film: float) -> Map:
     """Cover a lamella with the mean material, as ion milling does: no pixel stays pure."""
     mean = fractions.mean(axis=(0, 1))
-    return (1.0 - share) * fractions + share * mean
+    return (1.0 - film) * fractions + film * mean

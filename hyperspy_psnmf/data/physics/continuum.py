@@ -33,14 +33,13 @@ from numpy.typing import NDArray
 
 def mean_atomic_number(weight_fraction: dict[str, float]) -> float:
     """Atomic number averaged by weight."""
-    return sum(share * elements[el].General_properties.Z for el, share in weight_fraction.items())
+    return sum(w * elements[el].General_properties.Z for el, w in weight_fraction.items())
 
 
 def mean_atomic_weight(weight_fraction: dict[str, float]) -> float:
     """Atomic weight averaged by weight."""
     return sum(
-        share * elements[el].General_properties.atomic_weight
-        for el, share in weight_fraction.items()
+        w * elements[el].General_properties.atomic_weight for el, w in weight_fraction.items()
     )
 
 
@@ -57,13 +56,13 @@ def path_absorption(
 ) -> NDArray[np.float64]:
     """χ in cm²/g at each energy (keV); the take-off angle is in degrees."""
     mixture = np.zeros_like(energy)
-    for element, share in weight_fraction.items():
-        mixture += share * mass_absorption_coefficient(element, energy)
+    for element, weight in weight_fraction.items():
+        mixture += weight * mass_absorption_coefficient(element, energy)
     return mixture / np.sin(np.radians(take_off_angle))
 
 
 def thin_film_transmission(chi: NDArray[np.float64], mass_thickness: float) -> NDArray[np.float64]:
-    """Share of the X-rays that leaves a film of a mass thickness in g/cm²."""
+    """Fraction of the X-rays that leaves a film of a mass thickness in g/cm²."""
     depth = np.maximum(chi * mass_thickness, 1e-12)
     return -np.expm1(-depth) / depth
 
@@ -74,7 +73,7 @@ def bulk_transmission(
     weight_fraction: dict[str, float],
     beam_energy: float,
 ) -> NDArray[np.float64]:
-    """Share of the X-rays generated in a bulk specimen that leaves it."""
+    """Fraction of the X-rays generated in a bulk specimen that leaves it."""
     number = mean_atomic_number(weight_fraction)
     h = 1.2 * mean_atomic_weight(weight_fraction) / number**2
     inverse_sigma = np.clip(beam_energy**1.65 - energy**1.65, 0.0, None) / 4.5e5

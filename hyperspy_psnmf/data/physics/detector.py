@@ -49,7 +49,7 @@ def peak_fwhm(energy: ArrayLike) -> NDArray[np.float64]:
 
 
 def detector_efficiency(energy: ArrayLike) -> NDArray[np.float64]:
-    """Share of the photons of each energy (keV) that the sensor records."""
+    """Fraction of the photons of each energy (keV) that the sensor records."""
     energy = np.atleast_1d(np.asarray(energy, dtype=float))
     silicon = mass_absorption_coefficient("Si", energy)
     film = np.zeros_like(energy)
@@ -61,7 +61,7 @@ def detector_efficiency(energy: ArrayLike) -> NDArray[np.float64]:
 
 def line_shapes(energy: ArrayLike, n_channels: int) -> NDArray[np.float64]:
     """
-    Share of each channel in the counts of lines.
+    Fraction of the counts of lines in each channel.
 
     The Gaussian is integrated over the channel, not sampled at its centre: a line
     at the low end is hardly five channels wide.

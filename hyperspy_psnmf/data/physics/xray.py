@@ -6,7 +6,7 @@ The intensity of a line per unit of weight fraction and mass thickness is::
     I = Q ω f / A
 
 with the ionisation cross-section Q of the shell, its fluorescence yield ω, the
-line's share f of the shell's emission and the atomic weight A. Energies, line
+line's fraction f of the shell's emission and the atomic weight A. Energies, line
 weights and atomic weights come from eXSpy's element database. Intensities share
 one arbitrary unit, so only ratios between lines mean anything. The same Bethe
 parameters serve all shells and Coster-Kronig transitions are left out, so L and
@@ -121,10 +121,10 @@ def emitted_lines(element: str, *, beam_energy: float, bulk: bool) -> dict[str, 
             continue
         shell = SHELLS[family]
         emission = ionisation(shell, edge, beam_energy) * fluorescence_yield(shell, number) / weight
-        total = sum(share for _, share in members.values())
-        for name, (energy, share) in members.items():
-            if energy > LOWEST_LINE and share > 0.0:
-                lines[f"{element}_{name}"] = Line(energy, emission * share / total)
+        total = sum(fraction for _, fraction in members.values())
+        for name, (energy, fraction) in members.items():
+            if energy > LOWEST_LINE and fraction > 0.0:
+                lines[f"{element}_{name}"] = Line(energy, emission * fraction / total)
     return lines
 
 
