@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What both estimators share."""
+"""Base class of both estimators."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from hyperspy_psnmf.nmf.validation import (
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-DENSE_DENSITY = 0.25  # above it, a dense array is faster than CSR
+DENSE_DENSITY = 0.25  # fraction of non-zero entries; above, a dense array is faster than CSR
 Model = TypeVar("Model", bound="PoissonModel")
 Callback = Callable[[str, int, float], None] | None
-FORMATS = ("csr", "csc")  # others are brought to the first
+FORMATS = ("csr", "csc")  # others are converted to the first
 INITS = ("nndsvdar", "vertex", "random")
 
 
 class PoissonModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """What both estimators share: non-negative components and a Poisson likelihood."""
+    """Base class of both estimators: non-negative components and a Poisson likelihood."""
 
     _inits: tuple[str, ...] = INITS
     _volumes: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ class PoissonModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return self
 
     def transform(self, X: Any) -> np.ndarray:
-        """Return the most likely loadings of counts, with the components held.
+        """Return the most likely loadings of counts, for fixed components.
 
         Parameters
         ----------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks of what `PSNMF` is told of a map; every error names the parameter."""
+"""Checks of the parameters of `PSNMF` against a map; every error names the parameter."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from hyperspy_psnmf.nmf.validation import as_array, check_choice, check_int, che
 
 
 def check_fixed(spectra, n_components: int, n_channels: int) -> np.ndarray | None:
-    """Return known spectra of unit sum, of shape (n_fixed, n_channels)."""
+    """Return the fixed spectra of unit sum, of shape (n_fixed, n_channels)."""
     if spectra is None:
         return None
     fixed = check_spectra("fixed_spectra", spectra, n_channels)
@@ -20,7 +20,7 @@ def check_fixed(spectra, n_components: int, n_channels: int) -> np.ndarray | Non
 
 
 def check_absent(absent, n_fixed: int, n_components: int, n_channels: int) -> np.ndarray | None:
-    """Return where components are absent, of bool, of shape (n_components, n_channels)."""
+    """Return the channels excluded from components, bool of shape (n_components, n_channels)."""
     if absent is None:
         return None
     absent, shape = as_array("absent", absent), (n_components, n_channels)

@@ -28,13 +28,13 @@ class PoissonNMF(PoissonModel):
     init : {"nndsvdar", "vertex", "random"} or ndarray of shape (n_components, n_features)
         Components to start from.
     volume : float
-        Weight of a penalty on the volume that components span. Among models that fit
-        alike it prefers those that mix least; 0 is maximum likelihood.
+        Weight of a penalty on the volume that components span (minimum-volume NMF). Among
+        models of the same likelihood it prefers the smallest; 0 is maximum likelihood.
     max_iter : int
         Alternations at most.
     tol : float
         Relative KKT residual at which to stop: the decrease of D, in nats per
-        count, that loadings or components could still bring with the other held.
+        count, that loadings or components could still bring with the other fixed.
     random_state : int, Generator, RandomState or None
         Seed of the start.
     n_jobs : int or None
@@ -118,8 +118,8 @@ class PoissonNMF(PoissonModel):
         check_range(X)
         init, n_jobs = self._check_init(k, X.shape[1]), resolve_n_jobs(self.n_jobs)
         H = initial_spectra(X, k, init, random_generator(self.random_state))
-        tell: Any = callback
-        notify = tell and (lambda n, _, residual: tell("factorise", n, residual))
+        report: Any = callback
+        notify = report and (lambda n, _, residual: report("factorise", n, residual))
         options: dict[str, Any] = {
             "volume": self.volume,
             "max_iter": self.max_iter,
