@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Figures that pyplot knows of, and figures that it does not."""
+"""Figures in pyplot, and figures off screen for widgets."""
 
 from contextlib import contextmanager
 from contextvars import ContextVar

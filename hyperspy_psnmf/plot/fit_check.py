@@ -10,14 +10,15 @@ from hyperspy_psnmf.plot.figure import subplots
 from hyperspy_psnmf.plot.image import axis_label, draw_image
 from hyperspy_psnmf.plot.xray_lines import KEV, line_energies
 
-STANDS_OUT = 5  # standard deviations of the residual spectrum
+# Robust standard deviations of the residual spectrum; a matter of how many lines are labelled.
+LABELLED = 5
 
 
 def plot_residuals(result):
-    """Plot where the model does not fit.
+    """Plot the residuals: where the model does not fit.
 
-    Dips of the spectrum below 1 are no misfit: there the lines of a phase of few counts
-    were fitted to their own noise.
+    Dips of the spectrum below 1 are no lack of fit: there the lines of a phase of few counts
+    are fitted to their own noise.
 
     Parameters
     ----------
@@ -38,7 +39,7 @@ def plot_residuals(result):
     _draw_residual_spectrum(axes[1], result.spectrum, label)
     axes[1].set_title(f"All counts together: {result.total:.3f}\n(dips: the model follows noise)")
     _draw_binned_residuals(axes[2], result.binned)
-    axes[2].set_title(f"Binned map; above {TOLD:g} the report tells")
+    axes[2].set_title(f"Binned map; the report names lines above {TOLD:g}")
     return fig, axes
 
 
@@ -63,10 +64,10 @@ def _draw_residual_spectrum(ax, spectrum, label):
     data = np.ravel(spectrum.data)
     finite = data[np.isfinite(data)]
     middle = np.median(finite) if finite.size else 1.0
-    # Outliers must not hide themselves: the median of deviations, not their mean.
+    # The median of absolute deviations, because outliers would increase a standard deviation.
     spread = 1.4826 * np.median(np.abs(finite - middle)) if finite.size else 0.0
     ax.axhline(1, color="0.6", linewidth=0.8)
-    _draw_outliers(ax, spectrum, label, middle + STANDS_OUT * spread)
+    _draw_outliers(ax, spectrum, label, middle + LABELLED * spread)
 
 
 def _draw_binned_residuals(ax, spectrum):

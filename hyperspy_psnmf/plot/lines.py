@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Figures of the fit that lines were measured with."""
+"""Figures of the fit of X-ray lines and background to the phases' spectra."""
 
 import numpy as np
 
@@ -7,11 +7,11 @@ from hyperspy_psnmf.plot.figure import subplots
 from hyperspy_psnmf.plot.phases import axis_label, phase_color
 from hyperspy_psnmf.plot.xray_lines import label_lines, last_line
 
-MOST = 6.0  # standard deviations that residuals are drawn to, at least
+MIN_RANGE = 6.0  # standard deviations, of the residuals' axis
 
 
 def plot_line_fit(fit):
-    """Plot each phase's spectrum with its fit, and what the fit leaves.
+    """Plot each phase's spectrum with its fit, and the residuals.
 
     Parameters
     ----------
@@ -66,5 +66,5 @@ def _draw_rest(ax, fit, index, energy):
     rest = (data - fit.fitted[index]) / fit.sigma[index]
     ax.axhline(0.0, color="0.6", linewidth=0.8)
     ax.step(energy, rest, where="mid", color=phase_color(index), linewidth=0.8)
-    most = max(MOST, 1.05 * np.nanmax(np.abs(rest), initial=0.0))
+    most = max(MIN_RANGE, 1.05 * np.nanmax(np.abs(rest), initial=0.0))
     ax.set(ylim=(-most, most), ylabel="Rest / $\\sigma$")

@@ -7,7 +7,7 @@ from hyperspy_psnmf.eds.decompose.n_phases import NumberOfComponents, phases
 from hyperspy_psnmf.plot.figure import subplots
 from hyperspy_psnmf.plot.phases import phase_color
 
-ROOM = 1.5  # above the worst number that is not too small
+HEADROOM = 1.5  # of the axis, relative to the largest value from the best number on
 
 
 class EstimatedNumber(NumberOfComponents):
@@ -54,9 +54,12 @@ def plot_number_of_components(result):
 
 
 def _look_near_the_minimum(ax, result):
-    """Show too few phases by triangles with their values: they cost thousands, too many tens."""
+    """Limit the axis to the range near the minimum; triangles show the values beyond it.
+
+    Too few phases cost thousands of units of deviance, too many tens.
+    """
     others = np.array(result.numbers) >= result.best
-    top = ROOM * (result.differences + result.standard_errors)[others].max()
+    top = HEADROOM * (result.differences + result.standard_errors)[others].max()
     if top <= 0:
         return
     ax.set_ylim(-0.1 * top, top)

@@ -9,14 +9,14 @@ from hyperspy_psnmf.plot.figure import subplots
 from hyperspy_psnmf.plot.image import axis_label, draw_image
 from hyperspy_psnmf.plot.phases import phase_color
 
-BRIGHTEST = 99.8  # percentile of a map's counts; a few hot pixels must not hide the rest
+BRIGHTEST = 99.8  # percentile of a map's counts, so that a few hot pixels do not darken the rest
 
 
 def plot_overlay(maps):
     """Plot the maps of all phases over each other.
 
-    The colours of phases add up as light does, each as bright as the phase's counts in
-    relation to the largest of its map.
+    The colours of phases are added like light; the brightness is the phase's counts relative
+    to the largest in its map.
 
     Parameters
     ----------
@@ -50,5 +50,5 @@ def _mix(maps):
     # A phase in hardly any pixel has a percentile of zero.
     tops = np.where(tops > 0, tops, np.maximum(maps.max(axis=(1, 2)), 1e-300))
     colors = np.array([to_rgb(phase_color(i)) for i in range(len(maps))])
-    shares = np.minimum(maps / tops[:, None, None], 1.0)
-    return np.minimum(np.einsum("kyx,kc->yxc", shares, colors), 1.0)
+    brightness = np.minimum(maps / tops[:, None, None], 1.0)
+    return np.minimum(np.einsum("kyx,kc->yxc", brightness, colors), 1.0)

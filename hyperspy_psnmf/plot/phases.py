@@ -10,7 +10,7 @@ from hyperspy_psnmf.plot.figure import subplots
 from hyperspy_psnmf.plot.image import axis_label, draw_image
 from hyperspy_psnmf.plot.xray_lines import KEV, label_lines, last_line
 
-# Okabe & Ito's palette, told apart by colour-blind readers too; black comes last.
+# Okabe & Ito's palette, distinguishable by colour-blind readers too; black comes last.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Figures of what phases and pixels are made of."""
+"""Figures of compositions: of phases as bars, of elements as maps."""
 
 import numpy as np
 from matplotlib import pyplot as plt
@@ -19,8 +19,8 @@ def plot_composition(result):
     Parameters
     ----------
     result : Quantification
-        From ``s.psnmf.quantify()``. Error bars are 1 sigma; a thin line is the band of
-        factorisations that fit as well, where it was asked for. Elements below their
+        From ``s.psnmf.quantify()``. Error bars are 1 sigma; a thin line is the confidence
+        band of `ambiguity`, where requested. Elements below their
         detection limit have an arrow from that limit down instead of a bar.
 
     Returns
@@ -112,7 +112,7 @@ def _draw_element(ax, signal):
     finite = data[np.isfinite(data)]
     top = np.percentile(finite, 99.8) if finite.size else 0.0
     top = top if top > 0 else 1.0  # of nothing found, noise below zero
-    # What is masked is grey: black is the colour of nothing found.
+    # Masked pixels are grey; black is zero.
     cmap = plt.get_cmap("inferno").with_extremes(bad="0.6")
     image = draw_image(ax, data, map_axes, cmap=cmap, vmin=0, vmax=top)
     # Beside the axes, it would stay as high as they were before they took the map's shape.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Figures of the bands that `ambiguity` finds."""
+"""Figures of the confidence bands of `ambiguity`."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from hyperspy_psnmf.plot.xray_lines import KEV, label_lines, last_line
 
 
 def plot_ambiguity(result):
-    """Plot what the data cannot tell apart.
+    """Plot the confidence bands of the rotational ambiguity.
 
     Parameters
     ----------
@@ -22,8 +22,8 @@ def plot_ambiguity(result):
     -------
     fig : matplotlib.figure.Figure
     axes : numpy.ndarray of matplotlib.axes.Axes, of shape (n_phases, 2)
-        The band of the spectrum on the left; those of the share of counts and of
-        the composition on the right, with points where they were found.
+        The band of the spectrum on the left; those of the fraction of counts and of
+        the composition on the right, with points for the values found.
     """
     n = len(result.names)
     fig, axes = subplots(

@@ -7,7 +7,7 @@ from hyperspy_psnmf.eds.signals.metadata import sample_lines
 from hyperspy_psnmf.eds.xray.lines import line_energy
 
 KEV = {"keV": 1.0, "eV": 1000.0}
-PEAK = 4.0  # standard deviations of counts
+SIGNIFICANT = 4.0  # standard deviations of the counts of a line above those beside it
 
 
 def line_label(line: str) -> str:
@@ -52,15 +52,15 @@ def label_lines(ax, spectra, data, top, recorded=None):
         nearest = int(np.argmin(np.abs(axis.axis - energy)))
         near = slice(max(0, nearest - 3), nearest + 4)
         height = min(data[near].max(initial=0.0) + 0.03 * top, 0.76 * top)
-        # A line that the phase does not have is labelled, but told apart.
+        # Lines that are not significant in this phase are labelled in grey.
         ax.annotate(
             label, (energy, height), ha="center", va="bottom", fontsize=7, rotation=90,
-            color="k" if _stands_out(axis.axis, data, nearest) else "0.65",
+            color="k" if _is_significant(axis.axis, data, nearest) else "0.65",
         )  # fmt: skip
 
 
-def _stands_out(energy, data, channel):
-    """Tell whether a line's counts exceed by `PEAK` sigma the lowest on both sides."""
+def _is_significant(energy, data, channel):
+    """Return whether a line's counts exceed the lowest on both sides by `SIGNIFICANT` sigma."""
     step = abs(energy[1] - energy[0]) if energy.size > 1 else 0.01
     step = step if step < 0.5 else step / 1000.0  # an axis in eV
     half, reach = max(1, round(0.03 / step)), max(2, round(0.2 / step))
@@ -68,4 +68,4 @@ def _stands_out(energy, data, channel):
     left = sums[max(0, channel - reach) : channel + 1].min()
     right = sums[channel : channel + reach + 1].min()
     beside = (left + right) / 2
-    return sums[channel] - beside > PEAK * np.sqrt(max(sums[channel] + beside / 2, 1.0))
+    return sums[channel] - beside > SIGNIFICANT * np.sqrt(max(sums[channel] + beside / 2, 1.0))

@@ -67,7 +67,7 @@ def test_residuals_are_a_map_and_two_spectra(unmixed):
     assert low + high == pytest.approx(2)  # white is 1
     np.testing.assert_array_equal(axes[1].lines[1].get_ydata(), result.spectrum.data)
     np.testing.assert_array_equal(axes[2].lines[2].get_ydata(), result.binned.data)
-    assert axes[2].lines[1].get_ydata()[0] == 8  # from where on the report tells
+    assert axes[2].lines[1].get_ydata()[0] == 8  # above which the report names lines
     assert any(text.endswith(" nm") for text in texts_of(axes[0]))  # of the scale bar
     assert axes[1].get_xlabel() == "Energy (keV)"
     assert texts_of(fig).count("Deviance per degree of freedom") == 2
