@@ -21,7 +21,7 @@ _VIEWS = {
 
 
 def register_widgets() -> None:
-    """Tell HyperSpy of the views of `PSNMFTool` in the toolkits that are installed.
+    """Register the views of `PSNMFTool` with HyperSpy, for the toolkits that are installed.
 
     In hyperspy_extension.yaml they would make HyperSpy believe that a toolkit is
     installed that is not, and its advice on what to install would be gone.

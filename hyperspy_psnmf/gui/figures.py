@@ -46,7 +46,7 @@ def export_png(tool) -> None:
     paths = new_files(there, *tool.target())
     for path, (result, draw) in zip(paths, there.values(), strict=True):
         path.write_bytes(_image(result, draw, FILE_DPI))
-    tool.tell_written(paths)
+    tool.show_written(paths)
 
 
 def _plot_phases(result):

@@ -116,7 +116,7 @@ class Results:
             image.value = draw(self.tool)
         except Exception as error:  # a figure that fails must not take the widget along
             image.value = b""
-            self.tool.complain(error)
+            self.tool.show_error(error)
         image.layout.display = "" if image.value else "none"
 
     def _phases(self):

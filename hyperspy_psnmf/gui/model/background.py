@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A decomposition in a background thread, with progress and an end at any time.
+"""A decomposition in a background thread, with progress and cancellation.
 
-How long a run takes is not known before, so the progress is that of its steps, each
-with the share of the time that it has on common maps, and within a step that of the KKT
-residual on its way to the tolerance, or of the number of calls.
+The duration of a run cannot be predicted, so the progress is estimated from its steps, each
+with the fraction of the time that it takes on typical maps, and within a step from the
+logarithm of the KKT residual relative to the tolerance, or from the number of calls.
 """
 
 import math
@@ -13,8 +13,8 @@ import time
 from hyperspy_psnmf.eds.decompose.n_phases import STEP as NUMBER
 from hyperspy_psnmf.eds.signals.progress import listening
 
-# Measured on phantoms of 64 x 64 to 128 x 128 pixels.
-_SHARES = {
+# Relative durations, measured on phantoms of 64 x 64 to 128 x 128 pixels.
+_DURATIONS = {
     "read": 0.15,
     NUMBER: 1.6,
     "binning": 0.30,
@@ -25,9 +25,9 @@ _SHARES = {
     "neighbours": 0.05,
 }
 _TOLERANCE = 1e-5  # the default of `decompose`
-_TYPICAL_CALLS = {NUMBER: 40.0}  # of steps without a residual
-_FEW_CALLS = 3.0
-_TOO_EARLY = 0.1  # share of a run before which the rest cannot be told
+_TYPICAL_CALLS = {NUMBER: 40.0}  # of steps without a residual: 63 % of the step is done then
+_DEFAULT_CALLS = 3.0
+_MIN_FRACTION = 0.1  # of a run; the remaining time is not estimated before
 
 
 class Cancelled(Exception):
@@ -35,7 +35,7 @@ class Cancelled(Exception):
 
 
 class Progress:
-    """How far a run is; a callback for `listening`.
+    """Progress of a run; a callback for `listening`.
 
     Parameters
     ----------
@@ -52,12 +52,12 @@ class Progress:
     def __init__(self, skipped=()):
         self.step = self._stage = "read"
         self.fraction, self._calls = 0.0, 0
-        shares = {step: share for step, share in _SHARES.items() if step not in skipped}
-        total, before = sum(shares.values()), 0.0
+        durations = {step: t for step, t in _DURATIONS.items() if step not in skipped}
+        total, before = sum(durations.values()), 0.0
         self._spans = {}
-        for step, share in shares.items():
-            self._spans[step] = (before / total, share / total)
-            before += share
+        for step, duration in durations.items():
+            self._spans[step] = (before / total, duration / total)
+            before += duration
 
     def __call__(self, step, iteration, residual):
         """Note a step or an iteration of it."""
@@ -66,13 +66,13 @@ class Progress:
             return
         self._calls = self._calls + 1 if step == self._stage else 1
         self.step = self._stage = step
-        start, share = self._spans[step]
-        self.fraction = max(self.fraction, start + share * self._within(residual))
+        start, length = self._spans[step]
+        self.fraction = max(self.fraction, start + length * self._within(residual))
 
     def _within(self, residual):
         if 0 < residual < math.inf:
             return min(1.0, max(0.0, math.log(residual) / math.log(_TOLERANCE)))
-        return 1 - math.exp(-(self._calls - 1) / _TYPICAL_CALLS.get(self._stage, _FEW_CALLS))
+        return 1 - math.exp(-(self._calls - 1) / _TYPICAL_CALLS.get(self._stage, _DEFAULT_CALLS))
 
 
 class BackgroundRun:
@@ -81,7 +81,7 @@ class BackgroundRun:
     Parameters
     ----------
     task : callable
-        Takes nothing. Its result is `result`, what it raises is `error`.
+        Without arguments. Its result is stored in `result`, an exception in `error`.
     skipped : iterable of str
         Steps that it does not have.
 
@@ -97,7 +97,7 @@ class BackgroundRun:
         self._task, self._progress = task, Progress(skipped)
         self._cancel = threading.Event()
         self._began = time.monotonic()
-        # A daemon, so that nobody has to wait for it to leave Python.
+        # A daemon, so that Python can exit during a run.
         self._thread = threading.Thread(target=self._run, daemon=True, name="psnmf-run")
         self._thread.start()
 
@@ -113,10 +113,10 @@ class BackgroundRun:
     def state(self) -> dict:
         """Return `step`, `fraction`, and `elapsed` and `remaining` time in seconds.
 
-        The remaining time is NaN as long as nothing can be said.
+        The remaining time is NaN early in a run.
         """
         elapsed, done = time.monotonic() - self._began, self._progress.fraction
-        remaining = elapsed * (1 - done) / done if done > _TOO_EARLY else math.nan
+        remaining = elapsed * (1 - done) / done if done > _MIN_FRACTION else math.nan
         return {
             "step": self._progress.step,
             "fraction": done,

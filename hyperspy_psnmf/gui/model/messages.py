@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a tool has to say. Its actions raise nothing: views have nowhere to catch it."""
+"""Messages of a tool. Its actions raise nothing: views could not catch it."""
 
 import functools
 import logging
@@ -10,10 +10,10 @@ from traits.api import Any, Bool, ComparisonMode, HasTraits, Instance, Str
 
 _logger = logging.getLogger(__name__)
 
-# What arguments and files can be guilty of; their messages are written for users.
+# Errors of arguments and files; their messages are written for users.
 _PLAIN = (OSError, TypeError, ValueError, RuntimeError, ImportError)
 
-# For signals and arrays: they have no truth value to tell a change by.
+# For signals and arrays, which cannot be compared by value.
 Identified = Any(comparison_mode=ComparisonMode.identity)
 Map = Instance(EDSSpectrum, comparison_mode=ComparisonMode.identity)
 
@@ -24,21 +24,21 @@ class WithMessage(HasTraits):
     Attributes
     ----------
     message : str
-        For the user; empty where all is well and there is nothing to tell.
+        For the user; may be empty.
     is_problem : bool
-        Whether the message tells of something that did not work.
+        Whether the message is about an error.
     """
 
     message = Str()
     is_problem = Bool(False)
 
-    def tell(self, message: str) -> None:
-        """Show a message that is no problem."""
+    def show_message(self, message: str) -> None:
+        """Show a message that is not about an error."""
         self.trait_set(is_problem=False, message=message)
 
-    def complain(self, error: Exception) -> None:
-        """Show what went wrong."""
-        # For the log of whoever looks for the cause; users see the message.
+    def show_error(self, error: Exception) -> None:
+        """Show the message of an error."""
+        # The log has the traceback; users see the message.
         _logger.info("%s", error, exc_info=error)
         name = type(error).__name__
         plain = isinstance(error, _PLAIN) and str(error)
@@ -46,7 +46,7 @@ class WithMessage(HasTraits):
 
 
 def action(method):
-    """Turn what a method raises or warns of into a message of its object."""
+    """Convert exceptions and warnings of a method to a message of its object."""
 
     @functools.wraps(method)
     def act(self, *args, **kwargs):
@@ -54,13 +54,14 @@ def action(method):
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("ignore")
                 warnings.simplefilter("always", UserWarning)
-                self.tell("")
+                self.show_message("")
                 result = method(self, *args, **kwargs)
         except Exception as error:  # anything: the tool must stay usable
-            self.complain(error)
+            self.show_error(error)
             return None
         if caught:
-            self.tell(" ".join([self.message, *(f"Note: {w.message}." for w in caught)]).strip())
+            notes = (f"Note: {w.message}." for w in caught)
+            self.show_message(" ".join([self.message, *notes]).strip())
         return result
 
     return act

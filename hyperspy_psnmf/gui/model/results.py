@@ -81,20 +81,20 @@ class ToolResults(ToolSettings):
     @observe("signal, elements")
     @action
     def _take_elements(self, event):
-        """Bring the table of factors to the lines of the sample."""
+        """Update the table of k-factors to the X-ray lines of the specimen."""
         if self.signal is None:
             self.factors = []
             return
-        # What is half typed is no element yet; the message says so until it is.
-        sample = stand_in(self.signal, self.elements)
+        # A half-typed element is an error; the message reports it until it is complete.
+        other = stand_in(self.signal, self.elements)
         if self.result is not None:
             set_elements_of_text(self.result, self.elements)
         have = {row.line: row for row in self.factors}
-        lines = sample_lines(sample)
-        self.factors = [have.get(line) or _row(sample, line) for line in lines]
+        lines = sample_lines(other)
+        self.factors = [have.get(line) or _row(other, line) for line in lines]
 
     def notes(self) -> list[str]:
-        """Return what is weak about the result."""
+        """Return the weaknesses of the result."""
         return [f"Note: {w}." for w in read_record(self.require_result())["weaknesses"]]
 
     @action
@@ -105,7 +105,7 @@ class ToolResults(ToolSettings):
     def _store(self, result):
         found = learning_attributes(result.learning_results)
         learning_attributes(self.signal.learning_results).update(found)
-        # From here on there is one result, not two that part when phases get names.
+        # One object for both signals, so that names of phases are the same in both.
         result.learning_results = self.signal.learning_results
         set_elements_of_text(self.signal, self.elements)
         self.is_stored = True
@@ -118,12 +118,12 @@ class ToolResults(ToolSettings):
 
     @action
     def find_residuals(self) -> None:
-        """Judge where the model fits the counts."""
+        """Compute the residuals: where the model does not fit the counts."""
         self.residuals = find_residuals(self.require_result())
 
     @action
     def quantify(self) -> None:
-        """Find the composition of each phase with the factors of the table."""
+        """Quantify the composition of each phase with the k-factors of the table."""
         self.composition = None
         result, rows = self.require_result(), [row for row in self.factors if row.in_specimen]
         lines = [row.line for row in rows]
@@ -146,12 +146,13 @@ class ToolResults(ToolSettings):
     @action
     def export_csv(self) -> None:
         """Write tables of the phases, their spectra and, if there is one, their composition."""
-        self.tell_written(export.write_csv(self.require_result(), self.composition, *self.target()))
+        paths = export.write_csv(self.require_result(), self.composition, *self.target())
+        self.show_written(paths)
 
     @action
     def export_hspy(self) -> None:
         """Write the map with its result, and the spectra and maps of phases."""
-        self.tell_written(export.write_hspy(self.require_result(), *self.target()))
+        self.show_written(export.write_hspy(self.require_result(), *self.target()))
 
     def require_result(self):
         """Return the result, or raise."""
@@ -163,12 +164,12 @@ class ToolResults(ToolSettings):
         """Return where to write files, and whether to replace them."""
         return Path(self.folder.strip() or "."), self.overwrite
 
-    def tell_written(self, paths) -> None:
-        """Tell which files there are now."""
-        self.tell(f"Wrote {', '.join(str(path) for path in paths)}.")
+    def show_written(self, paths) -> None:
+        """Show which files were written."""
+        self.show_message(f"Wrote {', '.join(str(path) for path in paths)}.")
 
 
 def _row(signal, line):
-    """Return a row with the factor that a simulated map knows, or none."""
-    known = signal.metadata.get_item(f"Truth.k_factors.{line}")
-    return LineFactor(line=line, value=0.0 if known is None else float(f"{known:.4g}"))
+    """Return a row of the table, with the k-factor of a phantom, or 0."""
+    true = signal.metadata.get_item(f"Truth.k_factors.{line}")
+    return LineFactor(line=line, value=0.0 if true is None else float(f"{true:.4g}"))

@@ -16,7 +16,7 @@ BINNING_TRAITS = "signal, auto_binning, binning, number_of_phases, estimate_numb
 class ToolSettings(WithMessage):
     """Settings of a decomposition and the preview of its binning.
 
-    Texts are read when they are used, so that what is half typed harms nothing.
+    Texts are read when they are used, so that half-typed ones do no harm.
     """
 
     signal = Map(desc="the EDS map")
@@ -24,21 +24,21 @@ class ToolSettings(WithMessage):
     opened = Identified(desc="an OpenedFile: the map, and other signals of its file")
     choices = List(Str, desc="maps and line scans of the file, where there are several")
     choice = Str(label="Map", desc="one of the choices")
-    elements = Str(label="Elements", desc="of the sample, as in: Fe, Pt, O")
+    elements = Str(label="Elements", desc="of the specimen, as in: Fe, Pt, O")
 
-    number_of_phases = Int(3, label="Number of phases", desc="the known ones included")
+    number_of_phases = Int(3, label="Number of phases", desc="the fixed ones included")
     estimate_number = Bool(
-        False, label="Estimate it", desc="take the number that predicts counts left out best"
+        False, label="Estimate it", desc="the number that predicts held-out counts best"
     )
     auto_binning = Bool(True, label="Automatic", desc="by counts, and by what predicts best")
     binning = Int(4, label="Binning", desc="pixels summed along x and y to find the spectra")
 
     init = Enum("auto", "nndsvdar", "vertex", "random", label="Start")
-    fixed_spectra_file = Str(label="Known spectra", desc="a file with one spectrum per phase")
+    fixed_spectra_file = Str(label="Fixed spectra", desc="a file with one spectrum per phase")
     fixed_spectra = Identified(desc="a signal or an array, where there is no file")
     absent = Str(label="Absent elements", desc="by phase, as in: 0: O, C; 2: Pt")
     energy_range = Str(label="Energy range (keV)", desc="as in: 0.12, 12; empty is all")
-    auto_volume = Bool(True, label="Parsimony", desc="zero what is not significant")
+    auto_volume = Bool(True, label="Parsimony", desc="set loadings to zero if not significant")
     volume = Float(0.0, label="Volume", desc="weight of the volume of the spectra; 0 is none")
     auto_prior = Bool(True, label="Automatic")
     spatial_prior = Float(1.0, label="Neighbours", desc="weight of neighbours that agree")
@@ -86,7 +86,7 @@ class ToolSettings(WithMessage):
         self.opened, self.choices = opened, choices if len(choices) > 1 else []
         self.choice = str(opened.chosen)
         self.signal = opened.map
-        self.tell(opened.sentence())
+        self.show_message(opened.sentence())
 
     @action
     def update_preview(self) -> None:
@@ -105,7 +105,7 @@ class ToolSettings(WithMessage):
         Raises
         ------
         TypeError, ValueError
-            For what cannot be read; what does not fit the map is told by `decompose`.
+            For texts that cannot be read; `decompose` checks the values against the map.
         """
         return {
             "output_dimension": "auto" if self.estimate_number else self.number_of_phases,
@@ -132,14 +132,14 @@ class ToolSettings(WithMessage):
 def stand_in(signal, elements: str):
     """Return a signal with the same data, but metadata and learning results of its own.
 
-    What is done with it leaves `signal` as it is.
+    Changes of it do not change `signal`.
 
     Parameters
     ----------
     signal : EDSSpectrum
         The map.
     elements : str
-        Those of the sample, see `set_elements_of_text`.
+        Those of the specimen, see `set_elements_of_text`.
     """
     other = with_own_metadata(signal)
     set_elements_of_text(other, elements)

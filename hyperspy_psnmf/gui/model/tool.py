@@ -20,7 +20,7 @@ from hyperspy_psnmf.gui.model.settings import stand_in
 
 TOOLKEY = "hyperspy_psnmf.PSNMF"
 INTERVAL = 0.2  # s, between two looks at a run
-GOING_ON = "a run is going on: cancel it first"
+RUN_ACTIVE = "a run is active: cancel it first"
 
 _ENDS = {"ready": "", "done": "Done in {}.", "cancelled": "Cancelled after {}.",
          "failed": "Failed after {}."}  # fmt: skip
@@ -88,21 +88,21 @@ class PSNMFTool(ToolResults):
 
     @observe("signal")
     def _give_up(self, event):
-        # What runs for another map must not be stored in this one.
+        # The result of a run for another map must not be stored in this one.
         self.cancel()
 
     @action
     def open(self) -> None:
         """Read the map in the file named."""
         if self.is_running:
-            raise RuntimeError(GOING_ON)
+            raise RuntimeError(RUN_ACTIVE)
         self.read_file()
 
     @action
     def run(self) -> None:
         """Decompose in the background; the signal is not changed before the end."""
         if self.is_running:
-            raise RuntimeError(GOING_ON)
+            raise RuntimeError(RUN_ACTIVE)
         trial = stand_in(self.require_signal(), self.elements)
         options = self.arguments()
 
@@ -120,7 +120,7 @@ class PSNMFTool(ToolResults):
         self._watch.start()
 
     def cancel(self) -> None:
-        """End the run; the signal and an earlier result stay as they are."""
+        """Cancel the run; the signal and an earlier result are unchanged."""
         if self.is_running:
             self._run.cancel()
 
@@ -131,26 +131,26 @@ class PSNMFTool(ToolResults):
         return self.state
 
     def _follow(self):
-        """Show how far the run is, until its end."""
+        """Show the progress of the run, until its end."""
         while not self._run.wait(INTERVAL):
             self.trait_set(**self._run.state())
         self.trait_set(elapsed=self._run.state()["elapsed"], remaining=0.0)
         self.state = self._finish(self._run)
 
     def _finish(self, run):
-        """Take over the result; return the new state."""
+        """Store the result; return the new state."""
         try:
             if run.error is not None:
                 raise run.error
             self.trait_set(fraction=1.0, is_stored=False, result=run.result)
             if self.store_when_done:
                 self._store(run.result)
-            self.tell(" ".join(self.notes()))
+            self.show_message(" ".join(self.notes()))
         except Cancelled:
-            self.tell("Cancelled; the signal is as it was.")
+            self.show_message("Cancelled; the signal is unchanged.")
             return "cancelled"
-        except Exception as error:  # whatever it is, the tool must stay usable
-            self.complain(error)
+        except Exception as error:  # of any kind: the tool must stay usable
+            self.show_error(error)
             return "failed"
         return "done"
 

@@ -111,7 +111,7 @@ class ToolHandler(tu.Handler):
             self.trait_set(**{image: draw(self.tool)})
         except Exception as error:  # a figure that fails must not take the window along
             self.trait_set(**{image: b""})
-            self.tool.complain(error)
+            self.tool.show_error(error)
 
 
 def make_view(tool) -> tu.View:

@@ -220,7 +220,7 @@ def test_a_run_moves_its_bar_and_can_be_cancelled(first):
         time.sleep(0.05)
     first.show("4_running")
     first.button("Cancel").click()
-    first.expect("Cancelled; the signal is as it was")
+    first.expect("Cancelled; the signal is unchanged")
     assert sorted(seen)[-1] < 100
     first.show("5_cancelled")
 

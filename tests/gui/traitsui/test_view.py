@@ -48,7 +48,7 @@ def test_bad_input_is_a_message(seen):
 
 def test_a_run_can_be_cancelled(seen):
     assert 0 < seen["fraction"] < 1
-    assert seen["cancelled"] == ["cancelled", "Cancelled; the signal is as it was.", True]
+    assert seen["cancelled"] == ["cancelled", "Cancelled; the signal is unchanged.", True]
 
 
 def test_a_run_ends_with_pictures_and_a_table(seen):
