@@ -30,7 +30,6 @@ import numpy as np
 from hyperspy_psnmf.kernels._compile import jit, jit_row
 from hyperspy_psnmf.kernels.logarithm import sum_x_log
 
-# Numerical limits: they change the time to convergence, not the solution.
 ARMIJO = 1e-4  # least decrease, as a fraction of that of the tangent
 AT_ZERO = 1e-10  # fraction of the counts below which a component is at zero
 RIDGE = 1e-9  # relative; a row with fewer channels than components is singular
