@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Peaks as an energy-dispersive detector records them: Gaussians, and how wide they are.
+"""Peak shapes of an energy-dispersive detector: Gaussians, and their widths (FWHM).
 
 References
 ----------
@@ -19,13 +19,13 @@ FWHM_PER_SIGMA = np.sqrt(8 * np.log(2))
 # keV: below it are the noise peak of the electronics and no line but Be Ka (0.108 keV) and
 # Li Ka (0.054 keV), which no spectrum is quantified by; above it B Ka (0.183 keV) and all others.
 ZERO_PEAK = 0.12
-PEAK_REACH = 7.0  # standard deviations; a peak of 1e11 counts has less than one beyond
+PEAK_REACH = 7.0  # standard deviations; a peak of 1e11 counts has less than one count beyond
 
 
 def peak_fwhm(resolution: float, energy: float, fano: float = 1.0) -> float:
     """Return the width of a line in keV, after Fiori and Newbury.
 
-    Never below 30 eV, which the electronics alone take: eXSpy's own formula has no
+    Never below 30 eV, the electronic noise alone: eXSpy's own formula has no real
     root for the lightest elements where the resolution is below 122 eV.
     """
     return float(peak_fwhms(resolution, np.array(energy), fano))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """eXSpy's tables of elements and X-ray lines.
 
-Files hold what people typed: elements without a line in the tables, such as lithium, and
-what is no element. eXSpy stumbles over both.
+Metadata may list elements without a line in the tables, such as lithium, or names that are no
+element. eXSpy raises errors for both.
 """
 
 from functools import cache
@@ -13,7 +13,7 @@ from hyperspy_psnmf._compat import has_entry, lines_in_table
 
 
 def is_element(symbol) -> bool:
-    """Tell whether eXSpy knows an element of this symbol."""
+    """Return whether eXSpy has an element of this symbol."""
     # A dot would lead further into eXSpy's tree, or past its end.
     if not isinstance(symbol, str) or "." in symbol:
         return False
@@ -21,7 +21,7 @@ def is_element(symbol) -> bool:
 
 
 def is_xray_line(line) -> bool:
-    """Tell whether eXSpy knows a line of this name."""
+    """Return whether eXSpy has a line of this name."""
     if not isinstance(line, str) or "." in line:
         return False
     element, _, name = line.partition("_")
@@ -30,7 +30,7 @@ def is_xray_line(line) -> bool:
 
 
 def lines_of(symbol: str) -> dict[str, float]:
-    """Return the energy in keV of each line of an element; none for what has no line."""
+    """Return the energy in keV of each line of an element; none for elements without lines."""
     return {name: energy for name, (energy, _) in line_table(symbol).items()}
 
 
