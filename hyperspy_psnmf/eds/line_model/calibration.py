@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where lines are and how wide: the energy axis and the resolution, fitted.
+"""Fit of the energy axis and of the detector's resolution.
 
-A file's resolution is often a default, and axes are off by some eV. Peaks of a wrong
-width or place leave residuals that pass for other lines. All phases share one detector,
-so three numbers are fitted to their sum, with priors about what files say: spectra of
-few counts change nothing. The linear coefficients are solved for at every trial
+The resolution in a file is often a default, and energy axes are off by some eV. Peaks of a wrong
+width or energy leave residuals that look like other lines. One detector has recorded all phases,
+so three numbers are fitted to their sum, with Gaussian priors about the file's values, which
+dominate where there are few counts. The linear coefficients are solved for at every trial
 (variable projection: Golub & Pereyra, SIAM Journal on Numerical Analysis 10 (1973) 413).
 """
 
@@ -16,13 +16,14 @@ from scipy.optimize import least_squares
 
 from hyperspy_psnmf.eds.xray.detector import peak_fwhms
 
-PRIOR = np.array([0.005, 0.001, 10.0])  # offset in keV, gain, resolution in eV; 1 sigma
+# Typical errors of files.
+PRIOR_SIGMA = np.array([0.005, 0.001, 10.0])  # offset in keV, gain, resolution in eV; 1 sigma
 BOUND = 4.0  # standard deviations of the prior
-WITHIN_A_WIDTH = 0.98  # of a Gaussian's area, from one FWHM below its centre to one above
-FEWEST = 10.0  # counts; a spectrum of fewer limits no line
-RIDGE = 1e-10  # of the diagonal; for columns that are the same, or have no counts
+FRACTION_WITHIN_FWHM = 0.98  # of a Gaussian's area, from one FWHM below its centre to one above
+MIN_LIMIT = 10.0  # counts, least upper limit of a line; with fewer counts it would exclude lines
+RIDGE = 1e-10  # of the diagonal (Tikhonov); for columns that are equal or zero
 TINY = 1e-300
-PIVOTS = 30
+MAX_PIVOTS = 30  # rounds of block pivoting
 
 
 def calibrate(model, spectra: np.ndarray):
@@ -50,7 +51,7 @@ def calibrate(model, spectra: np.ndarray):
 
 
 def _moved(model, x):
-    offset, gain, resolution = x * PRIOR
+    offset, gain, resolution = x * PRIOR_SIGMA
     return replace(
         model,
         offset=model.offset + offset,
@@ -60,25 +61,25 @@ def _moved(model, x):
 
 
 def weigh(model, total: np.ndarray) -> np.ndarray:
-    """Return 1 over the standard deviations that a fit expects, (n_channels_in_use,)."""
+    """Return 1 over the standard deviations of the fitted counts, (n_channels_in_use,)."""
     weights = np.ones_like(total)
     for _ in range(2):
-        # Weights from the last fit, not from the counts: those would favour low channels.
+        # Weights from the previous fit: weights from the counts would bias it low.
         fit = model.columns @ solve(model, total, weights)
         weights = 1.0 / np.sqrt(np.maximum(fit, 0.5))
     return weights
 
 
 def _residuals(model, total, weights):
-    """Return what the linear fit leaves, in standard deviations."""
+    """Return the residuals of the linear fit, in standard deviations."""
     return (total - model.columns @ solve(model, total, weights)) * weights
 
 
 def solve(model, counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the coefficients of the model's columns that fit a spectrum.
 
-    Lines are held to the counts around them: a Gaussian prior about zero with that
-    standard deviation, which matters only to lines that nothing else distinguishes.
+    Each line has a Gaussian prior about zero, with the counts around it as standard deviation.
+    It matters only to lines that the spectrum does not distinguish.
 
     Parameters
     ----------
@@ -88,7 +89,7 @@ def solve(model, counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """
     n = len(model.lines)
     prior = model.precision.copy()
-    prior[np.arange(n), np.arange(n)] += counts_around(model, counts) ** -2.0
+    prior[np.arange(n), np.arange(n)] += counts_within_fwhm(model, counts) ** -2.0
     weighted = model.columns * weights[:, None]
     return solve_normal(weighted.T @ weighted + prior, weighted.T @ (counts * weights))
 
@@ -115,24 +116,24 @@ def solve_within(normal, right, low, high) -> np.ndarray:
         np.zeros(right.size, bool),
         np.zeros(right.size, bool),
     )
-    for _ in range(PIVOTS):
+    for _ in range(MAX_PIVOTS):
         free = ~(at_low | at_high)
         x[at_low], x[at_high] = low[at_low], high[at_high]
         rest = right[free] - normal[np.ix_(free, ~free)] @ x[~free]
         x[free] = solve_normal(normal[np.ix_(free, free)], rest)
-        uphill = normal @ x - right
-        now_low = (at_low & (uphill >= 0.0)) | (free & (x < low))
-        now_high = (at_high & (uphill <= 0.0)) | (free & (x > high))
-        if (now_low == at_low).all() and (now_high == at_high).all():
+        gradient = normal @ x - right
+        next_low = (at_low & (gradient >= 0.0)) | (free & (x < low))
+        next_high = (at_high & (gradient <= 0.0)) | (free & (x > high))
+        if (next_low == at_low).all() and (next_high == at_high).all():
             break
-        at_low, at_high = now_low, now_high
+        at_low, at_high = next_low, next_high
     return np.clip(x, low, high)
 
 
-def counts_around(model, counts: np.ndarray) -> np.ndarray:
+def counts_within_fwhm(model, counts: np.ndarray) -> np.ndarray:
     """Return the counts within a width of each main line, of shape (n_lines,).
 
-    That is more than the line can have, as all but 2 % of its counts are there.
+    An upper limit of the line's counts, as all but 2 % of them are there.
 
     Parameters
     ----------
@@ -141,10 +142,10 @@ def counts_around(model, counts: np.ndarray) -> np.ndarray:
     """
     energy = model.energy[model.use]
     step = model.energy[1] - model.energy[0]
-    centre = model.place(model.main_energies)
+    centre = model.recorded_energy(model.main_energies)
     width = peak_fwhms(model.resolution, model.main_energies)
     # Channels left out leave gaps, across which sums stay as they are.
     borders = np.append(energy - step / 2, energy[-1] + step / 2)
     total = np.append(0.0, np.cumsum(counts))
     low, high = (np.interp(centre + half, borders, total) for half in (-width, width))
-    return np.maximum((high - low) / WITHIN_A_WIDTH, FEWEST)
+    return np.maximum((high - low) / FRACTION_WITHIN_FWHM, MIN_LIMIT)

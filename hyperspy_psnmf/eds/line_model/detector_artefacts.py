@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-r"""Peaks that the detector makes of strong lines, and that are lines of no element.
+r"""Detector artefacts: sum peaks (pile-up) and escape peaks of strong lines.
 
-- Sum peaks: two photons so close in time that they count as one. Of :math:`N` counts, a
-  fraction :math:`p` of which meets another, :math:`p N_a N_b / N` are of lines a and b (half
-  as many where both are the same line). It is fitted for each pair of strong lines: the sum
-  of two C Ka photons lies within the width of O Ka, and electronics reject the pile-up of
-  high energies better than that of low ones.
-- Escape peaks: silicon fluoresces, and its photon leaves the detector with 1.74 keV.
+- Sum peaks: two photons too close in time to be resolved are recorded as one. If a
+  fraction :math:`p` of :math:`N` counts piles up, the sum peak of lines a and b has
+  :math:`p N_a N_b / N` counts (half as many where both are the same line). The fraction is
+  fitted for each pair of strong lines: the sum of two C Ka photons lies within the width of
+  O Ka, and electronics reject the pile-up of high energies better than that of low ones.
+- Escape peaks: a Si K photon (1.74 keV) leaves the detector.
 
 References
 ----------
@@ -25,18 +25,18 @@ from hyperspy_psnmf.eds.line_model.calibration import solve
 from hyperspy_psnmf.eds.xray.detector import peak_fwhms, peak_shapes
 
 SI_KA, SI_EDGE = 1.740, 1.839  # keV
-CLOSE = 0.02  # keV
-STRONG = 0.05  # of all counts
-IN_SUM_PEAKS = 0.02  # of all counts; sums of fainter lines are lost in the continuum
-PILE_UP = 0.03  # of the photons: standard deviation, before the spectrum is seen
-MOST_PILE_UP = 0.1  # of the photons; more than anybody measures with
-MOST_LINES = 5  # the strongest, and so 15 sum peaks
-FAINT = 0.05  # of the main line; sums with fainter lines are left out
-ESCAPING = 0.025  # of a line; 1.5 % at P Ka, 0.3 % at Fe Ka
+ENERGY_TOLERANCE = 0.02  # keV, between a peak and the energy of an artefact
+MIN_PARENT = 0.05  # of all counts; escape peaks of weaker lines are not significant
+MIN_SUMMED = 0.02  # of all counts; sum peaks of weaker lines are not significant
+PILE_UP = 0.03  # fraction of the photons: prior standard deviation
+MAX_PILE_UP = 0.1  # fraction of the photons; above any usual count rate
+N_STRONGEST = 5  # lines, with 15 sum peaks
+MIN_WEIGHT = 0.05  # of the main line; sum peaks with weaker lines are left out
+MAX_ESCAPE = 0.025  # of a line's counts; 1.5 % at P Ka, 0.3 % at Fe Ka
 
 
 def pairs_of_strong(lines: np.ndarray, total: float) -> tuple[tuple[int, int], ...]:
-    """Return the pairs of families of lines whose sum peaks may be seen.
+    """Return the pairs of families of lines whose sum peaks may be significant.
 
     Parameters
     ----------
@@ -45,8 +45,8 @@ def pairs_of_strong(lines: np.ndarray, total: float) -> tuple[tuple[int, int], .
     total : float
         Counts of the spectrum.
     """
-    strong = np.flatnonzero(lines > max(IN_SUM_PEAKS * total, 1.0))
-    strongest = strong[np.argsort(-lines[strong], kind="stable")][:MOST_LINES]
+    strong = np.flatnonzero(lines > max(MIN_SUMMED * total, 1.0))
+    strongest = strong[np.argsort(-lines[strong], kind="stable")][:N_STRONGEST]
     return tuple(combinations_with_replacement(sorted(map(int, strongest)), 2))
 
 
@@ -86,7 +86,7 @@ def pair_shapes(model, pairs) -> np.ndarray:
     family, energy, weight = model.members.T
     rows = []
     for column, (a, b) in enumerate(pairs):
-        of_a, of_b = (np.flatnonzero((family == f) & (weight > FAINT)) for f in (a, b))
+        of_a, of_b = (np.flatnonzero((family == f) & (weight > MIN_WEIGHT)) for f in (a, b))
         true = np.add.outer(energy[of_a], energy[of_b]).ravel()
         rows += zip(
             true, np.outer(weight[of_a], weight[of_b]).ravel(), [column] * true.size, strict=True
@@ -95,7 +95,7 @@ def pair_shapes(model, pairs) -> np.ndarray:
         return np.zeros((model.energy.size, len(pairs)))
     true, weight, column = np.array(rows).T
     fwhm = peak_fwhms(model.resolution, true, model.fano)
-    peaks = peak_shapes(model.energy, model.place(true), fwhm).peaks
+    peaks = peak_shapes(model.energy, model.recorded_energy(true), fwhm).peaks
     add = csc_array((weight, (np.arange(true.size), column.astype(int))), (true.size, len(pairs)))
     return (peaks @ add).toarray()
 
@@ -111,7 +111,7 @@ def sum_peaks(pairs, shapes: np.ndarray, lines: np.ndarray, total: float) -> np.
 def per_line(pairs, shapes: np.ndarray, pile_up: np.ndarray, lines: np.ndarray, total: float):
     """Return the counts in sum peaks per count in each main line, (n_channels, n_lines).
 
-    Each of two lines carries half of their sum peak.
+    Half of each sum peak is assigned to either line.
     """
     columns = np.zeros((len(shapes), len(lines)))
     for (a, b), shape, fraction in zip(pairs, shapes.T, pile_up, strict=True):
@@ -121,7 +121,7 @@ def per_line(pairs, shapes: np.ndarray, pile_up: np.ndarray, lines: np.ndarray, 
 
 
 def with_sum_peaks(model, counts: np.ndarray, weights: np.ndarray):
-    """Return a model whose lines have the sum peaks that a spectrum shows.
+    """Return a model with sum peaks fitted to a spectrum.
 
     Parameters
     ----------
@@ -136,13 +136,13 @@ def with_sum_peaks(model, counts: np.ndarray, weights: np.ndarray):
     if not pairs:
         return model
     shapes = pair_shapes(model, pairs)
-    apart = replace(
+    separate = replace(
         model,
         background=np.column_stack([model.background, sum_peaks(pairs, shapes, lines, total)]),
         precision=block_diag(model.precision, PILE_UP**-2.0 * np.eye(len(pairs))),
     )
-    found = solve(apart, counts[model.use], weights)
-    pile_up = np.clip(found[-len(pairs) :], 0.0, MOST_PILE_UP)
+    found = solve(separate, counts[model.use], weights)
+    pile_up = np.clip(found[-len(pairs) :], 0.0, MAX_PILE_UP)
     return replace(model, sum_peaks=per_line(pairs, shapes, pile_up, found[:n], total))
 
 
@@ -152,7 +152,7 @@ def find_escaped(model, counts: np.ndarray, weights: np.ndarray, peak) -> str:
     Parameters
     ----------
     model : LineModel
-        Of the lines there are.
+        Of the lines fitted so far.
     counts : ndarray of shape (n_channels,)
         The spectrum with the peak.
     weights : ndarray of shape (n_channels_in_use,)
@@ -165,7 +165,10 @@ def find_escaped(model, counts: np.ndarray, weights: np.ndarray, peak) -> str:
     near = [
         (abs(energy - SI_KA - peak.energy), line)
         for line, energy, n in zip(model.lines, model.main_energies, found, strict=False)
-        if "_" in line and n > STRONG * total and energy > SI_EDGE and peak.counts < ESCAPING * n
+        if "_" in line
+        and n > MIN_PARENT * total
+        and energy > SI_EDGE
+        and peak.counts < MAX_ESCAPE * n
     ]
     distance, line = min(near, default=(np.inf, ""))
-    return line if distance < CLOSE else ""
+    return line if distance < ENERGY_TOLERANCE else ""

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-r"""How far an energy axis is off: a search over shifts, before anything is fitted locally.
+r"""Grid search for the offset and gain of an energy axis: the start of local fits.
 
-A line of energy E is recorded at :math:`E + o + g E`. Files can be off by more than a line
-is wide, where local fits end beside it. So offsets o and gains g on a grid are tried with the
-sum of all spectra. At each, lines of the listed elements and of those that hardly any
-spectrum lacks are fitted on a smooth background, none of them negative. Residuals count up
-to a limit, as unlisted elements have peaks too. The best of the grid is where `calibrate`
-begins.
+A line of energy E is recorded at :math:`E + o + g E`. Axes of files can be off by more than the
+width of a line, where local fits converge to a wrong minimum. So offsets o and gains g on a grid
+are tried with the sum of all spectra. At each, lines of the listed elements and of the usual
+unlisted ones are fitted on a smooth background by non-negative least squares. Residuals are
+truncated at a limit, as unlisted elements have peaks too. `calibrate` starts from the best grid
+point.
 """
 
 from dataclasses import dataclass, replace
@@ -17,14 +17,15 @@ from scipy.optimize import nnls
 
 from hyperspy_psnmf.eds.line_model.linear_model import LineModel
 
+# Grid steps below the width of a line.
 OFFSETS = 1e-3 * np.arange(-75, 76, 15)  # keV; lines are at least 60 eV wide
 GAINS = 1e-3 * np.arange(-12, 13, 3)  # 24 eV at 8 keV, where lines are 150 eV wide
-EXPECTED = (0.02, 0.003)  # offset in keV, gain: standard deviations
-HELD_BY = 10.0  # times that, to choose a shift: unlisted peaks are no reason for one
-COARSE = 0.02  # keV, width of channels for the search
-PEAKS_KNOWN_TO = 0.03  # of a peak: tails, and widths that are not those of the file
-LIMIT = 5.0  # standard deviations at which residuals are unlisted peaks
-BETTER = 50.0  # in squared standard deviations, to leave the axis of the file
+PRIOR_SIGMA = (0.02, 0.003)  # offset in keV, gain: standard deviations
+PRIOR_WEIGHT = 10.0  # of the prior in the grid search, so that unlisted peaks cause no shift
+SEARCH_CHANNEL = 0.02  # keV, width of channels for the search
+PEAK_ERROR = 0.03  # of a peak: tails, and widths that are not those of the file
+RESIDUAL_LIMIT = 5.0  # standard deviations; larger residuals are from unlisted peaks
+MIN_IMPROVEMENT = 50.0  # squared standard deviations, to reject the axis of the file
 
 
 def find_axis(model: LineModel, total: np.ndarray) -> tuple[float, float]:
@@ -33,7 +34,7 @@ def find_axis(model: LineModel, total: np.ndarray) -> tuple[float, float]:
     Parameters
     ----------
     model : LineModel
-        Lines to look for, where the file's axis has them.
+        Lines to look for, on the file's axis.
     total : ndarray of shape (n_channels,)
         Counts of all spectra together.
     """
@@ -41,25 +42,25 @@ def find_axis(model: LineModel, total: np.ndarray) -> tuple[float, float]:
         return model.offset, model.gain
     search = _Search(*_coarser(model, total))
     at = np.array([(offset, gain) for offset in OFFSETS for gain in GAINS])
-    badness = np.array([search.badness(*shift, held_by=HELD_BY) for shift in at])
-    here = search.badness(0.0, 0.0)
-    if badness.min() > here - BETTER:
+    objective = np.array([search.objective(*shift, prior_weight=PRIOR_WEIGHT) for shift in at])
+    unshifted = search.objective(0.0, 0.0)
+    if objective.min() > unshifted - MIN_IMPROVEMENT:
         return model.offset, model.gain
-    offset, gain = at[np.argmin(badness)]
+    offset, gain = at[np.argmin(objective)]
     for step in (0.5, 0.25):
         near = [
             (offset + i * step * 0.015, gain + j * step * 0.003)
             for i in (-1, 0, 1)
             for j in (-1, 0, 1)
         ]
-        offset, gain = min(near, key=lambda shift: search.badness(*shift))
+        offset, gain = min(near, key=lambda shift: search.objective(*shift))
     return model.offset + offset, model.gain + gain
 
 
 def _coarser(model, total):
     """Return the model and the counts with channels summed."""
     width = model.energy[1] - model.energy[0]
-    n = max(1, round(COARSE / width))
+    n = max(1, round(SEARCH_CHANNEL / width))
     whole = total.size // n * n
 
     def grouped(values):
@@ -73,36 +74,36 @@ def _coarser(model, total):
 
 
 class _Search:
-    """How badly lines fit to a spectrum on a moved axis."""
+    """The objective of the grid search: misfit of lines on a shifted axis, and a prior."""
 
     def __init__(self, model, total):
         self.model, self.use = model, model.use
         counts = total[self.use]
         smooth = gaussian_filter1d(total, 1.0, mode="nearest")[self.use]
         # Strong peaks must not outweigh all others together.
-        self.weights = 1.0 / np.sqrt(np.maximum(smooth, 1.0) + (PEAKS_KNOWN_TO * smooth) ** 2)
+        self.weights = 1.0 / np.sqrt(np.maximum(smooth, 1.0) + (PEAK_ERROR * smooth) ** 2)
         self.basis, _ = np.linalg.qr(model.background[self.use] * self.weights[:, None])
-        self.left = self._beside(counts * self.weights)
+        self.residual = self._project_out(counts * self.weights)
 
-    def _beside(self, weighted):
-        """Return what the background does not explain."""
+    def _project_out(self, weighted):
+        """Return the part orthogonal to the background."""
         return weighted - self.basis @ (self.basis.T @ weighted)
 
-    def badness(self, offset, gain, *, held_by=1.0):
-        """Return the sum of squared residuals up to the limit, and of what is expected."""
+    def objective(self, offset, gain, *, prior_weight=1.0):
+        """Return the sum of squared residuals, truncated, plus the prior's penalty."""
         moved = replace(self.model, offset=offset, gain=gain, sum_peaks=0.0)
-        columns = self._beside(moved.peaks[self.use] * self.weights[:, None])
+        columns = self._project_out(moved.peaks[self.use] * self.weights[:, None])
         size = np.linalg.norm(columns, axis=0)
         columns = columns[:, size > 0] / size[size > 0]
-        lines = nnls(columns, self.left)[0]
-        residuals = np.minimum((self.left - columns @ lines) ** 2, LIMIT**2)
-        expected = (offset / EXPECTED[0]) ** 2 + (gain / EXPECTED[1]) ** 2
-        return residuals.sum() + held_by * expected
+        lines = nnls(columns, self.residual)[0]
+        residuals = np.minimum((self.residual - columns @ lines) ** 2, RESIDUAL_LIMIT**2)
+        penalty = (offset / PRIOR_SIGMA[0]) ** 2 + (gain / PRIOR_SIGMA[1]) ** 2
+        return residuals.sum() + prior_weight * penalty
 
 
 @dataclass(frozen=True)
 class EnergyCalibration:
-    """Where lines are recorded on an energy axis, and how wide, with standard errors.
+    """Offset, gain and resolution of an energy axis, with standard errors.
 
     A line of energy E is at E + offset + gain E. The axis of the signal is left as it is.
 

@@ -6,18 +6,18 @@ r"""Lines and continuum as a detector records them, fitted to a spectrum.
     S(E) = R \left[ N(E) \, e^{\sum_b c_b B_b(E) - \sum_s d_s g_s(E)} \right]
            + \sum_l A_l \, G_l(E)
 
-The continuum is Kramers' law :math:`N = (E_0 - E) / E` times what is smooth, splines
-:math:`B_b` on a logarithmic energy axis (P-splines), and what is not: absorption edges
-:math:`g_s` of window, detector and specimen. Lines of a family :math:`G_l` are Gaussians in
-the ratios of their weights, behind the same edges. Places of lines, the ratios within L and
-shells, skewness, axis, resolution and the fraction of photons that pile up are fitted too, all with
-a Gaussian prior about what is expected of them, and within bounds (Gauss-Newton steps,
-halved until the posterior rises). The prior of a line's counts is as wide as the counts
-around it are many, so that lines which nothing distinguishes stay finite.
+The continuum is Kramers' law :math:`N = (E_0 - E) / E` times a smooth factor, splines
+:math:`B_b` on a logarithmic energy axis (P-splines), and the absorption edges :math:`g_s` of
+window, detector and specimen. Lines of a family :math:`G_l` are Gaussians in the ratios of their
+weights, behind the same edges. Shifts of lines, ratios within shells, skewness, axis, resolution
+and the fraction of photons that pile up are fitted too, all with Gaussian priors and within
+bounds (maximum a posteriori by Gauss-Newton steps, halved until the posterior rises). The prior
+of a line's counts has the counts around it as standard deviation, so that lines which the
+spectrum does not distinguish stay finite.
 
-One detector records all phases, so the sum of their spectra is fitted first, then each
-phase, held to what the sum told. Strong lines deviate from Gaussians, which must not pass
-for edges beneath them: their shapes are an error of the counts.
+One detector records all phases, so the sum of their spectra is fitted first, then each phase,
+with narrow priors about the parameters of the sum. Strong lines deviate from Gaussians, which
+must not be fitted by edges beneath them: the error of their shapes is added to the variance.
 
 References
 ----------
@@ -31,17 +31,17 @@ from functools import cached_property
 
 import numpy as np
 
-from hyperspy_psnmf.eds.line_model.calibration import counts_around, solve_normal, solve_within
+from hyperspy_psnmf.eds.line_model.calibration import counts_within_fwhm, solve_normal, solve_within
 from hyperspy_psnmf.eds.line_model.detector_artefacts import pair_shapes, per_line, sum_peaks
 from hyperspy_psnmf.eds.line_model.linear_model import LineModel
-from hyperspy_psnmf.eds.line_model.parameters import ONCE_THE_SUM_IS_KNOWN, KnownTo, Parameters
+from hyperspy_psnmf.eds.line_model.parameters import PRIOR_PER_PHASE, ParameterPrior, Parameters
 from hyperspy_psnmf.eds.xray.detector import ELECTRONICS, FANO, MN_KA
 
-SHAPES_KNOWN_TO = 0.01  # of the maximum of a peak
-WIDER = 1.6  # than a peak: where its tails, and errors of its width, reach
-STEP = 1.0  # of a logarithm in one round
-HALVINGS = 6  # of a step that does not raise the posterior
-FEWEST = 1e-6  # counts
+SHAPE_ERROR = 0.01  # standard deviation, of the maximum of a peak: lines are no exact Gaussians
+SHAPE_ERROR_WIDTH = 1.6  # in peak widths: the reach of tails and of errors of the width
+MAX_STEP = 1.0  # of a parameter (mostly logarithms) in one Gauss-Newton step
+MAX_HALVINGS = 6  # of a step that does not raise the posterior
+MIN_COUNTS = 1e-6  # of a spectrum, to divide by
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,50 +50,51 @@ class SpectrumModel:
 
     Attributes
     ----------
-    bare : LineModel
-        The lines as database and file have them.
+    tabulated : LineModel
+        The lines as in the tables, on the axis of the file.
     parameters : Parameters
     values, expected : ndarray of shape (n_parameters,)
-        Found so far, and expected before the spectrum was seen.
-    known : KnownTo
-        How well they are expected.
+        Current values, and the means of their priors.
+    prior : ParameterPrior
+        Standard deviations of the priors.
     lines, limits : ndarray of shape (n_lines,)
-        Counts, and those around each main line, which are at most the line's.
+        Counts of lines, and the counts around each main line, an upper limit.
     total : float
         Counts of the spectrum.
-    together : ndarray of shape (n_pairs,)
-        How often two lines meet in the same phase, relative to a spectrum of one phase.
+    co_occurrence : ndarray of shape (n_pairs,)
+        How often photons of two lines come from the same phase, relative to a spectrum of
+        one phase.
     """
 
-    bare: LineModel
+    tabulated: LineModel
     parameters: Parameters
     values: np.ndarray
     expected: np.ndarray
-    known: KnownTo
+    prior: ParameterPrior
     lines: np.ndarray
     limits: np.ndarray
     total: float
-    together: np.ndarray
+    co_occurrence: np.ndarray
 
     @cached_property
     def linear(self) -> LineModel:
-        """The linear model about these values.
+        """The model linearised at these values.
 
-        Its background is the continuum times each spline, which sum to 1, and what
-        changes with the other parameters.
+        Its background columns are the continuum times each spline (they sum to 1), and the
+        derivatives by the other parameters.
         """
-        parameters, bent, n = self.parameters, self.bent, len(self.lines)
-        kinds, shapes = parameters.kinds, bent.shapes
-        counts = bent.members[:, 2] * self.lines[self._family]
+        parameters, fitted, n = self.parameters, self.fitted, len(self.lines)
+        kinds, shapes = parameters.kinds, fitted.shapes
+        counts = fitted.members[:, 2] * self.lines[self._family]
         change = parameters.spread @ (self._generated[:, None] * parameters.of_continuum)
-        change += bent.single_peaks @ (counts[:, None] * parameters.of_lines)
-        moved = bent.sum_over_members(shapes.by_centre) * self.lines
-        change[:, kinds["places"]] += (1.0 + bent.gain) * moved
-        change[:, kinds["skews"]] += bent.sum_over_members(shapes.by_skewness) * self.lines
+        change += fitted.single_peaks @ (counts[:, None] * parameters.of_lines)
+        moved = fitted.sum_over_members(shapes.by_centre) * self.lines
+        change[:, kinds["shifts"]] += (1.0 + fitted.gain) * moved
+        change[:, kinds["skews"]] += fitted.sum_over_members(shapes.by_skewness) * self.lines
         change[:, kinds["axis"]] += np.column_stack(
             [
                 shapes.by_centre @ counts,
-                shapes.by_centre @ (counts * bent.members[:, 1]),
+                shapes.by_centre @ (counts * fitted.members[:, 1]),
                 *(shapes.by_fwhm @ (counts[:, None] * self._widths_by_axis)).T,
             ]
         )
@@ -102,35 +103,35 @@ class SpectrumModel:
         )
         precision = np.zeros((n + self.values.size,) * 2)
         precision[np.arange(n), np.arange(n)] = self.limits**-2.0
-        precision[n:, n:] = parameters.precision(self.known)
-        return replace(bent, background=change, precision=precision)
+        precision[n:, n:] = parameters.precision(self.prior)
+        return replace(fitted, background=change, precision=precision)
 
     @cached_property
-    def bent(self) -> LineModel:
-        """The lines where they are and as strong as they are, without a continuum of use."""
+    def fitted(self) -> LineModel:
+        """The lines with the fitted energies, ratios and shapes; its background is not used."""
         pairs, pile_up = self.parameters.pairs, self.values[self.parameters.kinds["pile_up"]]
         columns = per_line(pairs, self._pair_shapes, pile_up, self.lines, self.total)
         return replace(self._without_sums, sum_peaks=columns)
 
     @cached_property
     def _without_sums(self):
-        members, kinds = self.bare.members.copy(), self.parameters.kinds
-        members[:, 1] += self.values[kinds["places"]][self._family]
+        members, kinds = self.tabulated.members.copy(), self.parameters.kinds
+        members[:, 1] += self.values[kinds["shifts"]][self._family]
         members[:, 2] *= np.exp(self.parameters.of_lines @ self.values)
         offset, gain, resolution, fano = self.values[kinds["axis"]]
         return replace(
-            self.bare,
+            self.tabulated,
             members=members,
-            offset=self.bare.offset + offset,
-            gain=self.bare.gain + gain,
-            resolution=max(self.bare.resolution + resolution, ELECTRONICS),
+            offset=self.tabulated.offset + offset,
+            gain=self.tabulated.gain + gain,
+            resolution=max(self.tabulated.resolution + resolution, ELECTRONICS),
             fano=1.0 + fano,
             skewness=self.values[kinds["skews"]],
         )
 
     @property
     def _widths_by_axis(self):
-        """Derivatives of widths by resolution and Fano term, (n_members, 2)."""
+        """Derivatives of the FWHM by resolution and Fano term, (n_members, 2)."""
         fwhm, energy = self._without_sums.fwhm, self._without_sums.members[:, 1]
         statistics = fwhm > 1e-3 * ELECTRONICS
         by_resolution = 1e-6 * self._without_sums.resolution / fwhm
@@ -139,7 +140,7 @@ class SpectrumModel:
 
     @cached_property
     def _pair_shapes(self):
-        return self.together * pair_shapes(self._without_sums, self.parameters.pairs)
+        return self.co_occurrence * pair_shapes(self._without_sums, self.parameters.pairs)
 
     @property
     def pile_up(self) -> np.ndarray:
@@ -148,7 +149,7 @@ class SpectrumModel:
 
     @property
     def _family(self):
-        return self.bare.members[:, 0].astype(int)
+        return self.tabulated.members[:, 0].astype(int)
 
     @cached_property
     def _generated(self):
@@ -163,17 +164,17 @@ class SpectrumModel:
     @property
     def recorded(self) -> np.ndarray:
         """Expected counts in each channel."""
-        return self.bent.peaks @ self.lines + self.continuum
+        return self.fitted.peaks @ self.lines + self.continuum
 
     @property
     def shape_variance(self) -> np.ndarray:
-        """Variance of counts as lines are no Gaussians, of shape (n_channels,).
+        """Variance of counts from lines that are no exact Gaussians, of shape (n_channels,).
 
-        Flanks are known to a fraction of the peak, not of themselves: with weights
-        relative to the counts there, tails would determine the place of a peak.
+        The error in the flanks is a fraction of the peak's maximum, not of the counts there:
+        otherwise tails would determine the energy of a peak.
         """
-        peaks = self.bent.wider_peaks(WIDER) @ np.maximum(self.lines, 0.0)
-        return (SHAPES_KNOWN_TO * WIDER * peaks) ** 2
+        peaks = self.fitted.wider_peaks(SHAPE_ERROR_WIDTH) @ np.maximum(self.lines, 0.0)
+        return (SHAPE_ERROR * SHAPE_ERROR_WIDTH * peaks) ** 2
 
     def refined(self, counts: np.ndarray, variance: np.ndarray) -> "SpectrumModel":
         """Return the same after one Gauss-Newton step, with lines of either sign.
@@ -184,7 +185,7 @@ class SpectrumModel:
         """
         normal, right, change = self._normal_equations(counts, variance)
         found = solve_normal(normal, right)
-        step = np.clip(change + found[len(self.lines) :], -STEP, STEP)
+        step = np.clip(change + found[len(self.lines) :], -MAX_STEP, MAX_STEP)
         values = self.parameters.bounded(self.values + step)
         return replace(self, values=values, lines=found[: len(self.lines)])
 
@@ -198,33 +199,35 @@ class SpectrumModel:
         Returns
         -------
         model : SpectrumModel
-        promised : float
-            By how much the whole step lowers the quadratic model of `objective`.
+        predicted : float
+            Decrease of `objective` that its quadratic model predicts for the whole step.
         """
         n = len(self.lines)
         normal, right, change = self._normal_equations(counts, variance)
         here = np.append(self.lines, -change)
         least, most = self.parameters.bounds - self.values
-        low = np.append(np.zeros(n), np.maximum(least, -STEP) - change)
-        high = np.append(np.full(n, np.inf), np.minimum(most, STEP) - change)
-        way = solve_within(normal, right, low, high) - here
-        promised = float(2.0 * way @ (right - normal @ here) - way @ normal @ way)
+        low = np.append(np.zeros(n), np.maximum(least, -MAX_STEP) - change)
+        high = np.append(np.full(n, np.inf), np.minimum(most, MAX_STEP) - change)
+        step = solve_within(normal, right, low, high) - here
+        predicted = float(2.0 * step @ (right - normal @ here) - step @ normal @ step)
         best = self.objective(counts, variance)
-        for fraction in 0.5 ** np.arange(HALVINGS):
-            values, lines = self.values + fraction * way[n:], self.lines + fraction * way[:n]
+        for fraction in 0.5 ** np.arange(MAX_HALVINGS):
+            values, lines = self.values + fraction * step[n:], self.lines + fraction * step[:n]
             moved = replace(self, values=self.parameters.bounded(values), lines=lines)
             if moved.objective(counts, variance) < best:
-                return moved, promised
-        return self, promised
+                return moved, predicted
+        return self, predicted
 
     def objective(self, counts: np.ndarray, variance: np.ndarray) -> float:
-        """Return minus twice the logarithm of the posterior, but for a constant."""
-        use = self.bare.use
-        left = (counts - self.recorded)[use]
+        """Return minus twice the logarithm of the posterior, up to a constant."""
+        use = self.tabulated.use
+        residuals = (counts - self.recorded)[use]
         off = self.values - self.expected
-        prior = off @ self.parameters.precision(self.known) @ off
+        penalty = off @ self.parameters.precision(self.prior) @ off
         return float(
-            left @ (left / variance[use]) + prior + ((self.lines / self.limits) ** 2).sum()
+            residuals @ (residuals / variance[use])
+            + penalty
+            + ((self.lines / self.limits) ** 2).sum()
         )
 
     def covariance(self, variance: np.ndarray) -> np.ndarray:
@@ -243,7 +246,7 @@ class SpectrumModel:
         )
 
     def _normal_equations(self, counts, variance):
-        """Return those of lines and changes of parameters beside what is expected of them."""
+        """Return the normal equations for lines and for deviations from the priors' means."""
         linear = self.linear
         change = self.expected - self.values
         # Splines of the linear model that sum to 1 are the continuum itself.
@@ -251,25 +254,26 @@ class SpectrumModel:
         right = linear.columns.T @ (rest / variance)[linear.use]
         return linear.normal(variance), right, change
 
-    def of_part(self, counts: np.ndarray) -> "SpectrumModel":
-        """Return what is expected of a spectrum, as part of that which was fitted.
+    def for_phase(self, counts: np.ndarray) -> "SpectrumModel":
+        """Return the starting model of one phase, with priors from this fit to the sum.
 
         Parameters
         ----------
         counts : ndarray of shape (n_channels,)
+            Spectrum of the phase.
         """
-        total = max(counts[self.bare.use].sum(), FEWEST)
-        fraction = total / max(self.total, FEWEST)
+        total = max(counts[self.tabulated.use].sum(), MIN_COUNTS)
+        fraction = total / max(self.total, MIN_COUNTS)
         values = self.values + np.log(fraction) * self.parameters.is_spline
-        # Where unmixing took too much, a line is as far below zero as the continuum is high.
+        # Where unmixing has removed too much, a line may be as negative as the continuum is high.
         around = np.maximum(counts, fraction * self.continuum)
         return replace(
             self,
             values=values,
             expected=values,
-            known=ONCE_THE_SUM_IS_KNOWN,
+            prior=PRIOR_PER_PHASE,
             lines=fraction * self.lines,
-            limits=counts_around(self.bent, around[self.bare.use]),
+            limits=counts_within_fwhm(self.fitted, around[self.tabulated.use]),
             total=total,
-            together=np.ones(len(self.parameters.pairs)),
+            co_occurrence=np.ones(len(self.parameters.pairs)),
         )

@@ -7,13 +7,12 @@ The peaks :math:`g_l` are Gaussians as in eXSpy's EDS model, each main line with
 lines of its shell in their fixed ratios, or those that a detector records as well. Cubic
 B-splines :math:`B_b` on a logarithmic energy axis follow the continuum better than eXSpy's
 polynomial of order 6, which misses that of the phantoms by up to 8 standard deviations of
-a net intensity at 100 000 counts. This is enough to see which lines are in a spectrum;
+a net intensity at 100 000 counts. It serves to find which lines are in a spectrum;
 `full_model` measures them.
 
 References
 ----------
-Eilers & Marx, Statistical Science 11
-(1996) 89 (B-splines).
+Eilers & Marx, Statistical Science 11 (1996) 89 (B-splines).
 """
 
 from dataclasses import dataclass, replace
@@ -34,10 +33,11 @@ from hyperspy_psnmf.eds.xray.detector import (
 )
 from hyperspy_psnmf.eds.xray.lines import line_table
 
-KNOTS_PER_E_FOLD = 2.8  # finer knots follow lines, coarser ones miss absorption edges
-RESOLVED = 2.5  # widths
+# Chosen on the built-in phantoms: finer knots follow lines, coarser ones miss absorption edges.
+KNOTS_PER_E_FOLD = 2.8
+RESOLVED = 2.5  # FWHM from the main line; lines beyond are fitted by themselves
 TYPICAL_RESOLUTION = 130.0  # eV at Mn Ka
-STRONG = 0.2  # of the main line
+MIN_GROUP_WEIGHT = 0.2  # of the main line, for lines above it to be fitted by themselves
 _SHELLS = ("Ka", "La", "Ma")
 
 
@@ -60,11 +60,11 @@ class LineModel:
     resolution : float
         Of the detector at Mn Ka, in eV.
     fano : float
-        Statistics of charges, relative to the usual ones.
+        Fano term, relative to the usual one.
     precision : ndarray of shape (n_lines + n_columns, n_lines + n_columns)
-        Inverse covariance that coefficients are expected to have about zero.
+        Inverse covariance of the coefficients' Gaussian prior about zero.
     offset, gain : float
-        Where lines are, beside their energy E: at E + offset + gain E, in keV.
+        A line of energy E is recorded at E + offset + gain E, in keV.
     skewness : ndarray of shape (n_lines,) or float
         Of the peaks; negative for tails on the side of low energies.
     sum_peaks : ndarray of shape (n_channels, n_lines) or float
@@ -97,12 +97,12 @@ class LineModel:
         energies[self.members[main, 0].astype(int)] = self.members[main, 1]
         return energies
 
-    def place(self, energy: np.ndarray) -> np.ndarray:
+    def recorded_energy(self, energy: np.ndarray) -> np.ndarray:
         """Return where on the energy axis, in keV, lines of an energy are recorded."""
         return energy * (1.0 + self.gain) + self.offset
 
     def sum_over_members(self, of_members: csc_array) -> np.ndarray:
-        """Return what members add up to by family, weighted, of shape (n_channels, n_lines)."""
+        """Return the weighted sums of members by family, of shape (n_channels, n_lines)."""
         family, _, weight = self.members.T
         rows = np.arange(len(self.members))
         shape = (len(self.members), len(self.lines))
@@ -119,7 +119,7 @@ class LineModel:
     @cached_property
     def shapes(self) -> PeakShapes:
         """Peaks of the members and their derivatives."""
-        return peak_shapes(self.energy, self.place(self.members[:, 1]), self.fwhm)
+        return peak_shapes(self.energy, self.recorded_energy(self.members[:, 1]), self.fwhm)
 
     @property
     def fwhm(self) -> np.ndarray:
@@ -127,8 +127,8 @@ class LineModel:
         return peak_fwhms(self.resolution, self.members[:, 1], self.fano)
 
     def wider_peaks(self, factor: float) -> np.ndarray:
-        """Return the peaks if all were wider, of shape (n_channels, n_lines)."""
-        centres = self.place(self.members[:, 1])
+        """Return the peaks with all widths multiplied, of shape (n_channels, n_lines)."""
+        centres = self.recorded_energy(self.members[:, 1])
         shapes = peak_shapes(self.energy, centres, factor * self.fwhm)
         return self.sum_over_members(shapes.peaks)
 
@@ -169,8 +169,8 @@ def build_line_model(spectra, elements, keep: np.ndarray, *, peaks=()) -> LineMo
     beam_energy, resolution = read_beam_energy(spectra), read_resolution(spectra)
     use = keep & (energy >= ZERO_PEAK) & (energy < beam_energy)
     names, members = families(sorted(elements), energy[0], energy[-1], beam_energy)
-    alone = [(len(names) + i, peak, 1.0) for i, peak in enumerate(peaks)]
-    names, members = [*names, *(f"{p:.3f} keV" for p in peaks)], np.vstack([members, *alone])
+    singles = [(len(names) + i, peak, 1.0) for i, peak in enumerate(peaks)]
+    names, members = [*names, *(f"{p:.3f} keV" for p in peaks)], np.vstack([members, *singles])
     background = splines(energy, energy, use)
     free = np.zeros((len(names) + background.shape[1],) * 2)
     model = LineModel(names, members, energy, background, use, resolution, free)
@@ -187,7 +187,7 @@ def build_line_model(spectra, elements, keep: np.ndarray, *, peaks=()) -> LineMo
 
 
 def axis_of(model: LineModel) -> dict[str, float]:
-    """Return where a model's lines are and how wide, as keywords of another."""
+    """Return the energy axis and resolution of a model, as keywords of another."""
     return {"offset": model.offset, "gain": model.gain, "resolution": model.resolution}
 
 
@@ -216,7 +216,7 @@ def read_resolution(signal) -> float:
 
 
 def families(
-    elements, first: float, last: float, beam_energy: float, *, whole: bool = False
+    elements, first: float, last: float, beam_energy: float, *, whole_shells: bool = False
 ) -> tuple[list[str], np.ndarray]:
     """Return the main lines and the members of their families, as of `LineModel`.
 
@@ -228,8 +228,8 @@ def families(
     elements : iterable of str
     first, last, beam_energy : float
         In keV; lines beyond are left out.
-    whole : bool
-        Take shells as a whole.
+    whole_shells : bool
+        Keep all lines of a shell in one family.
     """
     names, members = [], []
     for element in elements:
@@ -239,7 +239,7 @@ def families(
             shell = {n: lines[n] for n in inside if n[0] == main[0]}
             # The database has none for Ca La.
             shell[main] = (shell[main][0], max(shell[main][1], 1.0))
-            for group in [list(shell)] if whole else _groups(shell, main):
+            for group in [list(shell)] if whole_shells else _groups(shell, main):
                 strongest = max(group, key=lambda n: (n == main, shell[n][1]))
                 members += [
                     (len(names), shell[n][0], shell[n][1] / shell[strongest][1]) for n in group
@@ -251,17 +251,17 @@ def families(
 def _groups(shell, main):
     """Return lines of a shell whose ratio is known well enough, the main line's first.
 
-    A detector does not record all of an L or M shell with the same efficiency, so
-    strong lines that it resolves from the main line stand by themselves.
+    The detector's efficiency varies over an L or M shell, so strong lines that are resolved
+    from the main line are fitted by themselves.
     """
-    own, apart = [], []
+    own, resolved = [], []
     for name, (energy, _) in shell.items():
         far = abs(energy - shell[main][0]) > RESOLVED * peak_fwhm(TYPICAL_RESOLUTION, energy)
-        (apart if far and main != "Ka" else own).append(name)
-    above = [n for n in apart if shell[n][0] > shell[main][0]]
-    if sum(shell[n][1] for n in above) < STRONG:
-        return [[*own, *apart]]
-    return [[*own, *(n for n in apart if n not in above)], above]
+        (resolved if far and main != "Ka" else own).append(name)
+    above = [n for n in resolved if shell[n][0] > shell[main][0]]
+    if sum(shell[n][1] for n in above) < MIN_GROUP_WEIGHT:
+        return [[*own, *resolved]]
+    return [[*own, *(n for n in resolved if n not in above)], above]
 
 
 def splines(at: np.ndarray, energy: np.ndarray, use: np.ndarray) -> np.ndarray:

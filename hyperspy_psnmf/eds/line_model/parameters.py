@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a spectrum of lines and continuum depends on beside their counts, and how well it is known.
+"""Nonlinear parameters of the spectrum model, with their priors and bounds.
 
-In this order: splines of the continuum's logarithm, depths of absorption edges, logarithms
-of ratios within shells, places of lines in keV and
-their skewness, the axis (offset in keV, gain,
-resolution in eV, Fano term), and the fractions of photons that pile up, for pairs of strong lines.
+In this order: spline coefficients of the logarithm of the continuum, depths of absorption edges,
+logarithms of line ratios within shells, shifts of lines in keV and their skewness, the axis
+(offset in keV, gain, resolution in eV, Fano term), and the fractions of photons that pile up, for
+pairs of strong lines.
 """
 
 from dataclasses import dataclass
@@ -15,42 +15,42 @@ from scipy.interpolate import BSpline
 from scipy.linalg import block_diag
 from scipy.sparse import csr_matrix
 
-from hyperspy_psnmf.eds.line_model.detector_artefacts import MOST_PILE_UP, PILE_UP
+from hyperspy_psnmf.eds.line_model.detector_artefacts import MAX_PILE_UP, PILE_UP
 from hyperspy_psnmf.eds.line_model.linear_model import LineModel
 from hyperspy_psnmf.eds.xray.detector import FWHM_PER_SIGMA, peak_fwhm, peak_fwhms
 from hyperspy_psnmf.eds.xray.edges import find_edges, response
 
 KNOTS_PER_E_FOLD = 2.8
-DEEPEST = 2.0  # 14 % pass; beyond, deep specimens absorb less than an exponential
-LARGEST_RATIO = 2.0  # logarithm
-FARTHEST = 0.01  # keV; five standard deviations before the spectrum was seen
-K_RATIOS = 0.15  # of the standard deviation of those of L and M shells
-APART = 0.5  # widths from the main line
-MOST_SKEWED = 0.6
+MAX_EDGE_DEPTH = 2.0  # 14 % transmitted; beyond, bulk specimens are not exponential any more
+MAX_LOG_RATIO = 2.0  # a factor of 7 in either direction
+MAX_SHIFT = 0.01  # keV; five standard deviations of the prior of the sum
+K_RATIO_SIGMA = 0.15  # prior sigma of K-shell ratios, relative to that of L and M shells
+MIN_SEPARATION = 0.5  # FWHM from the main line, for a ratio of its own
+MAX_SKEWNESS = 0.6
 AXIS = ("offset", "gain", "resolution", "Fano term")
-WEAKEST = 0.01  # of the main line
-AXIS_WITHIN = (0.02, 0.004, 40.0, 0.1)  # keV, gain, eV, of the Fano term
+MIN_WEIGHT = 0.01  # of the main line, for a ratio of its own
+AXIS_BOUNDS = (0.02, 0.004, 40.0, 0.1)  # offset in keV, gain, resolution in eV, Fano term
 
 
 @dataclass(frozen=True)
-class KnownTo:
-    """Standard deviations of parameters about what is expected.
+class ParameterPrior:
+    """Standard deviations of the Gaussian priors of the parameters.
 
     Attributes
     ----------
     bend : float
-        Of the logarithm of the continuum, from knot to knot.
+        Of second differences of the continuum's logarithm, from knot to knot.
     depth : float
-        Of edges, in those of typical layers.
+        Of absorption edges, relative to the depths for typical layers.
     ratio : float
-        Of the logarithm of ratios of lines of one L or M shell; those of K shells, K beta
-        to K alpha, are known better.
-    place : float
-        Of a line, in keV.
+        Of the logarithm of line ratios within one L or M shell; those of K shells, K beta
+        to K alpha, are `K_RATIO_SIGMA` of it.
+    shift : float
+        Of the energy of a line, in keV.
     skew : float
         Of the skewness of lines of 1 keV.
     axis : tuple of float
-        Offset in keV, gain, resolution in eV, statistics of charges.
+        Offset in keV, gain, resolution in eV, Fano term.
     pile_up : float
         Of the fraction of photons that pile up.
     """
@@ -58,28 +58,29 @@ class KnownTo:
     bend: float
     depth: float
     ratio: float
-    place: float
+    shift: float
     skew: float
     axis: tuple[float, float, float, float]
     pile_up: float
 
 
-# Tabulated ratios of L lines are rough, and trapped charge moves lines of low energy.
-BEFORE = KnownTo(
+# Of the sum of all phases. Tabulated ratios of L lines are rough, and trapped charge shifts lines
+# of low energy.
+PRIOR_OF_SUM = ParameterPrior(
     bend=0.5,
     depth=1.0,
     ratio=0.3,
-    place=0.002,
+    shift=0.002,
     skew=0.03,
     axis=(0.005, 0.001, 10.0, 0.02),
     pile_up=PILE_UP,
 )
-# One detector has recorded all phases.
-ONCE_THE_SUM_IS_KNOWN = KnownTo(
+# Of one phase, about the fit to the sum. Narrow: the same detector has recorded all phases.
+PRIOR_PER_PHASE = ParameterPrior(
     bend=0.25,
     depth=0.5,
     ratio=0.1,
-    place=0.0005,
+    shift=0.0005,
     skew=0.006,
     axis=(1e-5, 1e-6, 0.01, 1e-5),
     pile_up=0.1 * PILE_UP,
@@ -88,27 +89,28 @@ ONCE_THE_SUM_IS_KNOWN = KnownTo(
 
 @dataclass(frozen=True, eq=False)
 class Parameters:
-    """What parameters change.
+    """The parameters of a spectrum, and their effect on continuum and lines.
 
     Attributes
     ----------
     names : list of str
     kinds : dict of slice
-        "splines", "edges", "ratios", "places", "skews", "axis" and "pile_up".
+        "splines", "edges", "ratios", "shifts", "skews", "axis" and "pile_up".
     finer : ndarray of shape (n_energies,)
-        Energies in keV, finer than channels.
+        Oversampled energies in keV.
     spread : csr_matrix of shape (n_channels, n_energies)
         The detector's response.
     kramers : ndarray of shape (n_energies,)
         The continuum where all parameters are 0.
     of_continuum : ndarray of shape (n_energies, n_parameters)
-        What is added to the logarithm of the continuum, by parameters of 1.
+        Derivatives of the logarithm of the continuum by the parameters.
     of_lines : ndarray of shape (n_members, n_parameters)
-        What is added to that of lines, members as in `LineModel`; 0 for main lines.
+        Derivatives of the logarithm of the lines' weights, members as in `LineModel`; 0 for
+        main lines.
     depths : ndarray of shape (n_edges,)
-        Depths of typical layers.
+        Expected depths, for layers of typical thickness.
     skewness : ndarray of shape (n_lines,)
-        Expected of lines, relative to those of 1 keV.
+        Prior standard deviation, relative to that of a line of 1 keV.
     pairs : tuple of tuple of int
         Families of lines whose photons pile up.
     """
@@ -126,8 +128,8 @@ class Parameters:
 
     @property
     def n_lines(self) -> int:
-        """How many families of lines there are."""
-        return self.kinds["places"].stop - self.kinds["places"].start
+        """Number of families of lines."""
+        return self.kinds["shifts"].stop - self.kinds["shifts"].start
 
     def names_of(self, kind: str) -> list[str]:
         """Return the names of the parameters of one kind."""
@@ -138,16 +140,19 @@ class Parameters:
         """Which parameters are coefficients of splines, which sum to 1."""
         return np.arange(len(self.names)) < self.kinds["splines"].stop
 
-    def precision(self, known: KnownTo) -> np.ndarray:
+    def precision(self, prior: ParameterPrior) -> np.ndarray:
         """Return the inverse covariance of parameters, of shape (n_parameters, n_parameters)."""
-        bends = np.diff(np.eye(self.kinds["splines"].stop), 2, axis=0) / known.bend
+        bends = np.diff(np.eye(self.kinds["splines"].stop), 2, axis=0) / prior.bend
         others = [
-            known.depth * self.depths,
-            [known.ratio * (K_RATIOS if "_K" in name else 1.0) for name in self.names_of("ratios")],
-            [known.place] * self.n_lines,
-            known.skew * self.skewness,
-            known.axis,
-            [known.pile_up] * len(self.pairs),
+            prior.depth * self.depths,
+            [
+                prior.ratio * (K_RATIO_SIGMA if "_K" in name else 1.0)
+                for name in self.names_of("ratios")
+            ],
+            [prior.shift] * self.n_lines,
+            prior.skew * self.skewness,
+            prior.axis,
+            [prior.pile_up] * len(self.pairs),
         ]
         return block_diag(bends.T @ bends, np.diag(np.concatenate(others) ** -2.0))
 
@@ -156,18 +161,18 @@ class Parameters:
         """Lowest and highest value of each parameter, of shape (2, n_parameters)."""
         bounds = np.tile([[-np.inf], [np.inf]], len(self.names))
         for kind, low, high in (
-            ("edges", 0.0, DEEPEST),
-            ("ratios", -LARGEST_RATIO, LARGEST_RATIO),
-            ("places", -FARTHEST, FARTHEST),
-            ("skews", -MOST_SKEWED, MOST_SKEWED),
-            ("axis", -np.array(AXIS_WITHIN), AXIS_WITHIN),
-            ("pile_up", 0.0, MOST_PILE_UP),
+            ("edges", 0.0, MAX_EDGE_DEPTH),
+            ("ratios", -MAX_LOG_RATIO, MAX_LOG_RATIO),
+            ("shifts", -MAX_SHIFT, MAX_SHIFT),
+            ("skews", -MAX_SKEWNESS, MAX_SKEWNESS),
+            ("axis", -np.array(AXIS_BOUNDS), AXIS_BOUNDS),
+            ("pile_up", 0.0, MAX_PILE_UP),
         ):
             bounds[0, self.kinds[kind]], bounds[1, self.kinds[kind]] = low, high
         return bounds
 
     def bounded(self, values: np.ndarray) -> np.ndarray:
-        """Return the parameters, within what is physically possible."""
+        """Return the parameters clipped to `bounds`."""
         return np.clip(values, *self.bounds)
 
 
@@ -184,7 +189,7 @@ def find_parameters(
     beam_energy : float
         In keV.
     bulk : bool
-        Whether the specimen is thicker than the reach of the beam.
+        Whether the specimen is thicker than the range of the beam's electrons.
     pairs : tuple of tuple of int
         Families of lines whose photons pile up.
     """
@@ -197,7 +202,7 @@ def find_parameters(
     n_others = 2 * len(model.lines) + len(AXIS) + len(pairs)
     names = [f"spline {i}" for i in range(basis.shape[1])]
     names += [f"edge of {name}" for name in edges.names] + [name for name, _ in ratios]
-    names += [f"place of {line}" for line in model.lines]
+    names += [f"shift of {line}" for line in model.lines]
     names += [f"skewness of {line}" for line in model.lines] + [*AXIS]
     names += [f"pile-up of {model.lines[a]} and {model.lines[b]}" for a, b in pairs]
     sizes = [
@@ -209,7 +214,7 @@ def find_parameters(
         len(pairs),
     ]
     ends = np.cumsum(sizes)
-    kinds = ("splines", "edges", "ratios", "places", "skews", "axis", "pile_up")
+    kinds = ("splines", "edges", "ratios", "shifts", "skews", "axis", "pile_up")
     at_lines = edges.shapes(model.members[:, 1])
     at_lines = at_lines - at_lines[_main_lines(model)]
     which = np.array([members for _, members in ratios], dtype=float)
@@ -229,14 +234,14 @@ def find_parameters(
             ]
         ),
         edges.depths,
-        # Charges are lost near the surface, where photons of low energy are absorbed.
+        # Incomplete charge collection: photons of low energy are absorbed near the surface.
         model.main_energies**-0.5,
         tuple(pairs),
     )
 
 
 def _p_splines(energy, low, high):
-    """Return cubic B-splines of the logarithm of energies, with knots at equal distances."""
+    """Return cubic B-splines of the logarithm of energies, with equidistant knots."""
     first, last = np.log([low, high])
     n = max(2, round(KNOTS_PER_E_FOLD * (last - first)))
     knots = first + (last - first) / n * np.arange(-3, n + 4)
@@ -252,14 +257,14 @@ def _main_lines(model):
 
 
 def _ratios(model):
-    """Yield names, and members of L and M shells that stand apart from the main line."""
+    """Yield names, and members of a shell that are separated from the main line."""
     energy, weight = model.members[:, 1], model.members[:, 2]
     for i in np.unique(_main_lines(model)):
         family = int(model.members[i, 0])
         line = model.lines[family]
         of_family = model.members[:, 0] == family
-        apart = APART * peak_fwhm(model.resolution, energy[i])
-        below, above = energy < energy[i] - apart, energy > energy[i] + apart
+        separation = MIN_SEPARATION * peak_fwhm(model.resolution, energy[i])
+        below, above = energy < energy[i] - separation, energy > energy[i] + separation
         for side, word in ((of_family & below, "below"), (of_family & above, "above")):
-            if weight[side].sum() > WEAKEST:
+            if weight[side].sum() > MIN_WEIGHT:
                 yield f"lines {word} {line}", side

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the X-ray lines of a map are recorded on its energy axis."""
+"""Calibration of a map's energy axis: offset and gain of recorded X-ray lines."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from hyperspy_psnmf.eds.xray.lines import lines_of
 
 
 def energy_calibration(signal) -> EnergyCalibration:
-    """Return where lines are recorded on the energy axis of a map; see the accessor."""
+    """Return the energy calibration of a map; see the accessor."""
     require_rising(signal)
     elements = {e for e in sample_elements(signal) if lines_of(e)}
     if not elements:
@@ -30,7 +30,7 @@ def energy_calibration(signal) -> EnergyCalibration:
 
 
 def _sum_spectrum(signal):
-    """Return the sum of a map's spectra, as one of one phase."""
+    """Return the sum spectrum of a map, as the spectrum of a single phase."""
     if signal.learning_results.decomposition_algorithm is not None:
         found = phase_spectra(signal)
         total, energy = found.data.sum(axis=0), found.axes_manager.signal_axes[0]
@@ -45,7 +45,7 @@ def _sum_spectrum(signal):
 
 
 def lines_recorded_at(spectra) -> EnergyCalibration | None:
-    """Return where lines are recorded in spectra, without errors; None where that is not known.
+    """Return the energy calibration of spectra, without errors; None if not significant.
 
     Parameters
     ----------
@@ -56,9 +56,9 @@ def lines_recorded_at(spectra) -> EnergyCalibration | None:
         elements = {e for e in sample_elements(spectra) if lines_of(e)}
         energy, keep = energies(spectra), np.ones(spectra.data.shape[-1], bool)
         model = calibrate(on_found_axis(spectra, elements, keep), spectra.data)
-    except ValueError:  # no beam energy, resolution or uniform axis: lines are where tables say
+    except ValueError:  # no beam energy, resolution or uniform axis: use tabulated energies
         return None
-    shifts = model.place(model.main_energies) - model.main_energies
+    shifts = model.recorded_energy(model.main_energies) - model.main_energies
     if not elements or (np.abs(shifts) < AXIS_OFF).all():
         return None
     return EnergyCalibration(

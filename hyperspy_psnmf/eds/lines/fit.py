@@ -1,25 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The full model of the sum of all phases, with the lines of whatever is in it."""
+"""Fit of the full model to the sum of all phases, unlisted elements included."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 from exspy.signals import EDSSEMSpectrum
 
-from hyperspy_psnmf.eds.line_model.calibration import counts_around, solve, weigh
+from hyperspy_psnmf.eds.line_model.calibration import counts_within_fwhm, solve, weigh
 from hyperspy_psnmf.eds.line_model.detector_artefacts import pairs_of_phases, pairs_of_strong
 from hyperspy_psnmf.eds.line_model.energy_axis import EnergyCalibration
-from hyperspy_psnmf.eds.line_model.full_model import FEWEST, SpectrumModel
+from hyperspy_psnmf.eds.line_model.full_model import MIN_COUNTS, SpectrumModel
 from hyperspy_psnmf.eds.line_model.linear_model import LineModel, axis_of, read_beam_energy
-from hyperspy_psnmf.eds.line_model.parameters import BEFORE, Parameters, find_parameters
+from hyperspy_psnmf.eds.line_model.parameters import PRIOR_OF_SUM, Parameters, find_parameters
 from hyperspy_psnmf.eds.unlisted.found import ELEMENT, SUM_PEAK, Unlisted
 from hyperspy_psnmf.eds.unlisted.search import LIGHT, find_unlisted
 
-MAX_ROUNDS = 60
-SETTLED = 0.02  # of squared standard deviations, that a step may still promise
+MAX_STEPS = 60  # Gauss-Newton steps
+TOLERANCE = 0.02  # predicted decrease of the objective (squared sigma) at which to stop
 SIGNIFICANT = 5.0  # standard errors of a line or of the pile-up
-WORTH_NAMING = 0.003  # of all counts; a smaller peak changes no composition
-NEIGHBOURS, TAILS = 0.2, 0.01  # keV; of the counts of a line, which reach that far
+MIN_FRACTION = 0.003  # of all counts; smaller peaks change no composition noticeably
+# Tails of a line: up to this fraction of its counts, within this many keV.
+NEIGHBOURS, TAILS = 0.2, 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +34,9 @@ class FittedSum:
         Of the lines' counts and the parameters, priors included.
     converged : bool
     unlisted : tuple of Unlisted
-        What is in the spectra though nobody listed it.
+        Elements and peaks in the spectra that are not in the list of elements.
     piled_up : ndarray of shape (n_phases, n_pairs)
-        Counts in sum peaks if all photons piled up.
+        Counts in sum peaks of each phase if all photons piled up.
     totals : ndarray of shape (n_phases,)
         Counts of the phases in the channels fitted.
     """
@@ -49,17 +50,17 @@ class FittedSum:
 
     @property
     def axis(self) -> EnergyCalibration:
-        """Where lines are recorded and how wide, with standard errors."""
+        """Offset, gain and resolution of the energy axis, with standard errors."""
         n, kind = len(self.model.lines), self.model.parameters.kinds["axis"]
         of_axis = self.covariance[n:, n:][kind, kind]
         offset, gain, resolution, _ = np.sqrt(np.diag(of_axis))
-        bent, energy = self.model.bent, self.model.bare.energy[self.model.bare.use]
+        fitted, energy = self.model.fitted, self.model.tabulated.energy[self.model.tabulated.use]
         return EnergyCalibration(
-            offset=float(bent.offset),
+            offset=float(fitted.offset),
             offset_error=float(offset),
-            gain=float(bent.gain),
+            gain=float(fitted.gain),
             gain_error=float(gain),
-            resolution=float(bent.resolution),
+            resolution=float(fitted.resolution),
             resolution_error=float(resolution),
             correlation=float(of_axis[0, 1] / (offset * gain)),
             axis=(float(energy[0]), float(energy[-1])),
@@ -72,14 +73,14 @@ class FittedSum:
 
 
 def fit_spectra(spectra, elements: set[str], keep: np.ndarray, variance: np.ndarray) -> FittedSum:
-    """Return the model of the sum of spectra, with what is in it though nobody listed it.
+    """Return the model of the sum of spectra, unlisted elements included.
 
     Parameters
     ----------
     spectra : EDSSpectrum
         Spectra of phases; they are not changed.
     elements : set of str
-        Those listed.
+        Symbols of the elements listed.
     keep : ndarray of bool, of shape (n_channels,)
         Channels that hold counts.
     variance : ndarray of shape (n_phases, n_channels)
@@ -92,7 +93,7 @@ def fit_spectra(spectra, elements: set[str], keep: np.ndarray, variance: np.ndar
         found = significant
         fit = _fit(spectra, search, found)
     light = [Unlisted(ELEMENT, 0.0, element=e) for e in LIGHT if e not in elements]
-    light = [one for one in light if _is_significant(one, fit) and _is_worth_naming(one, fit)]
+    light = [one for one in light if _is_significant(one, fit) and _exceeds_tails(one, fit)]
     unlisted = [_with_counts(one, fit.model) for one in (*found, *light)]
     sums = [replace(one, rivals=search.rivals_of(one.energy, found)) for one in _sum_peaks(fit)]
     return replace(fit, unlisted=(*unlisted, *sums))
@@ -125,39 +126,39 @@ def fit_sum(
     start: LineModel,
     parameters: Parameters,
     total: np.ndarray,
-    together: np.ndarray | None = None,
+    co_occurrence: np.ndarray | None = None,
 ) -> tuple[SpectrumModel, bool]:
     """Return the model of the sum of all spectra, and whether the fit has converged.
 
     Parameters
     ----------
     model : LineModel
-        On the axis that is expected.
+        On the expected energy axis.
     start : LineModel
         The same on a calibrated axis.
     parameters : Parameters
     total : ndarray of shape (n_channels,)
         Counts of all phases.
-    together : ndarray of shape (n_pairs,), optional
+    co_occurrence : ndarray of shape (n_pairs,), optional
         As of `SpectrumModel`; 1 for spectra of one phase.
     """
-    if together is None:
-        together = np.ones(len(parameters.pairs))
+    if co_occurrence is None:
+        co_occurrence = np.ones(len(parameters.pairs))
     n, use = len(model.lines), model.use
     weights = weigh(start, total[use])
     found = solve(start, total[use], weights)
     variance = np.full(total.size, np.inf)
     variance[use] = weights**-2.0
-    expected, counts = np.zeros(len(parameters.names)), max(total[use].sum(), FEWEST)
-    limits = counts_around(start, total[use])
+    expected, counts = np.zeros(len(parameters.names)), max(total[use].sum(), MIN_COUNTS)
+    limits = counts_within_fwhm(start, total[use])
     lines = found[:n].clip(0.0)
     fit = SpectrumModel(
-        model, parameters, expected, expected, BEFORE, lines, limits, counts, together
+        model, parameters, expected, expected, PRIOR_OF_SUM, lines, limits, counts, co_occurrence
     )
-    # Kramers' law with as many counts, for a start.
-    straight = fit.linear.background[use][:, parameters.kinds["splines"]].sum()
+    # Start: Kramers' law, scaled to the counts of the continuum.
+    kramers = fit.linear.background[use][:, parameters.kinds["splines"]].sum()
     smooth = (start.background[use] @ found[n:]).sum()
-    values = np.log(max(smooth, FEWEST) / straight) * parameters.is_spline
+    values = np.log(max(smooth, MIN_COUNTS) / kramers) * parameters.is_spline
     values[parameters.kinds["axis"]] = (
         start.offset - model.offset,
         start.gain - model.gain,
@@ -165,9 +166,9 @@ def fit_sum(
         start.fano - model.fano,
     )  # fmt: skip
     fit = replace(fit, values=parameters.bounded(values))
-    for _ in range(MAX_ROUNDS):
-        fit, promised = fit.improved(total, variance + fit.shape_variance)
-        if promised < SETTLED:
+    for _ in range(MAX_STEPS):
+        fit, predicted = fit.improved(total, variance + fit.shape_variance)
+        if predicted < TOLERANCE:
             return fit, True
     return fit, False
 
@@ -179,29 +180,29 @@ def _lines_of(model, counts):
 
 
 def _is_significant(one, fit):
-    own = one.families_in(fit.model.bare)
+    own = one.families_in(fit.model.tabulated)
     return bool((fit.model.lines[own] > SIGNIFICANT * fit.line_errors[own]).any())
 
 
-def _is_worth_naming(one, fit):
-    """Return whether a light element is more than what tails of its neighbours may be."""
-    model, energy = fit.model, fit.model.bent.main_energies
-    for i in one.families_in(model.bare):
+def _exceeds_tails(one, fit):
+    """Return whether a light element has more counts than tails of its neighbours can have."""
+    model, energy = fit.model, fit.model.fitted.main_energies
+    for i in one.families_in(model.tabulated):
         near = np.abs(energy - energy[i]) < NEIGHBOURS
         near[i] = False
         beside = model.lines[near].max(initial=0.0)
-        if model.lines[i] > max(WORTH_NAMING * model.total, TAILS * beside):
+        if model.lines[i] > max(MIN_FRACTION * model.total, TAILS * beside):
             return True
     return False
 
 
 def _with_counts(one, model):
-    """Return the same with its strongest line and the counts of that."""
-    bent = model.bent
-    counts = model.lines * bent.peaks.sum(axis=0)
-    best = max(one.families_in(bent), key=lambda i: counts[i])
-    line = bent.lines[best] if one.element else ""
-    energy = float(bent.main_energies[best]) if one.element else one.energy
+    """Return the same with its strongest line and the counts in it."""
+    fitted = model.fitted
+    counts = model.lines * fitted.peaks.sum(axis=0)
+    best = max(one.families_in(fitted), key=lambda i: counts[i])
+    line = fitted.lines[best] if one.element else ""
+    energy = float(fitted.main_energies[best]) if one.element else one.energy
     return replace(one, energy=energy, counts=float(counts[best]), line=line)
 
 
@@ -210,14 +211,14 @@ def _sum_peaks(fit):
     model, n = fit.model, len(fit.model.lines)
     kind = model.parameters.kinds["pile_up"]
     errors = np.sqrt(np.diag(fit.covariance))[n:][kind]
-    inside = model.bare.energy[model.bare.use][[0, -1]]
+    inside = model.tabulated.energy[model.tabulated.use][[0, -1]]
     found = []
     for i, (a, b) in enumerate(model.parameters.pairs):
         counts = model.pile_up[i] * fit.piled_up[:, i]
-        energy = float(model.bent.main_energies[[a, b]].sum())
-        large = (counts > WORTH_NAMING * fit.totals).any()
+        energy = float(model.fitted.main_energies[[a, b]].sum())
+        large = (counts > MIN_FRACTION * fit.totals).any()
         significant = model.pile_up[i] > SIGNIFICANT * errors[i]
         if large and significant and inside[0] < energy < inside[1]:
-            cause = (model.bare.lines[a], model.bare.lines[b])
+            cause = (model.tabulated.lines[a], model.tabulated.lines[b])
             found.append(Unlisted(SUM_PEAK, round(energy, 3), float(counts.sum()), cause=cause))
     return sorted(found, key=lambda one: -one.counts)

@@ -2,19 +2,19 @@
 r"""Net intensities of X-ray lines in the spectra of phases, with their covariance.
 
 Both methods are linear in the spectrum, :math:`I = L^T S`, so that the covariance is
-:math:`L^T C_S L` with the variance :math:`C_S` of each channel of the spectrum. Other
-phases add to it what Poisson counts alone would not show, where they overlap.
+:math:`L^T C_S L` with the variance :math:`C_S` of each channel of the spectrum, which is
+the Poisson variance plus the error of unmixing where phases overlap.
 
 - "model": weighted least squares with the columns of `full_model`. Weights are 1
-  over the variance that the fit expects, found again from fit to fit: weights from the
-  counts themselves would pull every fit towards channels that happen to be low.
+  over the variance of the fitted counts (iteratively reweighted): weights from the counts
+  themselves would bias the fit low.
 - "windows": sums of eXSpy's windows less the background on both sides.
 
-Errors of the model's shapes (places and ratios of lines, axis, continuum) add what these are
-uncertain by, in the fit to the sum of all phases and from phase to phase.
+The uncertainties of the model's shapes (shifts and ratios of lines, axis, continuum), in the fit
+to the sum of all phases and from phase to phase, are propagated to the covariance.
 
-A line that comes out below zero by more than its noise shows an error that no
-statistics know, of at least that size: it is reported, and counts in its standard error.
+A line significantly below zero indicates a systematic error of at least that size: it is
+reported and added to its standard error.
 """
 
 import warnings
@@ -34,13 +34,13 @@ from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from hyperspy_psnmf.nmf.uncertainty.bands import sampling_errors
 
 METHODS = ("model", "windows")
-FLOOR = 0.5  # counts; a channel without any is not known exactly
-N_FITS = 4
+FLOOR = 0.5  # counts, least variance of a channel
+N_FITS = 4  # rounds of reweighting
 
 
 @dataclass(frozen=True, eq=False)
 class FittedSpectra:
-    """What the model makes of each phase's spectrum; arrays of shape (n_phases, n_channels).
+    """The fit of each phase's spectrum; arrays of shape (n_phases, n_channels).
 
     Attributes
     ----------
@@ -49,9 +49,9 @@ class FittedSpectra:
     fitted, continuum : ndarray
         Counts with and without the lines; NaN in channels that were not fitted.
     sigma : ndarray
-        Standard deviations of the spectra, of counts and of what unmixing adds.
+        Standard deviations of the spectra, from counting and from unmixing.
     axis : EnergyCalibration
-        Where lines were measured.
+        Energies at which lines were measured.
     """
 
     spectra: object
@@ -74,11 +74,11 @@ class LineIntensities:
     counts : ndarray of shape (n_phases,)
         All counts of each phase.
     net : ndarray of shape (n_phases, n_lines)
-        Net counts; below zero where noise is.
+        Net counts; may be below zero by noise.
     covariance, counting : ndarray of shape (n_phases, n_lines, n_lines)
-        Of the net counts; and the part that the phase's own counts would have alone.
+        Of the net counts; and the part from the counting statistics of the phase alone.
     of_shapes : ndarray of shape (n_phases, n_lines, n_lines)
-        Part of the covariance: by what shapes of lines and continuum are uncertain by.
+        Part of the covariance, from the uncertainty of shapes of lines and continuum.
     blank : ndarray of shape (n_phases, n_lines)
         Standard deviation of the net counts if the line were absent.
     operators : ndarray of shape (n_phases, n_channels, n_lines)
@@ -86,9 +86,9 @@ class LineIntensities:
     fit : FittedSpectra or None
         Of the model; None for windows.
     unlisted : tuple of Unlisted
-        What was fitted though nobody listed it.
+        Elements and peaks that were fitted though not listed.
     notes : tuple of str
-        What whoever reads the numbers must know; warned of, too.
+        Caveats, which are also issued as warnings.
     """
 
     spectra: object
@@ -165,7 +165,7 @@ def measure_lines(signal, lines: list[str], *, method: str = "model", elements=(
 
 @dataclass(frozen=True, eq=False)
 class _Parts:
-    """What either method measures lines with; arrays as in `LineIntensities`."""
+    """Operators and variances of either method; arrays as in `LineIntensities`."""
 
     operators: np.ndarray
     variance: np.ndarray
@@ -179,18 +179,18 @@ class _Parts:
 
 
 def _by_model(found, lines, noise, of_sum):
-    """Return what the model of lines and continuum measures with."""
+    """Return operators and variances of the model of lines and continuum."""
     fit = of_sum.model
-    pick = _columns_of(fit.bare, lines)
+    pick = _columns_of(fit.tabulated, lines)
     operators, fits, variance, fitted, of_shapes = _fit(of_sum, found.data, noise)
     operators = operators[:, :, pick]
-    peaks = np.array([one.bent.peaks[:, pick] for one in fits])
+    peaks = np.array([one.fitted.peaks[:, pick] for one in fits])
     net = np.einsum("pjl,pj->pl", operators, found.data)
-    # What is left of the variance without the line itself.
+    # The variance without the line itself.
     rest = variance[:, :, None] - np.maximum(net, 0.0)[:, None] * peaks
     blank = np.sqrt((operators**2 * np.maximum(rest, FLOOR)).sum(axis=1))
-    drawn = [np.where(fit.bare.use, one, np.nan) for one in (m.recorded for m in fits)]
-    smooth = [np.where(fit.bare.use, one, np.nan) for one in (m.continuum for m in fits)]
+    recorded = [np.where(fit.tabulated.use, one, np.nan) for one in (m.recorded for m in fits)]
+    smooth = [np.where(fit.tabulated.use, one, np.nan) for one in (m.continuum for m in fits)]
     return _Parts(
         operators,
         variance,
@@ -198,20 +198,20 @@ def _by_model(found, lines, noise, of_sum):
         blank,
         of_shapes[:, pick][:, :, pick],
         np.array([one.limits[pick] for one in fits]),
-        FittedSpectra(found, np.array(drawn), np.array(smooth), np.sqrt(variance), of_sum.axis),
+        FittedSpectra(found, np.array(recorded), np.array(smooth), np.sqrt(variance), of_sum.axis),
         of_sum.unlisted,
         tuple(notes_on_fit(of_sum, lines)),
     )
 
 
 def _by_windows(found, lines, noise):
-    """Return the same for windows, where blanks follow from the net counts."""
+    """Return operators and variances of windows; blanks follow from the net counts."""
     operators = window_operators(found, lines, noise.inside)
     return _Parts(operators, noise.variance(found.data), np.maximum(found.data, FLOOR))
 
 
 class _Noise:
-    """The variance of spectra, from the maps that they were found with."""
+    """The variance of phase spectra, from the binned loadings."""
 
     def __init__(self, signal, found):
         with open_decomposed(signal) as decomposed:
@@ -225,8 +225,8 @@ class _Noise:
     def variance(self, spectra):
         """Return the variance (n_phases, n_channels) that spectra in counts have.
 
-        Known spectra have been measured too, with counts that nobody told: at
-        least that of their own counts.
+        Fixed spectra have unknown counting statistics; at least Poisson noise of the
+        phase's counts is assumed.
         """
         counts = np.where(self.counts > 0, self.counts, np.inf)
         H = np.maximum(spectra, 0.0)[:, self.inside] / counts
@@ -247,8 +247,8 @@ def _columns_of(model, lines):
 
 def _fit(of_sum, data, noise):
     """Return operators, models of all phases, variances, fitted spectra, covariances of shapes."""
-    use = of_sum.model.bare.use
-    fits = [of_sum.model.of_part(counts) for counts in data]
+    use = of_sum.model.tabulated.use
+    fits = [of_sum.model.for_phase(counts) for counts in data]
     expected = gaussian_filter1d(data, 3.0, axis=1, mode="nearest")
     for _ in range(N_FITS):
         weighted = noise.variance(expected) + [one.shape_variance for one in fits]
@@ -267,20 +267,20 @@ def _fit(of_sum, data, noise):
 
 
 def _least_squares(fit, variance, of_parameters):
-    """Return what brings a spectrum to the counts of its lines, and what shapes add.
+    """Return the operator from a spectrum to line counts, and the covariance from shapes.
 
     Parameters
     ----------
     fit : SpectrumModel
     variance : ndarray of shape (n_channels,)
     of_parameters : ndarray of shape (n_parameters, n_parameters)
-        Covariance that the fit to the sum leaves.
+        Covariance of the parameters in the fit to the sum.
 
     Returns
     -------
     operator : ndarray of shape (n_channels, n_lines)
     of_shapes : ndarray of shape (n_lines, n_lines)
-        Covariance of the lines' counts by what is expected of the parameters.
+        Covariance of the lines' counts from the uncertainty of the parameters.
     """
     linear, n = fit.linear, len(fit.lines)
     covariance = fit.covariance(variance)[:n]

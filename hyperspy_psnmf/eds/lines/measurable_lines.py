@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which X-ray lines can be measured on the channels in use, and why others cannot.
 
-One rule for all that takes lines: those asked for by name are an error where they cannot
-be measured (`require_measurable`); those that only stand in the metadata are left out with
-one warning (`choose_lines`, `explain_elements`).
+Lines asked for by name raise an error where they cannot be measured (`require_measurable`);
+those from the metadata are left out with one warning (`choose_lines`, `explain_elements`).
 """
 
 import warnings
@@ -20,7 +19,7 @@ from hyperspy_psnmf.eds.signals.phases import crop_axis
 from hyperspy_psnmf.eds.xray.detector import ZERO_PEAK
 from hyperspy_psnmf.eds.xray.lines import is_element, line_energy, lines_of
 
-MOST_NAMES = 8  # in one message; with a hundred, nobody finds the reason
+MAX_NAMES = 8  # in one message, so that the reason can be found
 MAIN_LINES = ("Ka", "La", "Ma")
 RECORDED = "recorded with"
 LEFT_OUT = "in the metadata, but left out as they cannot be measured: "
@@ -86,8 +85,7 @@ def explain_elements(signal, elements, method: str, keep=None) -> dict[str, str]
     Parameters
     ----------
     elements : iterable of str
-        As in the metadata. What is no element may be one that is written wrong, with
-        lines of its own, so nothing is said of it.
+        As in the metadata; symbols that are no element are ignored.
     signal, method, keep
         See `explain_lines`.
     """
@@ -143,8 +141,8 @@ def explain_lines(signal, lines, method: str, keep=None) -> dict[str, str]:
 
 
 def describe_reasons(why: dict[str, str]) -> str:
-    """Return names with the reasons that they share, at most `MOST_NAMES` of them."""
-    shown, by_reason = list(why)[:MOST_NAMES], {}
+    """Return names grouped by reason, at most `MAX_NAMES` of them."""
+    shown, by_reason = list(why)[:MAX_NAMES], {}
     for name in shown:
         by_reason.setdefault(why[name], []).append(name)
     parts = [f"{', '.join(names)} {reason}" for reason, names in by_reason.items()]
@@ -152,9 +150,9 @@ def describe_reasons(why: dict[str, str]) -> str:
 
 
 def name_some(names) -> str:
-    """Return names with commas between them, at most `MOST_NAMES` of them."""
+    """Return names with commas between them, at most `MAX_NAMES` of them."""
     names = [str(name) for name in names]
-    return ", ".join(names[:MOST_NAMES]) + _others(len(names) - MOST_NAMES)
+    return ", ".join(names[:MAX_NAMES]) + _others(len(names) - MAX_NAMES)
 
 
 def _others(n):
@@ -225,7 +223,7 @@ def _explain_missing(line, families_of_lines, axis, keep):
 
 
 def _explain_by_windows(spectrum, keep, lines):
-    """Return the same for eXSpy's windows: all that they hold must be in use.
+    """Return the same for eXSpy's windows, whose channels must all be in use.
 
     Backgrounds of lines that overlap are merged, so each line left out may change them.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a reader of net intensities must know of the fit that measured them."""
+"""Caveats of a fit of lines, as sentences for the user."""
 
 from dataclasses import replace
 
@@ -7,13 +7,14 @@ import numpy as np
 
 from hyperspy_psnmf.eds.unlisted.found import describe_unlisted
 
-UNCERTAIN = 0.25  # of the counts around a line: its standard error from where it says nothing
-ENOUGH = 100.0  # counts around a line; with fewer, noise alone is that large
-CORRELATED = 0.7
-AXIS_OFF = 0.008  # keV; lines that are nearer do not look misplaced in figures
+# Standard error of a line, relative to the counts around it, from which lines are inseparable.
+INSEPARABLE = 0.25
+MIN_COUNTS = 100.0  # around a line; with fewer, noise alone is that large
+CORRELATED = 0.7  # correlation of two lines, to name the other one
+AXIS_OFF = 0.008  # keV; smaller shifts are not noticeable in figures
 SIGNIFICANT = 3.0  # standard errors of a shift
-MOST_NAMES = 6
-BELOW = 3.0  # standard deviations below zero that are no noise
+MAX_NAMES = 6
+BELOW_ZERO = 3.0  # standard deviations; more is not noise
 
 
 def notes_on_fit(of_sum, lines: list[str]):
@@ -29,34 +30,35 @@ def notes_on_fit(of_sum, lines: list[str]):
         yield describe_unlisted(of_sum.unlisted)
     inseparable = list(_inseparable(of_sum, lines))
     if inseparable:
-        more = len(inseparable) - MOST_NAMES
-        shown = ", ".join(inseparable[:MOST_NAMES]) + (f" and {more} others" if more > 0 else "")
+        more = len(inseparable) - MAX_NAMES
+        shown = ", ".join(inseparable[:MAX_NAMES]) + (f" and {more} others" if more > 0 else "")
         yield (
-            f"lines that the spectra do not distinguish: {shown}. Their counts are shared between "
-            "them arbitrarily, within the standard errors; list fewer elements, if you can"
+            f"lines that the spectra do not distinguish: {shown}. How counts are "
+            "divided among them is arbitrary, within the standard errors; list fewer elements, "
+            "if you can"
         )
     if not of_sum.converged:
         yield (
             "the fit of lines and continuum to the sum of all phases has not converged: "
             "plot_line_fit() shows where it is off"
         )
-    described = describe_axis(of_sum.axis, of_sum.model.bent.main_energies)
+    described = describe_axis(of_sum.axis, of_sum.model.fitted.main_energies)
     if described:
         yield described
 
 
 def _inseparable(of_sum, lines):
-    """Yield the lines asked for that other lines explain as well, with the nearest of these."""
+    """Yield the lines asked for that other lines fit as well, with the most correlated of these."""
     model, errors = of_sum.model, of_sum.line_errors
     n = len(model.lines)
     correlation = of_sum.covariance[:n, :n] / np.outer(errors, errors)
     for line in lines:
-        i = model.bare.lines.index(line)
-        if model.limits[i] < ENOUGH or errors[i] < UNCERTAIN * model.limits[i]:
+        i = model.tabulated.lines.index(line)
+        if model.limits[i] < MIN_COUNTS or errors[i] < INSEPARABLE * model.limits[i]:
             continue
         others = np.where(np.arange(n) == i, 0.0, -correlation[i])
         rival = int(np.argmax(others))
-        named = f"{line} and {model.bare.lines[rival]}"
+        named = f"{line} and {model.tabulated.lines[rival]}"
         yield named if others[rival] > CORRELATED else f"{line} and several others"
 
 
@@ -67,7 +69,7 @@ def describe_axis(axis, energies: np.ndarray) -> str:
     ----------
     axis : EnergyCalibration
     energies : ndarray of shape (n_lines,)
-        Of the lines there are, in keV.
+        Of the lines, in keV.
     """
     if not energies.size:
         return ""
@@ -95,22 +97,22 @@ def describe_axis(axis, energies: np.ndarray) -> str:
 
 
 def widen_below_zero(measured):
-    """Return the same with what is significantly below zero as its own standard error."""
-    below = measured.net < -BELOW * measured.sigma
+    """Return the same, standard errors widened where net counts are significantly negative."""
+    below = measured.net < -BELOW_ZERO * measured.sigma
     if not below.any():
         return measured
     names = measured.spectra.metadata.Phases.names
     worst = np.argwhere(below)[np.argsort((measured.net / measured.sigma)[below])]
     which = ", ".join(
         f"{measured.lines[i]} of {names[p]} ({measured.net[p, i]:.0f} ± {measured.sigma[p, i]:.0f})"
-        for p, i in worst[:MOST_NAMES]
+        for p, i in worst[:MAX_NAMES]
     )
-    if len(worst) > MOST_NAMES:
-        which += f" and {len(worst) - MOST_NAMES} others"
+    if len(worst) > MAX_NAMES:
+        which += f" and {len(worst) - MAX_NAMES} others"
     note = (
         f"net counts below zero by more than noise: {which}. Unmixing took too much of another "
         "phase from that spectrum, or its continuum is not what the model has. Standard errors and "
-        "detection limits were widened to hold it"
+        "detection limits were widened to include it"
     )
     error = np.where(below, measured.net, 0.0)
     return replace(

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Elements and peaks that are in the spectra, though nobody listed them."""
+"""Unlisted elements and peaks: in the spectra, but not in the metadata."""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Peaks that no line of a model explains.
+"""Significant peaks in the residuals of a line model.
 
-They are looked for in the spectrum of each phase, where a rare phase's elements stand
-out, and in their sum. What unmixing takes from one phase's spectrum by mistake is in
-another's, and is no peak of the sum: without one there is none.
+They are searched for in the spectrum of each phase, where the elements of a rare phase are
+significant, and in their sum. Counts that unmixing assigns to the wrong phase are no peak of the
+sum, so a peak must be significant there too.
 """
 
 from dataclasses import replace
@@ -16,18 +16,18 @@ from hyperspy_psnmf.eds.line_model.detector_artefacts import with_sum_peaks
 from hyperspy_psnmf.eds.xray.detector import peak_fwhm, peak_fwhms
 
 SIGNIFICANT = 8.0  # standard deviations
-IN_THE_SUM = 5.0  # standard deviations
-SHARE = 0.003  # of all counts; less changes no composition
-# How well lines are known: Gaussians miss tails, which reach some widths from a line,
-# and ratios within an L or M shell are rough. That is no other element.
-LINES_KNOWN_TO = {"K": 0.03, "L": 0.3, "M": 0.3}
-FAINT = 0.2  # of the main line; fainter L and M lines are known no better than that one
-TAILS = 0.005
-TAILS_REACH = 4.0  # widths
+SIGNIFICANT_IN_SUM = 5.0  # standard deviations
+MIN_FRACTION = 0.003  # of all counts; smaller peaks change no composition noticeably
+# Model errors of lines, which must not be taken for other elements: relative errors by shell, as
+# Gaussians have no tails and ratios within an L or M shell are rough.
+LINE_ERROR = {"K": 0.03, "L": 0.3, "M": 0.3}
+MIN_WEIGHT = 0.2  # of the main line: the error of weaker L and M lines is that of this weight
+TAILS = 0.005  # of a line's counts
+TAILS_REACH = 4.0  # FWHM
 
 
 class Peak(NamedTuple):
-    """A peak that stands out: in which row, where in keV, and its counts."""
+    """A significant peak: its row, its energy in keV, and its counts."""
 
     row: int
     energy: float
@@ -35,7 +35,7 @@ class Peak(NamedTuple):
 
 
 def find_peak(model, spectra: np.ndarray, weights: np.ndarray, explained=()) -> Peak | None:
-    """Return the most significant peak that is not explained, or None if all is.
+    """Return the most significant unexplained peak, or None if there is none.
 
     Parameters
     ----------
@@ -51,10 +51,10 @@ def find_peak(model, spectra: np.ndarray, weights: np.ndarray, explained=()) -> 
         [_excess(model, s, w) for s, w in zip(spectra, weights, strict=True)]
     ).swapaxes(0, 1)
     significance = excess / noise
-    enough = np.maximum(
-        SIGNIFICANT * noise, SHARE * spectra[:, model.use].sum(axis=1, keepdims=True)
+    threshold = np.maximum(
+        SIGNIFICANT * noise, MIN_FRACTION * spectra[:, model.use].sum(axis=1, keepdims=True)
     )
-    significant = (excess > enough) & (significance[0] > IN_THE_SUM)
+    significant = (excess > threshold) & (significance[0] > SIGNIFICANT_IN_SUM)
     energy = model.energy[model.use]
     for at in explained:
         significant &= np.abs(energy - at) > peak_fwhm(model.resolution, at) / 2
@@ -71,22 +71,22 @@ def _excess(model, counts, weights):
     model = with_sum_peaks(model, counts, weights)
     coefficients = solve(model, counts[model.use], weights)
     width = peak_fwhms(model.resolution, energy)
-    left = _sums(energy, counts[model.use] - model.columns @ coefficients, width)
+    residual = _sums(energy, counts[model.use] - model.columns @ coefficients, width)
     noise = np.sqrt(_sums(energy, weights**-2.0, width))
     lines = np.maximum(coefficients[: len(model.lines)], 0.0)
-    # Twice as wide: a wrong width or place shows beside the line.
-    left -= _sums(energy, _errors(model)[model.use] @ lines, 2 * width)
+    # Twice as wide: errors of width or energy leave residuals beside the line.
+    residual -= _sums(energy, _errors(model)[model.use] @ lines, 2 * width)
     peaks = model.peaks[model.use] @ lines
-    return left - TAILS * _sums(energy, peaks, TAILS_REACH * width), noise
+    return residual - TAILS * _sums(energy, peaks, TAILS_REACH * width), noise
 
 
 def _errors(model):
-    """Return what each family of lines may be wrong by, of shape (n_channels, n_lines)."""
+    """Return the model error of each family of lines, of shape (n_channels, n_lines)."""
     members = model.members.copy()
     for member in members:
         shell = model.lines[int(member[0])].partition("_")[2][:1]
-        faint = 0.0 if shell not in ("L", "M") else FAINT
-        member[2] = LINES_KNOWN_TO.get(shell, 0.03) * max(member[2], faint)
+        faint = 0.0 if shell not in ("L", "M") else MIN_WEIGHT
+        member[2] = LINE_ERROR.get(shell, 0.03) * max(member[2], faint)
     return replace(model, members=members, sum_peaks=0.0).peaks
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What was found in spectra though nobody listed it, as numbers, and in a sentence."""
+"""Unlisted elements and peaks, as numbers and in a sentence."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ ELEMENT, SUM_PEAK, ESCAPE_PEAK, UNKNOWN = "element", "sum peak", "escape peak", 
 
 @dataclass(frozen=True)
 class Unlisted:
-    """An element that is in the spectra without being listed, or a peak of none.
+    """An element that is in the spectra without being listed, or a peak of no element.
 
     Attributes
     ----------
@@ -18,7 +18,7 @@ class Unlisted:
     counts : float
         In that line or peak, in all phases together.
     element, line : str
-        Symbol of an element and its strongest line; empty for peaks of none.
+        Symbol of an element and its strongest line; empty for peaks of no element.
     cause : tuple of str
         The lines that a sum or escape peak comes from.
     rivals : tuple of str
@@ -50,7 +50,7 @@ class Unlisted:
 
 
 def lines_of_elements(unlisted) -> dict[str, str]:
-    """Return {element: line} of the elements among what was found."""
+    """Return {element: strongest line} of the unlisted elements."""
     return {one.element: one.line for one in unlisted if one.kind == ELEMENT}
 
 
@@ -63,7 +63,7 @@ def describe_unlisted(unlisted) -> str:
     call = f"; s.add_elements({symbols}) lists them, or exclude= in quantify()" if symbols else ""
     return (
         f"in the spectra, but not in s.metadata.Sample.elements: {', '.join(what)}. Fitted with "
-        f"the others, so that lines nearby come out right, and in no result{call}"
+        f"the others, so that lines nearby are measured correctly, but not reported{call}"
     )
 
 

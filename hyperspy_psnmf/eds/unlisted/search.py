@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Elements that are in the spectra, though nobody listed them: grids, holders, ion beams.
+"""Search for unlisted elements: of grids, holders, contamination, ion beams.
 
-A strong line that the model lacks bends the background beneath it, and lines nearby
-come out wrong by many standard errors, even below zero. So each significant peak of the
-residual is given to the element whose lines near it explain the counts best; these
-lines are fitted with the others. A peak that no element explains is fitted by itself, and
-so is one where the detector puts the escape of a strong line. What lines that are a little
-off their places explain as well is no peak.
+A strong line that the model lacks distorts the background beneath it, and lines nearby are wrong
+by many standard errors, even negative. So each significant peak of the residual is assigned to
+the element whose lines fit it best; these lines are fitted with the others. A peak that fits no
+element is fitted by itself, and so is one at the escape energy of a strong line. A residual that
+slightly shifted lines fit as well is no peak.
 """
 
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from hyperspy_psnmf._compat import symbols_with_lines
 from hyperspy_psnmf.eds.line_model.calibration import calibrate
-from hyperspy_psnmf.eds.line_model.detector_artefacts import CLOSE, find_escaped
+from hyperspy_psnmf.eds.line_model.detector_artefacts import ENERGY_TOLERANCE, find_escaped
 from hyperspy_psnmf.eds.line_model.energy_axis import find_axis
 from hyperspy_psnmf.eds.line_model.linear_model import (
     LineModel,
@@ -30,31 +29,32 @@ from hyperspy_psnmf.eds.unlisted.find_peaks import Peak, find_peak
 from hyperspy_psnmf.eds.unlisted.found import Unlisted
 from hyperspy_psnmf.eds.unlisted.residual_gains import Residual, gains_of_elements, gains_of_peaks
 
-# Contamination, oxide films, grids: hardly any spectrum lacks all of these. Light elements
-# are fitted anyway, since their lines and edges lie side by side.
+# Light elements are always fitted, since their lines and edges overlap.
 LIGHT = ("C", "N", "O")
-NEARLY_ALWAYS = (*LIGHT, "Cu")
+USUAL = (*LIGHT, "Cu")  # of contamination, oxide films and grids: in most spectra
 MAX_PEAKS = 12
-N_ROUNDS = 4
-REACH = 0.15  # keV; beside a strong peak, the background bends and shifts the residual
-RIVALS = 0.9  # of the best gain: worth a calibration of their own
-ALIKE = 9.0  # squared standard deviations between misfits that are the same
-WORTH = 0.03  # of a misfit; what a family of lines must take away
-ENOUGH = 0.6  # of what a peak at any energy gains, as the energy axis may be off
-MUCH_BETTER = 1.05  # than a peak alone, by which an element shows that it has other lines
+MAX_ROUNDS = 4  # of search and calibration
+REACH = 0.15  # keV; a strong peak distorts the background and so shifts the residual
+# Thresholds in squared standard deviations or as fractions of gains (decreases of the squared
+# residual), chosen on the built-in phantoms.
+RIVAL_GAIN = 0.9  # of the best gain: candidates that are compared after a calibration each
+RIVAL_MARGIN = 9.0  # squared standard deviations between residuals that fit equally well
+PENALTY_PER_FAMILY = 0.03  # of the squared residual, for each family of lines
+MIN_ELEMENT_GAIN = 0.6  # of a single peak's gain at any energy, as the energy axis may be off
+MULTI_LINE_GAIN = 1.05  # of a single peak's gain, which shows that further lines fit too
 
 
 def find_unlisted(
     spectra, elements: set[str], keep: np.ndarray, variance: np.ndarray
 ) -> tuple["Search", list[Unlisted]]:
-    """Return what else is in spectra, and the search that found it, on a calibrated axis.
+    """Return unlisted elements and peaks, and the search that found them, on a calibrated axis.
 
     Parameters
     ----------
     spectra : EDSSpectrum
         Spectra of phases; they are not changed.
     elements : set of str
-        Those listed.
+        Symbols of the elements listed.
     keep : ndarray of bool, of shape (n_channels,)
         Channels that hold counts.
     variance : ndarray of shape (n_phases, n_channels)
@@ -64,18 +64,18 @@ def find_unlisted(
     -------
     search : Search
     unlisted : list of Unlisted
-        Elements, and peaks of none.
+        Elements, and peaks of no element.
     """
     listed = on_found_axis(spectra, elements, keep)
     axis = calibrate(listed, spectra.data)
     search = Search(spectra, frozenset(elements), keep, variance, listed, axis)
-    if search.peak_beside([]) is None:
+    if search.next_peak([]) is None:
         return search, []
-    # Without half of its lines, a model calibrates to nonsense: first the axis as it is.
+    # With lines missing, the local calibration is unreliable: start from the grid search.
     search, unlisted = replace(search, axis=listed), []
-    for _ in range(N_ROUNDS):
+    for _ in range(MAX_ROUNDS):
         before, unlisted = unlisted, search.run()
-        # Peaks by themselves would hold the axis where they were found.
+        # Peaks of no element have no tabulated energy, so they cannot calibrate the axis.
         axis = search.model(_elements(unlisted))
         search = replace(search, axis=calibrate(replace(axis, **axis_of(listed)), spectra.data))
         if {str(one) for one in unlisted} == {str(one) for one in before}:
@@ -84,16 +84,16 @@ def find_unlisted(
 
 
 def on_found_axis(spectra, elements, keep: np.ndarray) -> LineModel:
-    """Return the model of the elements' lines where a search over shifts finds them."""
-    likely = build_line_model(spectra, {*elements, *NEARLY_ALWAYS}, keep)
-    offset, gain = find_axis(likely, spectra.data.sum(axis=0))
+    """Return the model of the elements' lines on the axis from the grid search."""
+    usual = build_line_model(spectra, {*elements, *USUAL}, keep)
+    offset, gain = find_axis(usual, spectra.data.sum(axis=0))
     listed = build_line_model(spectra, {*elements, *LIGHT}, keep)
     return replace(listed, offset=offset, gain=gain)
 
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """The search for peaks, with lines at the places and of the widths of another model.
+    """The search for peaks, with energies and widths of lines from another model.
 
     Attributes
     ----------
@@ -103,8 +103,8 @@ class Search:
     keep : ndarray of bool, of shape (n_channels,)
     variance : ndarray of shape (n_phases, n_channels)
     expected, axis : LineModel
-        Lines of the listed elements where the search over shifts finds them, and where
-        `calibrate` does from there.
+        Models of the listed elements on the axis from the grid search, and on the axis that
+        `calibrate` finds from there.
     """
 
     spectra: object
@@ -116,33 +116,33 @@ class Search:
 
     @cached_property
     def rows(self):
-        """Counts of all phases together and of each, and the weights of channels in use."""
+        """Counts of the sum of phases and of each phase, and weights of the channels in use."""
         counts = np.vstack([self.spectra.data.sum(axis=0), self.spectra.data])
-        # Of the counts, smoothed, as the fit may be bad.
+        # From smoothed counts, as the fit may be bad.
         total = gaussian_filter1d(counts[0], 3.0, mode="nearest")
         variance = np.maximum(np.vstack([total, self.variance]), 0.5)
         return counts, 1.0 / np.sqrt(variance[:, self.axis.use])
 
     def model(self, found):
-        """Return the model with the lines of what was found."""
+        """Return the model with the lines of unlisted elements and peaks too."""
         peaks = [one.energy for one in found if not one.element]
         elements = {*self.listed, *LIGHT, *(one.element for one in found if one.element)}
         model = build_line_model(self.spectra, elements, self.keep, peaks=peaks)
         return replace(model, **axis_of(self.axis))
 
     def run(self):
-        """Return what explains the significant peaks of the residual."""
+        """Return the elements and peaks that fit the significant peaks of the residual."""
         found, explained = [], []
-        while len(found) < MAX_PEAKS and (peak := self.peak_beside(found, explained)):
+        while len(found) < MAX_PEAKS and (peak := self.next_peak(found, explained)):
             one = self.explain(peak, found)
             if one is None:
                 explained.append(peak.energy)
             else:
                 found.append(one)
-        # What was found first may have stood in for something that was found later.
+        # An early find may be redundant after a later one.
         for one in tuple(found):
             others = [other for other in found if other is not one]
-            peak = self.peak_beside(others, explained)
+            peak = self.next_peak(others, explained)
             if peak is None:
                 found = others
             elif self.has_line_near(one, peak.energy):
@@ -151,17 +151,17 @@ class Search:
         return found
 
     def has_line_near(self, one, at):
-        """Return whether what was found has a main line near an energy in keV."""
+        """Return whether an unlisted element or peak has a main line near an energy in keV."""
         model = self.model([one])
         own = model.main_energies[one.families_in(model)]
         return bool((np.abs(own - at) < REACH).any())
 
-    def peak_beside(self, found, explained=()):
-        """Return the next peak, if there is one; none at energies that are explained."""
+    def next_peak(self, found, explained=()):
+        """Return the next significant peak, or None; none at energies that are explained."""
         return find_peak(self.model(found), *self.rows, explained)
 
     def explain(self, peak, found):
-        """Return what explains a peak best; None where the lines that are there do."""
+        """Return the element or peak that fits best; None where the lines in the model do."""
         model, at = self.model(found), peak.energy
         row = [values[peak.row] for values in self.rows]
         residual = Residual(model, *row)
@@ -173,39 +173,43 @@ class Search:
         top = max(gains.values(), default=0.0)
         if max(alone, top) <= 0.0:
             return None
-        if top <= MUCH_BETTER * alone:
+        if top <= MULTI_LINE_GAIN * alone:
             escaped = find_escaped(model, *row, peak._replace(energy=place))
             if escaped:
                 rival = max(gains, key=lambda name: gains[name], default="")
-                rivals = (rival,) if top > RIVALS * alone else ()
+                rivals = (rival,) if top > RIVAL_GAIN * alone else ()
                 return Unlisted("escape peak", place, cause=(escaped,), rivals=rivals)
-        if top <= ENOUGH * alone:
+        if top <= MIN_ELEMENT_GAIN * alone:
             return Unlisted("unknown peak", place)
-        rivals = [name for name, gain in gains.items() if gain > RIVALS * top]
+        rivals = [name for name, gain in gains.items() if gain > RIVAL_GAIN * top]
         if len(rivals) > 1:
-            misfit = {name: self.misfit(name, found, row) for name in rivals}
-            rivals = [name for name in rivals if misfit[name] < min(misfit.values()) + ALIKE]
-        # The lightest of those that fit alike, as it is by far the most abundant.
+            scores = {name: self.score(name, found, row) for name in rivals}
+            rivals = [name for name in rivals if scores[name] < min(scores.values()) + RIVAL_MARGIN]
+        # The lightest of those that fit equally well, as it is by far the most abundant.
         return Unlisted("element", at, element=min(rivals, key=_atomic_number))
 
-    def misfit(self, element, found, row):
-        """Return the misfit with another element, on an axis of its own."""
+    def score(self, element, found, row):
+        """Return the penalised squared residual with another element, axis recalibrated."""
         one = Unlisted("element", 0.0, element=element)
         model = calibrate(self.model([*found, one]), self.spectra.data)
-        return Residual(model, *row).squared * (1 + len(one.families_in(model)) * WORTH)
+        return Residual(model, *row).squared * (
+            1 + len(one.families_in(model)) * PENALTY_PER_FAMILY
+        )
 
     def rivals_of(self, energy: float, found) -> tuple[str, ...]:
-        """Return the unlisted element that a sum peak at an energy may be as well, if any."""
+        """Return the unlisted element that fits a sum peak nearly as well, if any."""
         model = self.model(found)
         row = [values[0] for values in self.rows]
         residual = Residual(model, *row, sum_peaks=False)
         known = {*self.listed, *LIGHT, *(one.element for one in found)}
         others = sorted(set(_with_lines()) - known)
         beam_energy = read_beam_energy(self.spectra)
-        gains = gains_of_elements(residual, model, others, energy, beam_energy, reach=CLOSE)
+        gains = gains_of_elements(
+            residual, model, others, energy, beam_energy, reach=ENERGY_TOLERANCE
+        )
         alone, _ = max(gains_of_peaks(residual, model, Peak(0, energy, np.inf), row))
         best = max(gains, key=lambda name: gains[name], default="")
-        return (best,) if best and gains[best] > RIVALS * alone else ()
+        return (best,) if best and gains[best] > RIVAL_GAIN * alone else ()
 
 
 def _elements(found):

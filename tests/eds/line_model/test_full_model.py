@@ -42,9 +42,9 @@ def oxides():
     return fit(ideal("sharp_interface"))
 
 
-def test_columns_are_derivatives(oxides):
+def test_linear__columns_are_derivatives(oxides):
     at = oxides.values + 0.01
-    # How sum peaks and skewness change with places and widths is left to the next step.
+    # Derivatives of sum peaks and skewness by shifts and widths are neglected.
     for kind in ("pile_up", "skews"):
         at[oxides.parameters.kinds[kind]] = 0.0
     model = replace(oxides, values=at)
@@ -58,12 +58,12 @@ def test_columns_are_derivatives(oxides):
         expected = (sides[0] - sides[1]) / (2 * step)
         error = np.abs(model.linear.background[:, i] - expected).max()
         # Lines get a little wider where they move to higher energies.
-        within = 2e-2 if name.startswith(("place", "gain")) else 1e-3
+        within = 2e-2 if name.startswith(("shift", "gain")) else 1e-3
         assert error < within * np.abs(expected).max() + 1e-6, name
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_lines_of_noise_free_spectra_are_found_within_their_errors(name):
+def test_fit_spectra__noise_free_lines_within_their_errors(name):
     # At a million counts; splines alone miss oxygen and L lines by 5 to 12 errors.
     s, scene = ideal(name), SCENES[name]
     truth = true_intensities(scene, s.metadata.Truth, s.data.shape[-1])
@@ -80,9 +80,9 @@ def test_lines_of_noise_free_spectra_are_found_within_their_errors(name):
                 assert abs(found.net[p, i] - expected) < 1.5 * sigma[p, i], line
 
 
-def test_edges_are_as_deep_as_the_detector_makes_them(oxides):
+def test_fit_spectra__edge_depths_are_those_of_the_detector(oxides):
     values = dict(zip(oxides.parameters.names, oxides.values, strict=True))
-    # 300 nm of polymer, 50 nm of silicon and 40 nm of aluminium stand before the sensor.
+    # 300 nm of polymer, 50 nm of silicon and 40 nm of aluminium lie before the sensor.
     for edge, mass, jump in (
         ("C at 0.28", 3.0e-5, 4.68e4),
         ("Al at 1.56", 1.08e-5, 3.70e3),
@@ -91,9 +91,9 @@ def test_edges_are_as_deep_as_the_detector_makes_them(oxides):
         assert values[f"edge of {edge} keV"] == pytest.approx(mass * jump, rel=0.1)
 
 
-def test_lines_off_their_places_and_ratios_are_found(oxides):
+def test_fit_spectra__shifted_lines_and_other_ratios_are_found(oxides):
     parameters, names = oxides.parameters, oxides.parameters.names
-    off = {"place of O_Ka": -0.004, "lines below Fe_La": -0.8, "gain": 0.001, "resolution": 5.0}
+    off = {"shift of O_Ka": -0.004, "lines below Fe_La": -0.8, "gain": 0.001, "resolution": 5.0}
     values = oxides.values.copy()
     for name, by in off.items():
         values[names.index(name)] += by
@@ -106,25 +106,25 @@ def test_lines_off_their_places_and_ratios_are_found(oxides):
     assert of_sum.converged
     found = of_sum.model
     np.testing.assert_allclose(found.lines, oxides.lines, rtol=0.02, atol=30)
-    assert found.bent.resolution == pytest.approx(oxides.bent.resolution + 5.0, abs=0.3)
+    assert found.fitted.resolution == pytest.approx(oxides.fitted.resolution + 5.0, abs=0.3)
     place, ratio = (found.values[names.index(name)] for name in list(off)[:2])
     # Offset and gain have part of the shift.
-    shift = place + found.bent.offset + found.bent.gain * 0.525
+    shift = place + found.fitted.offset + found.fitted.gain * 0.525
     assert shift == pytest.approx(-0.004 + 0.001 * 0.525, abs=0.001)
     assert ratio == pytest.approx(-0.8, abs=0.2)
     assert parameters.names == found.parameters.names
 
 
-def test_few_counts_tell_nothing_new(oxides):
+def test_fit_spectra__few_counts_leave_the_prior(oxides):
     s = ideal("sharp_interface", total=72)
     found = fit(s)
-    settled = found.parameters.kinds["edges"].stop
-    sigma = np.diag(found.parameters.precision(found.known))[settled:] ** -0.5
-    assert (np.abs(found.values[settled:]) < 0.2 * sigma).all()
+    first_ratio = found.parameters.kinds["edges"].stop
+    sigma = np.diag(found.parameters.precision(found.prior))[first_ratio:] ** -0.5
+    assert (np.abs(found.values[first_ratio:]) < 0.2 * sigma).all()
 
 
 @pytest.mark.parametrize("listed", [set(), {"H"}])
-def test_a_spectrum_without_lines_is_all_continuum(oxides, listed):
+def test_fit_spectra__a_spectrum_without_lines_is_all_continuum(oxides, listed):
     spectra = ideal("sharp_interface").psnmf.phase_spectra()
     continuum = replace(oxides, lines=np.zeros_like(oxides.lines)).recorded
     spectra.data = np.array([0.7, 0.3])[:, None] * continuum
@@ -133,13 +133,13 @@ def test_a_spectrum_without_lines_is_all_continuum(oxides, listed):
     found = of_sum.model
     # Of light elements, which are fitted anyway.
     assert (found.lines < 5 * of_sum.line_errors).all()
-    # The edge of iron is where nobody listed it.
-    use = found.bare.use
+    # Without iron in the list, its edge is not modelled.
+    use = found.tabulated.use
     np.testing.assert_allclose(found.recorded[use], continuum[use], rtol=0.1)
 
 
-def test_a_phase_is_held_to_what_the_sum_told(oxides):
-    part = oxides.of_part(0.01 * oxides.recorded)
+def test_for_phase__parameters_stay_near_those_of_the_sum(oxides):
+    part = oxides.for_phase(0.01 * oxides.recorded)
     fraction = part.total / oxides.total
     np.testing.assert_allclose(fraction, 0.01, rtol=0.02)  # channels in use
     np.testing.assert_allclose(part.recorded, fraction * oxides.recorded, rtol=1e-2, atol=0.1)
@@ -147,7 +147,7 @@ def test_a_phase_is_held_to_what_the_sum_told(oxides):
     variance = np.maximum(part.recorded, 0.5)
     for _ in range(4):
         part = part.refined(noisy, variance)
-    assert part.bent.resolution == pytest.approx(oxides.bent.resolution, abs=0.05)
+    assert part.fitted.resolution == pytest.approx(oxides.fitted.resolution, abs=0.05)
     np.testing.assert_allclose(
         part.lines, 0.01 * oxides.lines, atol=4 * np.sqrt(oxides.lines.max() / 100)
     )

@@ -40,7 +40,7 @@ def true_intensities(scene, truth, n_channels):
 
 
 def as_decomposed(signal, factors, loadings):
-    """Return a copy that was decomposed into these, by nobody in particular."""
+    """Return a copy with these as its decomposition."""
     signal = signal.deepcopy()
     results = signal.learning_results
     results.factors, results.loadings = factors, loadings
@@ -81,7 +81,7 @@ def test_results_are_in_the_order_asked_for(ideal, measured):
 
 
 def test_errors_are_those_of_repeated_counts(grains):
-    # Spectra of noise are solved given the true maps; their lines must scatter as told.
+    # Noisy spectra, solved with the true maps: their lines must scatter by the standard errors.
     truth, rng = grains.metadata.Truth, np.random.default_rng(5)
     mean = truth.loadings @ truth.factors.T
     lines, found, errors = ["Fe_Ka", "Si_Ka"], [], []
@@ -95,12 +95,12 @@ def test_errors_are_those_of_repeated_counts(grains):
         result = measure_lines(s, lines, elements=["O", "Ca", "Ti", "Al", "Mg"])
         found.append(result.net)
         errors.append(result.sigma)
-    scatter, told = np.std(found, axis=0, ddof=1), np.mean(errors, axis=0)
-    # Least squares with equal weights is not quite as good as what is told.
+    scatter, estimated = np.std(found, axis=0, ddof=1), np.mean(errors, axis=0)
+    # Least squares with equal weights is not quite as good as the weighted fit assumes.
     strong = np.mean(found, axis=0) > 300
     assert strong.sum() >= 3
-    assert (told[strong] < 1.6 * scatter[strong]).all()
-    assert (told[strong] > 0.55 * scatter[strong]).all()
+    assert (estimated[strong] < 1.6 * scatter[strong]).all()
+    assert (estimated[strong] > 0.55 * scatter[strong]).all()
 
 
 def test_the_unmixing_adds_to_the_noise_of_counts(measured):
@@ -119,7 +119,7 @@ def test_absent_lines_scatter_around_zero_and_may_be_negative(measured):
     assert abs(absent) < 3 * measured.blank[2, 1]
 
 
-def test_overlapping_lines_are_told_apart_by_the_model_only():
+def test_measure_lines__overlapping_lines_are_separated_by_the_model_only():
     # Fe Kb lies beside Co Ka; there is no cobalt.
     s = data.sharp_interface(shape=(9, 12), n_channels=900, counts=3000, seed=1)
     s = as_decomposed(s, s.metadata.Truth.factors, s.metadata.Truth.loadings)

@@ -10,7 +10,7 @@ from exspy.material import elements as elements_db
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.lines.intensities import measure_lines
-from hyperspy_psnmf.eds.lines.measurable_lines import LEFT_OUT, MOST_NAMES, explain_lines, name_some
+from hyperspy_psnmf.eds.lines.measurable_lines import LEFT_OUT, MAX_NAMES, explain_lines, name_some
 from hyperspy_psnmf.eds.quantify import element_maps as maps_module
 from hyperspy_psnmf.eds.quantify import quantify as quantify_module
 from hyperspy_psnmf.eds.signals.axes import energies
@@ -174,7 +174,7 @@ def test_messages__never_list_all_lines(minerals, factors):
     alpha = [f"{e}_Ka" for e in everything]
     minerals.metadata.Sample.elements = everything
     why = explain_lines(minerals, alpha, "model")
-    with pytest.raises(ValueError, match=rf"and {len(why) - MOST_NAMES} others") as refused:
+    with pytest.raises(ValueError, match=rf"and {len(why) - MAX_NAMES} others") as refused:
         minerals.psnmf.element_maps(alpha)
     with pytest.raises(ValueError, match=r"factors: none for .* and .* others") as missing:
         minerals.psnmf.quantify(factors=factors)

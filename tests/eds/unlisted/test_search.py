@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Elements that nobody listed: found, fitted, named, and no harm to the others."""
+"""Unlisted elements are found, fitted and reported, and other elements are not affected."""
 
 import warnings
 
@@ -60,7 +60,7 @@ def test_any_one_element_may_be_left_out(name, n_left_out):
         np.testing.assert_array_less(
             np.abs(found.net - full.net[:, kept]), 3 * full.sigma[:, kept], err_msg=left_out
         )
-        # Titanium is not told from noise: 1 % of a phase with 1 % of the counts.
+        # Titanium is not significant: 1 % of a phase with 1 % of the counts.
         assert symbols(found) in ([left_out], [] if left_out == "Ti" else None)
 
 
@@ -138,7 +138,7 @@ def test_families_are_those_of_exspys_model():
     names, members = families(["Fe", "Pt", "Si"], energy[0], energy[-1], 200.0)
     assert set(names) == {line.name for line in model.xray_lines} | {"Pt_Lb1"}
     assert len(members) == len(lines)
-    # Lines of platinum from 11 to 14 keV are recorded less well than La, so they stand alone.
+    # Lines of platinum from 11 to 14 keV are recorded less well than La, so they are fitted alone.
     ratios = {}
     for family, energy, weight in members:
         scale = 1.0 if names[int(family)].endswith("a") else lines[names[int(family)]].A.value
