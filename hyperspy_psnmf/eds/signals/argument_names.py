@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def named(**names):
-    """Name keywords in errors as the caller knows them: ``named(n_components="k")``."""
+    """Replace the names of keywords in errors by the caller's: ``named(n_components="k")``."""
     try:
         yield
     except (TypeError, ValueError) as error:

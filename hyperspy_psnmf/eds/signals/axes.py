@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Axes of a signal in the units and the order that the method needs."""
+"""Axes of a signal in keV and in array order."""
 
 import warnings
 
@@ -8,7 +8,7 @@ import numpy as np
 from hyperspy_psnmf.nmf.validation import check_int
 
 COARSE_CHANNEL = 0.040  # keV, about a third of the resolution at Mn Ka
-MIN_COARSE_CHANNELS = 32
+MIN_COARSE_CHANNELS = 32  # that energy binning leaves, chosen on the built-in phantoms
 LINE_WIDTH = 0.5  # keV, some four times the resolution at Mn Ka
 _KEV = {"keV": 1.0, "eV": 1e-3}
 
@@ -53,8 +53,8 @@ def require_rising(signal) -> None:
     if energy[-1] < energy[0]:
         raise ValueError(
             f"the energy axis of the signal falls, from {energy[0]:.4g} to {energy[-1]:.4g} keV, "
-            "but X-ray lines are measured on one that rises: turn the map over with "
-            "s.isig[::-1] and decompose it again"
+            "but X-ray lines are measured on a rising axis only: reverse it with "
+            "s.isig[::-1] and decompose the map again"
         )
 
 
@@ -93,9 +93,9 @@ def channels_of_range(signal, energy_range) -> np.ndarray:
 
 
 def resolve_energy_binning(signal, energy_binning, n_channels: int) -> int:
-    """Return channels per coarse channel; "auto" brings them nearest to 40 eV.
+    """Return channels per coarse channel; "auto" is nearest to 40 eV.
 
-    As long as 32 of the `n_channels` in use remain, that is.
+    At least 32 of the `n_channels` in use remain.
     """
     if not isinstance(energy_binning, str):
         return check_int("energy_binning", energy_binning)
@@ -111,7 +111,7 @@ def resolve_energy_binning(signal, energy_binning, n_channels: int) -> int:
 
 
 def line_width(signal) -> int:
-    """Return the channels across which an X-ray line cannot be taken for background."""
+    """Return the number of channels over which the background varies more slowly than lines."""
     try:
         return max(1, round(LINE_WIDTH / channel_width(signal)))
     except ValueError:  # an axis without units has been warned of

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether the live and the real time in the metadata are those of a pixel or of the whole map.
+"""Live and real time per pixel, where the metadata may have those of the whole map.
 
-HyperSpy's metadata do not say. eXSpy takes them for those of each spectrum, hence of a pixel:
-``sum`` and ``rebin`` multiply them by the pixels summed, and zeta factors and cross sections
+HyperSpy's metadata do not specify which. eXSpy takes them for those of a pixel: ``sum`` and
+``rebin`` multiply them by the pixels summed, and zeta factors and cross sections
 turn the live time and the beam current into the dose of a pixel. But RosettaSciIO copies what
-the file has, and that is mostly the time of the whole map. It can be recognised where the
-original metadata, which are saved with a map, still hold the same number (RosettaSciIO 0.15):
+the file has, mostly the time of the whole map. It is recognised where the original metadata,
+which are saved with a map, still have the same number (RosettaSciIO 0.15):
 
 - Phenom .elid: live and real time of the map; a list of those of the pixels is beside it.
 - JEOL .pts: real time of the map. There is no live time.
@@ -13,8 +13,8 @@ original metadata, which are saved with a map, still hold the same number (Roset
 - EDAX .spd: live time of the sum spectrum, from the .spc file beside it.
 - Velox .emd: with ``sum_frames=False`` only, times of the acquisition of one detector.
 
-What Gatan's .dm3 and .dm4 files store depends on how the map was acquired: that stays open. So
-does a time that is no longer the file's, as after ``rebin`` or because somebody has set it.
+What Gatan's .dm3 and .dm4 files store depends on how the map was acquired, so it stays
+undetermined, as does a time that is no longer the file's, as after ``rebin`` or set by hand.
 """
 
 from collections.abc import Iterator
@@ -48,14 +48,14 @@ def time_per_pixel(signal, path: str, per: str | None = None) -> float | None:
     path : str
         In the metadata, as "Acquisition_instrument.TEM.Detector.EDS.live_time".
     per : {"pixel", "map"}, optional
-        What the time is of. By default it is that of the map where it is recognised as such,
-        else open where the file has such a time, and that of a pixel where it has none, as
-        in what was simulated or set by hand.
+        Whether the time is that of a pixel or of the map. By default it is that of the map
+        where it is recognised as such, undetermined where the file has another time, and that
+        of a pixel where the file has none, as if simulated or set by hand.
 
     Returns
     -------
     float or None
-        None where there is no such time or where it is open.
+        None where there is no such time or where it is undetermined.
     """
     value = read_number(signal, path)
     if value is None or per == "pixel":
@@ -71,9 +71,10 @@ def time_per_pixel(signal, path: str, per: str | None = None) -> float | None:
 
 
 def _times_in_file(signal, name) -> Iterator[tuple[float, float]]:
-    """Yield times in the original metadata, in s, and the pixels that each is of.
+    """Yield times in the original metadata, in s, and the number of pixels of each.
 
-    The latter is 0 where the file does not say, and NaN where it is open what the time is of.
+    The number is 0 where the file does not have it, and NaN where the meaning of the time is
+    undetermined.
     """
     is_live = name == "live_time"
     read = _Reader(signal.original_metadata)
@@ -102,7 +103,7 @@ def _time_of_lines(signal, read):
 
 
 class _Reader:
-    """Reads original metadata, in which there can be anything."""
+    """Reads original metadata, whose values may be of any type."""
 
     def __init__(self, original):
         self._original = original

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The only place that writes and reads ``signal.learning_results``."""
+"""Writing and reading of ``signal.learning_results``; the only module that does."""
 
 import numpy as np
 
@@ -162,25 +162,25 @@ def channels_decomposed(factors: np.ndarray) -> np.ndarray:
 
 
 def read_record(signal) -> Record:
-    """Return what PSNMF noted about its run; empty after another algorithm."""
+    """Return the record of the decomposition; empty after another algorithm."""
     return find_record(signal.learning_results)
 
 
 def require_record(signal) -> Record:
-    """Return what PSNMF noted about its run, or raise where there is nothing."""
+    """Return the record of the decomposition, or raise RuntimeError without one."""
     results, record = require_results(signal), read_record(signal)
     if "version" in record:
         return record
     algorithm = results.decomposition_algorithm
     if algorithm in OURS:
         raise RuntimeError(
-            f"the learning results are those of {algorithm}, but what it noted about its run is "
-            "not with them: they were loaded from a .npz file of an earlier version, or changed "
-            "after they were loaded from one. This needs it: decompose the map again"
+            f"the learning results are those of {algorithm}, but the record of its run is "
+            "missing: they were loaded from a .npz file of an earlier version, or changed after "
+            "they were loaded from one. This call needs the record: decompose the map again"
         )
     raise RuntimeError(
         f"the learning results are those of {algorithm}; "
-        "this needs s.decomposition(algorithm='PSNMF')"
+        "this call needs those of s.decomposition(algorithm='PSNMF')"
     )
 
 
@@ -191,7 +191,7 @@ def read_names(signal) -> list[str]:
 
 
 def stored_names(signal) -> list[str]:
-    """Return the same for a map that may have been changed since, as before a decomposition."""
+    """Return the names without checking that the map is unchanged, as before a decomposition."""
     n = signal.learning_results.factors.shape[1]
     names = read_record(signal).get("phase_names")
     if names is None or len(names) != n:
@@ -202,7 +202,7 @@ def stored_names(signal) -> list[str]:
 def write_names(signal, names) -> None:
     """Set the names of the phases; they are saved with the learning results."""
     n = require_results(signal).factors.shape[1]
-    # A set has no order, so its names would go to any phase.
+    # A set has no order, so its names would be assigned to phases at random.
     listed = np.iterable(names) and not isinstance(names, str | dict | set | frozenset)
     given = list(names) if listed else None
     if given is None or not all(isinstance(name, str) and name for name in given):

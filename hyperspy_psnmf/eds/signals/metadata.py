@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the metadata say of the specimen and the instrument."""
+"""Specimen and instrument parameters from the metadata."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ def sample_elements(signal) -> list[str]:
 
 
 def sample_lines(signal) -> list[str]:
-    """Return the X-ray lines that the metadata list, without those that eXSpy does not know."""
+    """Return the X-ray lines in the metadata, without those that eXSpy's tables lack."""
     return [line for line in _listed(signal, "xray_lines") if is_xray_line(line)]
 
 
@@ -24,7 +24,7 @@ def _listed(signal, what):
 
 
 def set_elements(signal, elements: list[str]) -> None:
-    """Set the elements of a sample, and the line of each that eXSpy would choose."""
+    """Set the elements of the specimen, and the line of each that eXSpy would choose."""
     signal.set_elements([symbol for symbol in elements if lines_of(symbol)])
     signal.set_lines([])
     signal.add_elements([symbol for symbol in elements if not lines_of(symbol)])

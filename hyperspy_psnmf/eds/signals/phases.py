@@ -32,8 +32,8 @@ def phase_spectra(signal):
         data, axes=[_phase_axis(len(data)), {**energy, "navigate": False}], metadata=metadata
     )
     _scale_exposure(spectra, signal, count_pixels(signal))
-    # At least one count: fits weigh channels by the inverse of their variance. HyperSpy cuts
-    # it with the numbers that cut the spectra, in keV too, so it needs their axes.
+    # At least one count: fits weigh channels by the inverse of their variance. HyperSpy slices
+    # the variance like the spectra, in keV too, so it needs their axes.
     axes = spectra.axes_manager.as_dictionary().values()
     spectra.set_noise_variance(Signal1D(np.maximum(data, 1.0), axes=list(axes)))
     _store_names(spectra, read_names(signal))
@@ -97,7 +97,7 @@ def _clean(metadata, title):
 def _scale_exposure(spectra, signal, n_pixels):
     """Set live time, real time and probe area to those of all pixels together.
 
-    A time of which it is open whether it is of a pixel or of the map is left out.
+    Times that may be of a pixel or of the map are left out.
     """
     for path in ("TEM.Detector.EDS.live_time", "SEM.Detector.EDS.live_time",
                  "TEM.Detector.EDS.real_time", "SEM.Detector.EDS.real_time"):  # fmt: skip
@@ -121,7 +121,7 @@ def _scale_exposure(spectra, signal, n_pixels):
 def pixel_area(signal) -> float | None:
     """Return the area of a pixel in nm², or None where axes have no unit of length."""
     with warnings.catch_warnings():
-        # A pixel of 1 nm² is no surprise here.
+        # Pixels of 1 nm² may be right here.
         warnings.filterwarnings("ignore", "Please note that the probe area")
         try:
             return float(signal.get_probe_area())

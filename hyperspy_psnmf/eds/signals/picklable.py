@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Results that can be pickled and copied although they hold signals.
+"""Results with signals as fields that can be pickled and copied.
 
 HyperSpy's signals cannot be pickled; their dictionaries, from which they are made again, can.
 """
@@ -44,7 +44,7 @@ def _unpack(value):
 
 
 def _in_fields(function, value):
-    # One that is picklable by itself packs its signals itself.
+    # A Picklable field packs its own signals.
     if not is_dataclass(value) or isinstance(value, type | Picklable):
         return value
     twin = object.__new__(type(value))

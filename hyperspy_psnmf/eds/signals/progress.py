@@ -29,10 +29,10 @@ _listener: ContextVar[Callback | None] = ContextVar("psnmf_listener", default=No
 
 @contextmanager
 def listening(callback: Callback):
-    """Tell `callback` of every step and iteration of what runs in this thread meanwhile.
+    """Report every step and iteration of this thread to `callback` while the context lasts.
 
-    What is weak about a result is then in its record only: warnings belong to a whole
-    process, so in a background thread they would turn up in what others are doing.
+    Weaknesses of a result are then in its record only: Python's warnings are global to the
+    process, so those of a background thread would appear in other threads.
     """
     token = _listener.set(callback)
     try:
@@ -42,21 +42,21 @@ def listening(callback: Callback):
 
 
 def has_listener() -> bool:
-    """Tell whether somebody listens to this thread."""
+    """Return whether this thread has a listener."""
     return _listener.get() is not None
 
 
 def with_listener(callback: Callback | None) -> Callback | None:
-    """Return a callback that tells the listener, if there is one, before `callback`."""
+    """Return a callback that reports to the listener, if there is one, and to `callback`."""
     listener = _listener.get()
     if listener is None or callback is None:
         return listener or callback
 
-    def tell_both(step, iteration, residual):
+    def report_to_both(step, iteration, residual):
         listener(step, iteration, residual)
         callback(step, iteration, residual)
 
-    return tell_both
+    return report_to_both
 
 
 @contextmanager
@@ -80,14 +80,14 @@ def progress_bar(show, **options):
 
 @contextmanager
 def progress_of_decomposition(show, X):
-    """Yield a callback that drives the bar of a decomposition and tells a listener, or None.
+    """Yield a callback for the progress bar and the listener of a decomposition, or None.
 
     Parameters
     ----------
     show : bool or None
         None is HyperSpy's preference.
     X : csr_array or CountBlocks
-        Counts, whose blocks are followed one by one.
+        Counts; the progress of blocks is reported one by one.
     """
     with progress_bar(show, desc="PSNMF", unit=" iterations") as bar:
 
@@ -97,14 +97,14 @@ def progress_of_decomposition(show, X):
                 bar.set_postfix_str(f"KKT residual {residual:.1e}", refresh=False)
                 bar.update()
 
-        tell = with_listener(None if bar is None else callback)
-        if tell is not None and isinstance(X, CountBlocks):
-            X.notify = lambda n, n_blocks: tell(f"block {n} of {n_blocks}", 0, math.inf)
-        yield tell
+        report = with_listener(None if bar is None else callback)
+        if report is not None and isinstance(X, CountBlocks):
+            X.notify = lambda n, n_blocks: report(f"block {n} of {n_blocks}", 0, math.inf)
+        yield report
 
 
 class _Hiding:
-    """Who keeps progress bars off the screen."""
+    """The threads that hide progress bars, and the preference to restore."""
 
     def __init__(self):
         self.lock, self.threads, self.shown = threading.Lock(), 0, True
@@ -115,9 +115,9 @@ _hiding = _Hiding()
 
 @contextmanager
 def no_progress_bars():
-    """Keep bars of HyperSpy and eXSpy, that no user asked for, off the screen.
+    """Hide progress bars of internal calls of HyperSpy and eXSpy.
 
-    The preference is everybody's: of several threads the last gives it back as the first found it.
+    The preference is global: of several threads, the last restores what the first found.
     """
     with _hiding.lock:
         if not _hiding.threads:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether stored results still belong to a map's counts, by a fingerprint of the data.
+"""Check that stored results belong to a map's counts, by a fingerprint of the data.
 
 The fingerprint is the shape of the data, and the counts and a checksum of some hundred
-spectra that lie evenly all over the map; of small maps, of all. A flip, a transposition or
+spectra, evenly distributed over the map (of all spectra of a small map). A flip, a transposition or
 other data change most of them, while a change of a few pixels of a large map may miss them.
 
 The values of lazy data are not read for the check, which compares shapes alone. Their
@@ -25,7 +25,7 @@ ROUNDING = 1e-5  # relative, of sums of counts that are no integers
 
 
 def make_fingerprint(signal, X, keep_pixels, keep_channels) -> dict:
-    """Return what identifies the data of a map, as entries of the record.
+    """Return the fingerprint of a map's data, as entries of the record.
 
     Parameters
     ----------
@@ -46,14 +46,14 @@ def make_fingerprint(signal, X, keep_pixels, keep_channels) -> dict:
 
 
 def find_change(signal, record, keep_pixels, keep_channels, expected) -> str:
-    """Return what has been done to the data since a record was made, or ""; cheap.
+    """Return how the data have changed since a record was made, or "" if they have not.
 
     Parameters
     ----------
     signal : EDSSpectrum
         The map, with as many pixels and channels as then.
     record : dict
-        With the fingerprint; one of an earlier version has none, and nothing is found.
+        With the fingerprint; those of earlier versions have none, and no change is found.
     keep_pixels, keep_channels : ndarray of bool or None
         What the decomposition used.
     expected : callable
@@ -122,7 +122,7 @@ def _pixels_compared(shape):
 
 
 def _read_spectra(data, rows, keep_pixels, keep_channels):
-    # In single precision counts look alike whichever dtype they are stored in.
+    # In single precision, counts are equal whichever dtype they are stored in.
     with np.errstate(over="ignore"):
         spectra = data[np.unravel_index(rows, data.shape[:-1])].astype(np.float32)
     if keep_pixels is not None:
@@ -143,7 +143,7 @@ def _is_model(spectra, expected, keep_pixels, keep_channels, rows):
 
 
 def _in_proportion(now, then):
-    # Counts may have been read in another unit than the data's.
+    # Equal up to a factor, as counts_per_unit may have scaled the counts.
     return np.allclose(now * then.sum(), then * now.sum(), rtol=ROUNDING, atol=0.0)
 
 
@@ -157,7 +157,7 @@ def _ways(n_axes):
 def _describe(signal, permutation, flipped):
     am = signal.axes_manager
     axes = (*am.navigation_axes[::-1], *am.signal_axes)
-    # An unfolded map has other axes.
+    # An unfolded map has other axes than the one decomposed.
     names = [f"axis {i}" for i in range(len(permutation))]
     if len(axes) == len(names):
         names = [str(axis.name) for axis in axes]

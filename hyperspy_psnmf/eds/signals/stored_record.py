@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What PSNMF notes about its run, kept in HyperSpy's learning results.
+"""The record of a decomposition (settings, convergence), stored in HyperSpy's learning results.
 
-It is one dict, ``learning_results.psnmf``, which .hspy and .zspy files hold. HyperSpy's
-``learning_results.save()`` and ``load()`` go through .npz files and drop every dict, but keep
-strings and arrays. So there is the same once more in a string of JSON, ``psnmf_json``, whose
-arrays are attributes of their own, ``psnmf_...``. It counts only where the dict is missing,
-and only for the factors and loadings that it was written with.
+It is one dict, ``learning_results.psnmf``, which is saved in .hspy and .zspy files. HyperSpy's
+``learning_results.save()`` and ``load()`` use .npz files, which keep strings and arrays but drop
+dicts. So the record is stored a second time as JSON, ``psnmf_json``, with its arrays in separate
+attributes, ``psnmf_...``. The copy is used only if the dict is missing, and only for the factors
+and loadings that it was written with.
 """
 
 import json
@@ -19,14 +19,14 @@ from hyperspy_psnmf._version import __version__
 
 TEXT = "psnmf_json"
 PREFIX = "psnmf_"
-N_ROWS = 1000  # of the loadings, of which there may be millions
+N_ROWS = 1000  # of the loadings in the checksum, as there may be millions
 
 
 class Record(dict):
-    """What PSNMF noted about its run; says which version wrote it where something is missing."""
+    """The record of a decomposition; a missing entry raises an error naming the writing version."""
 
     def __missing__(self, key):
-        """Raise ValueError naming the version, and what it did not write."""
+        """Raise ValueError naming the version that wrote the record, and the missing entry."""
         writer = self.get("version", "of an unknown version")
         raise ValueError(
             f"the learning results were written by hyperspy-psnmf {writer} and have no {key!r}, "
@@ -60,7 +60,7 @@ def find_record(results) -> Record:
     record = record if isinstance(record, Mapping) else _read_text(results)
     # A file opened lazily holds dask arrays.
     record = Record((k, v.compute() if hasattr(v, "compute") else v) for k, v in record.items())
-    # A .npz file of another algorithm replaces the results, but not what it does not have.
+    # Loading a .npz file of another algorithm replaces the results, but not the record.
     algorithm = results.decomposition_algorithm
     return record if record.get("algorithm", algorithm) == algorithm else Record()
 
@@ -85,7 +85,7 @@ def _checksum(results):
 
 
 def _plain(value):
-    """Return what JSON can hold for what numpy or a file made of it."""
+    """Return a value as a type that JSON can store."""
     if isinstance(value, bytes):
         return value.decode()
     return np.asarray(value).tolist()

@@ -122,7 +122,7 @@ def test_results_without_a_record__message_says_so(unmixed_copy, tmp_path, way):
         results.psnmf = None if way == "npz" else {}
     assert unmixed_copy.psnmf.names == ["Phase 0", "Phase 1", "Phase 2"]
     unmixed_copy.psnmf.phase_maps()
-    with pytest.raises(RuntimeError, match=r"those of PSNMF, but what it noted.*decompose the map"):
+    with pytest.raises(RuntimeError, match=r"those of PSNMF, but the record.*decompose the map"):
         unmixed_copy.psnmf.report()
 
 
