@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is in a file: EDS maps, line scans, spectra and images, and which map is meant.
+"""Contents of a file: EDS maps, line scans, spectra and images, and the map to unmix.
 
 Files of Phenom, JEOL, Velox and Bruker hold several signals.
 """
@@ -63,7 +63,7 @@ class Entry:
 
 
 def list_entries(signals) -> tuple[Entry, ...]:
-    """Return what there is to say of each signal of a file; one pass over data in memory."""
+    """Return an entry for each signal of a file; one pass over data in memory."""
     return tuple(_entry(number, signal) for number, signal in enumerate(signals))
 
 
@@ -75,12 +75,12 @@ def list_lines(entries) -> str:
 def richest(entries) -> Entry:
     """Return the entry with most counts, maps before line scans, the last among equals.
 
-    If the counts of one are not known, as of lazy data, the number of pixels decides.
+    If the counts of one are unknown, as of lazy data, the number of pixels is compared.
     """
-    known = all(entry.counts is not None for entry in entries)
+    counted = all(entry.counts is not None for entry in entries)
 
     def rank(entry):
-        size = entry.counts if known else entry.signal.axes_manager.navigation_size
+        size = entry.counts if counted else entry.signal.axes_manager.navigation_size
         return entry.kind == MAP, size, entry.number
 
     return max(entries, key=rank)

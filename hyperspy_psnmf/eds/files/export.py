@@ -35,11 +35,14 @@ def write_csv(signal, composition, folder: Path, overwrite: bool) -> list[Path]:
     spectra = phase_spectra(signal)
     names, counts = spectra.metadata.Phases.names, np.atleast_2d(spectra.data).sum(axis=1)
     axis = spectra.axes_manager.signal_axes[0]
-    shares = counts / counts.sum()
+    fractions = counts / counts.sum()
     tables = {
         "phases.csv": [
             ["phase", "counts", "share of counts"],
-            *([n, f"{c:.1f}", f"{s:.6f}"] for n, c, s in zip(names, counts, shares, strict=True)),
+            *(
+                [n, f"{c:.1f}", f"{s:.6f}"]
+                for n, c, s in zip(names, counts, fractions, strict=True)
+            ),
         ],
         "spectra.csv": [
             [f"energy ({axis.units})", *(f"{name} (counts)" for name in names)],
@@ -57,7 +60,7 @@ def write_csv(signal, composition, folder: Path, overwrite: bool) -> list[Path]:
 
 
 def intensity_table(spectra, measured, composition):
-    """Yield a table with one row per phase: net counts of lines, and at% if they are known.
+    """Yield a table with one row per phase: net counts of lines, and at% with a composition.
 
     Parameters
     ----------
@@ -66,7 +69,7 @@ def intensity_table(spectra, measured, composition):
     measured : LineIntensities or None
         Net counts of lines.
     composition : Quantification or None
-        Where an element is not detected, its limit stands in place of a value.
+        Where an element is not detected, its detection limit is given.
 
     Yields
     ------

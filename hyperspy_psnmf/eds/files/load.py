@@ -64,7 +64,7 @@ class OpenedFile:
         return replace(self, chosen=select(self.entries, wanted))
 
     def sentence(self) -> str:
-        """Return which map it is, and whether there are others that could be meant."""
+        """Return a sentence on the map that was opened, and on others in the file."""
         name = f"{self.chosen.kind} {self.chosen.describe()}"
         n = len(self.choices) - 1
         if not n:
@@ -131,7 +131,7 @@ def _load(path):
         raise ValueError(f"{path} cannot be read: there is no file {str(path)!r}")
     try:
         loaded = hs.load(path)
-    except Exception as error:  # readers of broken files raise whatever they stumble over
+    except Exception as error:  # readers of broken files may raise any exception
         raise ValueError(
             f"{path} cannot be read: {type(error).__name__}: {error}{_what_to_install(path, error)}"
         ) from None
