@@ -3,7 +3,7 @@
 
 Chunks may have any shape. Small ones are converted several at a time; those of one window of
 the map that hold different channels, together where they are small, and otherwise one by
-one. What is masked as a whole is not read.
+one. Chunks that are masked entirely are not read.
 """
 
 import os
@@ -19,8 +19,8 @@ from hyperspy_psnmf.kernels.csr import sum_rows_and_columns
 from hyperspy_psnmf.nmf.counts.csr_part import Part, join, smallest_type
 from hyperspy_psnmf.nmf.counts.matrix import check_no_mask, count_matrix, scale_counts
 
-DENSE_BYTES = 32_000_000  # read at a time
-FEWEST_TASKS = 32  # where chunks allow it
+DENSE_BYTES = 32_000_000  # of chunks read by one task
+MIN_TASKS = 32  # where chunks allow it, for an even load of threads
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +96,7 @@ def plan_pieces(data, keep_pixels, keep_channels) -> list[list[list[Piece]]]:
         pieces for w in _windows(data) if (pieces := _pieces(data, w, keep_pixels, keep_channels))
     ]
     total = sum(piece.nbytes for pieces in windows for piece in pieces)
-    most = min(DENSE_BYTES, total // FEWEST_TASKS)
+    most = min(DENSE_BYTES, total // MIN_TASKS)
     groups, together = [], 0
     for pieces in windows:
         size = sum(piece.nbytes for piece in pieces)
@@ -143,7 +143,7 @@ def _pieces(data, place, keep_pixels, keep_channels):
 
 
 def make_tasks(
-    data, groups, n_channels, *, folder="", share=np.inf, name, counts_per_unit: float = 1.0
+    data, groups, n_channels, *, folder="", max_ratio=np.inf, name, counts_per_unit: float = 1.0
 ) -> list[list]:
     """Return a delayed `Converted` for every task of `plan_pieces`.
 
@@ -157,7 +157,7 @@ def make_tasks(
         Number of channels in use.
     folder : str
         Where to put parts that are too large.
-    share : float
+    max_ratio : float
         Bytes of a part that may stay in memory, per byte of the chunks it is from.
     name : str
         What to call the counts in an error.
@@ -166,7 +166,7 @@ def make_tasks(
     """
     chunks, run = data.to_delayed(), dask.delayed(convert, pure=False, traverse=False)
     options = {"shape": data.shape[:-1], "n_channels": n_channels, "name": name}
-    options |= {"folder": folder, "share": share, "counts_per_unit": counts_per_unit}
+    options |= {"folder": folder, "max_ratio": max_ratio, "counts_per_unit": counts_per_unit}
     return [
         [run([chunks[piece.index] for piece in pieces], pieces, **options) for pieces in tasks]
         for tasks in groups
@@ -186,7 +186,7 @@ def read_chunks(data, keep_pixels, keep_channels, name, counts_per_unit: float =
 
 
 def convert(
-    chunks, pieces, *, shape, n_channels, name, counts_per_unit=1.0, folder="", share=np.inf
+    chunks, pieces, *, shape, n_channels, name, counts_per_unit=1.0, folder="", max_ratio=np.inf
 ) -> Converted:
     """Convert some chunks to one part, in any thread or process.
 
@@ -198,7 +198,7 @@ def convert(
         What they are.
     shape : tuple of int
         Of the map.
-    n_channels, name, counts_per_unit, folder, share
+    n_channels, name, counts_per_unit, folder, max_ratio
         See `make_tasks`.
     """
     parts = [
@@ -210,12 +210,12 @@ def convert(
         *sum_rows_and_columns(part.indptr, part.indices, part.data, n_channels),
         part.data.dtype.kind != "f" or bool((part.data == np.floor(part.data)).all()),
     )
-    return put_away(converted, pieces, folder, share)
+    return put_away(converted, pieces, folder, max_ratio)
 
 
-def put_away(converted: Converted, pieces, folder: str, share: float) -> Converted:
-    """Return the same with its part in a file if it takes more than its share of memory."""
-    if converted.part.nbytes <= share * sum(piece.nbytes for piece in pieces):
+def put_away(converted: Converted, pieces, folder: str, max_ratio: float) -> Converted:
+    """Return the same with its part in a file if it exceeds its part of the memory budget."""
+    if converted.part.nbytes <= max_ratio * sum(piece.nbytes for piece in pieces):
         return converted
     return replace(converted, part=converted.part.write(os.path.join(folder, uuid.uuid4().hex)))
 

@@ -17,7 +17,7 @@ from hyperspy_psnmf.eds.lazy.chunks import make_tasks, plan_pieces
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.counts.csr_part import Part, as_csr, smallest_type
 
-MOST_PIXELS = 1 << 16  # of a block
+MAX_PIXELS = 1 << 16  # of a block
 BLOCKS_PER_THREAD = 8  # for an even load, and so that little is lost with a worker
 
 
@@ -88,8 +88,8 @@ class ClusterBlocks(CountBlocks):
         )
 
     def run(self, task, *per_row, where=None, **common):
-        """Do something with every block on its worker; see `CountBlocks.run`."""
-        common = self._share(common)
+        """Run a task on every block, on its worker; see `CountBlocks.run`."""
+        common = self._submit_common(common)
         rows_of = {}
         for rows, part in self.blocks:
             if where is None or where[rows].any():
@@ -107,7 +107,7 @@ class ClusterBlocks(CountBlocks):
 
     def call(self, task, arguments, **common):
         """Yield what a task returns, computed on the workers."""
-        common = self._share(common)
+        common = self._submit_common(common)
         # What is sent should not all be on its way at once.
         most, futures = 2 + 2 * sum(self.client.nthreads().values()), deque()
         try:
@@ -124,7 +124,7 @@ class ClusterBlocks(CountBlocks):
         """Let the workers forget the counts."""
         self.blocks = []
 
-    def _share(self, common):
+    def _submit_common(self, common):
         """Return a future of what all tasks need, which workers pass on to each other."""
         if "n_jobs" in common:
             common = {**common, "n_jobs": 1}  # a worker has threads of its own
@@ -194,7 +194,7 @@ def _batches(sizes, holders, n_threads):
     A task costs the scheduler some milliseconds, so small chunks are taken together. Those
     of one worker are: no counts move.
     """
-    most = min(MOST_PIXELS, max(1, -(-sum(sizes) // (BLOCKS_PER_THREAD * n_threads))))
+    most = min(MAX_PIXELS, max(1, -(-sum(sizes) // (BLOCKS_PER_THREAD * n_threads))))
     batches, left = [], {}
     for g, (size, holder) in enumerate(zip(sizes, holders, strict=True)):
         first = 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How much memory a decomposition may take."""
+"""The memory budget of a decomposition."""
 
 import os
 from numbers import Integral
@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from dask.utils import parse_bytes
 
-SHARE = 4  # of the available memory, by default a quarter,
-MOST = 1_500_000_000  # and not more than it takes to be as fast from disk
-IF_UNKNOWN = 4_000_000_000
+# By default a quarter of the available memory; above 1.5 GB memory is no faster than disk.
+DIVISOR = 4
+MAX_BYTES = 1_500_000_000
+IF_UNKNOWN = 4_000_000_000  # bytes, where the system does not report its memory
 
 
 def resolve_max_memory(max_memory) -> int:
@@ -23,7 +24,7 @@ def resolve_max_memory(max_memory) -> int:
     """
     if isinstance(max_memory, str):
         if max_memory == "auto":
-            return min(_available() // SHARE, MOST)
+            return min(_available() // DIVISOR, MAX_BYTES)
         try:
             max_memory = parse_bytes(max_memory)
         except ValueError:

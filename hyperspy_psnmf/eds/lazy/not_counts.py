@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a map's values are counts, and what to say where they are not.
+"""Tests of whether a map's values are Poisson counts, with warnings where they are not.
 
-Rates, means of frames, normalised and smoothed maps have other errors than counts. Judged on
-some pixels, by the step between values, by how much neighbours differ, and, with a model, by
-a deviance below what counts have.
+Rates, means of frames, normalised and smoothed maps have other errors than counts. They are
+recognised, on some pixels, by the step between values, by the differences of neighbours, and, with
+a model, by a deviance below that of counts.
 """
 
 from dataclasses import dataclass, replace
@@ -17,29 +17,30 @@ from hyperspy_psnmf.nmf.counts.count_like import PRECISION, are_smooth, find_ste
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.diagnostics.deviance import misfit
 
-# Pixels and bins, which follow each other so that few blocks are read. What spectra take of the
-# deviance is subtracted from that of few bins, which then reads a little high: no false alarm.
-MOST_PIXELS, MOST_VALUES, MOST_BINS = 4096, 100_000, 64
-FEWEST_PER_COMPONENT = 10  # pixels and channels, for differences from a model
-# Maps of counts are not below 1 by three of its standard errors: the eight phantoms at 10 to 1000
-# counts per pixel; a mean of two frames has 0.5.
-TOO_SMALL, CLEARLY = 0.85, 10.0
+# Contiguous pixels and bins, so that few blocks are read. The degrees of freedom of the spectra are
+# all subtracted from those of few bins, so the deviance is slightly high: no false alarm.
+MAX_PIXELS, MAX_VALUES, MAX_BINS = 4096, 100_000, 64
+MIN_PER_COMPONENT = 10  # pixels and channels, for residuals of a model
+# Deviance per degree of freedom, and its distance from 1 in standard errors, below which values are
+# no counts. Tuned on the eight phantoms at 10 to 1000 counts per pixel, which are at most three
+# standard errors below 1; a mean of two frames has 0.5.
+MAX_DEVIANCE, SIGNIFICANT = 0.85, 10.0
 
 CONSEQUENCE = (
-    "Standard errors, limits, the deviance and what is chosen automatically do not hold for them"
+    "Standard errors, limits, the deviance and what is chosen automatically are not valid for them"
 )
 
 
 @dataclass(frozen=True, eq=False)
 class CountLikeness:
-    """What values of a map look like.
+    """Properties of a map's values that differ between counts and other data.
 
     Attributes
     ----------
     step : float or None
         The largest number that all are multiples of: 1 for counts, None where there is none.
     smooth : tuple of str
-        Which neighbours differ by less than counts do: of "pixels" and "channels".
+        Which neighbours differ by less than those of counts: "pixels", "channels".
     gaps : bool
         Whether some values are too rare, given how often their neighbours are.
     deviance, scatter : float
@@ -54,7 +55,7 @@ class CountLikeness:
     scatter: float = 0.0
 
     def reason(self) -> str:
-        """Say why they are not counts; empty where they may be."""
+        """Return why the values are not counts; empty where they may be."""
         if self.step is None:
             return (
                 "they are multiples of no common number, as after smoothing, interpolation, "
@@ -113,18 +114,18 @@ def _short(number):
 
 def is_too_small(deviance: float, scatter: float) -> bool:
     """Return whether a deviance per degree of freedom is below what counts have."""
-    return deviance < min(TOO_SMALL, 1 - CLEARLY * scatter)
+    return deviance < min(MAX_DEVIANCE, 1 - SIGNIFICANT * scatter)
 
 
 def judge_values(X, W=None, H=None) -> CountLikeness:
-    """Return what the values of a map look like.
+    """Return the properties of a map's values.
 
     Parameters
     ----------
     X : csr_array or CountBlocks of shape (n_pixels, n_channels)
         Values; of blocks, few are read.
     W, H : ndarray, optional
-        Loadings and spectra: neighbours are judged by what these leave then.
+        Loadings and spectra: neighbours are then compared by the residuals of these.
     """
     rows = _middle(X)
     some = _take(X, rows)
@@ -133,15 +134,15 @@ def judge_values(X, W=None, H=None) -> CountLikeness:
     if step is None:
         return CountLikeness(None)
     gaps = step == 1 and have_gaps(values)
-    # A model of about as many parameters as values leaves nothing of any.
-    fits_all = H is None or min(some.shape) < FEWEST_PER_COMPONENT * len(H)
+    # A model of about as many parameters as values has no residuals.
+    fits_all = H is None or min(some.shape) < MIN_PER_COMPONENT * len(H)
     expected = 0.0 if fits_all else W[rows] @ H
     smooth = are_smooth(some.toarray().astype(float), expected, step)
     return CountLikeness(step, tuple(smooth), gaps)
 
 
 def judge_model(X, W, H, bins: PixelBins, energy_binning: int, n_jobs=None) -> CountLikeness:
-    """Return what the values of a map look like, the deviance from a model included.
+    """Return the properties of a map's values, the deviance from a model included.
 
     Parameters
     ----------
@@ -158,8 +159,8 @@ def judge_model(X, W, H, bins: PixelBins, energy_binning: int, n_jobs=None) -> C
     n_jobs : int or None
         Threads.
     """
-    first = max(0, bins.n_bins - MOST_BINS) // 2
-    rows = np.flatnonzero((bins.index >= first) & (bins.index < first + MOST_BINS))
+    first = max(0, bins.n_bins - MAX_BINS) // 2
+    rows = np.flatnonzero((bins.index >= first) & (bins.index < first + MAX_BINS))
     index = bins.index[rows] - first
     n_bins = int(index.max()) + 1
     band = _Band(index, n_bins)
@@ -184,7 +185,7 @@ class _Band:
 def _middle(X):
     """Return pixels with counts in the middle of a map that follow each other."""
     filled = np.flatnonzero(total_counts(X, axis=1))
-    most = min(MOST_PIXELS, max(2, MOST_VALUES // X.shape[1]))
+    most = min(MAX_PIXELS, max(2, MAX_VALUES // X.shape[1]))
     first = max(0, filled.size - most) // 2
     return filled[first : first + most]
 

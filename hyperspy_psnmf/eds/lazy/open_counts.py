@@ -25,8 +25,8 @@ from hyperspy_psnmf.eds.signals.progress import progress_bar
 from hyperspy_psnmf.nmf.counts.blocks import BLOCK_BYTES
 from hyperspy_psnmf.nmf.counts.on_disk import StoredBlocks
 
-WORKING = 11  # times the CSR matrix: what a decomposition takes at its peak, measured
-BLOCK_SHARE, SMALLEST_BLOCK = 32, 100_000
+PEAK_PER_CSR = 11  # peak memory of a decomposition over the size of its CSR matrix, measured
+BLOCKS_PER_BUDGET, SMALLEST_BLOCK = 32, 100_000  # of the budget; bytes
 DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -42,7 +42,7 @@ def open_counts(
     show_progressbar=None,
     n_jobs=None,
 ):
-    """Give the counts of a signal, and remove what they took on disk afterwards.
+    """Open the counts of a signal; temporary files are removed afterwards.
 
     Parameters
     ----------
@@ -115,19 +115,20 @@ def _read(data, client, *, keep_pixels, keep_channels, counts_per_unit, folder, 
     n_pixels = int(np.prod(data.shape[:-1]))
     n_channels = data.shape[-1] if keep_channels is None else int(keep_channels.sum())
     plan = plan_pieces(data, keep_pixels, keep_channels)
-    # So that no task needs to know of the others; some parts may go to disk in vain.
-    share = budget / WORKING / max(1, data.nbytes)
-    known = {"name": NAME, "counts_per_unit": counts_per_unit}
+    # The budget per byte of chunks, so that tasks are independent; some parts may go to disk
+    # although all would fit.
+    max_ratio = budget / PEAK_PER_CSR / max(1, data.nbytes)
+    options = {"name": NAME, "counts_per_unit": counts_per_unit}
     if client is not None:  # whose workers may not have this disk
-        groups = make_tasks(data, plan, n_channels, **known)
-        groups = fetch(client, groups, plan, partial(put_away, folder=folder, share=share))
+        groups = make_tasks(data, plan, n_channels, **options)
+        groups = fetch(client, groups, plan, partial(put_away, folder=folder, max_ratio=max_ratio))
     else:
-        groups = make_tasks(data, plan, n_channels, folder=folder, share=share, **known)
+        groups = make_tasks(data, plan, n_channels, folder=folder, max_ratio=max_ratio, **options)
         with _bar_of_tasks(show, sum(map(len, groups))):
             (groups,) = dask.compute(groups)
     blocks = _stored(groups, (n_pixels, n_channels), folder, budget)
     size = blocks.nnz * (4 + blocks.dtype.itemsize) + 8 * n_pixels
-    return blocks.gather() if size * WORKING <= budget else blocks
+    return blocks.gather() if size * PEAK_PER_CSR <= budget else blocks
 
 
 def _stored(groups, shape, folder, budget):
@@ -139,7 +140,7 @@ def _stored(groups, shape, folder, budget):
     return StoredBlocks(
         [[converted.part for converted in group] for group in groups],
         folder=folder,
-        block_bytes=min(max(budget // BLOCK_SHARE, SMALLEST_BLOCK), BLOCK_BYTES),
+        block_bytes=min(max(budget // BLOCKS_PER_BUDGET, SMALLEST_BLOCK), BLOCK_BYTES),
         shape=shape,
         dtype=np.result_type(*(converted.part.data.dtype for converted in found)),
         nnz=sum(converted.part.nnz for converted in found),

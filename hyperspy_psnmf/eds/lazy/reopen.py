@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The counts behind a decomposition, read and binned again as it was found.
 
-What PSNMF noted about its run tells the binning; after another algorithm the
-rules of thumb do.
+The binning is that of the record; after another algorithm, that of the rules of thumb.
 """
 
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts, choose_binnin
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 
 COARSER = 4  # times 40 eV, about the resolution at Mn Ka
-MAX_BINS = 2048
+MAX_BINS = 2048  # for a short run time
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +39,7 @@ class Decomposed:
     keep_pixels, keep_channels : ndarray of bool
         What was used.
     n_fixed : int
-        The first `n_fixed` spectra were known.
+        The first `n_fixed` spectra were given by the user.
     """
 
     X: object
@@ -53,10 +52,10 @@ class Decomposed:
 
 @contextmanager
 def open_decomposed(signal) -> Iterator[Decomposed]:
-    """Give the counts of a decomposed map and what was found in them.
+    """Open the counts of a decomposed map with its loadings and spectra.
 
     Those of a lazy signal are in memory, or in temporary files that are removed afterwards,
-    as for a decomposition with the ``max_memory`` of its own choice. RuntimeError if they are
+    as for a decomposition with ``max_memory="auto"``. RuntimeError if they are
     not those that were decomposed.
     """
     loadings, factors = read_counts_and_spectra(signal)
@@ -73,7 +72,7 @@ def open_decomposed(signal) -> Iterator[Decomposed]:
     with open_counts(signal, **masks, **options) as X:
         if not X.nnz:
             raise ValueError(f"{NAME} are zero everywhere in the pixels and channels in use")
-        if is_lazy(signal):  # the data of others have been compared already
+        if is_lazy(signal):  # eager data have been compared already
             check_counts(X, read_record(signal), keep_pixels)
         yield Decomposed(X, W, factors[keep_channels].T, keep_pixels, keep_channels, n_fixed)
 
@@ -112,8 +111,8 @@ def bins_as_decomposed(
 def coarse_energy_binning(signal, n_channels: int) -> int:
     """Return channels per coarse channel of about 160 eV, as long as 32 remain.
 
-    An X-ray line is about as wide. Narrower channels would tell nothing more
-    about how phases mix, but hold more noise for mixtures to explain.
+    An X-ray line is about as wide. Narrower channels have no more information
+    about the mixing of phases, but more noise to fit.
     """
     auto = COARSER * resolve_energy_binning(signal, "auto", n_channels)
     noted = int(read_record(signal).get("energy_binning", 1))

@@ -4,7 +4,7 @@
 import dask.array as da
 import pytest
 
-from hyperspy_psnmf.eds.lazy.memory import MOST, resolve_max_memory
+from hyperspy_psnmf.eds.lazy.memory import MAX_BYTES, resolve_max_memory
 from tests.helpers.lazy_maps import lazy
 
 
@@ -30,4 +30,4 @@ def test_bad_max_memory_is_refused_before_any_work(grains, unmix, value, error):
 def test_max_memory_in_words():
     assert resolve_max_memory("2 GB") == resolve_max_memory(2_000_000_000) == 2_000_000_000
     assert resolve_max_memory("1 MiB") == 1 << 20
-    assert 0 < resolve_max_memory("auto") <= MOST
+    assert 0 < resolve_max_memory("auto") <= MAX_BYTES

@@ -138,7 +138,7 @@ def test_what_needs_the_counts_again_does_not_hold_them_all(
     s = lazy(grains, (7, 9, 100))
     s.learning_results = unmixed.learning_results
     expected = get(unmixed)
-    monkeypatch.setattr("hyperspy_psnmf.eds.lazy.memory.MOST", 10_000)
+    monkeypatch.setattr("hyperspy_psnmf.eds.lazy.memory.MAX_BYTES", 10_000)
     np.testing.assert_allclose(get(s), expected, rtol=1e-4, atol=1e-3)
     assert was_spilled(spill)
 
@@ -238,7 +238,7 @@ class _DiskOf:
 
 
 def test_the_number_of_phases_is_estimated_lazily(grains, monkeypatch):
-    monkeypatch.setattr("hyperspy_psnmf.eds.lazy.memory.MOST", 10_000)
+    monkeypatch.setattr("hyperspy_psnmf.eds.lazy.memory.MAX_BYTES", 10_000)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = lazy(grains, (7, 9, 100)).psnmf.estimate_number_of_components()
