@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Elements known not to be in a phase, as channels of the map."""
+"""Elements that the user excludes from a phase, as channels of the map."""
 
 from collections.abc import Mapping
 from numbers import Integral
@@ -13,11 +13,11 @@ from hyperspy_psnmf.eds.xray.lines import is_element, lines_of
 
 RESOLUTION_MN_KA = 130.0  # eV, where the metadata give none
 ENERGY_MN_KA = 5.898  # keV
-HALF_WIDTH = 1.2  # of a line's full width at half maximum: holds 99.5 % of a Gaussian
+HALF_WIDTH = 1.2  # of a line's FWHM to either side: 99.5 % of a Gaussian
 
 
 def absent_channels(signal, absent, n_phases: int, keep_channels) -> np.ndarray | None:
-    """Return where phases have nothing but background.
+    """Return the channels in which phases have background only.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def absent_channels(signal, absent, n_phases: int, keep_channels) -> np.ndarray 
     Raises
     ------
     TypeError, ValueError
-        Naming the phase or the element that there is not.
+        Naming the phase or the element that does not exist.
     """
     if absent is None:
         return None
@@ -61,8 +61,8 @@ def _phase_number(signal, phase, n_phases):
         raise ValueError(f"absent names phase {phase}: there are phases 0 to {n_phases - 1}")
     names = [f"Phase {i}" for i in range(n_phases)]
     if signal.learning_results.factors is not None:
-        known = stored_names(signal)
-        names = known if len(known) == n_phases else names
+        stored = stored_names(signal)
+        names = stored if len(stored) == n_phases else names
     if phase not in names:
         raise ValueError(f"absent names the phase {phase!r}, which is none of {names}")
     return names.index(phase)

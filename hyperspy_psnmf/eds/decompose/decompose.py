@@ -93,58 +93,57 @@ def decompose(
     signal : EDSSpectrum
         A map of counts with 1 to 3 navigation axes, eager or lazy.
     algorithm : "PSNMF", PSNMF or PoissonNMF
-        The method, or an estimator that brings its own parameters along; the
-        parameters of the estimator may not be given again then.
+        The method, or an estimator with its own parameters, which may not be given as
+        keywords then.
     output_dimension : int or "auto"
-        Number of phases, the fixed ones included. "auto" takes what
-        ``s.psnmf.estimate_number_of_components()`` finds best.
+        Number of phases, the fixed ones included. "auto" takes the estimate of
+        ``s.psnmf.estimate_number_of_components()``.
     binning : "auto", int or tuple of int
         Pixels summed to find the spectra: along each spatial axis, or one
-        number per axis in (x, y) order. "auto" brings the median pixel nearest
-        to 4000 counts per bin, and halves that as long as it predicts counts left out
-        better, as where features are small.
+        number per axis in (x, y) order. "auto" is nearest to 4000 counts per
+        bin for the median pixel, halved as long as the held-out deviance falls, as where
+        features are small.
     energy_binning : "auto" or int
-        Channels summed while looking for the binned maps; "auto" is 40 eV.
-        Spectra come back at full energy.
+        Channels summed while the binned maps are factorised; "auto" is 40 eV.
+        Spectra have full energy resolution in the end.
     energy_range : (float, float), optional
         Energies used, in keV; the rest counts as masked.
     init : {"auto", "nndsvdar", "vertex", "random"} or array (output_dimension, n_channels)
-        Spectra to start from. "auto" begins from each and goes on with the likeliest.
+        Spectra to start from. "auto" tries each and continues with the most likely one.
     fixed_spectra : EDS signal or array of shape (n_fixed, n_channels), optional
-        Known phases; they come first in the result, as they are.
+        Known spectra of phases; they come first in the result and are not changed.
     absent : dict, optional
-        Elements known not to be in a phase, as ``{phase: [elements]}``, by its number or
-        name in the result without this argument. Where they have lines, that phase has
-        nothing but background. The order of phases stays.
+        Elements excluded from a phase, as ``{phase: [elements]}``, by its number or name in
+        the result without this argument. At their lines, that phase has background only.
+        The order of phases stays.
     volume : "auto" or float
-        What decides among spectra that explain the counts alike. A float is the
-        weight of a penalty on the volume they span; 0 is maximum likelihood. "auto" is
-        parsimony: loadings that are not significant are zero, a phase that
-        accompanies another in constant proportion becomes a part of it, and a matrix
-        that accompanies it in varying proportions is subtracted. See
-        ``s.psnmf.ambiguity()`` for how far other answers are possible.
+        The choice among factorisations that fit the counts equally well. A float is the
+        weight of a penalty on the volume that the spectra span; 0 is maximum likelihood.
+        "auto" is parsimony: loadings that are not significant are zero, a phase in constant
+        proportion to another is merged with it, and a matrix in varying proportion to a
+        phase is subtracted from it. ``s.psnmf.ambiguity()`` gives the range of the others.
     refinement : {"fixed", "joint"}
-        Whether the spectra are held at full resolution or updated too, as
+        Whether the spectra are fixed at full resolution or updated too, as
         published.
     spatial_prior : "auto" or float
-        Weight, in the maps at full resolution, of neighbouring pixels that agree within
-        errors, beside the pixel itself: 0 is none, "auto" is 1. Across edges nothing is
-        averaged.
+        Weight of neighbouring pixels that agree within errors, relative to the pixel itself,
+        in the maps at full resolution (adaptive smoothing): 0 is none, "auto" is 1. Edges
+        are not smoothed.
     navigation_mask : ndarray, BaseSignal or float, optional
         Pixels left out (True), an array in (x, y) order; a float is the
         threshold of ``vacuum_mask``, on EDS_TEM signals.
     signal_mask : ndarray or BaseSignal, optional
         Channels left out (True).
     counts_per_unit : float, optional
-        What the data are multiplied by to be counts, for rates (the live time of a pixel), means
-        of frames (their number) or a map divided by its maximum (that maximum); 1 unless
-        given. What is then within 0.02 of whole numbers is rounded to them. Loadings are in
-        these counts, and so is all that is made of them. The signal's data stay as they are,
+        Factor from the data to counts, for rates (the live time of a pixel), means of frames
+        (their number) or a map divided by its maximum (that maximum); 1 by default. Products
+        within 0.02 of whole numbers are rounded to them. Loadings and all results from them
+        are in these counts. The signal's data stay as they are,
         and so does the unit of a threshold for `navigation_mask`.
     return_info : bool
         Return the fitted estimator.
     print_info : bool
-        Print what was chosen and how it converged.
+        Print the settings chosen and the convergence.
     show_progressbar : bool, optional
         None is HyperSpy's preference.
     max_iter : int
@@ -195,7 +194,7 @@ def decompose(
         if k is None:
             check_for_auto(init, absent)
         estimator = PSNMF(
-            # Until the counts have told how many there are, the least there can be.
+            # The least possible number, until it has been estimated.
             k or max(1, 0 if fixed_spectra is None else len(fixed_spectra)),
             binning=binning_in_array_order(signal, binning),
             energy_binning=resolve_energy_binning(
@@ -243,7 +242,7 @@ def decompose(
             loadings = estimator.fit_transform(X, callback=callback, **fit_params)
         record = make_record(signal, estimator, X, loadings, keep_channels, chosen, counts_per_unit)
         record |= make_fingerprint(signal, X, keep_pixels, keep_channels)
-    # Before anything is stored, for a warning may have been made an error.
+    # Before anything is stored, as a warning may be turned into an error.
     for weakness in () if has_listener() else record["weaknesses"]:
         warnings.warn(weakness, UserWarning, stacklevel=4)
     write_results(signal, loadings, estimator.components_.T, keep_pixels, keep_channels, record)
@@ -264,7 +263,7 @@ def _choose_number(signal, estimator, X, keep_channels, show_progressbar):
         X,
         map_shape(signal),
         channels_per_line(signal, keep_channels),
-        # Two more than are known must be tried to tell that there are no more.
+        # Two more than the fixed spectra must be tried to find a minimum there.
         max_components=max(MAX_COMPONENTS, 0 if fixed is None else len(fixed) + 2),
         fixed_spectra=fixed,
         show_progressbar=show_progressbar,

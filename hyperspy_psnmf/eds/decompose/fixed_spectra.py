@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Spectra handed in by the user, brought to the channels of a map."""
+"""Spectra given by the user, on the channels of a map."""
 
 import numpy as np
 from hyperspy.signal import BaseSignal
@@ -37,7 +37,7 @@ def spectra_on_map(name: str, spectra, signal, keep_channels) -> np.ndarray:
     if spectra.ndim != 2 or spectra.shape[1] != n_channels:
         raise ValueError(f"{name} must have shape (n, {n_channels}), not {spectra.shape}")
     if keep_channels is not None:
-        # Spectra are NaN, or not known, where their own map was masked.
+        # Spectra are NaN in channels that were masked in their own map.
         spectra = spectra[:, keep_channels]
     return check_spectra(name, spectra, spectra.shape[1])
 

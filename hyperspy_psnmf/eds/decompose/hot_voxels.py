@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names hot voxels of a map: one pixel, one channel, with implausibly many counts."""
+"""Hot voxels of a map: single channels of single pixels with implausibly many counts."""
 
 import numpy as np
 
@@ -7,8 +7,8 @@ from hyperspy_psnmf.eds.line_model.linear_model import TYPICAL_RESOLUTION, peak_
 from hyperspy_psnmf.eds.signals.axes import energies, map_shape
 from hyperspy_psnmf.nmf.diagnostics.hot_voxels import find_hot_voxels
 
-MOST_NAMED = 4
-N_WIDTHS = 64  # energies for which the width of a line is computed; in between, interpolated
+MAX_NAMED = 4
+N_WIDTHS = 64  # energies at which line widths are computed, to interpolate between
 
 
 def describe_hot_voxels(signal, X, keep_channels=None, **options) -> list[str]:
@@ -19,8 +19,8 @@ def describe_hot_voxels(signal, X, keep_channels=None, **options) -> list[str]:
     Parameters
     ----------
     signal : EDSSpectrum
-        The map. Without a unit of its energy axis nothing is found: how far X-ray lines spread
-        over channels is not known then.
+        The map. Without a unit of its energy axis the width of lines is unknown, and nothing
+        is found.
     X : csr_array or CountBlocks of shape (n_pixels, n_channels_in_use)
         Its counts.
     keep_channels : ndarray of bool, optional
@@ -40,8 +40,8 @@ def describe_hot_voxels(signal, X, keep_channels=None, **options) -> list[str]:
     found = find_hot_voxels(X, map_shape(signal), width, **options)
     if not found:
         return []
-    places = [_place(signal, voxel, energy) for voxel in found[:MOST_NAMED]]
-    more = [f"{len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else []
+    places = [_place(signal, voxel, energy) for voxel in found[:MAX_NAMED]]
+    more = [f"{len(found) - MAX_NAMED} more"] if len(found) > MAX_NAMED else []
     return [
         f"hot voxel{'s' * (len(found) > 1)}: {'; '.join([*places, *more])}. No X-ray line is that "
         "sharp: leave such pixels out with navigation_mask, or channels with signal_mask"

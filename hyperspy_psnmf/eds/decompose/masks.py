@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Masks in HyperSpy's conventions, brought to one.
+"""Masks in HyperSpy's conventions, converted to one.
 
 HyperSpy takes arrays in (x, y) order and signals in array order, and True means
 left out. Here a mask is a flat array in array order, and True means used.

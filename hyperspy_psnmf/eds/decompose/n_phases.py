@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many phases the counts can tell apart: before a decomposition, or as a part of it.
+"""Number of phases that the counts support, before a decomposition or as a part of it.
 
-Judged by held-out deviance on coarse bins of pixels and of channels; see
+Estimated by the held-out deviance on coarse bins of pixels and of channels; see
 `nmf.selection.n_components`.
 """
 
@@ -29,17 +29,17 @@ from hyperspy_psnmf.nmf.validation import check_int, check_scale, random_generat
 MAX_COMPONENTS = 8
 STEP = "number of phases"  # for listeners
 COARSE_CHANNEL = 0.16  # keV, a little more than the width of a line
-COARSE_CHANNELS = 16  # per bin, where the energy axis has no unit
+COARSE_CHANNELS = 16  # channels per bin, where the energy axis has no unit
 
 
 @dataclass(frozen=True, eq=False)
 class NumberOfComponents:
-    """Numbers of phases, by how well they predict counts left out.
+    """Numbers of phases and their held-out deviances.
 
     Attributes
     ----------
     best : int
-        The smallest number within one standard error of the minimum: what to take.
+        The smallest number within one standard error of the minimum: the estimate.
     minimum : int
         The number with the smallest held-out deviance.
     numbers : tuple of int
@@ -61,7 +61,7 @@ class NumberOfComponents:
     is_limited: bool
 
     def table(self) -> PrettyTable:
-        """Return the held-out deviance of every number, and what was made of it."""
+        """Return the held-out deviance of every number, and the choice."""
         table = PrettyTable()
         table.title = "Number of phases by held-out deviance"
         table.field_names = ["Phases", "Deviance", "Above minimum", "Standard error", "Choice"]
@@ -81,12 +81,12 @@ class NumberOfComponents:
         return table
 
     def reason(self) -> str:
-        """Say in words why `best` was chosen."""
+        """Return why `best` was chosen, in words."""
         if self.best == self.minimum:
-            return f"{phases(self.best)} predict{'s' * (self.best == 1)} counts left out best"
+            return f"{phases(self.best)} predict{'s' * (self.best == 1)} held-out counts best"
         i = self.numbers.index(self.best)
         return (
-            f"{phases(self.best)} predict{'s' * (self.best == 1)} counts left out as well as "
+            f"{phases(self.best)} predict{'s' * (self.best == 1)} held-out counts as well as "
             f"{self.minimum}, within one "
             f"standard error: deviance higher by {self.differences[i]:.1f} +- "
             f"{self.standard_errors[i]:.1f}"
@@ -115,7 +115,7 @@ def estimate_number(
     random_state=0,
     n_jobs=None,
 ) -> NumberOfComponents:
-    """Return how many phases the counts of a map can tell apart; see the accessor."""
+    """Return the number of phases that the counts of a map support; see the accessor."""
     check_data(signal)
     counts_per_unit = check_scale("counts_per_unit", counts_per_unit)
     keep_pixels = pixels_in_use(signal, navigation_mask)
@@ -131,7 +131,7 @@ def estimate_number(
     memory = {"max_memory": resolve_max_memory("auto"), "show_progressbar": show_progressbar}
     with open_counts(signal, **what, **memory, n_jobs=n_jobs) as X:
         if X.nnz and (warning := judge_values(X).warning(counts_per_unit)):
-            # Before check_whole has its say, which knows no scale.
+            # Before the error of check_whole, which suggests no scale.
             warnings.warn(warning, UserWarning, stacklevel=3)
         return choose_number(
             X,
@@ -204,7 +204,7 @@ def _check_whole(X):
         check_whole(X, NAME)
     except ValueError as error:
         reason = judge_values(X).reason() or "some are no whole numbers"
-        raise ValueError(f"{error}. As to these, {reason}; see counts_per_unit") from None
+        raise ValueError(f"{error}. In these data, {reason}; see counts_per_unit") from None
 
 
 def channels_per_line(signal, keep_channels) -> int:
@@ -218,16 +218,16 @@ def channels_per_line(signal, keep_channels) -> int:
 
 
 def _callback(bar, n_folds):
-    """Return a callback that drives the progress bar and tells a listener, or None."""
+    """Return a callback for the progress bar and the listener, or None."""
 
     def show(step, fit, residual):
         bar.set_postfix_str(phases(1 + (fit - 1) // n_folds), refresh=False)
         bar.update()
 
-    tell = with_listener(None if bar is None else show)
-    if tell is None:
+    report = with_listener(None if bar is None else show)
+    if report is None:
         return None
-    return lambda k, fold, deviance: tell(STEP, (k - 1) * n_folds + fold + 1, np.inf)
+    return lambda k, fold, deviance: report(STEP, (k - 1) * n_folds + fold + 1, np.inf)
 
 
 def _result(found: Comparison, max_components) -> NumberOfComponents:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What was done, in plain values and arrays, and what is weak about it."""
+"""The record of a decomposition (plain values and arrays), and the weaknesses of its result."""
 
 import math
 
@@ -16,23 +16,27 @@ from hyperspy_psnmf.nmf.binning.bins import PixelBins
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.selection.binning import SIGNIFICANT_GAIN as CLEARLY
 
-FEW_PER_BIN = 1000  # counts; below it a spectrum shows little but its strongest line
-FEW_IN_PHASE = 2000  # counts
-ZERO_PEAK_SHARE = 0.05
+# Counts below which to warn, chosen on the built-in phantoms: with fewer, a spectrum has hardly
+# more than its strongest line.
+MIN_COUNTS_PER_BIN = 1000
+MIN_COUNTS_OF_PHASE = 2000
+ZERO_PEAK_FRACTION = 0.05  # of all counts, above which to warn
 
 LIMITED = "as many phases as were tried are distinguishable: there may be more of them"
 
-# Cosine of two spectra. Of seven phantoms at 30, 100 and 400 counts per pixel none reach it
-# with as many phases as there are, and 20 of 21 with one more.
-ALIKE = 0.98
+# Cosine of two spectra, above which they are one phase. Tuned on seven phantoms at 30, 100 and 400
+# counts per pixel: none exceed it with the true number of phases, 20 of 21 with one more.
+MAX_COSINE = 0.98
 
-CONCENTRATED = 2.5  # a pixel's counts over the mean of its bin, weighted with counts
+# Pixels' counts over the mean of their bin, weighted with counts, above which features are smaller
+# than a bin; chosen on the built-in phantoms.
+MAX_CONCENTRATION = 2.5
 
 
 def make_record(
     signal, estimator, X, loadings, keep_channels, chosen=None, counts_per_unit=1.0
 ) -> dict:
-    """Return everything worth keeping about a run, as plain values and arrays.
+    """Return the record of a run, as plain values and arrays.
 
     Parameters
     ----------
@@ -86,7 +90,9 @@ def make_record(
     options = {"sums": (pixel_counts, channel_counts), "n_jobs": estimator.n_jobs}
     record["weaknesses"] += describe_hot_voxels(signal, X, keep_channels, **options)
     record["weaknesses"] += _find_weaknesses(signal, record, channel_counts, keep_channels)
-    record["weaknesses"] += _find_alike(signal, record, estimator.components_, keep_channels)
+    record["weaknesses"] += _find_equal_spectra(
+        signal, record, estimator.components_, keep_channels
+    )
     if isinstance(estimator, PSNMF):
         record["weaknesses"] += _find_small_features(record, map_shape(signal), loadings)
     return record
@@ -135,7 +141,7 @@ def _reason(estimator):
         return f"the rule of thumb; {choice.not_tried}{where}"
     steps = [
         f"{times(binning[::-1])} has a held-out deviance {'lower' if gain > 0 else 'higher'} by "
-        f"{abs(gain):.0f} +- {error:.0f}{', too little to count' * (0 < gain <= CLEARLY * error)}"
+        f"{abs(gain):.0f} +- {error:.0f}{', not significant' * (0 < gain <= CLEARLY * error)}"
         for binning, (gain, error) in zip(choice.tried[1:], choice.gains, strict=True)
     ]
     return f"the rule of thumb is {times(choice.tried[0][::-1])}; {', '.join(steps)}{where}"
@@ -172,20 +178,20 @@ def _find_weaknesses(signal, record, channel_counts, keep_channels):
     found = []
     if record.get("number_of_phases_limited"):
         found.append(LIMITED)
-    if record.get("counts_per_bin", np.inf) < FEW_PER_BIN:
-        # Where larger bins predict the counts less well, they are no advice.
+    if record.get("counts_per_bin", np.inf) < MIN_COUNTS_PER_BIN:
+        # Larger bins have a worse held-out deviance where the binning was chosen.
         bin_more = "" if record["binning_chosen"] else "bin more, or "
         found.append(
             f"only {record['counts_per_bin']:.0f} counts per bin on average: spectra will be "
             f"poor in detail; {bin_more}lower output_dimension"
         )
     for name, counts in zip(record["phase_names"], record["phase_counts"], strict=True):
-        if counts < FEW_IN_PHASE:
+        if counts < MIN_COUNTS_OF_PHASE:
             found.append(f"{name} holds {counts:.0f} counts only: do not rely on its spectrum")
-    share, highest = _zero_peak(signal, channel_counts, keep_channels)
-    if share > ZERO_PEAK_SHARE:
+    fraction, highest = _zero_peak(signal, channel_counts, keep_channels)
+    if fraction > ZERO_PEAK_FRACTION:
         found.append(
-            f"{100 * share:.0f} % of the counts lie below {ZERO_PEAK} keV, in the detector's "
+            f"{100 * fraction:.0f} % of the counts lie below {ZERO_PEAK} keV, in the detector's "
             f"zero peak; energy_range=({ZERO_PEAK}, {math.ceil(100 * highest) / 100:g}) "
             "leaves them out"
         )
@@ -197,32 +203,32 @@ def _find_weaknesses(signal, record, channel_counts, keep_channels):
     return found
 
 
-def _find_alike(signal, record, spectra, keep_channels):
-    """Warn of phases with about the same spectrum: one phase, cut in two by its noise."""
+def _find_equal_spectra(signal, record, spectra, keep_channels):
+    """Warn of phases with nearly equal spectra, which may be one phase, split by noise."""
     spectra = np.where(_below_lines(signal, keep_channels, spectra.shape[1]), 0.0, spectra)
     spectra = spectra / np.maximum(np.linalg.norm(spectra, axis=1, keepdims=True), 1e-300)
-    alike = np.argwhere(np.triu(spectra @ spectra.T, 1) > ALIKE)
+    alike = np.argwhere(np.triu(spectra @ spectra.T, 1) > MAX_COSINE)
     if not alike.size:
         return []
     names = record["phase_names"]
     pairs = "; ".join(f"{names[a]} and {names[b]}" for a, b in alike)
     return [
-        f"spectra hardly differ: {pairs}. They may be one phase, cut by noise: "
-        "s.psnmf.estimate_number_of_components() tells how many the counts can tell apart"
+        f"spectra hardly differ: {pairs}. They may be one phase, split by noise: "
+        "s.psnmf.estimate_number_of_components() estimates how many the counts distinguish"
     ]
 
 
 def _find_small_features(record, shape, loadings):
-    """Warn of phases whose counts sit in a few pixels of their bins."""
+    """Warn of phases whose counts are in a few pixels of their bins."""
     bins = PixelBins(shape, tuple(record["binning"][::-1]))
     n_pixels = np.maximum(np.bincount(bins.index, loadings.any(axis=1), bins.n_bins), 1.0)
     found = []
     for name, w in zip(record["phase_names"], loadings.T, strict=True):
         mean = (np.bincount(bins.index, w, bins.n_bins) / n_pixels)[bins.index]
-        if (w**2).sum() > CONCENTRATED * (w * mean).sum():
+        if (w**2).sum() > MAX_CONCENTRATION * (w * mean).sum():
             found.append(
                 f"features of {name} are smaller than the binning, {times(record['binning'])}: "
-                "its spectrum may hold much of what is around them; try a smaller binning"
+                "its spectrum may contain much of their surroundings; try a smaller binning"
             )
     return found
 

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What was done, in a summary and in a methods paragraph."""
+"""Settings and diagnostics of a decomposition, as a summary and as a methods paragraph."""
 
 import numpy as np
 
 from hyperspy_psnmf.eds.decompose.record import times
 
 DECISIONS = ("added", "removed")
-WORTH_TELLING = 0.02  # counts per count, or share of a spectrum
+MIN_CHANGE = 0.02  # counts per count, or fraction of a spectrum, to be reported
 
 _INITS = {
-    "auto": "the likeliest of a non-negative double SVD, the purest bins and random spectra",
+    "auto": "the most likely of a non-negative double SVD, the purest bins and random spectra",
     "nndsvdar": "a non-negative double SVD",
     "random": "random spectra",
     "vertex": "the purest bins",
@@ -38,14 +38,14 @@ def summary(record: dict) -> str:
             f"  refinement={record['refinement']}, fixed spectra: {record['n_fixed']}",
             f"  volume={_volume(record)}",
             *(f"    {decision}" for decision in _decisions(record, record["phase_names"])),
-            f"  spatial_prior={record['spatial_prior']} (each pixel from "
-            f"{_median_behind(record):.1f} pixels that agree, in the median)",
+            f"  spatial_prior={record['spatial_prior']} ("
+            f"{_median_n_averaged(record):.1f} pixels averaged, in the median)",
         ]
-    shares = 100 * np.asarray(record["phase_counts"]) / record["n_counts"]
+    percents = 100 * np.asarray(record["phase_counts"]) / record["n_counts"]
     lines += [
         f"  init={record['init']}, random_state={record['random_state']}",
         f"  {_convergence(record)}",
-        f"  share of the counts: {', '.join(f'{share:.1f} %' for share in shares)}",
+        f"  fraction of the counts: {', '.join(f'{percent:.1f} %' for percent in percents)}",
     ]
     return "\n".join(lines)
 
@@ -64,8 +64,8 @@ def report(record: dict, names: list[str], phase_counts: np.ndarray, quality) ->
     quality : FitQuality
         How well the model fits.
     """
-    shares = 100 * phase_counts / record["n_counts"]
-    phases = ", ".join(f"{n} ({share:.1f} %)" for n, share in zip(names, shares, strict=True))
+    percents = 100 * phase_counts / record["n_counts"]
+    phases = ", ".join(f"{n} ({percent:.1f} %)" for n, percent in zip(names, percents, strict=True))
     sentences = [
         f"The map ({record['n_counts']:.0f} counts, {record['n_filled_pixels']} pixels with "
         f"counts, {record['median_pixel_counts']:.0f} counts in the median one) was unmixed into "
@@ -76,7 +76,7 @@ def report(record: dict, names: list[str], phase_counts: np.ndarray, quality) ->
         *_sentences_on_spectra(record),
         *(_sentences_on_ambiguity(record, names) if record["n_iter"] else ()),
         *_sentences_on_neighbours(record),
-        f"Phases and their share of the counts: {phases}.",
+        f"Phases and their fractions of the counts: {phases}.",
         *quality.sentences(),
         *(f"Note: {weakness}." for weakness in record["weaknesses"]),
     ]
@@ -86,7 +86,7 @@ def report(record: dict, names: list[str], phase_counts: np.ndarray, quality) ->
 def _sentences_on_counts(record):
     # Records of earlier versions have none.
     scale = float(record.get("counts_per_unit", 1.0))
-    return [] if scale == 1 else [f"Its values were taken times {scale:.10g} to be counts."]
+    return [] if scale == 1 else [f"Its values were multiplied by {scale:.10g} to be counts."]
 
 
 def _method(record):
@@ -117,17 +117,17 @@ def _tried(record):
 def _sentences_on_spectra(record):
     n_fixed = record.get("n_fixed", 0)
     if n_fixed == record["n_components"]:
-        return [f"All {n_fixed} spectra were known; the maps solve a convex problem."]
-    sentences = [f"{n_fixed} of the spectra were known and kept."] if n_fixed else []
+        return [f"All {n_fixed} spectra were given; the maps solve a convex problem."]
+    sentences = [f"{n_fixed} of the spectra were given and fixed."] if n_fixed else []
     if "binning" in record:
-        held = "held" if record["refinement"] == "fixed" else "updated too"
+        kept = "fixed" if record["refinement"] == "fixed" else "updated too"
         summed = f", with {record['energy_binning']} channels summed to find its maps"
         sentences.append(
             f"Spectra were found on the map binned by {times(record['binning'])} pixels "
             f"({_why_binning(record)}; {record['n_bins']} bins, "
             f"{record['counts_per_bin']:.0f} counts each on average)"
             f"{summed if record['energy_binning'] > 1 else ''}; maps were then found at full "
-            f"resolution with the spectra {held}."
+            f"resolution with the spectra {kept}."
         )
     start = _INITS.get(record["init"], "given spectra")
     sentences.append(
@@ -146,24 +146,24 @@ def _volume(record):
     return "auto (parsimony)" if isinstance(record["volume"], str) else f"{record['volume']:g}"
 
 
-def _median_behind(record):
+def _median_n_averaged(record):
     behind = np.asarray(record["n_pixels_behind"])
     return float(np.median(behind[behind > 0]))
 
 
 def _decisions(record, names):
-    """Say what parsimony decided, phase by phase."""
+    """Yield the decisions of parsimony in words, phase by phase."""
     # The last phases may have been cropped since.
     added, removed = (np.asarray(record[w])[: len(names), : len(names)] for w in DECISIONS)
-    for a, b in np.argwhere(added > WORTH_TELLING):
+    for a, b in np.argwhere(added > MIN_CHANGE):
         yield (
-            f"{names[b]} accompanied {names[a]} in constant proportion, "
-            f"{added[a, b]:.2f} counts per count, and became a part of it"
+            f"{names[b]} was in constant proportion to {names[a]}, "
+            f"{added[a, b]:.2f} counts per count, and was merged with it"
         )
-    for a, b in np.argwhere(np.abs(removed) > WORTH_TELLING):
+    for a, b in np.argwhere(np.abs(removed) > MIN_CHANGE):
         percent = f"{100 * abs(removed[a, b]):.0f} % of its spectrum was"
-        what = "subtracted" if removed[a, b] > 0 else "added, to fill gaps in the background"
-        yield f"{names[b]} accompanied {names[a]} in varying proportion; {percent} {what}"
+        what = "subtracted" if removed[a, b] > 0 else "added, where its background was missing"
+        yield f"{names[b]} was in varying proportion to {names[a]}; {percent} {what}"
 
 
 def _sentences_on_ambiguity(record, names):
@@ -171,7 +171,7 @@ def _sentences_on_ambiguity(record, names):
         weight = record.get("volume", 0.0)
         return [f"A volume term of weight {weight:g} was added."] if weight else []
     decisions = list(_decisions(record, names))
-    sentence = "Loadings of the binned map below two standard errors were taken to be zero"
+    sentence = "Loadings of the binned map below two standard errors were set to zero"
     return ["; ".join([sentence, *decisions]) + "."]
 
 
@@ -180,7 +180,7 @@ def _sentences_on_neighbours(record):
         return []
     return [
         "Loadings of neighbouring pixels that agree within errors were averaged "
-        f"(propagation and separation; {_median_behind(record):.1f} pixels in the median)."
+        f"(propagation-separation; {_median_n_averaged(record):.1f} pixels in the median)."
     ]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bring the arguments of a stock ``decomposition`` call to those of PSNMF."""
+"""Arguments of a stock ``decomposition`` call, converted to those of PSNMF."""
 
 import inspect
 import warnings
@@ -39,7 +39,7 @@ def bind_arguments(function, original, args, kwargs) -> dict:
     Raises
     ------
     TypeError
-        For a keyword that neither knows.
+        For a keyword that neither has.
 
     Warns
     -----
@@ -61,7 +61,7 @@ def bind_arguments(function, original, args, kwargs) -> dict:
     if unknown:
         raise TypeError(
             f"decomposition(algorithm='PSNMF') got an unexpected keyword argument "
-            f"{', '.join(map(repr, unknown))}; it knows {', '.join(known)}"
+            f"{', '.join(map(repr, unknown))}; its keywords are {', '.join(known)}"
         )
     ignored = sorted(passed.keys() & STOCK_ONLY)
     if ignored:

@@ -62,7 +62,7 @@ def test_one_number_can_be_plotted_too(particles):
     found = particles.psnmf.estimate_number_of_components(1, n_folds=2, **QUIET)
     assert found.numbers == (1,)
     assert found.is_limited
-    assert found.reason() == "1 phase predicts counts left out best"
+    assert found.reason() == "1 phase predicts held-out counts best"
     fig, ax = found.plot()
     assert ax.get_title() == "1 phase"
     fig.canvas.draw()
@@ -200,7 +200,7 @@ def test_auto_takes_the_best_and_is_otherwise_the_same(particles, unmix, estimat
 
 def test_the_reason_is_printed_reported_and_saved(particles, unmix, capsys, tmp_path):
     unmix(particles, "auto", print_info=True)
-    reason = "3 phases predict counts left out best"
+    reason = "3 phases predict held-out counts best"
     assert f"output_dimension=3 (chosen among 1 to 5: {reason})" in capsys.readouterr().out
     assert reason in particles.psnmf.report()
     particles.save(tmp_path / "map.hspy")

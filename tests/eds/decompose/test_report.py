@@ -49,11 +49,11 @@ def test_the_report_names_every_setting(grains, unmix):
     assert "\n" not in report
 
 
-def test_shares_in_the_report_add_up_to_all(unmixed):
+def test_report__fractions_add_up_to_100_percent(unmixed):
     report = unmixed.psnmf.report()
-    shares = numbers_in(" ".join(re.findall(r"\(([\d.]+) %\)", report)))
-    assert len(shares) == 3
-    assert sum(shares) == pytest.approx(100, abs=0.2)
+    percents = numbers_in(" ".join(re.findall(r"\(([\d.]+) %\)", report)))
+    assert len(percents) == 3
+    assert sum(percents) == pytest.approx(100, abs=0.2)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_the_report_follows_the_settings(grains, unmix, options, expected):
 def test_the_report_of_known_phases_claims_no_factorisation(grains, unmixed, unmix):
     unmix(grains, fixed_spectra=unmixed.psnmf.phase_spectra())
     report = grains.psnmf.report()
-    assert "All 3 spectra were known" in report
+    assert "All 3 spectra were given" in report
     # Nothing was found by binning, started or seeded.
     assert "SVD" not in report
     assert "Spectra were found" not in report

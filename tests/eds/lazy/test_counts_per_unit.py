@@ -47,7 +47,7 @@ def test_counts_per_unit__used_by_whatever_reads_the_counts_again(pristine_grain
         np.testing.assert_allclose(
             ours.ambiguity().spectra_high.data, theirs.ambiguity().spectra_high.data, rtol=1e-6
         )
-        said = f"Its values were taken times {scale:g} to be counts. "
+        said = f"Its values were multiplied by {scale:g} to be counts. "
         assert ours.report().replace(said, "") == theirs.report()
 
 
