@@ -4,7 +4,7 @@
 import numpy as np
 
 from hyperspy_psnmf.eds.fit_check.verdict import NEAR
-from hyperspy_psnmf.eds.fit_check.verdict import STANDS_OUT as TOLD
+from hyperspy_psnmf.eds.fit_check.verdict import SIGNIFICANT_CHANNEL as TOLD
 from hyperspy_psnmf.eds.signals.axes import format_energy
 from hyperspy_psnmf.plot.figure import subplots
 from hyperspy_psnmf.plot.image import axis_label, draw_image

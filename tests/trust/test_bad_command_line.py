@@ -182,7 +182,7 @@ def test_a_single_count_is_taken_and_nothing_claimed_of_the_fit(good, tmp_path, 
     # Without the line of code, of which who types a command knows nothing.
     assert re.search(r"^hyperspy_psnmf: note: .*counts only", capsys.readouterr().err, re.M)
     report = (tmp_path / "out" / "report.txt").read_text(encoding="utf-8")
-    assert "There are too few counts to tell whether the model fits." in report
+    assert "There are too few counts to judge whether the model fits." in report
 
 
 def test_elements_without_lines_are_taken(good, tmp_path):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How far the binned map is off its model: what the report judges and `residuals` shows."""
+"""Deviance of the binned map from its model, for the report and `residuals`."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from hyperspy_psnmf.nmf.diagnostics.deviance import Misfit, misfit
 
 @dataclass(frozen=True, eq=False)
 class BinnedMisfit:
-    """A binned map and how far it is off its model.
+    """A binned map and its deviance from the model.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class BinnedMisfit:
 
 
 def find_binned_misfit(signal, decomposed: Decomposed | None = None) -> BinnedMisfit:
-    """Return how far the binned counts of a decomposed map are off its model."""
+    """Return the deviance of the binned counts of a decomposed map from its model."""
     if decomposed is None:
         with open_decomposed(signal) as opened:
             return find_binned_misfit(signal, opened)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A drift of the energy axis along the scan: lines that lie ever higher, or lower."""
+"""Drift of the energy axis along the scan: energies of lines that rise or fall with position."""
 
 import numpy as np
 
@@ -12,8 +12,8 @@ SIGNIFICANT = 6.0  # standard errors
 def find_drift(X, H, bins, energy, names) -> str:
     """Describe how lines move along a map; empty where they do not.
 
-    The figure is a lower limit: where phases keep to a part of the map, their spectra hold
-    what its pixels have in common.
+    The drift is a lower limit: where phases are confined to a part of the map, their spectra
+    contain the mean shift of its pixels.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sum peaks: two photons that the detector takes for one of the sum of their energies.
+"""Sum peaks (pile-up): two photons recorded as one of the sum of their energies.
 
 Where the count rate is about the same all over the map, pile-up is a part of every
-phase's spectrum like any line, and no residual shows it. So the map's spectrum is searched for
-peaks at sums of the energies of its strongest peaks, where no line of the sample is.
+phase's spectrum like any line, and is in no residual. So the map's spectrum is searched for
+peaks at sums of the energies of its strongest peaks, where the specimen has no line.
 """
 
 from itertools import combinations_with_replacement
@@ -16,14 +16,14 @@ from hyperspy_psnmf.eds.signals.metadata import sample_elements, sample_lines
 from hyperspy_psnmf.eds.xray.lines import line_energy, lines_of
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 
-N_STRONGEST = 3
+N_STRONGEST = 3  # peaks whose sums are tested
 SIGNIFICANT = 6.0  # standard deviations
 WIDTH = 0.13  # keV, of a line at half its height
 LOWEST = 0.2  # keV; below it is the zero peak
 
 
 def find_sum_peaks(signal, X, energy) -> list[str]:
-    """Describe what looks like pile-up; nothing where the elements are not known.
+    """Describe significant peaks at sum energies; none where the metadata have no elements.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def find_sum_peaks(signal, X, energy) -> list[str]:
 
 
 def _names(signal, *energies):
-    """Return the lines of the sample at some energies, as in " (Si_Ka + Si_Ka)", or nothing."""
+    """Return the lines of the specimen at some energies, as in " (Si_Ka + Si_Ka)", or nothing."""
     listed = {line: line_energy(line) for line in sample_lines(signal)}
     nearest = [min(listed, key=lambda n: abs(listed[n] - e), default=None) for e in energies]
     known = all(
@@ -60,7 +60,7 @@ def _names(signal, *energies):
 
 
 def _lines_of_elements(signal):
-    """Return the energies of all lines of the elements of the sample."""
+    """Return the energies of all lines of the specimen's elements."""
     of_elements = map(lines_of, sample_elements(signal))
     return np.array([energy for lines in of_elements for energy in lines.values()])
 

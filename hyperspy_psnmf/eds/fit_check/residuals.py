@@ -25,7 +25,7 @@ class Residuals(Picklable):
     ----------
     map : BaseSignal
         Of each pixel, with the map's axes as signal axes. NaN where pixels were
-        left out or hold too few counts to tell.
+        left out or have too few counts.
     spectrum : EDSTEMSpectrum or EDSSEMSpectrum
         Of each channel, on the energy axis of ``phase_spectra()``; NaN likewise. Below 1
         where the model follows noise: at the lines of a phase of few counts.
@@ -33,8 +33,8 @@ class Residuals(Picklable):
         Of all counts together.
     binned : EDSTEMSpectrum or EDSSEMSpectrum
         Deviance of each channel of the binned map above what noise gives, in standard
-        deviations: misfits that neighbouring pixels and channels share add up here.
-        It is what ``report()`` judges by; channels of a sum of about 40 eV have one value.
+        deviations: misfits common to neighbouring pixels and channels add up here.
+        ``report()`` is based on it; all channels of a sum of about 40 eV have one value.
     """
 
     map: BaseSignal

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the residuals say, in sentences: whether the model fits, and where it does not.
+"""Goodness of fit in sentences: whether the model fits, and where it does not.
 
-Judged on the binned map, with channels of about 40 eV: a misfit that neighbouring pixels
-share, such as a missed phase or a drift, adds up there, and noise does not. A drift of the
-energy axis by less than a channel is looked for by itself: the deviance hardly rises.
+Tested on the binned map, with channels of about 40 eV: a misfit common to neighbouring pixels,
+such as a missed phase or a drift, adds up there, and noise does not. A drift of the energy axis
+by less than a channel hardly raises the deviance, so it is tested separately.
 """
 
 from dataclasses import dataclass, replace
@@ -20,14 +20,14 @@ from hyperspy_psnmf.eds.signals.axes import format_energy
 from hyperspy_psnmf.eds.signals.metadata import sample_lines
 from hyperspy_psnmf.eds.xray.lines import line_energy
 
-# Standard deviations. Phantoms that fit reach 4 in the worst of 500 channels, small errors of
-# the spectra 7, a missed phase 18; and 4 in all channels together at 50 counts per pixel,
-# where what parameters take is not exactly one each.
-STANDS_OUT = 8.0
-DOES_NOT_FIT = 5.0
-TELLS_NOTHING = 1.0  # of a quantity that is one
+# Thresholds in standard deviations, tuned on phantoms. Fits reach 4 in the worst of 500 channels,
+# small errors of the spectra 7, a missed phase 18; and 4 in the total at 50 counts per pixel, where
+# the degrees of freedom are not exactly one per parameter.
+SIGNIFICANT_CHANNEL = 8.0
+SIGNIFICANT_TOTAL = 5.0
+MAX_SCATTER = 1.0  # of the deviance per degree of freedom, expected to be 1
 NEAR = 0.08  # keV, half the width of a line
-MOST_NAMED = 4
+MAX_NAMED = 4
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class FitQuality:
     total, scatter : float
         Deviance per degree of freedom, and how far that scatters about 1 by noise.
     places : list of str
-        Energies that stand out, with lines of the sample there, the worst first.
+        Energies with significant deviance, with lines of the specimen there, the worst first.
     drift : str
-        How lines move along the map, if they do.
+        The drift of lines along the map; empty if not significant.
     sum_peaks : list of str
-        What looks like pile-up in the map's spectrum.
+        Likely sum peaks in the map's spectrum.
     no_counts : str
         Why the data are not counts, whose deviance is not expected to be 1; empty where they
         may be.
@@ -59,11 +59,11 @@ class FitQuality:
     @property
     def is_within_noise(self) -> bool:
         """Whether the deviance is no larger than that of Poisson counts."""
-        return not self.places and self.total < 1 + DOES_NOT_FIT * self.scatter
+        return not self.places and self.total < 1 + SIGNIFICANT_TOTAL * self.scatter
 
     @property
     def fits(self) -> bool:
-        """Whether data are counts, the deviance within noise and the energy axis at rest."""
+        """Whether data are counts, with deviance within noise and no drift of the energy axis."""
         return self.is_within_noise and not self.drift and not self.no_counts
 
     def sentences(self) -> list[str]:
@@ -72,12 +72,12 @@ class FitQuality:
             f"On the binned map the deviance per degree of freedom is {self.total:.3f}, where "
             f"noise alone gives 1 +- {self.scatter:.3f}"
         )
-        if self.scatter > TELLS_NOTHING:
-            sentences = ["There are too few counts to tell whether the model fits."]
+        if self.scatter > MAX_SCATTER:
+            sentences = ["There are too few counts to judge whether the model fits."]
         elif self.no_counts:
             sentences = [
-                f"{found}, but the data are not counts: {self.no_counts}. So this is "
-                "no measure of the fit."
+                f"{found}, but the data are not counts: {self.no_counts}. So it "
+                "does not measure the fit."
             ]
         elif self.fits:
             sentences = [f"{found}: the model fits."]
@@ -96,7 +96,7 @@ class FitQuality:
             sentences.append(f"The energy axis drifts: {self.drift}.")
         if self.sum_peaks:
             sentences.append(
-                f"Pile-up, or an element not given, shows at {', '.join(self.sum_peaks)}."
+                f"There is pile-up, or an unlisted element, at {', '.join(self.sum_peaks)}."
             )
         return sentences
 
@@ -131,17 +131,17 @@ def _axis_names(signal, n_axes):
 
 
 def _places(z, energy, signal):
-    """Describe runs of channels that stand out, the worst first."""
+    """Describe runs of channels with significant deviance, the worst first."""
     z = np.nan_to_num(z)
-    runs, n = label(z > STANDS_OUT)
+    runs, n = label(z > SIGNIFICANT_CHANNEL)
     peaks = [position[0] for position in maximum_position(z, runs, range(1, n + 1))]
     worst = sorted(peaks, key=lambda j: -z[j])
-    places = [f"{format_energy(energy[j])}{_name(signal, energy[j])}" for j in worst[:MOST_NAMED]]
-    return [*places, f"{n - MOST_NAMED} more"] if n > MOST_NAMED else places
+    places = [f"{format_energy(energy[j])}{_name(signal, energy[j])}" for j in worst[:MAX_NAMED]]
+    return [*places, f"{n - MAX_NAMED} more"] if n > MAX_NAMED else places
 
 
 def _name(signal, energy):
-    """Return the nearest line of the sample, as in " (Fe_Ka)", or nothing."""
+    """Return the nearest line of the specimen, as in " (Fe_Ka)", or nothing."""
     distance = {line: abs(line_energy(line) - energy) for line in sample_lines(signal)}
     nearest = min(distance, key=distance.get, default=None)
     return f" ({nearest})" if nearest is not None and distance[nearest] < NEAR else ""

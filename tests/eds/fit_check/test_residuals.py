@@ -5,7 +5,7 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.eds.fit_check.verdict import STANDS_OUT, find_fit_quality
+from hyperspy_psnmf.eds.fit_check.verdict import SIGNIFICANT_CHANNEL, find_fit_quality
 
 
 def test_a_good_fit_reads_one_everywhere(unmixed):
@@ -50,8 +50,8 @@ def test_what_the_report_names_is_in_the_binned_spectrum(grains, unmix):
     energy = result.binned.axes_manager[-1].axis
     worst = float(quality.places[0].split(" keV")[0])
     assert energy[np.nanargmax(result.binned.data)] == pytest.approx(worst, abs=0.05)
-    assert np.nanmax(result.binned.data) > STANDS_OUT
-    assert np.nanmax(unmix(grains).psnmf.residuals().binned.data) < STANDS_OUT
+    assert np.nanmax(result.binned.data) > SIGNIFICANT_CHANNEL
+    assert np.nanmax(unmix(grains).psnmf.residuals().binned.data) < SIGNIFICANT_CHANNEL
 
 
 def test_what_was_masked_is_nan(grains, unmix, navigation_mask, signal_mask):

@@ -63,7 +63,7 @@ def test_a_drift_of_half_a_channel_and_more_shows(particles, unmix, electronvolt
     assert float(by) > 0.4 * abs(electronvolts)
 
 
-def test_a_drift_is_told_from_one_along_the_other_axis(particles, unmix):
+def test_find_drift__the_axis_of_the_drift_is_found(particles, unmix):
     report = unmix(drifting(particles, 10, axis=1)).psnmf.report()
     assert "pixels along x" in report
     flat = particles.deepcopy()
