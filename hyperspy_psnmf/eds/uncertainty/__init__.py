@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Standard errors of a decomposed map, and factorisations as likely as the one found."""
+"""Standard errors of a decomposed map, and factorisations of equal likelihood."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Factorisations of a decomposed map that fit its counts as well as the one found."""
+"""Factorisations of a decomposed map within the confidence region of its likelihood."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from hyperspy_psnmf.nmf.uncertainty.profile_likelihood import equally_likely
 
 
 def find_alternatives(signal, found, confidence: float):
-    """Return the factorisations that fit as well, and what makes signals of them.
+    """Return the factorisations that fit equally well, and a converter of them to signals.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def find_alternatives(signal, found, confidence: float):
 
 
 class Window:
-    """Brings spectra of unit sum, on the channels in use, to signals like `phase_spectra()`."""
+    """Converts spectra of unit sum, on the channels in use, to signals like `phase_spectra()`."""
 
     def __init__(self, found, keep_channels, counts):
         used = np.flatnonzero(keep_channels)

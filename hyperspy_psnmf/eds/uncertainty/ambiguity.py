@@ -15,7 +15,7 @@ from hyperspy_psnmf.nmf.validation import check_confidence
 
 @dataclass(frozen=True, eq=False)
 class Ambiguity(Picklable):
-    """What the data cannot tell apart.
+    """Confidence bands of spectra, counts and compositions (profile likelihood).
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ def find_ambiguity(signal, *, confidence: float = 0.95, quantified=None) -> Ambi
         percent = composition.atomic_percent
         bands = dict(zip(percent, np.moveaxis(composition.atomic.band, 1, 0), strict=True))
     low, high = np.moveaxis(others.spectra_band(confidence), -1, 0)
-    # As found is in the band, though its loadings are not from the binned map alone.
+    # The band includes the result itself, whose loadings are not from the binned map alone.
     counts = np.concatenate([others.counts_band(confidence), window.counts[:, None]], axis=1)
     return Ambiguity(
         read_names(signal),

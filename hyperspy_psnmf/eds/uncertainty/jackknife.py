@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What maps owe to spectra that are estimates; see `nmf.uncertainty.jackknife`."""
+"""Standard errors of maps from the errors of their spectra; see `nmf.uncertainty.jackknife`."""
 
 import numpy as np
 
@@ -13,8 +13,8 @@ from hyperspy_psnmf.nmf.selection.count_splitting import check_whole
 from hyperspy_psnmf.nmf.uncertainty.jackknife import errors_from_spectra, spectra_without_folds
 from hyperspy_psnmf.nmf.validation import random_generator
 
-# With two folds half the counts are missing, and decisions are taken that all would not: of 22
-# maps of phantoms 0.66 of the loadings were inside one sigma then, and 0.72 with four.
+# Tuned on 22 maps of phantoms: with two folds, which leave out half of the counts and so change
+# decisions of parsimony, 0.66 of the loadings were within one sigma, with four 0.72.
 N_FOLDS, N_SPLITS = 4, 5
 
 
@@ -38,15 +38,15 @@ def find_errors_from_spectra(signal, *, show_progressbar=None, random_state=0) -
     Raises
     ------
     RuntimeError
-        If another algorithm found the spectra: how, is not known.
+        If another algorithm found the spectra, whose settings are unknown.
     ValueError
         If the data are not whole numbers.
     """
     record, rng = read_record(signal), random_generator(random_state)
     if record.get("algorithm") != "PSNMF":
         raise RuntimeError(
-            "given_spectra=False unmixes the map again as its spectra were found, which is known "
-            "of s.decomposition(algorithm='PSNMF') only"
+            "given_spectra=False unmixes the map again with the settings of its decomposition, "
+            "which must be by s.decomposition(algorithm='PSNMF')"
         )
     with open_decomposed(signal) as d:
         check_whole(d.X, NAME)
@@ -75,7 +75,7 @@ def _spectra_without_folds(signal, d: Decomposed, record, rng, show_progressbar)
 
 
 def _settings(d: Decomposed, record) -> BinnedSettings:
-    """Return how the spectra were found."""
+    """Return the settings by which the spectra were found."""
     given = record["init"] == "given"
     absent = record.get("absent")
     return BinnedSettings(

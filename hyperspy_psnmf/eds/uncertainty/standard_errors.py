@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``s.psnmf.standard_errors()`` and ``upper_limits()``: how well the results are known.
+"""``s.psnmf.standard_errors()`` and ``upper_limits()``.
 
-Errors that hold with the spectra as they are need the learning results only, all
-others the map's counts too.
+Errors of the maps given the spectra need the learning results only, all others the map's
+counts too.
 """
 
 import copy
@@ -132,7 +132,7 @@ def _errors_of_model(signal):
 
 
 def _window(keep):
-    """Tell which channels are used, from the first of them to the last."""
+    """Return which channels are used, from the first used one to the last."""
     used = np.flatnonzero(keep)
     return keep[used[0] : used[-1] + 1]
 
