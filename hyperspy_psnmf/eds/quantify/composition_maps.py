@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The composition in every pixel, from what a quantification needs to keep of the map."""
+"""Maps of compositions, from the parts of the map that a quantification keeps."""
 
 from dataclasses import dataclass, replace
 from numbers import Real
@@ -15,7 +15,7 @@ from hyperspy_psnmf.eds.signals.phases import count_pixels
 
 @dataclass(frozen=True, eq=False)
 class CompositionMaps:
-    """Makes maps without the signal, whose data may be large.
+    """Computes composition maps without the signal, whose data may be large.
 
     Attributes
     ----------
@@ -44,10 +44,10 @@ class CompositionMaps:
         if isinstance(min_counts, bool) or not isinstance(min_counts, Real) or not min_counts > 0:
             raise ValueError(f"min_counts must be a positive number, not {min_counts!r}")
         net = self.loadings @ self.per_count
-        enough = np.maximum(net, 0.0).sum(axis=1) >= min_counts
+        quantified = np.maximum(net, 0.0).sum(axis=1) >= min_counts
         percent = np.full(net.shape, np.nan)
-        if enough.any():
-            percent[enough] = self._of_pixels().atomic(net[enough])
+        if quantified.any():
+            percent[quantified] = self._of_pixels().atomic(net[quantified])
         if self.unit == "weight":
             percent = self.quantifier.weight(percent)
         return [
@@ -66,7 +66,7 @@ class CompositionMaps:
         return found
 
     def _of_pixels(self):
-        """Return the quantifier for single pixels, which are exposed for less time."""
+        """Return the quantifier with the live time and area of single pixels."""
         quantifier, n = self.quantifier, self.n_pixels
         thickness, density = (
             None if v is None else float(np.mean(v))
@@ -82,7 +82,7 @@ class CompositionMaps:
 
 
 def keep_for_maps(signal, quantifier: Quantifier, measured, unit: str) -> CompositionMaps:
-    """Return what the maps of a quantification are made from.
+    """Return the data from which composition maps are computed.
 
     Parameters
     ----------

@@ -2,8 +2,8 @@
 """``s.psnmf.element_maps()``: net counts of X-ray lines in every pixel.
 
 A map is the sum over phases of loadings times the net counts of the line per count of
-the phase, so overlapping lines are told apart by the phases they come from, and what
-is known of the spectra of all pixels serves each of them.
+the phase. So overlapping lines are separated by the phases they come from, and each pixel has the
+precision of the spectra of all pixels.
 """
 
 import copy
@@ -75,7 +75,7 @@ def error_maps(signal, measured: LineIntensities) -> list:
     """Return standard errors of `line_maps`, in counts.
 
     Those of the loadings, given the spectra, and those of the net intensities of
-    phases, which all pixels share, so that they do not average out.
+    phases, which are common to all pixels and do not average out.
     """
     loadings = np.nan_to_num(read_counts_and_spectra(signal)[0])
     of_loadings = intensity_errors(signal, per_count(measured, np.maximum(measured.net, 0.0)))
@@ -97,7 +97,7 @@ def per_count(measured: LineIntensities, intensities: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class MapFrame:
-    """What maps of X-ray lines have of the map that they are from.
+    """Axes and metadata for maps of X-ray lines, from the map.
 
     Attributes
     ----------

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-r"""Compositions from net intensities by eXSpy's quantification, and how errors go through.
+r"""Compositions from net intensities by eXSpy's quantification, with propagated errors.
 
-Errors go through by finite differences, :math:`C_c = J C_I J^T`. A factor always stands
-beside its intensity, as :math:`k_l I_l`, so a relative error of a factor counts as
-the same relative error of the intensity.
+The Jacobian is by finite differences, :math:`C_c = J C_I J^T`. Factors occur only in products with
+intensities, :math:`k_l I_l`, so a relative error of a factor is equivalent to the same relative
+error of the intensity.
 
 References
 ----------
@@ -21,13 +21,13 @@ from hyperspy.signals import BaseSignal
 from hyperspy_psnmf.eds.signals.progress import no_progress_bars
 
 METHODS = ("CL", "zeta", "cross_section", "k_ratios")
-N_DENSITY = 2  # rounds of quantification that settle the mean density of elements
-CONVERGED = 0.05  # per cent; eXSpy's own 0.5 would show beside standard errors
+N_DENSITY = 2  # rounds until the mean density of the elements has converged
+CONVERGED = 0.05  # per cent; eXSpy's own 0.5 is not small against standard errors
 
 
 @dataclass(frozen=True, eq=False)
 class Quantifier:
-    """Brings net intensities of lines to compositions.
+    """Converts net intensities of lines to compositions.
 
     Attributes
     ----------
@@ -42,8 +42,8 @@ class Quantifier:
     thickness, density : float or ndarray of shape (n_phases,), or None
         In nm and g/cm³, for the absorption correction.
     fill : ndarray of shape (n_phases,), or None
-        Share of the pixels that each phase fills, so that the mass thickness that
-        absorbs, which eXSpy finds from intensities, is the local one.
+        Fraction of the pixels that each phase fills, so that the mass thickness for the
+        absorption correction, which eXSpy finds from intensities, is the local one.
     options : dict
         Further arguments of eXSpy's quantification.
     """
@@ -144,7 +144,7 @@ def _intensity(values, line):
 
 
 def trial_intensities(net: np.ndarray, sigma: np.ndarray, blank: np.ndarray) -> np.ndarray:
-    """Return intensities whose compositions tell derivatives and detection limits.
+    """Return intensities whose compositions give derivatives and detection limits.
 
     All in one array, as a call of eXSpy takes about a second however many it gets.
 
@@ -153,7 +153,7 @@ def trial_intensities(net: np.ndarray, sigma: np.ndarray, blank: np.ndarray) -> 
     net, sigma : ndarray of shape (n_phases, n_lines)
         Net intensities and their standard errors.
     blank : ndarray of shape (n_phases, n_lines)
-        What is put in the place of each line.
+        Intensities at the detection limit, to replace each line's.
 
     Returns
     -------
@@ -169,7 +169,7 @@ def trial_intensities(net: np.ndarray, sigma: np.ndarray, blank: np.ndarray) -> 
 
 
 def derivatives(intensities: np.ndarray, percent: np.ndarray) -> np.ndarray:
-    """Return how compositions change with intensities, by finite differences.
+    """Return the derivatives of compositions by intensities, by finite differences.
 
     Parameters
     ----------

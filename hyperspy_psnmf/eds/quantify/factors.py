@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Factors of X-ray lines by name: checked, and in an order that nobody need know.
+"""Factors of X-ray lines, given as a dict by name and checked.
 
-eXSpy takes factors as a list in the alphabetical order of the lines, in which two are
-easily swapped. Here they are a dict.
+eXSpy takes factors as a list in the alphabetical order of the lines, where two are easily
+swapped.
 """
 
 import warnings
@@ -51,7 +51,7 @@ def resolve_factors(
     Raises
     ------
     TypeError, ValueError
-        For what is no factor or no line; if lines are missing or cannot be measured, or
+        If a value is no factor or a name no line; if lines are missing or cannot be measured, or
         two belong to one element.
     """
     given = check_factors(factors)
@@ -132,13 +132,13 @@ def check_elements(name: str, elements) -> list[str]:
 
 
 def elements_without_line(signal, lines, excluded=()) -> list[str]:
-    """Return the elements in the metadata that no line is of."""
+    """Return the elements in the metadata without a line in the list."""
     have = {element_of(line) for line in lines} | set(excluded)
     return [element for element in sample_elements(signal) if element not in have]
 
 
 def elements_to_exclude(signal, lines) -> list[str]:
-    """Return the elements in the metadata that no line is of, as `exclude` takes them."""
+    """Return the elements in the metadata without a line in the list, as `exclude` takes them."""
     return [element for element in elements_without_line(signal, lines) if is_element(element)]
 
 

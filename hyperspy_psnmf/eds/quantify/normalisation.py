@@ -2,7 +2,7 @@
 """What a composition is normalised to, and which elements of a phase are not in it.
 
 Ratios of intensities sum to 100 % of the elements that have a factor, whatever else a
-phase holds: an oxide quantified with factors of two metals reads as an alloy of them.
+phase contains: an oxide quantified with factors of two metals reads as an alloy of them.
 """
 
 import warnings
@@ -16,11 +16,11 @@ from hyperspy_psnmf.eds.unlisted.found import lines_of_elements
 
 SIGNIFICANT = 5.0  # standard errors
 NEARLY_ALL = 99.0  # per cent
-SHARE = 0.01  # of the net counts in all lines of a phase; less changes little
+MIN_FRACTION = 0.01  # of the net counts in all lines of a phase
 
 
 def find_not_quantified(signal, measured, elements) -> tuple[tuple[str, ...], ...]:
-    """Return the elements of each phase's spectrum that nobody listed, strongest first.
+    """Return the unlisted elements of each phase's spectrum, strongest first.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def find_not_quantified(signal, measured, elements) -> tuple[tuple[str, ...], ..
     measured : LineIntensities
         Of the lines to quantify, by the model.
     elements : iterable of str
-        Those that `measured` was told of beside its lines.
+        Elements fitted in `measured` besides those of its lines.
     """
     lines = lines_of_elements(measured.unlisted)
     if not lines:
@@ -41,23 +41,23 @@ def find_not_quantified(signal, measured, elements) -> tuple[tuple[str, ...], ..
         )
     total = np.maximum(everything.net, 0.0).sum(axis=1, keepdims=True)
     net, sigma = (of[:, len(measured.lines) :] for of in (everything.net, everything.sigma))
-    there = (net > SIGNIFICANT * sigma) & (net > SHARE * total)
+    significant = (net > SIGNIFICANT * sigma) & (net > MIN_FRACTION * total)
     symbols = np.array(list(lines))
     return tuple(
         tuple(str(symbols[i]) for i in np.argsort(-counts) if found[i])
-        for counts, found in zip(net, there, strict=True)
+        for counts, found in zip(net, significant, strict=True)
     )
 
 
 def describe_normalisation(measured, listed, method, values, detected, not_quantified):
-    """Yield notes on what sums to 100 %, and on what else there is.
+    """Yield notes on the elements that sum to 100 %, and on other elements.
 
     Parameters
     ----------
     measured : LineIntensities
         Of the lines quantified.
     listed : iterable of str
-        All elements that were told, those left out too.
+        All elements listed, those left out too.
     method : {"model", "windows"}
         How lines were measured.
     values : ndarray of shape (n_phases, n_elements)
@@ -75,9 +75,9 @@ def describe_normalisation(measured, listed, method, values, detected, not_quant
         if others and np.isfinite(of_phase).all()
     )
     yield (
-        f"normalised to {' + '.join(elements)}, whatever else a phase holds"
+        f"normalised to {' + '.join(elements)}, whatever else a phase contains"
         + (f" (left out: {left_out})" if left_out else "")
-        + (f". Clearly in the spectra, but not quantified: {besides}" if besides else "")
+        + (f". Significant in the spectra, but not quantified: {besides}" if besides else "")
         + (". Windows are not searched for other elements" if method == "windows" else "")
     )
     nearly_all = np.nan_to_num(values).max(axis=1) > NEARLY_ALL
@@ -85,6 +85,6 @@ def describe_normalisation(measured, listed, method, values, detected, not_quant
     if alone.size:
         which = ", ".join(f"{elements[np.argmax(detected[i])]} in {names[i]}" for i in alone)
         yield (
-            f"the only element detected of those quantified: {which}. That it makes 100 % is "
-            "the normalisation, and says nothing of how pure the phase is"
+            f"the only element detected of those quantified: {which}. Its 100 % follow "
+            "from the normalisation and do not mean that the phase is pure"
         )

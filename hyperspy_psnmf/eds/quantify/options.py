@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Arguments and metadata that a method of quantification asks for, checked before work."""
+"""Arguments and metadata that a method of quantification needs, checked first."""
 
 from dataclasses import replace
 from numbers import Real
@@ -105,16 +105,16 @@ def _require(signal, name, path):
         raise ValueError(f"the metadata have no {name}: " + _SET.format(name))
 
 
-def _live_time(signal, per, matters):
+def _live_time(signal, per, needed):
     """Return the live time of a pixel."""
     found = time_per_pixel(signal, LIVE_TIME, per)
     if found is not None:
         return found
-    if matters:
+    if needed:
         value = signal.metadata.get_item(LIVE_TIME)
         raise ValueError(
             f"live_time_per: whether the live time in the metadata, {value} s, is that of a pixel "
-            "or of the map is not clear from the file: pass live_time_per='pixel' or 'map'"
+            "or of the map cannot be determined from the file: pass live_time_per='pixel' or 'map'"
         )
     return 1.0  # eXSpy asks for one; of compositions alone it cancels
 
@@ -129,7 +129,7 @@ def _per_phase(name, value, names):
         value = [value[n] for n in names]
     try:
         values = np.asarray(value)
-        # Numpy would make numbers of words and of True.
+        # Numpy would convert strings and booleans to numbers.
         values = values.astype(float) if values.dtype.kind in "iufO" else None
     except (TypeError, ValueError):
         values = None

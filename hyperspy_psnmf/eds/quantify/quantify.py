@@ -59,9 +59,9 @@ def quantify_among(
     ambiguity: bool = False,
     confidence: float = 0.95,
 ) -> tuple[Quantification, tuple | None]:
-    """Return the composition of each phase, and what its bands are from.
+    """Return the composition of each phase, and the result of `find_alternatives`.
 
-    The latter is what `find_alternatives` returns, or None without `ambiguity`.
+    The latter is None without `ambiguity`.
     """
     require_results(signal)
     check_choice("composition_units", composition_units, tuple(UNITS))
@@ -104,17 +104,17 @@ def quantify_among(
 
 
 def _notes(signal, names, quantifier, others, exposure):
-    """Return what the errors do not hold."""
+    """Yield notes on what the errors do not include."""
     given = names[: int(read_record(signal).get("n_fixed", 0))]
     if given:
         yield (
-            f"spectra given and kept: {', '.join(given)}. What lay above and below where they were "
-            "measured is in their composition, and no error or band questions them"
+            f"spectra given and kept: {', '.join(given)}. Layers above and below where they were "
+            "measured are part of their composition, and errors and bands do not include them"
         )
     if others is None:
         yield (
-            "± is of counts and factors alone, and not what to publish: other factorisations may "
-            "fit as well, and ambiguity=True gives the band of their compositions"
+            "± includes counts and factors only and should not be published alone: other "
+            "factorisations may fit equally well, and ambiguity=True gives their band"
         )
     if quantifier.method != "k_ratios" and not quantifier.absorption_correction:
         yield (
@@ -124,13 +124,13 @@ def _notes(signal, names, quantifier, others, exposure):
     if exposure and quantifier.absorption_correction:
         yield (
             "absorption in the specimen is corrected for with a live time of "
-            f"{exposure['live_time']:.3g} s in each pixel; live_time_per='pixel' or 'map' says "
-            "what that in the metadata is of"
+            f"{exposure['live_time']:.3g} s in each pixel; set live_time_per='pixel' or "
+            "'map' if that in the metadata was misread"
         )
 
 
 def _fill(signal):
-    """Return the share of the pixels that each phase fills: 1 if it is the same in all."""
+    """Return the fraction of the pixels that each phase fills: 1 if it is the same in all."""
     loadings = np.nan_to_num(read_counts_and_spectra(signal)[0])
     squares = np.maximum((loadings**2).sum(axis=0), 1e-300)
     pixels = loadings.sum(axis=0) ** 2 / squares
@@ -138,12 +138,12 @@ def _fill(signal):
 
 
 def _others(signal, exclude):
-    """Return elements whose lines are in the spectra, though nobody asks for them."""
+    """Return elements that are fitted besides those to quantify."""
     return {*sample_elements(signal), *([exclude] if isinstance(exclude, str) else exclude)}
 
 
 def _usable(measured, names):
-    """Return net counts, NaN in phases where all together are no more than noise."""
+    """Return net counts, NaN in phases whose total is not significant."""
     total = np.maximum(measured.net, 0.0).sum(axis=1)
     noise = np.sqrt(measured.covariance.sum(axis=(1, 2)))
     few = ~(total > DETECTED * noise) | (total < 1.0)
@@ -191,7 +191,7 @@ def _with_errors(trials, percent, measured, of_factors):
 
 
 def _with_band(found, of_others, confidence):
-    # As found is in the band, whichever loadings the alternatives were solved with.
+    # The band includes the result itself, whatever the loadings of the alternatives.
     values = np.concatenate([found.values[None], of_others])
     low, high = np.fmin.reduce(values), np.fmax.reduce(values)
     z = norm.ppf((1 + confidence) / 2)
@@ -201,7 +201,7 @@ def _with_band(found, of_others, confidence):
 
 
 def quantify_with_bands(signal, factors, confidence):
-    """Return compositions of the elements with factors, and what their bands are from."""
+    """Return compositions of the elements with factors, and the result of `find_alternatives`."""
     check_confidence(confidence)
     require_results(signal)
     exclude = elements_to_exclude(signal, check_factors(factors))

@@ -24,16 +24,16 @@ class Percent:
     values : ndarray
         Per cent; NaN in phases with too few counts.
     sigma : ndarray
-        Standard errors, of counts, spectra and factors; the ambiguity is not in them.
+        Standard errors from counts, spectra and factors, without the ambiguity.
     limits : ndarray
-        Detection limits: what an intensity of three times its standard deviation
-        without the element would be taken for.
+        Detection limits: the composition for an intensity of three standard deviations
+        of a blank.
     budget : dict of ndarray
         Parts of the standard errors: "counting" (of the phase's own counts),
-        "spectra" (what unmixing adds), "shapes" (places, widths and ratios of lines, and the
+        "spectra" (what unmixing adds), "shapes" (energies, widths and ratios of lines, and the
         continuum), "factors", and, where asked for, "ambiguity".
     band : ndarray of shape (n_phases, n_elements, 2), or None
-        Lowest and highest of all factorisations that fit as well, noise included.
+        Lowest and highest of all factorisations that fit equally well, noise included.
     """
 
     values: np.ndarray
@@ -50,7 +50,7 @@ class Quantification(Picklable):
     Attributes
     ----------
     names, elements, lines : list of str
-        Phases; elements and the line that stands for each, in the order of the factors.
+        Phases; elements and the line of each, in the order of the factors.
     method : str
     composition_units : {"atomic", "weight"}
         What tables and maps show.
@@ -64,11 +64,11 @@ class Quantification(Picklable):
     confidence : float
         Of the bands.
     notes : tuple of str
-        What whoever reads the numbers must know.
+        Caveats.
     fit : FittedSpectra or None
-        What the lines were measured with; None for windows.
+        Fit of the lines; None for windows.
     not_quantified : tuple of tuple of str
-        Elements that are clearly in the spectrum of each phase, but neither quantified
+        Elements that are significant in the spectrum of each phase, but neither quantified
         nor excluded. Windows are not searched for any.
     """
 
@@ -118,7 +118,7 @@ class Quantification(Picklable):
             f"Composition in {unit} normalised to {self.normalised_to}, 1 sigma {band} ambiguity "
             f"({self._how()})"
         )
-        # In the table itself, as tables are copied without what is below them.
+        # In the table itself, as tables are copied without the notes below them.
         last = ["Not quantified"] if any(self.not_quantified) else []
         table.field_names = ["Phase", "Counts", *self.elements, *last]
         table.align = "r"
@@ -149,7 +149,7 @@ class Quantification(Picklable):
         return f"{text} ({low:.1f} to {high:.1f})"
 
     def budget(self) -> PrettyTable:
-        """Return what each standard error is made of."""
+        """Return the contributions to each standard error."""
         found = self.percent
         table = PrettyTable()
         table.title = f"Standard errors in {UNITS[self.composition_units]}"
@@ -165,7 +165,7 @@ class Quantification(Picklable):
     def to_dataframe(self):
         """Return one row per phase and element, as a pandas DataFrame.
 
-        Its ``attrs`` hold `normalised_to` and `notes`.
+        Its ``attrs`` contain `normalised_to` and `notes`.
 
         Raises
         ------
@@ -210,8 +210,8 @@ class Quantification(Picklable):
         Parameters
         ----------
         min_counts : float
-            Pixels with fewer net counts in all lines together are NaN: a ratio of
-            a handful of counts is no composition.
+            Pixels with fewer net counts in all lines together are NaN: the ratio of
+            a few counts is too uncertain.
 
         Returns
         -------

@@ -104,7 +104,7 @@ def test_tables_say_what_they_are_normalised_to(as_an_alloy, result):
     assert "normalised to Mg + Si, whatever else" in words_of(found)
     assert "Not quantified" not in result.table().field_names
     assert not any(result.not_quantified)
-    assert "Clearly in the spectra" not in words_of(result)
+    assert "Significant in the spectra" not in words_of(result)
 
 
 def test_elements_clearly_in_a_phase_but_not_quantified_stand_beside_it(as_an_alloy):
