@@ -18,8 +18,8 @@ from hyperspy_psnmf.nmf.selection.binning import SIGNIFICANT_GAIN as CLEARLY
 
 # Counts below which to warn, chosen on the built-in phantoms: with fewer, a spectrum has hardly
 # more than its strongest line.
-MIN_COUNTS_PER_BIN = 1000
-MIN_COUNTS_OF_PHASE = 2000
+FEW_PER_BIN = 1000
+FEW_IN_PHASE = 2000
 ZERO_PEAK_FRACTION = 0.05  # of all counts, above which to warn
 
 LIMITED = "as many phases as were tried are distinguishable: there may be more of them"
@@ -178,7 +178,7 @@ def _find_weaknesses(signal, record, channel_counts, keep_channels):
     found = []
     if record.get("number_of_phases_limited"):
         found.append(LIMITED)
-    if record.get("counts_per_bin", np.inf) < MIN_COUNTS_PER_BIN:
+    if record.get("counts_per_bin", np.inf) < FEW_PER_BIN:
         # Larger bins have a worse held-out deviance where the binning was chosen.
         bin_more = "" if record["binning_chosen"] else "bin more, or "
         found.append(
@@ -186,7 +186,7 @@ def _find_weaknesses(signal, record, channel_counts, keep_channels):
             f"poor in detail; {bin_more}lower output_dimension"
         )
     for name, counts in zip(record["phase_names"], record["phase_counts"], strict=True):
-        if counts < MIN_COUNTS_OF_PHASE:
+        if counts < FEW_IN_PHASE:
             found.append(f"{name} holds {counts:.0f} counts only: do not rely on its spectrum")
     fraction, highest = _zero_peak(signal, channel_counts, keep_channels)
     if fraction > ZERO_PEAK_FRACTION:
