@@ -5,7 +5,7 @@ Without FILE a built-in phantom is unmixed. In the output folder: the map with i
 learning results (.hspy), the phase spectra (.hspy), figures (PNG), net line
 intensities and, with k-factors, compositions (CSV), and the report (text).
 
-What cannot be made of the result is named on stderr and in the report, and the rest is
+Files that cannot be made are listed on stderr and in the report, and the others are
 written. The exit status is 0 if only lines in the metadata that cannot be measured were
 left out; 1 if something asked for is missing, or nothing could be done.
 """
@@ -27,19 +27,19 @@ def main(argv: list[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     matplotlib.use("agg")  # figures go to files; there may be no screen
     with warnings.catch_warnings():
-        warnings.showwarning = _tell
+        warnings.showwarning = _print_note
         return _run(args)
 
 
-def _tell(message, *_, **__):
+def _print_note(message, *_, **__):
     """Show a warning without the line of code that it comes from."""
     print(f"hyperspy_psnmf: note: {message}", file=sys.stderr)
 
 
 def _run(args):
-    # What other packages deprecate inside is not for this reader.
+    # Deprecations inside other packages do not concern the user.
     warnings.filterwarnings("ignore", module=r"(hyperspy|exspy|rsciio)\.")
-    # These stand in the report, and would come once for each table.
+    # These are in the report, and would be repeated for each table.
     warnings.filterwarnings("ignore", "in the spectra, but not in|net counts below zero")
     try:
         signal = _load(args)
@@ -91,17 +91,17 @@ def _comma_list(text):
 def _k_factors(text):
     pairs = [part.split("=") for part in _comma_list(text)]
     factors = {line.strip(): float(value) for line, value in pairs}
-    if len(factors) < len(pairs):  # the last would win
+    if len(factors) < len(pairs):  # a line twice
         raise ValueError
     return factors
 
 
 def _load(args):
-    """Return the map to unmix; sets `args.source` and what a phantom knows in `args`."""
+    """Return the map to unmix; sets `args.source`, and `args.k` and k-factors of a phantom."""
     args.source = ""
     if args.file is None:
         if args.signal is not None:
-            raise ValueError("--signal says which map of a file, and there is no FILE")
+            raise ValueError("--signal chooses a map of a file, but there is no FILE")
         from hyperspy_psnmf.data import mineral_grains
 
         signal = mineral_grains()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``s.psnmf``: what can be done with an EDS map before and after its decomposition."""
+"""The accessor ``s.psnmf`` of EDS maps, for before and after a decomposition."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class PSNMFAccessor(Certainty, Chemistry):
         return f"<psnmf accessor of {self._signal!r}: {state}>"
 
     def gui(self, display: bool = True, toolkit: str | list[str] | None = None) -> dict | None:
-        """Open a widget to choose, run, judge, quantify and export a decomposition.
+        """Open a widget to set up, run, check, quantify and export a decomposition.
 
         Parameters
         ----------
@@ -90,7 +90,7 @@ class PSNMFAccessor(Certainty, Chemistry):
         EDSTEMSpectrum or EDSSEMSpectrum
             With a navigation axis "Phase". The metadata are the map's; live and real
             time are those of all pixels together, and left out where the file does not
-            make clear whether they are of a pixel or of the map (see `quantify`).
+            specify whether they are of a pixel or of the map (see `quantify`).
             ``metadata.Signal.Noise_properties`` holds the variance, that of
             Poisson counts and at least 1.
         """
@@ -116,12 +116,12 @@ class PSNMFAccessor(Certainty, Chemistry):
     def report(self) -> str:
         """Return a methods paragraph with every setting and diagnostic.
 
-        That the model fits is judged anew from the map's counts; see `residuals`.
+        The goodness of fit is computed from the map's counts; see `residuals`.
 
         Returns
         -------
         str
-            One paragraph, and the choices that were made, each in a line.
+            One paragraph with the settings, decisions and diagnostics.
         """
         record = learning_results.require_record(self._signal)
         loadings, _ = learning_results.read_counts_and_spectra(self._signal)

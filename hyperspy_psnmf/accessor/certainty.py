@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The part of ``s.psnmf`` that tells how many phases there are, and how sure all is."""
+"""The part of ``s.psnmf`` on the number of phases and on uncertainties."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Certainty:
-    """What the counts can tell, and what not."""
+    """The number of phases, standard errors, ambiguity and goodness of fit."""
 
     _signal: Any
 
@@ -40,14 +40,13 @@ class Certainty:
         random_state: Any = 0,
         n_jobs: int | None = None,
     ) -> plot.EstimatedNumber:
-        """Return how many phases the counts can tell apart, before any decomposition.
+        """Estimate the number of phases by count splitting, before any decomposition.
 
-        Every count is put into one of the folds at random, factorisations of coarse bins
-        are fitted to all folds but one, and judged by the deviance of that one. The choice
-        is the smallest number within one standard error of the minimum. It is the
-        number of spectra that it takes to predict the map: a phase too weak to matter
-        is not counted, and one whose spectrum varies may count as two. So may drifts of the
-        energy axis and pile-up.
+        Every count is assigned to one of the folds at random. Factorisations of coarse bins
+        are fitted to all folds but one, and scored by the deviance of that one. The estimate
+        is the smallest number within one standard error of the minimum. It is the number of
+        spectra needed to predict the map: weak phases may be missed, and a phase with a
+        varying spectrum may count as two, as may drifts of the energy axis and pile-up.
 
         Parameters
         ----------
@@ -72,9 +71,9 @@ class Certainty:
         Raises
         ------
         TypeError, ValueError
-            Naming the argument, or if the data are not counts: whole numbers. What was
-            filtered or background-corrected cannot be split into independent parts, and what
-            was scaled only with `counts_per_unit`.
+            Naming the argument, or if the data are not counts: whole numbers. Filtered or
+            background-corrected data cannot be split into independent parts, and scaled data
+            only with `counts_per_unit`.
         """
         found = estimate_number(
             self._signal,
@@ -101,8 +100,8 @@ class Certainty:
     ) -> BaseSignal:
         """Return 1-sigma errors of the maps, the spectra or the model.
 
-        A loading of zero has no sigma, for it is at the border of what is
-        possible: it is NaN here, and `upper_limits` tells how large it may be.
+        A loading of zero is at its lower bound and has no sigma: it is NaN here, and
+        `upper_limits` gives its upper limit.
 
         Parameters
         ----------
@@ -112,18 +111,18 @@ class Certainty:
             phases together predict in each pixel and channel, given the spectra;
             as large as the data.
         given_spectra : bool
-            True: as if the spectra were exact, where intervals cover what they
-            promise. But spectra are estimates, and with those the true loadings of five
-            phantoms are inside one sigma in 26 to 63 % of the cases. False finds the spectra
-            20 times again, without a quarter of the counts, and adds what that changes.
-            That makes 69 % on average (41 to 81 %), and 91 % inside 1.96 sigma. What
-            is decided alike each time, and wrongly, is not in it: see `ambiguity`.
-            These errors are common to all pixels and do not average out. Of maps
+            True: with the spectra taken as exact, for which the coverage of intervals is
+            right. But spectra are estimates, and with estimated ones the true loadings of five
+            phantoms are inside one sigma in 26 to 63 % of the cases. False estimates the
+            spectra 20 times again, without a quarter of the counts, and adds the changes
+            (jackknife). Coverage is then 69 % on average (41 to 81 %), and 91 % inside 1.96
+            sigma. Errors that are the same in every fit are not included: see `ambiguity`.
+            These errors are common to all pixels and do not average out. For maps
             decomposed by PSNMF only; it takes as long as some ten decompositions.
         show_progressbar : bool, optional
             Of these fits; None is HyperSpy's preference.
         random_state : int, Generator, RandomState or None
-            Seed of which counts they leave out.
+            Seed of the counts left out in them.
 
         Returns
         -------
@@ -152,8 +151,8 @@ class Certainty:
     def upper_limits(self, *, confidence: float = 0.95) -> BaseSignal:
         """Return one-sided upper limits of the loadings that are at zero.
 
-        Up to there, the likelihood is not lower than by 1.35 nats at 95 %, the
-        other loadings of the pixel following, given the spectra.
+        At the limit the log-likelihood is lower by 1.35 nats (at 95 %), with the other
+        loadings of the pixel re-optimised (profile likelihood), given the spectra.
 
         Parameters
         ----------
@@ -163,18 +162,18 @@ class Certainty:
         Returns
         -------
         BaseSignal
-            Like `phase_maps`, in counts; NaN where a loading is above zero: there
-            `standard_errors` holds. NaN too in masked pixels.
+            Like `phase_maps`, in counts; NaN where a loading is above zero, for
+            which `standard_errors` are valid, and in masked pixels.
         """
         return uncertainty.find_upper_limits(self._signal, confidence=confidence)
 
     def ambiguity(self, *, confidence: float = 0.95, factors: dict | None = None) -> Ambiguity:
-        """Return, for each phase, what the data cannot tell apart.
+        """Return confidence bands of each phase's spectrum, counts and composition.
 
-        Several factorisations can fit the counts equally well. This looks for as
-        many of them as possible, on the binned map, with all loadings and spectra
-        free, and returns the bands that hold them all, sampling noise included.
-        Errors of the model are not: a wrong number of phases, for one.
+        Several factorisations can fit the counts equally well. They are searched for
+        on the binned map, with all loadings and spectra free (profile likelihood). The bands
+        enclose them all and include sampling noise, but no errors of the model, such as a
+        wrong number of phases.
 
         Parameters
         ----------
@@ -201,13 +200,14 @@ class Certainty:
         """Return how well the model fits each pixel and each channel.
 
         The deviance of the counts from the model over what Poisson counts would
-        have, so that a good fit reads about 1 everywhere, at few counts too.
+        have: about 1 everywhere for a good fit, at few counts too.
 
         Returns
         -------
         Residuals
-            With ``map``, ``spectrum`` and ``total``, and ``binned``: what `report` judges,
-            the deviance of the binned map, where what neighbouring pixels share adds up.
+            With ``map``, ``spectrum`` and ``total``, and ``binned``: the deviance of
+            the binned map, in which misfits common to neighbouring pixels add up; `report` is
+            based on it.
             See `plot_residuals`.
         """
         return residuals.find_residuals(self._signal)
@@ -240,8 +240,8 @@ class Certainty:
     def plot_residuals(self, *, result: Residuals | None = None) -> tuple[Figure, NDArray]:
         """Plot the deviance per degree of freedom as a map and a spectrum, and of the binned map.
 
-        X-ray lines near which a spectrum stands out are labelled. Dips of the spectrum
-        below 1 are no misfit: there a phase of few counts was fitted to its noise.
+        X-ray lines near significant residuals are labelled. Dips of the spectrum below 1
+        are no misfit: there a phase of few counts was fitted to its noise.
 
         Parameters
         ----------

@@ -37,8 +37,8 @@ class Chemistry:
     ) -> list[BaseSignal] | tuple[list[BaseSignal], list[BaseSignal]]:
         """Return net maps of X-ray lines, from loadings times intensities of phases.
 
-        So lines that overlap are told apart by the phases they come from. Noise may
-        take a map of an absent line a little below zero; sums stay right that way.
+        So overlapping lines are separated by the phases they come from. By noise, a map of
+        an absent line may be a little below zero; it is not clipped, so that sums are unbiased.
 
         Parameters
         ----------
@@ -49,9 +49,9 @@ class Chemistry:
             recorded with the main line of their family, as Fe_Kb is.
         method : {"model", "windows"}
             "model": the phases' spectra are fitted with the lines of all elements in
-            the metadata, in eXSpy's families, and a smooth background. Lines that
-            overlap are told apart. Elements that stand out though the metadata do not
-            list them are fitted too, and a warning names them.
+            the metadata, in eXSpy's families, and a smooth background. Overlapping
+            lines are separated. Significant elements that the metadata do not list are fitted
+            too, and a warning names them.
             "windows": eXSpy's integration windows less the background beside them.
         standard_errors : bool
             True: return standard errors too.
@@ -96,9 +96,9 @@ class Chemistry:
         """Return the composition of each phase, with standard errors.
 
         Net intensities of lines go through eXSpy's ``quantification``. Standard errors
-        hold the Poisson noise of the spectra, what unmixing adds to it, and the
-        factors' errors. They do not hold the ambiguity of the factorisation, which is
-        a band of its own, nor a wrong number of phases.
+        include the Poisson noise of the spectra, the errors of unmixing, and the factors'
+        errors. They do not include the ambiguity of the factorisation, which is a separate
+        band, nor a wrong number of phases.
 
         Parameters
         ----------
@@ -125,22 +125,22 @@ class Chemistry:
             By eXSpy. "CL" needs the thickness.
         thickness, density : float, list or dict, optional
             Thickness in nm and density in g/cm³, of all phases or of each. Without a
-            density eXSpy takes the mean of the elements' own, and that of gases is
-            far too low.
+            density eXSpy takes the mean of the elements' densities, which is far too low
+            with gases.
         take_off_angle : "auto" or float
             In degrees.
         probe_area : "auto" or float
             Of one pixel, in nm², for cross sections.
         live_time_per : {"pixel", "map"}, optional
-            What the live time in the metadata is of, for zeta factors and cross sections
-            with absorption correction; nothing else depends on it. eXSpy's is that of a
+            Whether the live time in the metadata is that of a pixel or of the map, for zeta
+            factors and cross sections with absorption correction only. eXSpy's is that of a
             pixel, as by ``s.set_microscope_parameters(live_time=...)``. Files of Phenom,
             JEOL, Bruker, EDAX and Velox have that of the map, which is recognised where
-            the original metadata hold the same number. Where they hold another one, or a
-            file of Gatan has it, it is asked for.
+            the original metadata have the same number. Where they have another one, or in a
+            file of Gatan, this argument is required.
         ambiguity : bool
-            Give the band of compositions that other factorisations of equal
-            likelihood have. Takes as long as `ambiguity`.
+            Give the band of compositions of other factorisations of equal likelihood. Takes as
+            long as `ambiguity`.
         confidence : float
             Of these bands.
 
@@ -150,8 +150,8 @@ class Chemistry:
             With ``table()``, ``budget()``, ``rows()``, ``to_dataframe()``, ``maps()``,
             ``atomic`` and ``weight``. Below three standard deviations of a blank a
             table shows the detection limit. Phases with too few counts are NaN.
-            ``notes`` say what the compositions are normalised to, what else is in the
-            spectra, and what the errors do not hold.
+            ``notes`` list the elements that compositions are normalised to, other elements in
+            the spectra, and what the errors do not include.
 
         Raises
         ------
@@ -177,7 +177,7 @@ class Chemistry:
         )
 
     def energy_calibration(self) -> EnergyCalibration:
-        """Determine where X-ray lines are recorded on the energy axis, and how wide.
+        """Determine offset, gain and resolution of the energy axis from X-ray lines.
 
         Offsets of up to 60 eV and gains of up to 1 % are found from the strong lines of the
         elements in the metadata, in the spectrum of the whole map, before or after a
@@ -214,7 +214,7 @@ class Chemistry:
         return plot.plot_composition(check_result(result, Quantification))
 
     def plot_line_fit(self, result: Quantification) -> tuple[Figure, NDArray]:
-        """Plot what lines were measured with: the fit of each phase's spectrum.
+        """Plot the fit of lines and continuum to each phase's spectrum.
 
         Parameters
         ----------
@@ -225,8 +225,7 @@ class Chemistry:
         -------
         matplotlib.figure.Figure
         numpy.ndarray of matplotlib.axes.Axes, of shape (n_phases, 2)
-            Spectra with fit and continuum, and what the fit leaves in standard
-            deviations.
+            Spectra with fit and continuum, and residuals in standard deviations.
 
         Raises
         ------

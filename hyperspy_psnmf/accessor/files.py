@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """All results of a decomposed map as files, as the command line writes them.
 
-The map with its learning results comes first. What cannot be made after that is named
-with its reason, and the rest is written all the same.
+The map with its learning results is written first. A file that fails after that is listed
+with the reason, and the others are still written.
 """
 
 from __future__ import annotations
@@ -48,11 +48,12 @@ class WrittenResults:
     not_made : dict of str
         Files that could not be made, and why.
     notes : list of str
-        What whoever reads the numbers must know.
+        Caveats for the reader of the results.
     is_complete : bool
-        False if something failed. What the metadata do not allow for is no failure.
+        False if something failed. What the metadata do not allow for is no
+        failure.
     report : str
-        What stands in the report.
+        Text of the report.
     """
 
     folder: Path
@@ -65,7 +66,7 @@ class WrittenResults:
     def leave_out(self, name: str, reason: str) -> None:
         """Note that a file is not made, and remove that of an earlier run."""
         self.not_made[name] = reason
-        if name != MAP:  # which may hold the only counts that there are
+        if name != MAP:  # which may be the only copy of the counts
             (self.folder / name).unlink(missing_ok=True)
 
     def note(self, note: str) -> None:
@@ -74,10 +75,10 @@ class WrittenResults:
         warnings.warn(note, UserWarning, stacklevel=2)
 
     def attempt(self, name: str, make: Callable[[], Any]) -> Any:
-        """Return what `make` does, or None where that fails, which is noted."""
+        """Return the result of `make`, or None after an error, which is noted."""
         try:
             return make()
-        except Exception as error:  # whatever it is, finished work must not be lost with it
+        except Exception as error:  # of any kind: finished work must not be lost
             self.is_complete = False
             plain = isinstance(error, _PLAIN) and str(error)
             self.leave_out(name, str(error) if plain else f"{type(error).__name__}: {error}")
@@ -159,7 +160,7 @@ def _measure(signal: Any, done: WrittenResults) -> LineIntensities | None:
         for name in ("element_maps.png", "line_fit.png"):
             done.leave_out(name, str(error))
         return None
-    except Exception as error:  # whatever it is, windows may do without
+    except Exception as error:  # of any kind: windows may still work
         done.is_complete &= isinstance(error, ValueError)
         reason = f"lines are integrated by windows, as {error}"
     done.note(reason)
