@@ -79,11 +79,11 @@ def test_the_report_of_known_phases_claims_no_factorisation(grains, unmixed, unm
     assert "Spectra were found" not in report
 
 
-def test_the_report_tells_one_phase_from_several(grains, unmix):
+def test_report__a_single_phase_is_in_the_singular(grains, unmix):
     assert "1 phases" not in unmix(grains, 1).psnmf.report()
 
 
-def test_the_summary_tells_chosen_from_given(grains, capsys):
+def test_summary__binning_chosen_or_as_given(grains, capsys):
     for binning, expected in (("auto", "chosen for"), (3, "as given")):
         grains.decomposition(algorithm="PSNMF", output_dimension=3, binning=binning)
         assert expected in capsys.readouterr().out

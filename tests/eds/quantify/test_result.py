@@ -147,7 +147,7 @@ def test_what_was_left_out_as_asked_is_no_omission(minerals, factors):
     assert not any(found.not_quantified)
 
 
-def test_windows_tell_that_they_were_not_searched(as_an_alloy, factors):
+def test_notes__windows_are_not_searched_for_elements(as_an_alloy, factors):
     s, found = as_an_alloy
     metals = {line: factors[line] for line in ("Mg_Ka", "Si_Ka")}
     by_windows = s.psnmf.quantify(factors=metals, intensities="windows")

@@ -60,9 +60,9 @@ def test_the_record_holds_plain_values_and_every_setting(unmixed):
     np.testing.assert_allclose(record["binned_loadings"].sum(), unmixed.data.sum(), rtol=1e-6)
 
 
-def test_a_record_of_another_version_tells_what_it_lacks(unmixed_copy):
+def test_record__of_another_version_names_the_missing_entry(unmixed_copy):
     record = dict(unmixed_copy.learning_results.psnmf)
-    told = {}
+    messages = {}
     for key in set(record) - {"version"}:
         rest = {k: v for k, v in record.items() if k != key}
         unmixed_copy.learning_results.psnmf = {**rest, "version": "0.0.7"}
@@ -71,11 +71,11 @@ def test_a_record_of_another_version_tells_what_it_lacks(unmixed_copy):
         try:
             assert unmixed_copy.psnmf.report()
         except ValueError as error:
-            told[key] = str(error)
-    for key, message in told.items():
+            messages[key] = str(error)
+    for key, message in messages.items():
         assert f"written by hyperspy-psnmf 0.0.7 and have no {key!r}" in message
-    assert {"n_counts", "weaknesses", "kkt_residual"} <= set(told)
-    assert {"phase_names", "max_iter", "navigation_shape", "binning_reason"}.isdisjoint(told)
+    assert {"n_counts", "weaknesses", "kkt_residual"} <= set(messages)
+    assert {"phase_names", "max_iter", "navigation_shape", "binning_reason"}.isdisjoint(messages)
 
 
 def test_errors_of_spectra_need_settings_that_an_old_record_may_lack(unmixed_copy):

@@ -83,7 +83,7 @@ def test_the_listener_comes_before_the_bar_and_neither_is_needed():
     assert order == ["listener", "bar"]
 
 
-def test_weaknesses_are_left_to_who_listens(grains):
+def test_listening__no_warnings_of_weaknesses(grains):
     with warnings.catch_warnings(), listening(lambda *args: None):
         warnings.simplefilter("error", UserWarning)
         grains.decomposition(algorithm="PSNMF", output_dimension=3, binning=1, print_info=False)
