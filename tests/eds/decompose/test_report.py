@@ -60,7 +60,7 @@ def test_report__fractions_add_up_to_100_percent(unmixed):
     ("options", "expected"),
     [
         ({"refinement": "joint"}, "updated too"),
-        ({}, "the spectra held"),
+        ({}, "the spectra fixed"),
         ({"init": "random"}, "random spectra"),
         ({"tol": 1e-3}, "tolerance 1e-03"),
     ],
