@@ -149,7 +149,7 @@ def test_results_of_another_algorithm_loaded_over_psnmf__without_its_record(unmi
     # .npz files hold nothing where NMF has nothing, so the dict of PSNMF stays behind.
     through_npz(nmf, unmixed_copy, tmp_path / "nmf.npz")
     assert unmixed_copy.psnmf.names == ["Phase 0", "Phase 1", "Phase 2"]
-    with pytest.raises(RuntimeError, match="those of NMF; this needs"):
+    with pytest.raises(RuntimeError, match="those of NMF; this call needs"):
         unmixed_copy.psnmf.report()
 
 
