@@ -40,7 +40,9 @@ def _run(args):
     # Deprecations inside other packages do not concern the user.
     warnings.filterwarnings("ignore", module=r"(hyperspy|exspy|rsciio)\.")
     # These are in the report, and would be repeated for each table.
-    warnings.filterwarnings("ignore", "in the spectra, but not in|net counts below zero")
+    for note in ("in the spectra, but not in", "net counts below zero", "the energy axis is off",
+                 "lines that the spectra do not distinguish", "the fit of lines"):  # fmt: skip
+        warnings.filterwarnings("ignore", note)
     try:
         signal = _load(args)
         _unmix(signal, args)

@@ -3,8 +3,7 @@
 
 import numpy as np
 
-from hyperspy_psnmf.eds.fit_check.verdict import NEAR
-from hyperspy_psnmf.eds.fit_check.verdict import SIGNIFICANT_CHANNEL as TOLD
+from hyperspy_psnmf.eds.fit_check.verdict import NEAR, SIGNIFICANT_CHANNEL
 from hyperspy_psnmf.eds.signals.axes import format_energy
 from hyperspy_psnmf.plot.figure import subplots
 from hyperspy_psnmf.plot.image import axis_label, draw_image
@@ -39,7 +38,7 @@ def plot_residuals(result):
     _draw_residual_spectrum(axes[1], result.spectrum, label)
     axes[1].set_title(f"All counts together: {result.total:.3f}\n(dips: the model follows noise)")
     _draw_binned_residuals(axes[2], result.binned)
-    axes[2].set_title(f"Binned map; the report names lines above {TOLD:g}")
+    axes[2].set_title(f"Binned map; the report names lines above {SIGNIFICANT_CHANNEL:g}")
     return fig, axes
 
 
@@ -72,9 +71,9 @@ def _draw_residual_spectrum(ax, spectrum, label):
 
 def _draw_binned_residuals(ax, spectrum):
     ax.axhline(0, color="0.6", linewidth=0.8)
-    ax.axhline(TOLD, color="0.6", linewidth=0.8, linestyle="--")
-    _draw_outliers(ax, spectrum, "Standard deviations above noise", TOLD)
-    _label_unknown_peaks(ax, spectrum, TOLD)
+    ax.axhline(SIGNIFICANT_CHANNEL, color="0.6", linewidth=0.8, linestyle="--")
+    _draw_outliers(ax, spectrum, "Standard deviations above noise", SIGNIFICANT_CHANNEL)
+    _label_unknown_peaks(ax, spectrum, SIGNIFICANT_CHANNEL)
 
 
 def _label_unknown_peaks(ax, spectrum, limit):

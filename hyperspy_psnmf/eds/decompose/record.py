@@ -14,7 +14,7 @@ from hyperspy_psnmf.estimators import PSNMF
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
 from hyperspy_psnmf.nmf.binning.bins import PixelBins
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
-from hyperspy_psnmf.nmf.selection.binning import SIGNIFICANT_GAIN as CLEARLY
+from hyperspy_psnmf.nmf.selection.binning import SIGNIFICANT_GAIN
 
 # Counts below which to warn, chosen on the built-in phantoms: with fewer, a spectrum has hardly
 # more than its strongest line.
@@ -139,11 +139,13 @@ def _reason(estimator):
         where += f", and doubled {choice.n_doubled} times for the binned map to fit into memory"
     if choice.not_tried:
         return f"the rule of thumb; {choice.not_tried}{where}"
-    steps = [
-        f"{times(binning[::-1])} has a held-out deviance {'lower' if gain > 0 else 'higher'} by "
-        f"{abs(gain):.0f} +- {error:.0f}{', not significant' * (0 < gain <= CLEARLY * error)}"
-        for binning, (gain, error) in zip(choice.tried[1:], choice.gains, strict=True)
-    ]
+    steps = []
+    for binning, (gain, error) in zip(choice.tried[1:], choice.gains, strict=True):
+        insignificant = ", not significant" if 0 < gain <= SIGNIFICANT_GAIN * error else ""
+        steps.append(
+            f"{times(binning[::-1])} has a held-out deviance {'lower' if gain > 0 else 'higher'} "
+            f"by {abs(gain):.0f} +- {error:.0f}{insignificant}"
+        )
     return f"the rule of thumb is {times(choice.tried[0][::-1])}; {', '.join(steps)}{where}"
 
 

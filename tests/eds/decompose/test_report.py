@@ -184,7 +184,7 @@ def test_the_summary_says_why_a_binning_was_taken(grains, unmix, capsys):
     grains.change_dtype(float)
     grains.data *= 0.9
     unmix(grains, print_info=True)
-    assert "the rule of thumb; data that are no whole numbers" in capsys.readouterr().out
+    assert "the rule of thumb; the data are no whole numbers" in capsys.readouterr().out
 
 
 def test_small_particles_are_not_lost_in_bins(unmix):

@@ -80,7 +80,7 @@ def test_a_drifting_energy_axis_shows(particles, unmix):
 
 
 def test_pile_up_shows_though_every_spectrum_holds_it(particles, unmix):
-    lines = unmix(piled_up(particles, 0.08)).psnmf.report().split("Pile-up")[1]
+    lines = unmix(piled_up(particles, 0.08)).psnmf.report().split("pile-up")[1]
     sums = re.findall(r"([\d.]+) keV = ([\d.]+) \+ ([\d.]+) keV", lines)
     assert sums
     for at, a, b in np.array(sums, dtype=float):
