@@ -40,7 +40,7 @@ def _run(args):
     # Deprecations inside other packages do not concern the user.
     warnings.filterwarnings("ignore", module=r"(hyperspy|exspy|rsciio)\.")
     # These are in the report, and would be repeated for each table.
-    for note in ("in the spectra, but not in", "net counts below zero", "the energy axis is off",
+    for note in ("in the spectra, but not in", "net counts below zero", "the energy axis is ",
                  "lines that the spectra do not distinguish", "the fit of lines"):  # fmt: skip
         warnings.filterwarnings("ignore", note)
     try:

@@ -82,17 +82,13 @@ def describe_axis(axis, energies: np.ndarray) -> str:
     if not any(beyond):
         return ""
     ends = [
-        f"{1e3 * by:.0f} \u00b1 {max(1e3 * error, 1.0):.0f} eV"
+        f"{1e3 * by:+.0f} \u00b1 {max(1e3 * error, 1.0):.0f} eV off"
         for by, error in zip(off, errors, strict=True)
     ]
-    both = (
-        ends[0]
-        if ends[0] == ends[1]
-        else (f"{ends[0]} at {low:.2f} keV and {ends[1]} at {high:.2f} keV")
-    )
+    at_both_ends = f"{ends[0]} at {low:.2f} keV and {ends[1]} at {high:.2f} keV"
     return (
-        f"the energy axis is off: lines are recorded {both} above their energies. They were "
-        "measured there; s.axes_manager is left as it is"
+        f"the energy axis is {ends[0] if ends[0] == ends[1] else at_both_ends}. Lines were "
+        "measured where they are recorded; s.axes_manager is left as it is"
     )
 
 
