@@ -71,7 +71,7 @@ def test_weight_per_cent_in_tables_when_asked_for(minerals, factors):
 def test_what_errors_do_not_hold_is_said_below_the_table(plain, result):
     assert "without ambiguity" in plain.table().title
     said = " ".join(repr(plain).split())
-    assert "ambiguity=True gives the band" in said
+    assert "ambiguity=True gives their band" in said
     assert "absorption in the specimen is not corrected for" in said
     assert "absorption" not in repr(result)
 
@@ -79,7 +79,7 @@ def test_what_errors_do_not_hold_is_said_below_the_table(plain, result):
 def test_given_spectra_are_said_to_be_kept(minerals, factors):
     minerals.learning_results.psnmf["n_fixed"] = 1
     said = " ".join(repr(minerals.psnmf.quantify(factors=factors)).split())
-    assert "spectra given and kept: Silicate. What lay above and below" in said
+    assert "spectra given and kept: Silicate. Layers above and below" in said
 
 
 # --- what sums to 100 %
