@@ -100,7 +100,7 @@ def few_pixels(data):
 
 
 COUNTS = {
-    "counts": lambda s: s,
+    "counts": lambda s: s.deepcopy(),
     "counts as floats": scaled(1.0, np.float32),
     "zeros and ones": lambda s: with_data(s, few_counts(s).astype(np.uint8)),
     "booleans": lambda s: with_data(s, few_counts(s)),
