@@ -18,7 +18,7 @@ tests for them had been written; in all an hour on two cores that others kept bu
     kernels/csr.py                 73      63      10       0
     nmf/solver/alternating.py      72      65       7       0
     nmf/solver/convex.py           30      29       1       0
-    nmf/solver/line_search.py       9       9       0       0
+    nmf/solver/alternation.py       9       9       0       0
     nmf/solver/volume.py           33      33       0       0
     nmf/binning/bins.py            64      64       0       0
     nmf/counts/matrix.py           36      32       4       0
@@ -62,7 +62,7 @@ TARGETS = {
         ["tests/nmf/solver/test_convex.py", "tests/nmf/solver/test_alternating.py"],
         {},
     ),
-    "nmf/solver/line_search.py": (["tests/nmf/solver/test_line_search.py"], {}),
+    "nmf/solver/alternation.py": (["tests/nmf/solver/test_alternation.py"], {}),
     "nmf/solver/volume.py": (["tests/nmf/solver/test_volume.py"], {}),
     "nmf/binning/bins.py": (
         [
@@ -95,7 +95,7 @@ TUNING = {
     # How long each alternation goes on before the next. When to stop is tested.
     "nmf/solver/alternating.py": {"EM_SWEEPS", "NEWTON_STEPS", "INNER"},
     # Steps to try; only a lower point is ever accepted.
-    "nmf/solver/line_search.py": {"SHORTEST_STEP", "GROWTH", "MAX_TRIES"},
+    "nmf/solver/alternation.py": {"SHORTEST_STEP", "GROWTH", "MAX_TRIES"},
     # Dense or sparse, the same sums.
     "nmf/binning/bins.py": {"DENSE_BYTES", "DENSE_DENSITY"},
 }

@@ -3,10 +3,8 @@ r"""Poisson NMF of one matrix, to convergence.
 
 Minimise :math:`D(X, W H) = \sum x \log(x / \mu) - x + \mu`, with the term of
 `volume` where asked for, over non-negative W and H with rows of H of unit sum.
-Projected-Newton solutions of W and of H alternate; between them both are
-extrapolated along their last update by a line search on the objective [1]_,
-where a try costs a fraction of an alternation. So the objective never rises. The
-first few sweeps are EM.
+Projected-Newton solutions of W and of H alternate, with extrapolation between them (see
+`alternation`), and the objective never rises. The first few sweeps are EM.
 
 Stopping: the relative KKT residual, that is the decrease that new
 loadings or new spectra could still bring with the other fixed (duality gaps,
@@ -14,38 +12,24 @@ see `kernels.likelihood`), per count, is at most `tol`, *and* the decrease still
 come, extrapolated from the last ones as a geometric series, was below 0.1 nat
 three times running. The relative change of the objective is no criterion: it is 1e-8 while
 spectra still turn.
-
-References
-----------
-.. [1] M. Rajih, P. Comon, R. A. Harshman, SIAM J. Matrix Anal. Appl. 30 (2008)
-   1148 (enhanced line search). https://hal.science/hal-00327595
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
+from itertools import islice
 
 import numpy as np
 
 from hyperspy_psnmf.kernels.likelihood import duality_gap
 from hyperspy_psnmf.kernels.newton.rows import NO_TERMS
 from hyperspy_psnmf.nmf.counts.blocks import divergence, em_sweep, score, solve_rows
-from hyperspy_psnmf.nmf.counts.matrix import total_counts
-from hyperspy_psnmf.nmf.solver.convex import (
-    freeze_at_zero,
-    normalise,
-    solve_channels,
-    solve_loadings,
-    transpose,
-)
-from hyperspy_psnmf.nmf.solver.line_search import extrapolate
+from hyperspy_psnmf.nmf.solver.alternation import NEWTON_STEPS, PATIENCE, Alternation, Point
+from hyperspy_psnmf.nmf.solver.convex import freeze_at_zero, solve_channels, solve_loadings
 from hyperspy_psnmf.nmf.solver.volume import VolumeTerm
 
 EM_SWEEPS = 5  # before the first Newton steps, which need a start near the data
-NEWTON_STEPS = 2  # per alternation: the other factor changes before rows are converged
 INNER = 0.1  # fraction of the present duality gap to which rows are solved
 MAX_REMAINING = 0.1  # nats, extrapolated; far below the 1.92 of a likelihood-ratio test
-PATIENCE = 3  # alternations running with that
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,16 +112,10 @@ def poisson_nmf(
         W = solve_loadings(X, H, W, tol=1e-2 * problem.n_counts / len(problem.row_counts))
     else:
         W = np.where(pattern, W, 0.0)
-    point = problem.warm_up(W, np.ascontiguousarray(H.T, dtype=float))
-    history, patience, converged = [point.loss], _Patience(), False
-    start, step, n_iter = point, 1.0, 0
-    for n_iter in range(1, max_iter + 1):
-        found = problem.alternate(start, point.gap)
-        if found.loss > point.loss:  # by rounding
-            found = replace(point, gap=min(point.gap, found.gap))
-        patience.note(point.loss - found.loss)
-        start, step = extrapolate(partial(problem.extrapolate, found, point), found, step)
-        point = found
+    point = first = problem.warm_up(W, np.ascontiguousarray(H.T, dtype=float))
+    history, patience, converged, n_iter = [point.loss], _Patience(), False, 0
+    for n_iter, (point, _) in enumerate(islice(problem.run(first), max_iter), start=1):
+        patience.note(history[-1] - point.loss)
         history.append(point.loss)
         residual = point.gap / problem.n_counts
         if callback is not None:
@@ -148,14 +126,6 @@ def poisson_nmf(
     residual = point.gap / problem.n_counts
     loss = point.loss - problem.volume.value(point.B)
     return Factorisation(point.W, point.B.T, loss, residual, n_iter, converged, history)
-
-
-@dataclass(frozen=True, eq=False)
-class _Point:
-    W: np.ndarray
-    B: np.ndarray  # spectra as columns
-    loss: float = np.inf
-    gap: float = np.inf
 
 
 class _Patience:
@@ -176,37 +146,37 @@ class _Patience:
         return self.n_small >= PATIENCE
 
 
-class _Problem:
-    """The counts in both orientations, and the updates of the solver."""
+class _Problem(Alternation):
+    """The divergence with the volume term, and the updates that decrease it."""
 
     def __init__(self, X, volume, pattern, frozen, n_fixed, n_jobs):
-        self.X, self.Xt, self.volume = X, transpose(X), volume
+        super().__init__(X, n_fixed, frozen, n_jobs)
+        self.volume = volume
         self.pattern, self.terms = True, NO_TERMS
         if pattern is not None:
             self.pattern, self.terms = pattern, freeze_at_zero(~pattern)
-        self.n_fixed, self.n_jobs = n_fixed, n_jobs
-        self.frozen = None if frozen is None else frozen.T
-        self.row_counts = total_counts(X, axis=1)
-        self.n_counts = float(self.row_counts.sum()) or 1.0
+
+    def objective(self, W, B):
+        return divergence(self.X, W, B, n_jobs=self.n_jobs) + self.volume.value(B)
 
     def warm_up(self, W, B):
         for _ in range(EM_SWEEPS):
             W, B_new = em_sweep(self.X, W, B, n_jobs=self.n_jobs)
             self.restore(B_new, B)
-            W, H = normalise(W, B_new, self.n_fixed)
-            B = np.ascontiguousarray(H.T)
+            W, B = self.normalise(W, B_new)
         return self.evaluate(W, B)
-
-    def restore(self, B, before):
-        B[:, : self.n_fixed] = before[:, : self.n_fixed]
-        if self.frozen is not None:
-            B[self.frozen] = before[self.frozen]
 
     def evaluate(self, W, B, gap_of_spectra=0.0):
         S, loss = score(self.X, W, B, n_jobs=self.n_jobs)
         gap = duality_gap(W, S * self.pattern, B.sum(axis=0), self.row_counts).sum()
         gap += gap_of_spectra
-        return _Point(W, B, float(loss.sum()) + self.volume.value(B), float(gap))
+        return Point(W, B, float(loss.sum()) + self.volume.value(B), float(gap))
+
+    def update(self, start, last):
+        found = self.alternate(start, last.gap)
+        if found.loss > last.loss:  # by rounding
+            return replace(last, gap=min(last.gap, found.gap))
+        return found
 
     def alternate(self, start, gap):
         options = {"max_iter": NEWTON_STEPS, "n_jobs": self.n_jobs}
@@ -215,19 +185,9 @@ class _Problem:
         tol = INNER * min(gap, self.n_counts) / self.X.shape[1]
         options |= {"n_fixed": self.n_fixed, "terms": self.volume.bound(start.B)}
         B, gaps = solve_channels(self.Xt, W, start.B, self.frozen, tol=tol, **options)
-        W, H = normalise(W, B, self.n_fixed)
-        B = np.ascontiguousarray(H.T)
+        W, B = self.normalise(W, B)
         if self.volume:
             # The gap of the bound at the new spectra, not of the one just minimised.
             options |= {"max_iter": 0, "terms": self.volume.bound(B)}
             _, gaps = solve_channels(self.Xt, W, B, self.frozen, **options)
         return self.evaluate(W, B, gaps.sum())
-
-    def extrapolate(self, new, old, step):
-        W = np.maximum(new.W + step * (new.W - old.W), 0.0)
-        B = np.maximum(new.B + step * (new.B - old.B), 0.0)
-        self.restore(B, new.B)
-        W, H = normalise(W, B, self.n_fixed)
-        B = np.ascontiguousarray(H.T)
-        loss = divergence(self.X, W, B, n_jobs=self.n_jobs) + self.volume.value(B)
-        return _Point(W, B, loss)

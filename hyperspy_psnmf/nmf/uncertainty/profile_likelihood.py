@@ -37,9 +37,9 @@ References
    https://doi.org/10.1111/j.2517-6161.1987.tb01422.x
 """
 
+from copy import copy
 from dataclasses import dataclass
-from functools import partial
-from typing import NamedTuple
+from itertools import islice
 
 import numpy as np
 from scipy.stats import chi2
@@ -49,16 +49,14 @@ from hyperspy_psnmf.kernels.newton.rows import RowTerms, solve_rows
 from hyperspy_psnmf.kernels.parallel import run_blocks
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
-from hyperspy_psnmf.nmf.solver.convex import normalise, transpose
-from hyperspy_psnmf.nmf.solver.line_search import extrapolate
+from hyperspy_psnmf.nmf.solver.alternation import NEWTON_STEPS, PATIENCE, Alternation, Point
 
 # Chosen on the built-in phantoms; tests/statistical measures the coverage of the bands.
 EXPONENT = 16  # of s: weights the purest pixels of b, where a may be truly zero
 FIRST, GROWTH, LAST = 30.0, 10**0.5, 1e6  # lambda, in nats for all counts of the map
 BISECTIONS = 2  # of the logarithm of the last lambda
-NEWTON_STEPS = 2  # per alternation
 MAX_ITER = 200  # alternations for one lambda
-SMALL_DECREASE, PATIENCE = 0.02, 3  # nats per alternation; alternations running with that
+SMALL_DECREASE = 0.02  # nats per alternation
 AT_ZERO = 1e-6  # fraction of a row's or a channel's counts
 
 
@@ -149,7 +147,7 @@ def _follow_path(problem, start, weights, confidence):
     """Return the solutions on a path, up to the last one that is as likely."""
     found, price = [start], FIRST / problem.n_counts
     while price * problem.n_counts < LAST:
-        solution = problem.minimise(found[-1], price * weights)
+        solution = problem.with_prices(price * weights).minimise(found[-1])
         if not solution.is_as_likely(start, confidence):
             break
         found.append(solution)
@@ -159,7 +157,7 @@ def _follow_path(problem, start, weights, confidence):
     step = GROWTH
     for _ in range(BISECTIONS):
         step **= 0.5
-        solution = problem.minimise(found[-1], price / step * weights)
+        solution = problem.with_prices(price / step * weights).minimise(found[-1])
         if solution.is_as_likely(start, confidence):
             found.append(solution)
         else:
@@ -167,22 +165,24 @@ def _follow_path(problem, start, weights, confidence):
     return found[1:]
 
 
-class _Point(NamedTuple):
-    W: np.ndarray
-    B: np.ndarray  # spectra as columns
-    loss: float
+class _Problem(Alternation):
+    """The divergence plus a linear cost of loadings, at the best scale of these.
 
+    Updates are not solved to a duality gap, nor do iterations end at one, unlike those of
+    `poisson_nmf`: along a path each solution is only the start of the next one, and the
+    likelihood-ratio test asks for its divergence, not for its spectra to the last digit.
+    """
 
-class _Problem:
-    """The counts in both orientations, and the solver with a linear cost on loadings."""
-
-    def __init__(self, X, n_fixed):
-        self.X = X
-        self.Xt = transpose(X)
-        self.n_fixed = n_fixed
-        self.row_counts = total_counts(X, axis=1)
+    def __init__(self, X, n_fixed, prices=0.0):
+        super().__init__(X, n_fixed)
         self.channel_counts = total_counts(X, axis=0)
-        self.n_counts = float(self.row_counts.sum()) or 1.0
+        self.prices = prices
+
+    def with_prices(self, prices):
+        """Return the same problem with another cost of each loading, in nats per count."""
+        problem = copy(self)
+        problem.prices = prices
+        return problem
 
     def describe(self, W, H):
         total = W.sum(axis=1)
@@ -193,40 +193,29 @@ class _Problem:
         n_free += np.count_nonzero(free > AT_ZERO * self.channel_counts)
         return Solution(W, H, divergence(self.X, W, np.ascontiguousarray(H.T)), n_free)
 
-    def minimise(self, start, prices):
+    def minimise(self, start):
         """Minimise the divergence plus the cost from a solution."""
-        point = self.evaluate(start.W, np.ascontiguousarray(start.H.T), prices)
-        found, step, n_small = point, 1.0, 0
-        for _ in range(MAX_ITER):
-            before, old = point.loss, found
-            found = self.alternate(point, prices)
-            point, step = extrapolate(partial(self.extrapolate, found, old, prices), found, step)
-            n_small = n_small + 1 if before - point.loss < SMALL_DECREASE else 0
+        W, B = start.W, np.ascontiguousarray(start.H.T)
+        point, n_small = Point(W, B, self.objective(W, B)), 0
+        for _, lower in islice(self.run(point), MAX_ITER):
+            n_small = n_small + 1 if point.loss - lower.loss < SMALL_DECREASE else 0
+            point = lower
             if n_small == PATIENCE:
                 break
         return self.describe(point.W, point.B.T)
 
-    def evaluate(self, W, B, prices):
+    def objective(self, W, B):
         # D + prices . W at the best scale of W, up to a constant.
         at_scale = W * (self.n_counts / max(W.sum(), 1e-300))
-        price = self.n_counts * np.log1p((prices * at_scale).sum() / self.n_counts)
-        return _Point(W, B, divergence(self.X, at_scale, B) + price)
+        price = self.n_counts * np.log1p((self.prices * at_scale).sum() / self.n_counts)
+        return divergence(self.X, at_scale, B) + price
 
-    def alternate(self, point, prices):
+    def update(self, start, last):
         options = {"max_iter": NEWTON_STEPS, "tol": 1e-5}
-        terms = RowTerms(prices, np.zeros_like(prices))
-        W, _ = solve_rows(self.X, point.B, point.W, terms=terms, **options)
-        each = np.broadcast_to((prices * W).sum(axis=0), point.B.shape)
-        terms = RowTerms(each, np.zeros(point.B.shape))
-        B, _ = solve_rows(self.Xt, W, point.B, n_fixed=self.n_fixed, terms=terms, **options)
-        return self.normalise(W, B, prices)
-
-    def extrapolate(self, new, old, prices, step):
-        W = np.maximum(new.W + step * (new.W - old.W), 0.0)
-        B = np.maximum(new.B + step * (new.B - old.B), 0.0)
-        B[:, : self.n_fixed] = new.B[:, : self.n_fixed]
-        return self.normalise(W, B, prices)
-
-    def normalise(self, W, B, prices):
-        W, H = normalise(W, B, self.n_fixed)
-        return self.evaluate(W, np.ascontiguousarray(H.T), prices)
+        terms = RowTerms(self.prices, np.zeros_like(self.prices))
+        W, _ = solve_rows(self.X, start.B, start.W, terms=terms, **options)
+        each = np.broadcast_to((self.prices * W).sum(axis=0), start.B.shape)
+        terms = RowTerms(each, np.zeros(start.B.shape))
+        B, _ = solve_rows(self.Xt, W, start.B, n_fixed=self.n_fixed, terms=terms, **options)
+        W, B = self.normalise(W, B)
+        return Point(W, B, self.objective(W, B))

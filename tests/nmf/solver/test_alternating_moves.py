@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf.nmf.solver import alternating
-from hyperspy_psnmf.nmf.solver.alternating import _Patience, _Point, _Problem, poisson_nmf
+from hyperspy_psnmf.nmf.solver.alternating import _Patience, _Problem, poisson_nmf
+from hyperspy_psnmf.nmf.solver.alternation import Point
 from hyperspy_psnmf.nmf.solver.convex import normalise, solve_channels
 from hyperspy_psnmf.nmf.solver.volume import VolumeTerm
 from tests.helpers import naive
@@ -175,10 +176,10 @@ def test_extrapolate__adds_a_multiple_of_the_last_update(step, n_fixed):
     frozen = some((K, 11), share=0.2)
     frozen[:, 1] = False
     problem = make_problem(X, 0.7, frozen=frozen, n_fixed=n_fixed)
-    old = _Point(W, B)
+    old = Point(W, B)
     new_B = np.where(frozen.T, B, B * rng.uniform(0.6, 1.4, B.shape))
     new_B[:, :n_fixed] = B[:, :n_fixed]
-    new = _Point(W * rng.uniform(0.6, 1.4, W.shape), new_B)
+    new = Point(W * rng.uniform(0.6, 1.4, W.shape), new_B)
     point = problem.extrapolate(new, old, step)
     wanted_W = np.maximum(new.W + step * (new.W - old.W), 0.0)
     wanted_B = np.maximum(new.B + step * (new.B - old.B), 0.0)
@@ -195,7 +196,7 @@ def test_extrapolate__frozen_entries_unchanged():
     frozen = np.zeros((K, 11), bool)
     frozen[2, 4] = True
     problem = make_problem(X, frozen=frozen, n_fixed=1)
-    point = problem.extrapolate(_Point(W, B), _Point(W, 0.9 * B), 2.0)
+    point = problem.extrapolate(Point(W, B), Point(W, 0.9 * B), 2.0)
     np.testing.assert_array_equal(point.B[:, 0], B[:, 0])
     assert point.B[4, 2] / point.B[5, 2] == pytest.approx(B[4, 2] / (1.2 * B[5, 2]))
 
@@ -205,7 +206,7 @@ def test_alternate__loadings_then_spectra(n_fixed, monkeypatch):
     monkeypatch.setattr(alternating, "NEWTON_STEPS", 100)
     monkeypatch.setattr(alternating, "INNER", 1e-9)
     X, W, B = start(6)
-    point = make_problem(X, n_fixed=n_fixed).alternate(_Point(W, B), 1.0)
+    point = make_problem(X, n_fixed=n_fixed).alternate(Point(W, B), 1.0)
     best_W = naive.solve_rows(X, B)
     best_B = naive.solve_rows(X.T, best_W, B, n_fixed)
     loss = naive.divergences(X, best_W, best_B).sum()
@@ -217,7 +218,7 @@ def test_alternate__loadings_then_spectra(n_fixed, monkeypatch):
 def test_alternate__keeps_the_sparsity_pattern(monkeypatch):
     X, W, B = start(7)
     pattern = some(W.shape)
-    point = make_problem(X, pattern=pattern).alternate(_Point(np.where(pattern, W, 0), B), 1.0)
+    point = make_problem(X, pattern=pattern).alternate(Point(np.where(pattern, W, 0), B), 1.0)
     assert not point.W[~pattern].any()
     assert (point.W[pattern] > 0).any()
 
@@ -237,7 +238,7 @@ def test_alternate__rows_solved_to_a_fraction_of_the_present_gap(large, monkeypa
     solve_rows = alternating.solve_rows
     monkeypatch.setattr(alternating, "solve_rows", solved)
     problem = make_problem(X)
-    point = problem.alternate(_Point(W, B), gap)
+    point = problem.alternate(Point(W, B), gap)
     allowed = alternating.INNER * min(gap, X.sum())
     assert asked == pytest.approx([allowed / 8])
     of_spectra = point.gap - gap_of_loadings(X, point.W, point.B)
@@ -247,7 +248,7 @@ def test_alternate__rows_solved_to_a_fraction_of_the_present_gap(large, monkeypa
 def test_with_a_volume_term_the_gap_of_spectra_is_that_of_the_next_bound():
     X, W, B = start(9)
     problem = make_problem(X, 0.01)
-    point = problem.alternate(_Point(W, B), 1.0)
+    point = problem.alternate(Point(W, B), 1.0)
     bound = problem.volume.bound(point.B)
     Xt = np.ascontiguousarray(X.T)
     _, gaps = solve_channels(Xt, point.W, point.B, max_iter=0, terms=bound)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from hyperspy_psnmf.nmf.solver.line_search import GROWTH, MAX_TRIES, SHORTEST_STEP, extrapolate
+from hyperspy_psnmf.nmf.solver.alternation import GROWTH, MAX_TRIES, SHORTEST_STEP, extrapolate
 
 SETTINGS = hypothesis.settings(max_examples=60, deadline=None, derandomize=True)
 
