@@ -25,6 +25,8 @@ are rows of X transposed with B the loadings: the same kernels serve both.
     sums over neighbouring pixels that agree within errors (adaptive smoothing)
 ``csr``
     from a cube of counts to CSR, and from CSR to bins
+``limits``
+    numbers that keep quotients finite
 ``parallel``
     runs a kernel on blocks of rows in several threads
 ``sharp_entries``

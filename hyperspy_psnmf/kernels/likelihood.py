@@ -15,11 +15,9 @@ import math
 import numpy as np
 
 from hyperspy_psnmf.kernels._compile import jit, jit_row
+from hyperspy_psnmf.kernels.limits import TINY, UNEXPLAINED
 from hyperspy_psnmf.kernels.logarithm import sum_x_log
 from hyperspy_psnmf.kernels.parallel import is_csr, row_blocks, run_blocks
-
-TINY = 1e-300  # keeps 0 / 0 out of channels without counts
-UNEXPLAINED = 1e280  # counts over a model that is TINY
 
 
 @jit_row

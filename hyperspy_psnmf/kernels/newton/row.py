@@ -25,22 +25,23 @@ References
 
 import math
 
-import numpy as np
-
-from hyperspy_psnmf.kernels._compile import jit, jit_row
+from hyperspy_psnmf.kernels._compile import jit_row
+from hyperspy_psnmf.kernels.limits import TINY, UNEXPLAINED
 from hyperspy_psnmf.kernels.logarithm import sum_x_log
+from hyperspy_psnmf.kernels.newton.direction import find_direction
+from hyperspy_psnmf.kernels.newton.problem import Point
 
 ARMIJO = 1e-4  # least decrease, as a fraction of that of the tangent
 AT_ZERO = 1e-10  # fraction of the counts below which a component is at zero
-RIDGE = 1e-9  # relative; a row with fewer channels than components is singular
 HALVINGS = 30  # of a step, before an EM step is taken instead
-TINY = 1e-300  # keeps 0 / 0 out of channels without counts
-UNEXPLAINED = 1e280  # counts over a model that is TINY
+FLOOR = 1e-6  # fraction of the counts, in a start whose model is zero at a count
 
 
 @jit_row
-def _gradient(x, b, v, cost, Q, mu, ratio, g, price):
-    # Fills mu, ratio = x / mu, the price and g; False where the model vanishes at a count.
+def _gradient(row, point, ratio):
+    # Fills the point at its v, and ratio = x / mu; False where the model vanishes at a count.
+    x, b, cost, Q = row.x, row.b, row.cost, row.Q
+    v, mu, g, price = point
     for q in range(x.size):
         mu[q] = TINY
     for c in range(v.size):
@@ -63,7 +64,9 @@ def _gradient(x, b, v, cost, Q, mu, ratio, g, price):
 
 
 @jit_row
-def _gap(v, g, cost, price, pseudo, n_counts, n_fixed):
+def _gap(row, point, n_counts):
+    cost, pseudo, n_fixed = row.cost, row.pseudo, row.n_fixed
+    v, g, price = point.v, point.g, point.price
     slope, excess, repair = 0.0, 0.0, 0.0
     for c in range(n_fixed, v.size):
         # A component left alone may have a price by others all the same.
@@ -77,8 +80,10 @@ def _gap(v, g, cost, price, pseudo, n_counts, n_fixed):
 
 
 @jit_row
-def _find_free(v, g, cost, price, pseudo, n_counts, n_fixed, free):
+def _find_free(row, point, n_counts, free):
     # Lists the components that move; returns how many. Pseudo-counts may balance near zero.
+    cost, pseudo, n_fixed = row.cost, row.pseudo, row.n_fixed
+    v, g = point.v, point.g
     n = 0
     for c in range(n_fixed, v.size):
         is_apart = v[c] * cost[c] > AT_ZERO * n_counts
@@ -89,71 +94,22 @@ def _find_free(v, g, cost, price, pseudo, n_counts, n_fixed, free):
 
 
 @jit_row
-def _weighted_products(b, weight, free, n, A):
-    # Fills the lower triangle of A = B' diag(weight) B. Two rows by two at a time,
-    # for loading takes longer than multiplying; an odd last row pairs with itself.
-    for r in range(0, n, 2):
-        r_next = min(r + 1, n - 1)
-        i, j = free[r], free[r_next]
-        for s in range(0, r + 1, 2):
-            s_next = min(s + 1, n - 1)
-            u, v = free[s], free[s_next]
-            iu = iv = ju = jv = 0.0
-            for q in range(weight.size):
-                bi, bj = b[i, q] * weight[q], b[j, q] * weight[q]
-                iu += bi * b[u, q]
-                iv += bi * b[v, q]
-                ju += bj * b[u, q]
-                jv += bj * b[v, q]
-            A[r, s], A[r, s_next], A[r_next, s], A[r_next, s_next] = iu, iv, ju, jv
-
-
-@jit_row
-def _direction(b, Q, mu, ratio, g, free, n, A, d):
-    # Solves (Hessian + ridge) d = -g on the free components, by Cholesky.
-    for q in range(mu.size):
-        ratio[q] /= mu[q]
-    _weighted_products(b, ratio, free, n, A)
-    for r in range(n):
-        for s in range(r + 1 if Q.size else 0):
-            A[r, s] += Q[free[r], free[s]]
-        A[r, r] += RIDGE * A[r, r] + 1e-300
-    for r in range(n):
-        for s in range(r + 1):
-            total = A[r, s]
-            for t in range(s):
-                total -= A[r, t] * A[s, t]
-            if r == s:
-                A[r, r] = math.sqrt(max(total, RIDGE * A[r, r]))
-            else:
-                A[r, s] = total / A[s, s]
-    for r in range(n):
-        total = -g[free[r]]
-        for t in range(r):
-            total -= A[r, t] * d[t]
-        d[r] = total / A[r, r]
-    for r in range(n - 1, -1, -1):
-        total = d[r]
-        for t in range(r + 1, n):
-            total -= A[t, r] * d[t]
-        d[r] = total / A[r, r]
-
-
-@jit_row
-def _first_step(d, free, n, v, cost, n_counts):
+def _first_step(d, free, v, cost, n_counts):
     # A nearly singular Hessian gives steps beyond all counts of the row. Only
     # increases need a limit: decreases end at zero.
     longest, spent = 0.0, 0.0
-    for r in range(n):
+    for r in range(free.size):
         longest = max(longest, d[r] * cost[free[r]])
         spent += v[free[r]] * cost[free[r]]
     return min(1.0, max(n_counts, spent) / longest) if longest > 0.0 else 1.0
 
 
 @jit_row
-def _falls(x, mu, mu_new, v, v_new, price, price_new, g, g_new, change_of_mu, scratch):
+def _falls(x, point, new, change_of_mu, scratch):
     # Where the slope at the end of a step is still downhill, convexity alone
     # says that the objective fell, and no logarithm is needed.
+    v, mu, g, price = point
+    v_new, mu_new, g_new, price_new = new
     begin, end, change = 0.0, 0.0, 0.0
     for c in range(v.size):
         s = v_new[c] - v[c]
@@ -169,8 +125,9 @@ def _falls(x, mu, mu_new, v, v_new, price, price_new, g, g_new, change_of_mu, sc
 
 
 @jit_row
-def _em_step(v, g, cost, price, n_fixed):
-    for c in range(n_fixed, v.size):
+def _em_step(row, point):
+    v, g, price, cost = point.v, point.g, point.price, row.cost
+    for c in range(row.n_fixed, v.size):
         if cost[c] > 0.0 and price[c] > 0.0:
             v[c] *= max(0.0, 1.0 - g[c] / price[c])
 
@@ -193,108 +150,103 @@ def _scale_to(n_counts, v, cost):
 
 
 @jit_row
-def _start_row(x, b, v, cost, pseudo, Q, n_fixed, mu, ratio, g, price):
+def _start_row(row, point, ratio):
     # Fills the gradient at a start with a positive model at every count, if need be by
     # a floor for each component; returns how many counts can be explained
     # at all. The others, where all of the basis is zero, are dropped from x.
+    x, cost, Q, n_fixed, v = row.x, row.cost, row.Q, row.n_fixed, point.v
     n_counts = x.sum()
     if n_fixed == 0 and Q.size == 0:
         _scale_to(n_counts, v, cost)
-    _raise_to(pseudo[1], v, n_fixed)
-    if _gradient(x, b, v, cost, Q, mu, ratio, g, price):
+    _raise_to(row.pseudo[1], v, n_fixed)
+    if _gradient(row, point, ratio):
         return n_counts
     total = 0.0
     for c in range(v.size):
         total += v[c] * cost[c]
     for c in range(n_fixed, v.size):
         if cost[c] > 0.0:
-            v[c] = max(v[c], 1e-6 * max(total, n_counts) / cost[c])
-    if not _gradient(x, b, v, cost, Q, mu, ratio, g, price):
+            v[c] = max(v[c], FLOOR * max(total, n_counts) / cost[c])
+    if not _gradient(row, point, ratio):
         for q in range(x.size):
             if ratio[q] >= UNEXPLAINED:
                 x[q] = 0.0
         n_counts = x.sum()
     if n_fixed == 0 and Q.size == 0:
         _scale_to(n_counts, v, cost)
-    _gradient(x, b, v, cost, Q, mu, ratio, g, price)
+    _gradient(row, point, ratio)
     return n_counts
 
 
 @jit_row
-def _try_step(x, b, v, cost, least, Q, n_counts, n_fixed, g, price, free, n, d, mu, trial):
+def _try_step(row, point, new, n_counts, free, d, buffers):
     # Looks along the projected arc for a lower objective; True where found.
-    mu_new, ratio, v_new, g_new, price_new, change_of_mu, scratch = trial
-    step = _first_step(d, free, n, v, cost, n_counts)
+    cost, n_fixed, least = row.cost, row.n_fixed, row.pseudo[1]
+    v, v_new = point.v, new.v
+    ratio, change_of_mu, scratch = buffers
+    step = _first_step(d, free, v, cost, n_counts)
     for _ in range(HALVINGS):
         for c in range(v.size):
             at_zero = c >= n_fixed and cost[c] > 0.0 and v[c] * cost[c] <= AT_ZERO * n_counts
             v_new[c] = least[c] if at_zero else v[c]
-        for r in range(n):
+        for r in range(free.size):
             v_new[free[r]] = max(least[free[r]], v[free[r]] + step * d[r])
-        if _gradient(x, b, v_new, cost, Q, mu_new, ratio, g_new, price_new) and _falls(
-            x, mu, mu_new, v, v_new, price, price_new, g, g_new, change_of_mu, scratch
-        ):
+        if _gradient(row, new, ratio) and _falls(row.x, point, new, change_of_mu, scratch):
             return True
         step *= 0.5
     return False
 
 
 @jit_row
-def solve_row(x, b, cost, pseudo, Q, v, n_fixed, tol, rtol, max_iter, rows, work, A, free):
+def solve_row(row, v, tol, rtol, max_iter, memory):
     """Solve one row in place; return its duality gap in nats.
 
     Parameters
     ----------
-    x : ndarray of shape (n,)
-        Counts; overwritten.
-    b : ndarray of shape (n_components, at least n)
-        Basis.
-    cost : ndarray of shape (n_components,)
-        Linear cost; a component whose cost is zero is not changed.
-    pseudo : ndarray of shape (2, n_components)
-        Pseudo-counts, and a lower bound of the solution: no step may end at zero.
-    Q : ndarray of shape (n_components, n_components) or (0, 0)
-        Quadratic cost.
+    row : RowProblem
+        The problem; its counts may be overwritten.
     v : ndarray of shape (n_components,)
-        Start, then solution; the first `n_fixed` are fixed.
+        Start, then solution.
     tol, rtol : float
         Gap in nats, and in nats per count, at which the row is done.
-    rows, work, A, free
-        Memory from `scratch`.
+    max_iter : int
+        Newton steps at most.
+    memory : Memory
+        From `scratch`.
     """
-    m = x.size
-    mu, mu_new, ratio = rows[0, :m], rows[1, :m], rows[2, :m]
-    g, g_new, v_new, d, price, price_new = work[0], work[1], work[2], work[3], work[4], work[5]
-    n_counts = _start_row(x, b, v, cost, pseudo, Q, n_fixed, mu, ratio, g, price)
+    m = row.x.size
+    rows, work, A, free = memory
+    d, ratio = work[0], rows[2, :m]
+    point = Point(v, rows[0, :m], work[1], work[2])
+    new = Point(work[3], rows[1, :m], work[4], work[5])
+    buffers = (ratio, rows[3, :m], rows[4, :m])
+    n_counts = _start_row(row, point, ratio)
     if n_counts == 0.0:
-        for c in range(n_fixed, v.size):
-            if cost[c] > 0.0:
+        for c in range(row.n_fixed, v.size):
+            if row.cost[c] > 0.0:
                 v[c] = 0.0
         return 0.0
-    gap, least = _gap(v, g, cost, price, pseudo, n_counts, n_fixed), pseudo[1]
+    gap = _gap(row, point, n_counts)
     for _ in range(max_iter):
         if gap <= min(tol, rtol * n_counts):
             break
-        n = _find_free(v, g, cost, price, pseudo, n_counts, n_fixed, free)
-        _direction(b, Q, mu, ratio, g, free, n, A, d)
-        trial = (mu_new, ratio, v_new, g_new, price_new, rows[3, :m], rows[4, :m])
-        if _try_step(x, b, v, cost, least, Q, n_counts, n_fixed, g, price, free, n, d, mu, trial):
-            for c in range(v.size):
-                v[c], g[c], price[c] = v_new[c], g_new[c], price_new[c]
-            for q in range(m):
-                mu[q] = mu_new[q]
+        moving = free[: _find_free(row, point, n_counts, free)]
+        find_direction(row, point, ratio, moving, A, d)
+        if _try_step(row, point, new, n_counts, moving, d, buffers):
+            _copy(new, point)
         else:
-            _em_step(v, g, cost, price, n_fixed)
-            _gradient(x, b, v, cost, Q, mu, ratio, g, price)
-        gap = _gap(v, g, cost, price, pseudo, n_counts, n_fixed)
-    if n_fixed == 0 and Q.size == 0:
-        _scale_to(n_counts, v, cost)
+            _em_step(row, point)
+            _gradient(row, point, ratio)
+        gap = _gap(row, point, n_counts)
+    if row.n_fixed == 0 and row.Q.size == 0:
+        _scale_to(n_counts, v, row.cost)
     return gap
 
 
-@jit
-def scratch(k, n):
-    """Return memory for a row of up to `n` counts and `k` components."""
-    # mu, mu_new, x / mu and what _falls needs; gradients, trial, direction and prices;
-    # Hessian; free list.
-    return np.empty((5, n)), np.empty((6, k)), np.empty((k, k)), np.empty(k, np.int64)
+@jit_row
+def _copy(new, point):
+    v, mu, g, price = point
+    for c in range(v.size):
+        v[c], g[c], price[c] = new.v[c], new.g[c], new.price[c]
+    for q in range(mu.size):
+        mu[q] = new.mu[q]

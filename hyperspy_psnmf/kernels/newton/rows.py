@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from hyperspy_psnmf.kernels._compile import jit, jit_row
-from hyperspy_psnmf.kernels.newton.row import scratch, solve_row
+from hyperspy_psnmf.kernels.newton.problem import RowProblem, scratch
+from hyperspy_psnmf.kernels.newton.row import solve_row
 from hyperspy_psnmf.kernels.parallel import is_csr, row_blocks, run_blocks
 
 
@@ -48,12 +49,28 @@ class RowTerms(NamedTuple):
 NO_TERMS = RowTerms(np.empty((0, 0)), np.empty((0, 0)))
 
 
+class Problem(NamedTuple):
+    """What is the same for all rows, and when a row is done; see `solve_rows`.
+
+    `basis` has shape (n_components, n_columns), `cost` are its sums.
+    """
+
+    basis: np.ndarray
+    cost: np.ndarray
+    n_fixed: int
+    terms: tuple
+    tol: float
+    rtol: float
+    max_iter: int
+
+
 @jit_row
-def _add_terms(i, m, terms, basis_cost, v, n_fixed, x, b, cost, pseudo, Q):
+def _add_terms(i, m, problem, v, row):
     # Fills cost, Q and pseudo of row i and appends its pseudo-counts; returns the number
     # of counts.
-    k = cost.size
-    linear, pseudo_counts, scale, matrix, diagonal = terms
+    x, b, cost, pseudo, Q, n_fixed = row
+    basis_cost, k = problem.cost, cost.size
+    linear, pseudo_counts, scale, matrix, diagonal = problem.terms
     for c in range(k):
         # A component whose basis is zero is not changed, prior or not.
         cost[c] = basis_cost[c] + linear[i, c] if basis_cost[c] > 0.0 else 0.0
@@ -88,52 +105,49 @@ def _find_least(x, v, n_fixed, cost, Q, pseudo):
 
 
 @jit
-def _row_memory(k, n, terms):
-    # x and b with room for pseudo-counts; cost, pseudo and Q of a row.
-    extra = k if terms[0].size else 0
-    size = k if terms[2].size else 0
-    x, b = np.empty(n + extra), np.empty((k, n + extra))
-    return x, b, np.empty(k), np.zeros((2, k)), np.empty((size, size))
+def _row_memory(n, problem):
+    # A row of up to n counts, with room for pseudo-counts.
+    k = problem.cost.size
+    n += k if problem.terms[0].size else 0
+    size = k if problem.terms[2].size else 0
+    x, b, Q = np.empty(n), np.empty((k, n)), np.empty((size, size))
+    return RowProblem(x, b, problem.cost.copy(), np.zeros((2, k)), Q, problem.n_fixed)
 
 
 @jit
-def _solve_csr(
-    start, stop, indptr, indices, data, basis, cost, V, n_fixed, tol, rtol, max_iter, gaps, terms
-):
-    k, longest = basis.shape[0], 0
+def _solve_csr(start, stop, counts, problem, V, gaps):
+    indptr, indices, data = counts
+    basis, longest = problem.basis, 0
     for i in range(start, stop):
         longest = max(longest, indptr[i + 1] - indptr[i])
-    x, b, own_cost, pseudo, Q = _row_memory(k, longest, terms)
-    rows, work, A, free = scratch(k, x.size)
-    own_cost[:] = cost
+    row = _row_memory(longest, problem)
+    x, b, cost, pseudo, Q, n_fixed = row
+    memory = scratch(cost.size, x.size)
     for i in range(start, stop):
         first, m = indptr[i], indptr[i + 1] - indptr[i]
         for q in range(m):
             x[q] = data[first + q]
-        for c in range(k):
+        for c in range(cost.size):
             for q in range(m):
                 b[c, q] = basis[c, indices[first + q]]
-        if terms[0].size:
-            m = _add_terms(i, m, terms, cost, V[i], n_fixed, x, b, own_cost, pseudo, Q)
-        gaps[i] = solve_row(
-            x[:m], b, own_cost, pseudo, Q, V[i], n_fixed, tol, rtol, max_iter, rows, work, A, free
-        )
+        if problem.terms[0].size:
+            m = _add_terms(i, m, problem, V[i], row)
+        this = RowProblem(x[:m], b, cost, pseudo, Q, n_fixed)
+        gaps[i] = solve_row(this, V[i], problem.tol, problem.rtol, problem.max_iter, memory)
 
 
 @jit
-def _solve_dense(start, stop, X, basis, cost, V, n_fixed, tol, rtol, max_iter, gaps, terms):
-    k, n = basis.shape[0], X.shape[1]
-    x, b, own_cost, pseudo, Q = _row_memory(k, n, terms)
-    rows, work, A, free = scratch(k, x.size)
-    b[:, :n] = basis
-    own_cost[:] = cost
+def _solve_dense(start, stop, counts, problem, V, gaps):
+    (X,) = counts
+    n = X.shape[1]
+    row = _row_memory(n, problem)
+    memory = scratch(row.cost.size, row.x.size)
+    row.b[:, :n] = problem.basis
     for i in range(start, stop):
-        x[:n] = X[i]
-        if terms[0].size:
-            _add_terms(i, n, terms, cost, V[i], n_fixed, x, b, own_cost, pseudo, Q)
-        gaps[i] = solve_row(
-            x, b, own_cost, pseudo, Q, V[i], n_fixed, tol, rtol, max_iter, rows, work, A, free
-        )
+        row.x[:n] = X[i]
+        if problem.terms[0].size:
+            _add_terms(i, n, problem, V[i], row)
+        gaps[i] = solve_row(row, V[i], problem.tol, problem.rtol, problem.max_iter, memory)
 
 
 def solve_rows(
@@ -177,16 +191,15 @@ def solve_rows(
     gaps : ndarray of shape (n_rows,)
         Duality gaps reached, in nats.
     """
-    kernel, arrays = (
+    kernel, counts = (
         (_solve_csr, (X.indptr, X.indices, X.data)) if is_csr(X) else (_solve_dense, (X,))
     )
     basis = np.ascontiguousarray(B.T, dtype=float)
-    V = np.array(V, dtype=float, order="C")
-    cost, gaps = basis.sum(axis=1), np.zeros(len(V))
+    V, gaps = np.array(V, dtype=float, order="C"), np.zeros(len(V))
     terms = tuple(np.ascontiguousarray(term, dtype=float) for term in terms)
-    problem = (basis, cost, V, n_fixed, tol, rtol, max_iter, gaps, terms)
+    problem = Problem(basis, basis.sum(axis=1), n_fixed, terms, tol, rtol, max_iter)
     run_blocks(
-        lambda block: kernel(*block, *arrays, *problem),
+        lambda block: kernel(*block, counts, problem, V, gaps),
         row_blocks(X, work=len(basis) / 2),
         n_jobs,
     )

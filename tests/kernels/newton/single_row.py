@@ -3,14 +3,15 @@
 
 import numpy as np
 
-from hyperspy_psnmf.kernels.newton import row
+from hyperspy_psnmf.kernels.newton import direction, row
+from hyperspy_psnmf.kernels.newton.problem import Point, RowProblem
 
 K, N = 4, 7
 
 
 def plain(name):
     """Return a kernel as the Python function it is compiled from."""
-    function = getattr(row, name)
+    function = getattr(row, name, None) or getattr(direction, name)
     return getattr(function, "py_func", function)
 
 
@@ -36,6 +37,9 @@ class Row:
     def n_counts(self):
         return self.x.sum()
 
+    def problem(self, n_fixed=0):
+        return RowProblem(self.x, self.b, self.cost, self.pseudo, self.Q, n_fixed)
+
     def objective(self, v):
         used = self.x > 0
         total = self.cost @ v - self.x[used] @ np.log(self.b[:, used].T @ v)
@@ -52,29 +56,26 @@ class Row:
 
     def fill_gradient(self, v):
         """Return what the kernel finds: whether all counts are explained, mu, x / mu, g, price."""
-        mu, ratio, g, price = (np.full(size, np.nan) for size in (self.x.size, self.x.size, K, K))
-        all_explained = plain("_gradient")(
-            self.x, self.b, v, self.cost, self.Q, mu, ratio, g, price
-        )
-        return all_explained, mu, ratio, g, price
+        point, ratio = self.no_point(v), np.full(self.x.size, np.nan)
+        all_explained = plain("_gradient")(self.problem(), point, ratio)
+        return all_explained, point.mu, ratio, point.g, point.price
+
+    def no_point(self, v=None):
+        """Return a point at v whose other values have not been computed."""
+        v = np.full(K, np.nan) if v is None else v
+        return Point(v, np.full(self.x.size, np.nan), np.full(K, np.nan), np.full(K, np.nan))
+
+    def point(self, v):
+        """Return v, and what the kernel finds there."""
+        _, mu, _, g, price = self.fill_gradient(v)
+        return Point(v, mu, g, price)
 
     def gap(self, v, n_fixed=0):
-        _, _, _, g, price = self.fill_gradient(v)
-        arguments = (v, g, self.cost, price, self.pseudo, self.n_counts, n_fixed)
-        return plain("_gap")(*arguments)
+        return plain("_gap")(self.problem(n_fixed), self.point(v), self.n_counts)
 
     def free(self, v, g=None, n_fixed=0):
         """Return the components that may move."""
-        _, _, _, own_g, price = self.fill_gradient(v)
-        free = np.full(K, -1)
-        n = plain("_find_free")(
-            v,
-            own_g if g is None else g,
-            self.cost,
-            price,
-            self.pseudo,
-            self.n_counts,
-            n_fixed,
-            free,
-        )
+        point, free = self.point(v), np.full(K, -1)
+        point = point if g is None else point._replace(g=g)
+        n = plain("_find_free")(self.problem(n_fixed), point, self.n_counts, free)
         return free[:n].tolist()

@@ -108,9 +108,9 @@ def test_pseudo_counts_far_too_few_for_the_slope_do_not_bound_it():
 
 def test_a_component_that_costs_nothing_more_promises_everything():
     row = Row(9)
-    _, _, _, g, price = row.fill_gradient(row.v)
-    g[1], price[1] = -1.0, 0.0
-    gap = plain("_gap")(row.v, g, row.cost, price, row.pseudo, row.n_counts, 0)
+    point = row.point(row.v)
+    point.g[1], point.price[1] = -1.0, 0.0
+    gap = plain("_gap")(row.problem(), point, row.n_counts)
     assert gap == math.inf
 
 

@@ -4,7 +4,8 @@
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.kernels.newton.row import scratch, solve_row
+from hyperspy_psnmf.kernels.newton.problem import scratch
+from hyperspy_psnmf.kernels.newton.row import solve_row
 from tests.kernels.newton.single_row import K, Row, plain
 
 KINDS = pytest.mark.parametrize("quadratic", [False, True], ids=["plain", "quadratic"])
@@ -13,20 +14,14 @@ ALONG = np.arange(K)
 
 def search(row, v, d, free=ALONG, n_fixed=0):
     """Return whether the search along d finds a lower point, and the last point tried."""
-    _, mu, _, g, price = row.fill_gradient(v)
-    size = row.x.size
-    trial = tuple(np.full(s, np.nan) for s in (size, size, K, K, K, size, size))
-    arguments = (row.x, row.b, v, row.cost, row.pseudo[1], row.Q, row.n_counts, n_fixed)
+    new, buffers = row.no_point(), tuple(np.full(row.x.size, np.nan) for _ in range(3))
     step = np.append(d, np.zeros(K - len(d)))
-    free = np.asarray(free)
-    found = plain("_try_step")(*arguments, g, price, free, len(free), step, mu, trial)
+    arguments = (row.problem(n_fixed), row.point(v), new, row.n_counts, np.asarray(free))
+    found = plain("_try_step")(*arguments, step, buffers)
     if found:
-        again = row.fill_gradient(trial[2])
-        for a, b in zip(
-            (trial[0], trial[3], trial[4]), (again[1], again[3], again[4]), strict=True
-        ):
+        for a, b in zip(new, row.point(new.v), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-13)
-    return found, trial[2]
+    return found, new.v
 
 
 def is_enough(row, v, new):
@@ -107,9 +102,7 @@ def test_a_step_ends_at_the_least_there_may_be():
 
 def solve(row, v, *, n_fixed=0, tol=1e-9, rtol=np.inf, max_iter=100):
     """Solve the row from v in place; return the gap."""
-    memory = scratch(K, row.x.size)
-    arguments = (row.x, row.b, row.cost, row.pseudo, row.Q, v, n_fixed, tol, rtol, max_iter)
-    return solve_row(*arguments, *memory)
+    return solve_row(row.problem(n_fixed), v, tol, rtol, max_iter, scratch(K, row.x.size))
 
 
 @KINDS

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from hyperspy_psnmf.kernels.newton.problem import Point, RowProblem
 from tests.kernels.newton.single_row import K, N, Row, plain
 
 KINDS = pytest.mark.parametrize("quadratic", [False, True], ids=["plain", "quadratic"])
@@ -14,15 +15,20 @@ KINDS = pytest.mark.parametrize("quadratic", [False, True], ids=["plain", "quadr
 # Newton steps
 
 
+def find_direction(row, free, A, d):
+    """Fill A and the direction d from the row's v; return the gradient there."""
+    point = row.point(row.v)
+    plain("find_direction")(row.problem(), point, row.x / point.mu, free, A, d)
+    return point.g
+
+
 @KINDS
 @pytest.mark.parametrize("free", [[2], [0, 3], [1, 2, 3], [0, 1, 2, 3]])
 def test_the_step_solves_the_newton_equations_of_the_free_components(free, quadratic):
     row = Row(11, quadratic=quadratic)
     row.x += 1.0
-    _, mu, ratio, g, _ = row.fill_gradient(row.v)
     d, A = np.full(K, np.nan), np.full((K, K), np.nan)
-    indices = np.array(free + [0] * (K - len(free)))
-    plain("_direction")(row.b, row.Q, mu, ratio, g, indices, len(free), A, d)
+    g = find_direction(row, np.array(free), A, d)
     expected = np.linalg.solve(row.hessian(row.v)[np.ix_(free, free)], -g[free])
     np.testing.assert_allclose(d[: len(free)], expected, rtol=1e-6)
 
@@ -32,9 +38,8 @@ def test_a_singular_hessian_still_gives_a_step_downhill():
     row.b[3] = row.b[0]  # alike
     row.x[2:] = 0.0  # two channels, four components
     row.cost[:] = row.b.sum(axis=1)
-    _, mu, ratio, g, _ = row.fill_gradient(row.v)
     d = np.empty(K)
-    plain("_direction")(row.b, row.Q, mu, ratio, g, np.arange(K), K, np.empty((K, K)), d)
+    g = find_direction(row, np.arange(K), np.empty((K, K)), d)
     assert np.isfinite(d).all()
     assert g @ d < 0
 
@@ -42,9 +47,8 @@ def test_a_singular_hessian_still_gives_a_step_downhill():
 def test_a_component_that_no_count_knows_of_gets_a_step_that_is_a_number():
     row = Row(13, quadratic=False)
     row.b[1] = 0.0
-    _, mu, ratio, g, _ = row.fill_gradient(row.v)
     d = np.empty(K)
-    plain("_direction")(row.b, row.Q, mu, ratio, g, np.arange(K), K, np.empty((K, K)), d)
+    g = find_direction(row, np.arange(K), np.empty((K, K)), d)
     assert not np.isnan(d).any()
     assert d[1] * g[1] < 0
 
@@ -54,7 +58,7 @@ def test_weighted_products_fill_the_lower_triangle(n):
     row = Row(14)
     free, weight = np.array([3, 0, 2, 1]), np.linspace(0.5, 2.0, N)
     A = np.zeros((K, K))
-    plain("_weighted_products")(row.b, weight, free, n, A)
+    plain("weighted_products")(row.b, weight, free[:n], A)
     used = row.b[free[:n]]
     np.testing.assert_allclose(np.tril(A[:n, :n]), np.tril((used * weight) @ used.T), rtol=1e-13)
 
@@ -63,8 +67,7 @@ def test_weighted_products_fill_the_lower_triangle(n):
 
 
 def first_step(row, d, free, v):
-    n = len(free)
-    return plain("_first_step")(np.array(d), np.array(free), n, v, row.cost, row.n_counts)
+    return plain("_first_step")(np.array(d), np.array(free), v, row.cost, row.n_counts)
 
 
 def test_a_newton_step_is_cut_where_one_component_would_cost_more_than_all_counts():
@@ -98,15 +101,14 @@ def test_a_step_is_taken_where_the_objective_falls_enough(seed, scale, quadratic
     row = Row(16, quadratic=quadratic)
     row.x, row.cost, row.Q = scale * row.x, scale * row.cost, scale * row.Q
     rng = np.random.default_rng(seed)
-    _, mu, _, g, price = row.fill_gradient(row.v)
-    scratch = np.empty(N), np.empty(N)
-    taken = 0
+    point, taken = row.point(row.v), 0
+    g = point.g
     for length in (-1.0, -0.1, 1e-3, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0):
         v = np.maximum(row.v - length * rng.uniform(0.2, 1, K) * np.abs(row.v) * np.sign(g), 1e-3)
-        _, mu_new, _, g_new, price_new = row.fill_gradient(v)
-        falls = plain("_falls")(row.x, mu, mu_new, row.v, v, price, price_new, g, g_new, *scratch)
+        new = row.point(v)
+        falls = plain("_falls")(row.x, point, new, np.empty(N), np.empty(N))
         slope, change = g @ (v - row.v), row.objective(v) - row.objective(row.v)
-        still_downhill = slope < 0 and g_new @ (v - row.v) <= 0
+        still_downhill = slope < 0 and new.g @ (v - row.v) <= 0
         assert falls == (change <= 1e-4 * slope or still_downhill)
         assert not falls or change < 0
         taken += falls
@@ -122,16 +124,14 @@ def test_a_step_that_falls_less_than_its_slope_promises_is_not_enough():
     for _ in range(80):
         middle = (low + high) / 2
         low, high = (middle, high) if f(middle) > f(18.0) else (low, middle)
-    parts = {}
-    for name, at in (("from", v), ("equal", np.array([high])), ("lower", np.array([high * 1.01]))):
-        mu, ratio, g, price = (np.empty(1) for _ in range(4))
-        plain("_gradient")(x, b, at, cost, Q, mu, ratio, g, price)
-        parts[name] = at, mu, g, price
-    old_v, old_mu, old_g, old_price = parts["from"]
-    for name, expected in (("equal", False), ("lower", True)):
-        new_v, mu, g, price = parts[name]
-        arguments = (x, old_mu, mu, old_v, new_v, old_price, price, old_g, g)
-        assert plain("_falls")(*arguments, np.empty(1), np.empty(1)) == expected
+    problem = RowProblem(x, b, cost, np.zeros((2, 1)), Q, 0)
+    points = []
+    for at in (v, np.array([high]), np.array([high * 1.01])):
+        points.append(Point(at, *(np.empty(1) for _ in range(3))))
+        plain("_gradient")(problem, points[-1], np.empty(1))
+    start, equal, lower = points
+    assert not plain("_falls")(x, start, equal, np.empty(1), np.empty(1))
+    assert plain("_falls")(x, start, lower, np.empty(1), np.empty(1))
 
 
 # What is done beside Newton steps
@@ -142,9 +142,8 @@ def test_an_em_step_shares_the_counts_out(scale):
     row = Row(17, quadratic=False)
     row.b *= scale
     row.cost[:] = row.b.sum(axis=1)
-    _, _, _, g, price = row.fill_gradient(row.v)
     v = row.v.copy()
-    plain("_em_step")(v, g, row.cost, price, 1)
+    plain("_em_step")(row.problem(1), row.point(row.v)._replace(v=v))
     share = row.b * row.v[:, None] * row.x / (row.b.T @ row.v)
     np.testing.assert_allclose(v[1:], share.sum(axis=1)[1:] / row.cost[1:], rtol=1e-12)
     assert v[0] == row.v[0]
@@ -152,10 +151,10 @@ def test_an_em_step_shares_the_counts_out(scale):
 
 def test_an_em_step_leaves_alone_what_has_no_cost_or_no_price_and_ends_at_zero():
     row = Row(17)
-    _, _, _, g, price = row.fill_gradient(row.v)
+    _, mu, _, g, price = row.fill_gradient(row.v)
     row.cost[0], price[2], g[3] = 0.0, 0.0, 2 * price[3]
     v = row.v.copy()
-    plain("_em_step")(v, g, row.cost, price, 0)
+    plain("_em_step")(row.problem(), Point(v, mu, g, price))
     assert v[0] == row.v[0]
     assert v[2] == row.v[2]
     assert v[3] == 0
@@ -187,8 +186,9 @@ def test_free_coefficients_are_raised_to_the_least_and_held_ones_are_not():
 
 def start(row, v, n_fixed=0):
     """Return the counts left, and the gradient, after the start of a row; v becomes that start."""
-    memory = mu, ratio, g, price = [np.full(s, np.nan) for s in (row.x.size, row.x.size, K, K)]
-    n_counts = plain("_start_row")(row.x, row.b, v, row.cost, row.pseudo, row.Q, n_fixed, *memory)
+    point, ratio = row.no_point(v), np.full(row.x.size, np.nan)
+    n_counts = plain("_start_row")(row.problem(n_fixed), point, ratio)
+    _, mu, g, price = point
     expected_g, expected_price = row.slopes(v)
     np.testing.assert_allclose(mu, np.maximum(row.b.T @ v, 1e-300), rtol=1e-13)
     np.testing.assert_allclose(ratio, row.x / mu, rtol=1e-13)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf.kernels.newton import rows as newton
+from hyperspy_psnmf.kernels.newton.problem import RowProblem
 from hyperspy_psnmf.kernels.newton.rows import RowTerms, solve_rows
 from tests.helpers import naive
 from tests.helpers.problems import rows
@@ -33,7 +34,9 @@ def added(terms, basis_cost, v, n_fixed=0):
     size = K if terms.scale.size else 0
     x, b, cost, pseudo = np.full(N + K, 7.0), rng.random((K, N + K)), np.empty(K), np.empty((2, K))
     Q = np.full((size, size), np.nan)
-    n = plain("_add_terms")(ROW, N, terms, basis_cost, v, n_fixed, x, b, cost, pseudo, Q)
+    problem = newton.Problem(np.empty((K, N)), basis_cost, n_fixed, terms, 0.0, 0.0, 0)
+    row = RowProblem(x, b, cost, pseudo, Q, n_fixed)
+    n = plain("_add_terms")(ROW, N, problem, v, row)
     return n, x, b, cost, pseudo, Q
 
 
