@@ -8,6 +8,7 @@ from hyperspy.signals import BaseSignal
 
 from hyperspy_psnmf.eds.fit_check.binned import find_binned_misfit
 from hyperspy_psnmf.eds.lazy.reopen import open_decomposed
+from hyperspy_psnmf.eds.signals.build import images_like, spectra_like
 from hyperspy_psnmf.eds.signals.learning_results import read_record
 from hyperspy_psnmf.eds.signals.phases import phase_spectra
 from hyperspy_psnmf.eds.signals.picklable import Picklable
@@ -53,21 +54,11 @@ def find_residuals(signal) -> Residuals:
         binned = find_binned_misfit(signal, decomposed).channels
     rows = np.where(decomposed.keep_pixels, fit.rows, np.nan)
     return Residuals(
-        _map(signal, rows),
+        images_like(signal, rows, QUANTITY, QUANTITY),
         _spectrum(found, fit.channels, decomposed, QUANTITY),
         fit.total,
         _spectrum(found, binned, decomposed, BINNED),
     )
-
-
-def _map(signal, rows):
-    am = signal.axes_manager
-    axes = [dict(axis.get_axis_dictionary(), navigate=False) for axis in am.navigation_axes[::-1]]
-    general = {"title": f"{QUANTITY} of {signal.metadata.General.title}"}
-    metadata = {"General": general, "Signal": {"quantity": QUANTITY}}
-    residuals = BaseSignal(rows.reshape(am.navigation_shape[::-1]), axes=axes, metadata=metadata)
-    residuals.set_signal_type("")
-    return residuals
 
 
 def _spectrum(found, channels, decomposed, quantity):
@@ -75,10 +66,8 @@ def _spectrum(found, channels, decomposed, quantity):
     used = np.flatnonzero(decomposed.keep_channels)
     full = np.full(decomposed.keep_channels.size, np.nan)
     full[used] = channels
-    spectrum = found.inav[0].deepcopy()
-    spectrum.data = full[used[0] : used[-1] + 1]
-    del spectrum.metadata.Signal.Noise_properties, spectrum.metadata.Phases
-    title = found.metadata.General.title.removeprefix("Phase spectra of ")
-    spectrum.metadata.General.title = f"{quantity} of {title}"
+    title = f"{quantity} of {found.metadata.General.title.removeprefix('Phase spectra of ')}"
+    spectrum = spectra_like(found, full[used[0] : used[-1] + 1], title, navigation=[])
+    del spectrum.metadata.Phases
     spectrum.metadata.Signal.quantity = quantity
     return spectrum

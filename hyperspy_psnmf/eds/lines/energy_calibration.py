@@ -3,12 +3,13 @@
 
 import numpy as np
 
-from hyperspy_psnmf._compat import data_in_array_order, eager_class
+from hyperspy_psnmf._compat import data_in_array_order
 from hyperspy_psnmf.eds.line_model.calibration import calibrate
 from hyperspy_psnmf.eds.line_model.energy_axis import EnergyCalibration
 from hyperspy_psnmf.eds.lines.fit import fit_spectra
 from hyperspy_psnmf.eds.lines.notes import AXIS_OFF
 from hyperspy_psnmf.eds.signals.axes import energies, require_rising
+from hyperspy_psnmf.eds.signals.build import spectra_like
 from hyperspy_psnmf.eds.signals.metadata import sample_elements
 from hyperspy_psnmf.eds.signals.phases import phase_spectra
 from hyperspy_psnmf.eds.unlisted.search import on_found_axis
@@ -33,15 +34,11 @@ def _sum_spectrum(signal):
     """Return the sum spectrum of a map, as the spectrum of a single phase."""
     if signal.learning_results.decomposition_algorithm is not None:
         found = phase_spectra(signal)
-        total, energy = found.data.sum(axis=0), found.axes_manager.signal_axes[0]
+        total = found.data.sum(axis=0)
     else:
-        axes = tuple(range(signal.axes_manager.navigation_dimension))
+        found, axes = signal, tuple(range(signal.axes_manager.navigation_dimension))
         total = data_in_array_order(signal).sum(axis=axes, dtype=float)
-        energy = signal.axes_manager.signal_axes[0]
-    metadata = signal.metadata.as_dictionary()
-    metadata["Signal"].pop("Noise_properties", None)
-    axes = [{"size": 1, "navigate": True}, {**energy.get_axis_dictionary(), "navigate": False}]
-    return eager_class(signal)(np.asarray(total)[None], axes=axes, metadata=metadata)
+    return spectra_like(found, np.asarray(total)[None], "Sum spectrum", navigation=[{"size": 1}])
 
 
 def lines_recorded_at(spectra) -> EnergyCalibration | None:

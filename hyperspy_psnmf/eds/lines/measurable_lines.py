@@ -9,13 +9,12 @@ import warnings
 
 import numpy as np
 
-from hyperspy_psnmf._compat import eager_class
 from hyperspy_psnmf.eds.line_model.linear_model import build_line_model, families
 from hyperspy_psnmf.eds.lines.windows import clip_windows
 from hyperspy_psnmf.eds.signals.axes import energies
+from hyperspy_psnmf.eds.signals.build import spectra_like
 from hyperspy_psnmf.eds.signals.learning_results import channels_decomposed, read_counts_and_spectra
 from hyperspy_psnmf.eds.signals.metadata import read_number, sample_lines
-from hyperspy_psnmf.eds.signals.phases import crop_axis
 from hyperspy_psnmf.eds.xray.detector import ZERO_PEAK
 from hyperspy_psnmf.eds.xray.lines import is_element, line_energy, lines_of
 
@@ -186,14 +185,8 @@ def _explain_beyond(energy, ends, beam_energy):
 
 def _empty_spectrum(signal, window):
     """Return a spectrum without counts on some channels of a map."""
-    axis = crop_axis(signal.axes_manager.signal_axes[0], window)
-    kept = ("Acquisition_instrument", "Signal.signal_type")
-    spectrum = eager_class(signal)(np.zeros(window.stop - window.start), axes=[axis])
-    for path in kept:
-        found = signal.metadata.get_item(path)
-        if found is not None:
-            spectrum.metadata.set_item(path, getattr(found, "as_dictionary", lambda f=found: f)())
-    return spectrum
+    counts = np.zeros(window.stop - window.start)
+    return spectra_like(signal, counts, "", navigation=[], window=window)
 
 
 def _explain_by_model(spectrum, keep, lines):

@@ -3,6 +3,8 @@
 
 import numpy as np
 
+from hyperspy_psnmf.eds.signals.build import spectra_like
+
 
 def intensity_signals(spectra, lines: list[str]) -> list:
     """Return eXSpy's net intensities of lines by windows, one signal per line."""
@@ -53,11 +55,7 @@ def window_operators(found, lines: list[str], inside: np.ndarray) -> np.ndarray:
     operators : ndarray of shape (n_phases, n_channels, n_lines)
     """
     n_phases, n_channels = found.data.shape
-    energy = found.axes_manager.signal_axes[0].get_axis_dictionary()
-    axes = [{"size": n_channels, "navigate": True}, {**energy, "navigate": False}]
-    metadata = found.metadata.as_dictionary()
-    metadata["Signal"].pop("Noise_properties", None)
-    unit = type(found)(np.eye(n_channels), axes=axes, metadata=metadata)
+    unit = spectra_like(found, np.eye(n_channels), "", navigation=[{"size": n_channels}])
     operator = np.array([np.ravel(s.data) for s in intensity_signals(unit, lines)]).T
     touched = (operator[~inside] != 0).any(axis=0)
     if touched.any():

@@ -6,10 +6,11 @@ from numbers import Real
 
 import numpy as np
 
-from hyperspy_psnmf.eds.quantify.element_maps import MapFrame, loadings_in_use, per_count
+from hyperspy_psnmf.eds.quantify.element_maps import loadings_in_use, per_count
 from hyperspy_psnmf.eds.quantify.exspy_call import Quantifier
 from hyperspy_psnmf.eds.quantify.options import LIVE_TIME, exposed
 from hyperspy_psnmf.eds.quantify.result import UNITS
+from hyperspy_psnmf.eds.signals.build import MapFrame
 from hyperspy_psnmf.eds.signals.phases import count_pixels
 
 

@@ -6,11 +6,7 @@ the phase. So overlapping lines are separated by the phases they come from, and 
 precision of the spectra of all pixels.
 """
 
-import copy
-from dataclasses import dataclass
-
 import numpy as np
-from hyperspy.signals import BaseSignal
 
 from hyperspy_psnmf.eds.line_model.linear_model import read_beam_energy, read_resolution
 from hyperspy_psnmf.eds.lines.intensities import METHODS, LineIntensities, measure_lines
@@ -19,8 +15,9 @@ from hyperspy_psnmf.eds.lines.measurable_lines import (
     require_measurable,
     warn_left_out,
 )
-from hyperspy_psnmf.eds.quantify.factors import check_lines, element_of
+from hyperspy_psnmf.eds.quantify.factors import check_lines
 from hyperspy_psnmf.eds.signals.axes import require_rising
+from hyperspy_psnmf.eds.signals.build import MapFrame
 from hyperspy_psnmf.eds.signals.learning_results import (
     pixels_decomposed,
     read_counts_and_spectra,
@@ -28,7 +25,6 @@ from hyperspy_psnmf.eds.signals.learning_results import (
 )
 from hyperspy_psnmf.eds.signals.metadata import sample_elements
 from hyperspy_psnmf.eds.uncertainty.standard_errors import intensity_errors
-from hyperspy_psnmf.eds.xray.lines import line_energy
 from hyperspy_psnmf.nmf.validation import check_choice
 
 
@@ -93,48 +89,3 @@ def per_count(measured: LineIntensities, intensities: np.ndarray) -> np.ndarray:
     """Return intensities (n_phases, n_lines) per count of the phase."""
     counts = measured.counts[:, None]
     return np.divide(intensities, counts, out=np.zeros_like(intensities), where=counts > 0)
-
-
-@dataclass(frozen=True, eq=False)
-class MapFrame:
-    """Axes and metadata for maps of X-ray lines, from the map.
-
-    Attributes
-    ----------
-    title : str
-    metadata : dict
-    axes : list of dict
-        The navigation axes, in array order.
-    units : str
-        Of the energy axis.
-    """
-
-    title: str
-    metadata: dict
-    axes: list[dict]
-    units: str
-
-    @classmethod
-    def of(cls, signal):
-        """Return the frame of a signal, which is not kept."""
-        metadata = copy.deepcopy(signal.metadata.as_dictionary())
-        for unwanted in ("Truth", "_HyperSpy"):
-            metadata.pop(unwanted, None)
-        am = signal.axes_manager
-        axes = [axis.get_axis_dictionary() for axis in am.navigation_axes[::-1]]
-        return cls(signal.metadata.General.title, metadata, axes, str(am.signal_axes[0].units))
-
-    def as_map(self, line: str, values: np.ndarray, what: str, quantity: str) -> BaseSignal:
-        """Return a signal like those of eXSpy's ``get_lines_intensity``."""
-        metadata = copy.deepcopy(self.metadata)
-        energy = line_energy(line) * (1000 if self.units == "eV" else 1)
-        metadata["General"]["title"] = (
-            f"{what} of {self.title}: {line} at {energy:.2f} {self.units}"
-        )
-        metadata["Sample"] = metadata.get("Sample", {}) | {
-            "elements": [element_of(line)],
-            "xray_lines": [line],
-        }
-        metadata["Signal"] = {"quantity": quantity, "signal_type": ""}
-        data = np.ascontiguousarray(values).reshape([axis["size"] for axis in self.axes])
-        return BaseSignal(data, axes=copy.deepcopy(self.axes), metadata=metadata)

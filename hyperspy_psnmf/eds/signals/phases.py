@@ -1,17 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Spectra and maps of phases as signals.
+"""Spectra and maps of phases as signals."""
 
-The signals are built from their parts, as HyperSpy's own
-``get_decomposition_factors`` loses the sample, the live time and the beam.
-"""
-
-import copy
 import warnings
 
 import numpy as np
-from hyperspy.signals import BaseSignal, Signal1D
+from hyperspy.signals import Signal1D
 
-from hyperspy_psnmf._compat import eager_class
+from hyperspy_psnmf.eds.signals.build import images_like, phase_axis, spectra_like
 from hyperspy_psnmf.eds.signals.exposure import time_per_pixel
 from hyperspy_psnmf.eds.signals.learning_results import read_counts_and_spectra, read_names
 from hyperspy_psnmf.eds.signals.metadata import read_number
@@ -25,12 +20,9 @@ def phase_spectra(signal):
     used = np.flatnonzero(~np.isnan(factors).any(axis=1))
     window = slice(used[0], used[-1] + 1)
     data = np.nan_to_num(factors[window].T) * np.nansum(loadings, axis=0)[:, None]
-    energy = crop_axis(signal.axes_manager.signal_axes[0], window)
-    metadata = copy.deepcopy(signal.metadata.as_dictionary())
-    _clean(metadata, f"Phase spectra of {signal.metadata.General.title}")
-    spectra = eager_class(signal)(
-        data, axes=[_phase_axis(len(data)), {**energy, "navigate": False}], metadata=metadata
-    )
+    title = f"Phase spectra of {signal.metadata.General.title}"
+    navigation = [phase_axis(len(data))]
+    spectra = spectra_like(signal, data, title, navigation=navigation, window=window)
     _scale_exposure(spectra, signal, count_pixels(signal))
     # At least one count: fits weigh channels by the inverse of their variance. HyperSpy slices
     # the variance like the spectra, in keV too, so it needs their axes.
@@ -48,33 +40,21 @@ def phase_maps(signal, normalize=None):
     if normalize == "counts":
         total = loadings.sum(axis=1, keepdims=True)
         loadings = np.divide(loadings, total, out=np.full_like(loadings, np.nan), where=total > 0)
-    am = signal.axes_manager
-    axes = [dict(axis.get_axis_dictionary(), navigate=False) for axis in am.navigation_axes[::-1]]
-    quantity = "Fraction of counts" if normalize else "Counts"
-    maps = BaseSignal(
-        np.ascontiguousarray(loadings.T).reshape(-1, *am.navigation_shape[::-1]),
-        axes=[_phase_axis(loadings.shape[1]), *axes],
-        metadata={
-            "General": {"title": f"Phase maps of {signal.metadata.General.title}"},
-            "Signal": {"quantity": quantity},
-        },
+    return maps_like_phases(
+        signal, loadings, "Phase maps", "Fraction of counts" if normalize else "Counts"
     )
-    maps.set_signal_type("")
+
+
+def maps_like_phases(signal, values: np.ndarray, title: str, quantity: str):
+    """Return values of shape (n_pixels, n_phases) as maps with the names of phases."""
+    maps = images_like(signal, values, title, quantity)
     _store_names(maps, read_names(signal))
     return maps
 
 
-def _phase_axis(n):
-    return {"name": "Phase", "size": n, "offset": 0, "scale": 1, "navigate": True}
-
-
-def crop_axis(axis, window):
-    """Return the dictionary of a part of an axis of any kind."""
-    cropped = axis.get_axis_dictionary()
-    if axis.is_uniform:
-        return {**cropped, "size": window.stop - window.start, "offset": axis.axis[window.start]}
-    kept = {key: cropped[key] for key in ("name", "units", "is_binned") if key in cropped}
-    return {**kept, "_type": "DataAxis", "axis": np.array(axis.axis[window])}
+def spectra_like_phases(found, data: np.ndarray, title: str):
+    """Return other spectra of the phases that `phase_spectra` has found, without a variance."""
+    return spectra_like(found, data, title, navigation=[phase_axis(len(data))])
 
 
 def count_pixels(signal) -> int:
@@ -84,14 +64,6 @@ def count_pixels(signal) -> int:
     if mask is not None:
         return np.count_nonzero(~np.asarray(mask, dtype=bool))
     return np.count_nonzero(~np.isnan(read_counts_and_spectra(signal)[0][:, 0]))
-
-
-def _clean(metadata, title):
-    metadata.setdefault("General", {})["title"] = title
-    metadata.get("Signal", {}).pop("Noise_properties", None)
-    metadata.pop("_HyperSpy", None)
-    # The truth that built-in phantoms carry is that of the map.
-    metadata.pop("Truth", None)
 
 
 def _scale_exposure(spectra, signal, n_pixels):

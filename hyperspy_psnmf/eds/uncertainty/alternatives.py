@@ -5,6 +5,7 @@ import numpy as np
 
 from hyperspy_psnmf.eds.lazy.reopen import bin_as_decomposed, coarse_energy_binning, open_decomposed
 from hyperspy_psnmf.eds.signals.learning_results import read_counts_and_spectra
+from hyperspy_psnmf.eds.signals.phases import spectra_like_phases
 from hyperspy_psnmf.nmf.binning.bins import bin_energy
 from hyperspy_psnmf.nmf.uncertainty.bands import alternatives
 from hyperspy_psnmf.nmf.uncertainty.profile_likelihood import equally_likely
@@ -56,9 +57,5 @@ class Window:
 
     def like_found(self, H, what):
         """Return bounds of spectra as a signal like `phase_spectra`."""
-        signal = self.found.deepcopy()
-        signal.data = self.spread(H)
-        signal.metadata.General.title = f"{what} {signal.metadata.General.title}"
-        # A bound has no Poisson variance.
-        del signal.metadata.Signal.Noise_properties
-        return signal
+        title = f"{what} {self.found.metadata.General.title}"
+        return spectra_like_phases(self.found, self.spread(H), title)

@@ -5,18 +5,18 @@ Errors of the maps given the spectra need the learning results only, all others 
 counts too.
 """
 
-import copy
-
 import numpy as np
 
 from hyperspy_psnmf.eds.lazy.reopen import bin_as_decomposed, open_decomposed
+from hyperspy_psnmf.eds.signals.axes import map_shape
+from hyperspy_psnmf.eds.signals.build import map_axes, spectra_like
 from hyperspy_psnmf.eds.signals.learning_results import (
     channels_decomposed,
     pixels_decomposed,
     read_counts_and_spectra,
     read_record,
 )
-from hyperspy_psnmf.eds.signals.phases import phase_maps, phase_spectra
+from hyperspy_psnmf.eds.signals.phases import maps_like_phases, phase_spectra, spectra_like_phases
 from hyperspy_psnmf.eds.uncertainty.jackknife import find_errors_from_spectra
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from hyperspy_psnmf.nmf.uncertainty.bands import sampling_errors
@@ -29,6 +29,7 @@ from hyperspy_psnmf.nmf.uncertainty.upper_limits import upper_limits
 from hyperspy_psnmf.nmf.validation import check_choice, check_confidence
 
 QUANTITIES = ("maps", "spectra", "model")
+QUANTITY = "Standard error in counts"
 
 
 def standard_errors(
@@ -53,7 +54,7 @@ def standard_errors(
     if not given_spectra:
         options = {"show_progressbar": show_progressbar, "random_state": random_state}
         sigma = np.hypot(sigma, find_errors_from_spectra(signal, **options))
-    return _like_phase_maps(signal, sigma, "Standard errors", "Standard error in counts")
+    return maps_like_phases(signal, sigma, "Standard errors of phase maps", QUANTITY)
 
 
 def find_upper_limits(signal, *, confidence: float = 0.95):
@@ -64,7 +65,7 @@ def find_upper_limits(signal, *, confidence: float = 0.95):
         found = upper_limits(d.X, d.W, d.H, confidence=confidence, n_jobs=None)
     found[~in_use] = np.nan
     quantity = f"Upper limit in counts at {100 * confidence:g} % confidence"
-    return _like_phase_maps(signal, found, "Upper limits", quantity)
+    return maps_like_phases(signal, found, "Upper limits of phase maps", quantity)
 
 
 def read_covariance(signal) -> np.ndarray:
@@ -105,30 +106,29 @@ def _errors_of_spectra(signal):
     with open_decomposed(signal) as d:
         binned = bin_as_decomposed(signal, d)
     W = solve_loadings(binned, d.H, n_jobs=None)
-    errors = phase_spectra(signal)
+    found = phase_spectra(signal)
     inside = _window(d.keep_channels)
     counts = d.W.sum(axis=0)[:, None]
-    errors.data = np.full(errors.data.shape, np.nan)
-    errors.data[:, inside] = sampling_errors(W, d.H, n_fixed=d.n_fixed) * counts
-    # A standard error has no Poisson variance.
-    del errors.metadata.Signal.Noise_properties
-    return _label(errors, signal, "Standard errors of phase spectra", "Standard error in counts")
+    errors = np.full(found.data.shape, np.nan)
+    errors[:, inside] = sampling_errors(W, d.H, n_fixed=d.n_fixed) * counts
+    title = f"Standard errors of phase spectra of {signal.metadata.General.title}"
+    return _as_errors(spectra_like_phases(found, errors, title))
 
 
 def _errors_of_model(signal):
     _, factors = read_counts_and_spectra(signal)
     keep = channels_decomposed(factors)
-    found, inside, am = phase_spectra(signal), _window(keep), signal.axes_manager
-    errors = np.full((am.navigation_size, inside.size), np.nan)
+    inside, first = _window(keep), int(np.argmax(keep))
+    errors = np.full((signal.axes_manager.navigation_size, inside.size), np.nan)
     errors[:, inside] = intensity_errors(signal, factors[keep].T)
-    axes = [axis.get_axis_dictionary() for axis in am.navigation_axes[::-1]]
-    axes.append(found.axes_manager.signal_axes[0].get_axis_dictionary())
-    metadata = copy.deepcopy(signal.metadata.as_dictionary())
-    metadata.get("Signal", {}).pop("Noise_properties", None)
-    metadata.pop("Truth", None)
-    data = errors.reshape(*am.navigation_shape[::-1], -1)
-    model = type(found)(data, axes=axes, metadata=metadata)
-    return _label(model, signal, "Standard errors of the model", "Standard error in counts")
+    model = spectra_like(
+        signal,
+        errors.reshape(*map_shape(signal), -1),
+        f"Standard errors of the model of {signal.metadata.General.title}",
+        navigation=map_axes(signal),
+        window=slice(first, first + inside.size),
+    )
+    return _as_errors(model)
 
 
 def _window(keep):
@@ -137,13 +137,6 @@ def _window(keep):
     return keep[used[0] : used[-1] + 1]
 
 
-def _like_phase_maps(signal, values, title, quantity):
-    maps = phase_maps(signal)
-    maps.data = np.ascontiguousarray(values.T).reshape(maps.data.shape)
-    return _label(maps, signal, f"{title} of phase maps", quantity)
-
-
-def _label(result, signal, title, quantity):
-    result.metadata.General.title = f"{title} of {signal.metadata.General.title}"
-    result.metadata.set_item("Signal.quantity", quantity)
-    return result
+def _as_errors(spectra):
+    spectra.metadata.set_item("Signal.quantity", QUANTITY)
+    return spectra

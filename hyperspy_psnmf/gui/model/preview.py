@@ -11,6 +11,7 @@ from hyperspy_psnmf._compat import data_in_array_order
 from hyperspy_psnmf.eds.decompose.record import FEW_PER_BIN, times
 from hyperspy_psnmf.eds.lazy.read import check_data
 from hyperspy_psnmf.eds.signals.axes import map_shape
+from hyperspy_psnmf.eds.signals.build import images_like
 from hyperspy_psnmf.estimators.checks import check_binning
 from hyperspy_psnmf.nmf.binning.bins import PixelBins, choose_binning, spatial_axes
 
@@ -93,7 +94,7 @@ def preview_binning(signal, pixel_counts: np.ndarray, binning, n_phases: int) ->
     bins = PixelBins(shape, chosen)
     counts = np.bincount(bins.index, pixel_counts.ravel(), minlength=bins.n_bins)
     return BinnedPreview(
-        _map(signal, counts.reshape(bins.binned_shape), chosen),
+        _map(signal, counts, bins),
         chosen[::-1],
         bins.n_bins,
         _median(pixel_counts),
@@ -107,16 +108,14 @@ def _median(counts):
     return float(np.median(filled)) if filled.size else 0.0
 
 
-def _map(signal, counts, binning):
+def _map(signal, counts, bins):
     axes = [
         _binned_axis(axis, n, b)
         for axis, n, b in zip(
-            signal.axes_manager.navigation_axes[::-1], counts.shape, binning, strict=True
+            signal.axes_manager.navigation_axes[::-1], bins.binned_shape, bins.binning, strict=True
         )
     ]
-    title = f"Binned map of {signal.metadata.General.title}"
-    metadata = {"General": {"title": title}, "Signal": {"quantity": "Counts"}}
-    return BaseSignal(counts, axes=axes, metadata=metadata)
+    return images_like(signal, counts, "Binned map", "Counts", axes=axes)
 
 
 def _binned_axis(axis, n, b):
@@ -125,4 +124,4 @@ def _binned_axis(axis, n, b):
     step = b * (values[-1] - values[0]) / max(1, values.size - 1) or 1.0
     first = values[: min(b, values.size)].mean()
     described = {"name": axis.name, "units": axis.units}
-    return {**described, "size": n, "offset": first, "scale": step, "navigate": False}
+    return {**described, "size": n, "offset": first, "scale": step}
