@@ -19,9 +19,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.interpolate import BSpline
 from scipy.sparse import csc_array
 
+from hyperspy_psnmf.eds.line_model.splines import clamped_splines
 from hyperspy_psnmf.eds.signals.axes import energies
 from hyperspy_psnmf.eds.signals.metadata import read_number
 from hyperspy_psnmf.eds.xray.detector import (
@@ -33,8 +33,6 @@ from hyperspy_psnmf.eds.xray.detector import (
 )
 from hyperspy_psnmf.eds.xray.lines import line_table
 
-# Chosen on the built-in phantoms: finer knots follow lines, coarser ones miss absorption edges.
-KNOTS_PER_E_FOLD = 2.8
 RESOLVED = 2.5  # FWHM from the main line; lines beyond are fitted by themselves
 TYPICAL_RESOLUTION = 130.0  # eV at Mn Ka
 MIN_GROUP_WEIGHT = 0.2  # of the main line, for lines above it to be fitted by themselves
@@ -171,7 +169,7 @@ def build_line_model(spectra, elements, keep: np.ndarray, *, peaks=()) -> LineMo
     names, members = families(sorted(elements), energy[0], energy[-1], beam_energy)
     singles = [(len(names) + i, peak, 1.0) for i, peak in enumerate(peaks)]
     names, members = [*names, *(f"{p:.3f} keV" for p in peaks)], np.vstack([members, *singles])
-    background = splines(energy, energy, use)
+    background = _background(energy, use)
     free = np.zeros((len(names) + background.shape[1],) * 2)
     model = LineModel(names, members, energy, background, use, resolution, free)
     # A line cut off by the end of what is used has no defined area.
@@ -264,28 +262,7 @@ def _groups(shell, main):
     return [[*own, *(n for n in resolved if n not in above)], above]
 
 
-def splines(at: np.ndarray, energy: np.ndarray, use: np.ndarray) -> np.ndarray:
-    """Return cubic B-splines at some energies, of shape (n_energies, n_splines).
-
-    Parameters
-    ----------
-    at : ndarray of shape (n_energies,)
-        In keV.
-    energy : ndarray of shape (n_channels,)
-        Energy axis in keV.
-    use : ndarray of bool, of shape (n_channels,)
-        Channels that the splines are made for; they are constant beyond.
-    """
-    low, high = _position(energy[use][[0, -1]])
-    n = max(2, round(KNOTS_PER_E_FOLD * (high - low)) + 1)
-    knots = np.pad(np.linspace(low, high, n), 3, mode="edge")
-
-    def columns(energies):
-        return BSpline.design_matrix(np.clip(_position(energies), low, high), knots, 3).toarray()
-
-    # Splines over channels left out would be undetermined.
-    return columns(at)[:, (columns(energy[use]) > 0.05).any(axis=0)]
-
-
-def _position(energy):
-    return np.log(np.maximum(energy, ZERO_PEAK / 2))
+def _background(energy, use):
+    """Return the splines that channels in use determine, of shape (n_channels, n_splines)."""
+    splines = clamped_splines(energy, *energy[use][[0, -1]])
+    return splines[:, (splines[use] > 0.05).any(axis=0)]

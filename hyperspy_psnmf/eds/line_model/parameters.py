@@ -11,16 +11,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.interpolate import BSpline
 from scipy.linalg import block_diag
 from scipy.sparse import csr_matrix
 
 from hyperspy_psnmf.eds.line_model.detector_artefacts import MAX_PILE_UP, PILE_UP
 from hyperspy_psnmf.eds.line_model.linear_model import LineModel
+from hyperspy_psnmf.eds.line_model.splines import p_splines
 from hyperspy_psnmf.eds.xray.detector import FWHM_PER_SIGMA, peak_fwhm, peak_fwhms
 from hyperspy_psnmf.eds.xray.edges import find_edges, response
 
-KNOTS_PER_E_FOLD = 2.8
 MAX_EDGE_DEPTH = 2.0  # 14 % transmitted; beyond, bulk specimens are not exponential any more
 MAX_LOG_RATIO = 2.0  # a factor of 7 in either direction
 MAX_SHIFT = 0.01  # keV; five standard deviations of the prior of the sum
@@ -196,7 +195,7 @@ def find_parameters(
     low, high = model.energy[model.use][[0, -1]]
     sigma = peak_fwhms(model.resolution, model.energy) / FWHM_PER_SIGMA
     finer, spread = response(model.energy, sigma)
-    basis = _p_splines(finer, low, high)
+    basis = p_splines(finer, low, high)
     edges = find_edges(elements, low, high, bulk=bulk)
     ratios = list(_ratios(model))
     n_others = 2 * len(model.lines) + len(AXIS) + len(pairs)
@@ -238,15 +237,6 @@ def find_parameters(
         model.main_energies**-0.5,
         tuple(pairs),
     )
-
-
-def _p_splines(energy, low, high):
-    """Return cubic B-splines of the logarithm of energies, with equidistant knots."""
-    first, last = np.log([low, high])
-    n = max(2, round(KNOTS_PER_E_FOLD * (last - first)))
-    knots = first + (last - first) / n * np.arange(-3, n + 4)
-    at = np.log(np.clip(energy, low, high)).clip(knots[3], knots[-4])
-    return BSpline.design_matrix(at, knots, 3).toarray()
 
 
 def _main_lines(model):
