@@ -24,7 +24,7 @@ from exspy.material import mass_absorption_coefficient
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
-from hyperspy_psnmf.eds.xray.detector import squared_fwhms
+from hyperspy_psnmf.eds.xray.detector import FWHM_PER_SIGMA, squared_fwhms
 
 CHANNEL_WIDTH = 0.01  # keV
 FIRST_CHANNEL = 0.1  # keV, centre
@@ -79,6 +79,6 @@ def line_shapes(energy: ArrayLike, n_channels: int) -> NDArray[np.float64]:
         Shape (n_channels, n_lines). A column sums to one, less what falls off the axis.
     """
     energy = np.atleast_1d(np.asarray(energy, dtype=float))
-    sigma = peak_fwhm(energy) / (2.0 * np.sqrt(2.0 * np.log(2.0)))
+    sigma = peak_fwhm(energy) / FWHM_PER_SIGMA
     edges = FIRST_CHANNEL + CHANNEL_WIDTH * (np.arange(n_channels + 1) - 0.5)
     return np.diff(ndtr((edges[:, None] - energy) / sigma), axis=0)

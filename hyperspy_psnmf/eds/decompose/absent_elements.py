@@ -8,11 +8,10 @@ import numpy as np
 
 from hyperspy_psnmf.eds.signals.axes import energies
 from hyperspy_psnmf.eds.signals.learning_results import stored_names
-from hyperspy_psnmf.eds.signals.metadata import read_number
+from hyperspy_psnmf.eds.signals.metadata import find_resolution
+from hyperspy_psnmf.eds.xray.detector import TYPICAL_RESOLUTION, peak_fwhms
 from hyperspy_psnmf.eds.xray.lines import is_element, lines_of
 
-RESOLUTION_MN_KA = 130.0  # eV, where the metadata give none
-ENERGY_MN_KA = 5.898  # keV
 HALF_WIDTH = 1.2  # of a line's FWHM to either side: 99.5 % of a Gaussian
 
 
@@ -72,16 +71,8 @@ def _channels_of_element(signal, energy, symbol):
     if not is_element(symbol):
         raise ValueError(f"absent names {symbol!r}, which is no element")
     centres = np.array(list(lines_of(symbol).values()))[:, None]
-    channels = (np.abs(energy - centres) < HALF_WIDTH * _full_width(signal, centres)).any(axis=0)
+    width = peak_fwhms(find_resolution(signal) or TYPICAL_RESOLUTION, centres)
+    channels = (np.abs(energy - centres) < HALF_WIDTH * width).any(axis=0)
     if not channels.any():
         raise ValueError(f"absent names {symbol}, which has no X-ray line on the energy axis")
     return channels
-
-
-def _full_width(signal, energy):
-    """Return the detector's full width at half maximum in keV (Fiori & Newbury, SEM 1978, 401)."""
-    microscope = "SEM" if signal.metadata.get_item("Signal.signal_type") == "EDS_SEM" else "TEM"
-    path = f"Acquisition_instrument.{microscope}.Detector.EDS.energy_resolution_MnKa"
-    resolution = read_number(signal, path) or RESOLUTION_MN_KA
-    squared = resolution**2 + 2.5 * 1e3 * (energy - ENERGY_MN_KA)
-    return 1e-3 * np.sqrt(np.maximum(squared, 1.0))

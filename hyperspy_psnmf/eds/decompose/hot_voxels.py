@@ -3,8 +3,8 @@
 
 import numpy as np
 
-from hyperspy_psnmf.eds.line_model.linear_model import TYPICAL_RESOLUTION, peak_fwhm
 from hyperspy_psnmf.eds.signals.axes import energies, map_shape
+from hyperspy_psnmf.eds.xray.detector import TYPICAL_RESOLUTION, peak_fwhms
 from hyperspy_psnmf.nmf.diagnostics.hot_voxels import find_hot_voxels
 
 MAX_NAMED = 4
@@ -33,7 +33,7 @@ def describe_hot_voxels(signal, X, keep_channels=None, **options) -> list[str]:
     except ValueError:  # an axis without units has been warned of
         return []
     some = np.linspace(energy.min(), energy.max(), N_WIDTHS)
-    width = np.interp(energy, some, [peak_fwhm(TYPICAL_RESOLUTION, e) for e in some])
+    width = np.interp(energy, some, peak_fwhms(TYPICAL_RESOLUTION, some))
     width /= np.abs(np.gradient(energy))
     if keep_channels is not None:
         energy, width = energy[keep_channels], width[keep_channels]

@@ -17,8 +17,9 @@ from hyperspy_psnmf.eds.lazy.memory import resolve_max_memory
 from hyperspy_psnmf.eds.lazy.not_counts import judge_values
 from hyperspy_psnmf.eds.lazy.open_counts import open_counts
 from hyperspy_psnmf.eds.lazy.read import NAME, check_data
-from hyperspy_psnmf.eds.signals.axes import MIN_COARSE_CHANNELS, channel_width, map_shape
+from hyperspy_psnmf.eds.signals.axes import channel_width, channels_within, map_shape
 from hyperspy_psnmf.eds.signals.progress import progress_bar, with_listener
+from hyperspy_psnmf.eds.xray.detector import LINE_CHANNEL
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
 from hyperspy_psnmf.nmf.binning.bins import bin_spectra, spatial_axes
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
@@ -28,8 +29,7 @@ from hyperspy_psnmf.nmf.validation import check_int, check_scale, random_generat
 
 MAX_COMPONENTS = 8
 STEP = "number of phases"  # for listeners
-COARSE_CHANNEL = 0.16  # keV, a little more than the width of a line
-COARSE_CHANNELS = 16  # channels per bin, where the energy axis has no unit
+USUAL_CHANNEL = 0.01  # keV, where the energy axis has no unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,10 +211,10 @@ def channels_per_line(signal, keep_channels) -> int:
     """Return channels per bin of about 160 eV, as long as 32 bins remain."""
     n_channels = signal.axes_manager.signal_size if keep_channels is None else keep_channels.sum()
     try:
-        wanted = round(COARSE_CHANNEL / channel_width(signal))
+        channel = channel_width(signal)
     except ValueError:  # an axis without units
-        wanted = COARSE_CHANNELS
-    return max(1, min(wanted, int(n_channels) // MIN_COARSE_CHANNELS))
+        channel = USUAL_CHANNEL
+    return channels_within(LINE_CHANNEL, channel, n_channels)
 
 
 def _callback(bar, n_folds):

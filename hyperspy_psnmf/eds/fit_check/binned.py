@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hyperspy_psnmf.eds.lazy.reopen import Decomposed, bins_as_decomposed, open_decomposed
-from hyperspy_psnmf.eds.signals.axes import COARSE_CHANNEL, MIN_COARSE_CHANNELS, energies
+from hyperspy_psnmf.eds.signals.axes import channels_within, energies
+from hyperspy_psnmf.eds.xray.detector import COARSE_CHANNEL
 from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts, bin_energy, bin_spectra
 from hyperspy_psnmf.nmf.diagnostics.deviance import Misfit, misfit
 
@@ -70,5 +71,5 @@ def _energy_of_channels(signal, keep_channels):
 def _channels_per_bin(energy):
     if energy is None:
         return 1
-    wanted = round(COARSE_CHANNEL / float(np.median(np.abs(np.diff(energy)))))
-    return max(1, min(wanted, energy.size // MIN_COARSE_CHANNELS))
+    channel = float(np.median(np.abs(np.diff(energy))))
+    return channels_within(COARSE_CHANNEL, channel, energy.size)

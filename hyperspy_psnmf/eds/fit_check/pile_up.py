@@ -3,7 +3,8 @@
 
 Where the count rate is about the same all over the map, pile-up is a part of every
 phase's spectrum like any line, and is in no residual. So the map's spectrum is searched for
-peaks at sums of the energies of its strongest peaks, where the specimen has no line.
+peaks at sums of the energies of its strongest peaks, where the specimen has no line. That needs
+no beam energy and no uniform axis, as the fit of sum peaks in `line_model.detector_artefacts` does.
 """
 
 from itertools import combinations_with_replacement
@@ -11,14 +12,14 @@ from itertools import combinations_with_replacement
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, grey_opening
 
-from hyperspy_psnmf.eds.signals.axes import LINE_WIDTH
 from hyperspy_psnmf.eds.signals.metadata import sample_elements, sample_lines
+from hyperspy_psnmf.eds.xray.detector import FWHM_PER_SIGMA, LINE_WIDTH, TYPICAL_RESOLUTION
 from hyperspy_psnmf.eds.xray.lines import line_energy, lines_of
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 
 N_STRONGEST = 3  # peaks whose sums are tested
 SIGNIFICANT = 6.0  # standard deviations
-WIDTH = 0.13  # keV, of a line at half its height
+WIDTH = 1e-3 * TYPICAL_RESOLUTION  # keV, of a line at half its height
 LOWEST = 0.2  # keV; below it is the zero peak
 
 
@@ -68,7 +69,7 @@ def _lines_of_elements(signal):
 def _strongest(spectrum, energy):
     """Return the energies of the highest peaks above the background."""
     channel = float(np.median(np.diff(energy)))
-    smooth = gaussian_filter1d(spectrum, WIDTH / 2.355 / channel)
+    smooth = gaussian_filter1d(spectrum, WIDTH / FWHM_PER_SIGMA / channel)
     net = smooth - grey_opening(smooth, max(3, round(LINE_WIDTH / channel)))
     net[energy < LOWEST] = 0.0
     peaks = []

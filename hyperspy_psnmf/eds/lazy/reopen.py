@@ -14,9 +14,10 @@ from hyperspy_psnmf._compat import is_lazy
 from hyperspy_psnmf.eds.lazy.memory import resolve_max_memory
 from hyperspy_psnmf.eds.lazy.open_counts import open_counts
 from hyperspy_psnmf.eds.lazy.read import NAME, check_data
-from hyperspy_psnmf.eds.signals.axes import MIN_COARSE_CHANNELS, map_shape, resolve_energy_binning
+from hyperspy_psnmf.eds.signals.axes import map_shape, resolve_energy_binning
 from hyperspy_psnmf.eds.signals.learning_results import read_counts_and_spectra, read_record
 from hyperspy_psnmf.eds.signals.same_data import check_counts
+from hyperspy_psnmf.eds.xray.detector import MIN_COARSE_CHANNELS
 from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts, choose_binning, spatial_axes
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 

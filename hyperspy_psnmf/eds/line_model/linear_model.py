@@ -23,8 +23,9 @@ from scipy.sparse import csc_array
 
 from hyperspy_psnmf.eds.line_model.splines import clamped_splines
 from hyperspy_psnmf.eds.signals.axes import energies
-from hyperspy_psnmf.eds.signals.metadata import read_number
+from hyperspy_psnmf.eds.signals.metadata import find_beam_energy, find_resolution
 from hyperspy_psnmf.eds.xray.detector import (
+    TYPICAL_RESOLUTION,
     ZERO_PEAK,
     PeakShapes,
     peak_fwhm,
@@ -34,7 +35,6 @@ from hyperspy_psnmf.eds.xray.detector import (
 from hyperspy_psnmf.eds.xray.lines import line_table
 
 RESOLVED = 2.5  # FWHM from the main line; lines beyond are fitted by themselves
-TYPICAL_RESOLUTION = 130.0  # eV at Mn Ka
 MIN_GROUP_WEIGHT = 0.2  # of the main line, for lines above it to be fitted by themselves
 _SHELLS = ("Ka", "La", "Ma")
 
@@ -191,10 +191,9 @@ def axis_of(model: LineModel) -> dict[str, float]:
 
 def read_beam_energy(signal) -> float:
     """Return the beam energy in keV, or raise saying how to set it."""
-    for microscope in ("SEM", "TEM"):
-        found = read_number(signal, f"Acquisition_instrument.{microscope}.beam_energy")
-        if found is not None:
-            return found
+    found = find_beam_energy(signal)
+    if found is not None:
+        return found
     raise ValueError(
         "the metadata have no beam energy: set it with s.set_microscope_parameters(beam_energy=...)"
     )
@@ -202,11 +201,9 @@ def read_beam_energy(signal) -> float:
 
 def read_resolution(signal) -> float:
     """Return the detector's resolution at Mn Ka in eV, or raise saying how to set it."""
-    for microscope in ("SEM", "TEM"):
-        path = f"Acquisition_instrument.{microscope}.Detector.EDS.energy_resolution_MnKa"
-        found = read_number(signal, path)
-        if found is not None:
-            return found
+    found = find_resolution(signal)
+    if found is not None:
+        return found
     raise ValueError(
         "the metadata have no energy resolution: set it with "
         "s.set_microscope_parameters(energy_resolution_MnKa=...)"

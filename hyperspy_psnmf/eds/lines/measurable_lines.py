@@ -14,7 +14,7 @@ from hyperspy_psnmf.eds.lines.windows import clip_windows
 from hyperspy_psnmf.eds.signals.axes import energies
 from hyperspy_psnmf.eds.signals.build import spectra_like
 from hyperspy_psnmf.eds.signals.learning_results import channels_decomposed, read_counts_and_spectra
-from hyperspy_psnmf.eds.signals.metadata import read_number, sample_lines
+from hyperspy_psnmf.eds.signals.metadata import find_beam_energy, sample_lines
 from hyperspy_psnmf.eds.xray.detector import ZERO_PEAK
 from hyperspy_psnmf.eds.xray.lines import is_element, line_energy, lines_of
 
@@ -164,9 +164,8 @@ def _ends(energy):
 
 def _read_beam_energy(signal):
     """Return the beam energy in keV; infinity where the metadata have none."""
-    paths = (f"Acquisition_instrument.{kind}.beam_energy" for kind in ("SEM", "TEM"))
-    found = (read_number(signal, path) for path in paths)
-    return next((energy for energy in found if energy is not None), np.inf)
+    found = find_beam_energy(signal)
+    return np.inf if found is None else found
 
 
 def _explain_beyond(energy, ends, beam_energy):

@@ -5,11 +5,9 @@ import warnings
 
 import numpy as np
 
+from hyperspy_psnmf.eds.xray.detector import COARSE_CHANNEL, LINE_WIDTH, MIN_COARSE_CHANNELS
 from hyperspy_psnmf.nmf.validation import check_int
 
-COARSE_CHANNEL = 0.040  # keV, about a third of the resolution at Mn Ka
-MIN_COARSE_CHANNELS = 32  # that energy binning leaves, chosen on the built-in phantoms
-LINE_WIDTH = 0.5  # keV, some four times the resolution at Mn Ka
 _KEV = {"keV": 1.0, "eV": 1e-3}
 
 
@@ -106,8 +104,20 @@ def resolve_energy_binning(signal, energy_binning, n_channels: int) -> int:
     except ValueError as error:
         warnings.warn(f"energy_binning='auto' takes single channels: {error}", stacklevel=5)
         return 1
-    most = n_channels // MIN_COARSE_CHANNELS
-    return max(1, min(round(COARSE_CHANNEL / width), most))
+    return channels_within(COARSE_CHANNEL, width, n_channels)
+
+
+def channels_within(width: float, channel: float, n_channels: int) -> int:
+    """Return how many channels to sum to about a width, as long as 32 sums remain.
+
+    Parameters
+    ----------
+    width, channel : float
+        Of the sum and of a channel, in keV.
+    n_channels : int
+        Number of channels in use.
+    """
+    return max(1, min(round(width / channel), int(n_channels) // MIN_COARSE_CHANNELS))
 
 
 def line_width(signal) -> int:

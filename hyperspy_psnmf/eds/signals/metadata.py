@@ -30,6 +30,22 @@ def set_elements(signal, elements: list[str]) -> None:
     signal.add_elements([symbol for symbol in elements if not lines_of(symbol)])
 
 
+def find_beam_energy(signal) -> float | None:
+    """Return the beam energy in keV, or None where the metadata have none."""
+    return _of_instrument(signal, "beam_energy")
+
+
+def find_resolution(signal) -> float | None:
+    """Return the detector's resolution at Mn Ka in eV, or None where the metadata have none."""
+    return _of_instrument(signal, "Detector.EDS.energy_resolution_MnKa")
+
+
+def _of_instrument(signal, path):
+    paths = (f"Acquisition_instrument.{kind}.{path}" for kind in ("SEM", "TEM"))
+    found = (read_number(signal, path) for path in paths)
+    return next((value for value in found if value is not None), None)
+
+
 def read_number(signal, path: str) -> float | None:
     """Return a number in the metadata, or None where there is none, or NaN.
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Peak shapes of an energy-dispersive detector: Gaussians, and their widths (FWHM).
+"""Peak shapes of an energy-dispersive detector: Gaussians, their widths (FWHM), and channels.
 
 References
 ----------
@@ -13,12 +13,19 @@ from scipy.sparse import csc_array
 from scipy.special import ndtr
 
 MN_KA = 5.8987  # keV, where the resolution of a detector is specified
+TYPICAL_RESOLUTION = 130.0  # eV at Mn Ka, of silicon drift detectors
 FANO = 2500.0  # eV² per keV: the variance of the number of charges, as a squared FWHM
 ELECTRONICS = 30.0  # eV, the width of a peak without counting statistics of charges
 FWHM_PER_SIGMA = np.sqrt(8 * np.log(2))
 # keV: below it are the noise peak of the electronics and no line but Be Ka (0.108 keV) and
 # Li Ka (0.054 keV), which no spectrum is quantified by; above it B Ka (0.183 keV) and all others.
 ZERO_PEAK = 0.12
+# Widths in keV, for a detector of typical resolution; the map's own may be missing or a default.
+# Chosen on the built-in phantoms.
+COARSE_CHANNEL = 0.040  # a third of the FWHM at Mn Ka: lines stay resolved
+LINE_CHANNEL = 0.16  # a little more than the FWHM at Mn Ka: about one channel per line
+LINE_WIDTH = 0.5  # four FWHM at Mn Ka: over less, the background varies more slowly than lines
+MIN_COARSE_CHANNELS = 32  # that a binning of the energy axis leaves
 PEAK_REACH = 7.0  # standard deviations; a peak of 1e11 counts has less than one count beyond
 
 
