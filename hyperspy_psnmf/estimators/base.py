@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 DENSE_DENSITY = 0.25  # fraction of non-zero entries; above, a dense array is faster than CSR
 Model = TypeVar("Model", bound="PoissonModel")
-Callback = Callable[[str, int, float], None] | None
 FORMATS = ("csr", "csc")  # others are converted to the first
 INITS = ("nndsvdar", "vertex", "random")
 

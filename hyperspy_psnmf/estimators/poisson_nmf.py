@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from hyperspy_psnmf.estimators.base import Callback, PoissonModel
+from hyperspy_psnmf.estimators.base import PoissonModel
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
 from hyperspy_psnmf.nmf.counts.blocks import divergence
 from hyperspy_psnmf.nmf.counts.matrix import check_range
 from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from hyperspy_psnmf.nmf.solver.initialise import initial_spectra
-from hyperspy_psnmf.nmf.validation import check_callback, random_generator
+from hyperspy_psnmf.nmf.validation import Callback, check_callback, random_generator
 
 
 class PoissonNMF(PoissonModel):
@@ -94,7 +94,9 @@ class PoissonNMF(PoissonModel):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def fit_transform(self, X: Any, y: Any = None, *, callback: Callback = None) -> np.ndarray:
+    def fit_transform(
+        self, X: Any, y: Any = None, *, callback: Callback | None = None
+    ) -> np.ndarray:
         """Fit the model and return the loadings.
 
         Parameters

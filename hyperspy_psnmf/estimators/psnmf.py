@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from hyperspy_psnmf.estimators.base import INITS, Callback, PoissonModel
+from hyperspy_psnmf.estimators.base import INITS, PoissonModel
 from hyperspy_psnmf.estimators.checks import check_absent, check_binning, check_fixed
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
 from hyperspy_psnmf.nmf.binning.bins import PixelBins
@@ -16,6 +16,7 @@ from hyperspy_psnmf.nmf.counts.matrix import check_no_mask, check_range, count_m
 from hyperspy_psnmf.nmf.method.psnmf import psnmf
 from hyperspy_psnmf.nmf.selection.binning import BinningChoice, choose_finer_binning
 from hyperspy_psnmf.nmf.validation import (
+    Callback,
     as_array,
     check_callback,
     check_choice,
@@ -30,23 +31,21 @@ REFINEMENTS = ("fixed", "joint")
 class PSNMF(PoissonModel):
     """NMF-based pan-sharpening of a map of counts.
 
-    The map is binned and factorised, which gives spectra of high fidelity; with
-    these, the loadings at full resolution are found, which gives sharp maps.
+    The binned map, which has many counts per bin, is factorised for the spectra; with these,
+    loadings are determined in every pixel.
 
     Parameters
     ----------
     n_components : int
         Number of components, the fixed ones included.
     navigation_shape : tuple of int, optional
-        Shape of the map in array order, (ny, nx), where X is 2-D. By default
-        all axes of X but the last; so a plain 2-D X is a line scan.
+        Shape of the map in array order, (ny, nx), where X is 2-D. By default all axes of X
+        but the last, so that a 2-D X is a line scan.
     binning : "auto", int or tuple of int
-        Pixels summed along each axis of the map, in array order. An int
-        bins the last two axes. "auto": the power of two that brings the median
-        pixel nearest to 4000 counts per bin, as long as
-        ``max(64, 16 n_components)`` bins remain; halved where smaller bins
-        predict held-out counts better, as they do where features are small.
-        That is tested for whole numbers only.
+        Pixels summed along each axis of the map, in array order. An int bins the last two
+        axes. "auto": the power of two with which the median pixel is nearest to 4000 counts
+        per bin, as long as ``max(64, 16 n_components)`` bins remain; halved where smaller
+        bins predict held-out counts better, which is tested for whole numbers only.
     energy_binning : int
         Channels summed while the loadings of the binned map are determined.
         Components have all channels.
@@ -55,24 +54,23 @@ class PSNMF(PoissonModel):
     fixed_spectra : ndarray of shape (n_fixed, n_channels), optional
         Fixed components; they come first in the result.
     volume : "auto" or float
-        How to resolve the rotational ambiguity: many factorisations of the binned map have
-        the same likelihood. A float is the weight of a penalty on the volume that
-        components span; 0 is maximum likelihood. "auto" is parsimony: loadings that are
-        not significant are zero, a component in constant ratio to another is merged
-        into it, and one that overlaps it in varying ratios is subtracted.
+        How to select one of the factorisations of the binned map that have the same likelihood
+        (rotational ambiguity). A float is the weight of a penalty on the volume that components
+        span; 0 is maximum likelihood. "auto" is parsimony: loadings that are not significant
+        are zero, a component in constant ratio to another is merged into it, and one that
+        overlaps it in varying ratios is subtracted.
     line_width : int
-        With ``volume="auto"``, channels; wider structures than that are background.
-        1 where there is no background.
+        With ``volume="auto"``: structures of more channels than that are background. 1 where
+        there is no background.
     absent : ndarray of bool of shape (n_components, n_channels), optional
-        Channels excluded from a component: background only, with components in the
-        order of the result without it, which is kept.
+        Channels where a component has background only. Components are in the order that the
+        result has without this parameter, and stay in it.
     refinement : {"fixed", "joint"}
         Whether the spectra are fixed in the factorisation at full resolution, a convex
         problem, or updated too, as published.
     spatial_prior : "auto" or float
-        Adaptive smoothing of the loadings at full resolution: weight of neighbouring pixels
-        that agree within errors, relative to the pixel itself. 0 is none, "auto" is 1.
-        Nothing is averaged across edges.
+        Adaptive smoothing of the loadings at full resolution, not across edges: weight of
+        neighbouring pixels that agree within errors, relative to the pixel. "auto" is 1.
     max_iter, tol, random_state, n_jobs
         As in `PoissonNMF`.
 
@@ -96,9 +94,8 @@ class PSNMF(PoissonModel):
     kkt_residual_, converged_
         Convergence of all steps: the larger residual.
     reconstruction_err_ : float
-        Kullback-Leibler divergence at full resolution over all entries, in nats, before
-        smoothing; with ``refinement="joint"`` that of the factorisation at full resolution,
-        whose spectra are not the ones kept.
+        Kullback-Leibler divergence at full resolution, in nats, before smoothing. With
+        ``refinement="joint"`` it is of spectra that are not the ones kept.
 
     See Also
     --------
@@ -158,7 +155,12 @@ class PSNMF(PoissonModel):
         self.n_jobs = n_jobs
 
     def fit_transform(
-        self, X: Any, y: Any = None, *, navigation_shape: Any = None, callback: Callback = None
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        navigation_shape: Any = None,
+        callback: Callback | None = None,
     ) -> np.ndarray:
         """Fit the model and return the loadings.
 

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Checks of arguments; every error names the argument."""
 
+from collections.abc import Callable
 from numbers import Integral, Real
 
 import numpy as np
+
+# Called with the name of a step, the iteration (0 where it begins) and the KKT residual, or with a
+# candidate, the fold and its held-out deviance. What it raises ends the run.
+Callback = Callable[[str, int, float], None]
 
 
 def check_int(name: str, value, minimum: int = 1) -> int:

@@ -12,7 +12,6 @@ ends the run, and the signal stays as it was.
 
 import math
 import threading
-from collections.abc import Callable
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -20,8 +19,7 @@ from hyperspy.defaults_parser import preferences
 from hyperspy.external.progressbar import progressbar
 
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
-
-Callback = Callable[[str, int, float], None]
+from hyperspy_psnmf.nmf.validation import Callback
 
 # Of a context, so that a run in one thread never reports to the listener of another.
 _listener: ContextVar[Callback | None] = ContextVar("psnmf_listener", default=None)

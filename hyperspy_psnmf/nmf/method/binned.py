@@ -5,7 +5,6 @@
 the rotational ambiguity. 2b solves the convex problem of the spectra at full energy.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,8 +17,7 @@ from hyperspy_psnmf.nmf.parsimony.simplify import Simplification, simplify
 from hyperspy_psnmf.nmf.solver.alternating import Factorisation, poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings, solve_spectra
 from hyperspy_psnmf.nmf.solver.initialise import initial_spectra
-
-Callback = Callable[[str, int, float], None]
+from hyperspy_psnmf.nmf.validation import Callback
 
 STARTS = ("nndsvdar", "vertex", "random")  # compared by "auto"
 # Chosen on the built-in phantoms.

@@ -20,12 +20,12 @@ from hyperspy_psnmf.nmf.binning.subset import choose_bins
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.method.binned import (
     BinnedSettings,
-    Callback,
     cover_channels,
     factorise_binned,
 )
 from hyperspy_psnmf.nmf.parsimony.simplify import solve_sparse_loadings
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings, solve_spectra
+from hyperspy_psnmf.nmf.validation import Callback
 
 # The accuracy at these numbers is that above, measured on phantoms.
 MAX_BINS = 4096  # above, a subset is used

@@ -27,7 +27,6 @@ from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.method.binned import (
     BinnedMap,
     BinnedSettings,
-    Callback,
     forward,
     order_by_counts,
 )
@@ -36,6 +35,7 @@ from hyperspy_psnmf.nmf.method.smoothing import spatial_prior
 from hyperspy_psnmf.nmf.parsimony.simplify import Simplification
 from hyperspy_psnmf.nmf.solver.alternating import Factorisation, poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
+from hyperspy_psnmf.nmf.validation import Callback
 
 
 @dataclass(frozen=True, eq=False)

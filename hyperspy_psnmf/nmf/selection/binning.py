@@ -17,7 +17,6 @@ errors only, and in maps of 128 x 128 pixels, where more bins are pure by chance
 bins are kept for the same particles.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,6 +34,7 @@ from hyperspy_psnmf.nmf.method.binned import BinnedSettings, start_spectra
 from hyperspy_psnmf.nmf.selection.count_splitting import are_whole, held_out_deviances, thin_counts
 from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
+from hyperspy_psnmf.nmf.validation import Callback
 
 TEST_FRACTION = 0.2  # of the counts, held out
 START = "vertex"  # the purest bins, which smaller bins make purer
@@ -101,7 +101,7 @@ def choose_finer_binning(
     energy_binning: int = 1,
     rng: np.random.Generator,
     n_jobs: int | None = 1,
-    callback: Callable[[str, int, float], None] | None = None,
+    callback: Callback | None = None,
 ) -> BinningChoice:
     """Return the binning of a map: the rule of thumb's, or a smaller one that predicts better.
 

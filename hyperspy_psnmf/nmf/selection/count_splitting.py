@@ -35,7 +35,7 @@ from hyperspy_psnmf.kernels.parallel import is_csr
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.counts.matrix import check_count_dtype, total_counts
 from hyperspy_psnmf.nmf.selection.comparison import Comparison
-from hyperspy_psnmf.nmf.validation import check_int
+from hyperspy_psnmf.nmf.validation import Callback, check_int
 
 ETA = 1e-4  # fraction of the mean spectrum in every test model
 JEFFREYS = 0.5  # counts added to each channel of that mean (Jeffreys' prior): none is zero
@@ -241,7 +241,7 @@ def compare(
     n_folds: int = 5,
     rng: np.random.Generator | None = None,
     n_jobs: int | None = 1,
-    callback: Callable[[str, int, float], None] | None = None,
+    callback: Callback | None = None,
 ) -> Comparison:
     """Compare ways to fit counts by how well they predict held-out counts.
 

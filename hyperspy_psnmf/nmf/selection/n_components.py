@@ -27,8 +27,6 @@ PATIENCE = 2  # numbers tried after the best one
 POWER_STEPS = 30  # of power iteration; only a start depends on it
 FILL = 0.1  # fraction of the mean spectrum in the start of a new one: zeros would never grow
 
-Callback = Callable[[int, int, float], None]
-
 
 def coarse_counts(
     X, shape: tuple[int, ...], spatial: tuple[bool, ...], *, energy_binning: int = 16, n_jobs=1
@@ -64,7 +62,7 @@ def choose_n_components(
     n_folds: int = 10,
     rng: np.random.Generator | None = None,
     n_jobs: int | None = 1,
-    callback: Callback | None = None,
+    callback: Callable[[int, int, float], None] | None = None,
 ) -> Comparison:
     """Compare numbers of components by held-out deviance.
 
