@@ -20,10 +20,10 @@ PACKAGE = "hyperspy_psnmf"
 ROOT = Path(hyperspy_psnmf.__file__).parent
 # What each layer may import from outside, beside what the layers before it may.
 LAYERS = {
-    "kernels": {"numpy", "numba"},
+    "kernels": {"joblib", "numpy", "numba"},
     "nmf": {"scipy"},
     "estimators": {"sklearn"},
-    "eds": {"hyperspy", "exspy", "dask", "prettytable"},
+    "eds": {"hyperspy", "exspy", "dask", "prettytable", "psutil"},
     "data": set(),
     "plot": {"matplotlib", "mpl_toolkits"},
     "gui": {

@@ -13,11 +13,22 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 from itertools import pairwise
 
+import joblib
 import numpy as np
 
 # A block of this many entries takes a few times as long as waking a thread, and a binned
 # map has enough of them for two threads.
 ENTRIES_PER_BLOCK = 60_000
+
+
+@cache  # joblib reads files for the quota, and kernels ask hundreds of times a second
+def count_cores() -> int:
+    """Return the number of cores that this process may use.
+
+    By its affinity, by the quota of a container (cgroups), and by the environment variable
+    ``LOKY_MAX_CPU_COUNT``. They are read once.
+    """
+    return joblib.cpu_count()
 
 
 def resolve_n_jobs(n_jobs: int | None) -> int:
@@ -27,7 +38,7 @@ def resolve_n_jobs(n_jobs: int | None) -> int:
     all but one, and so on, as in scikit-learn. More threads than cores are
     never started.
     """
-    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    n_cores = count_cores()
     if n_jobs is None:
         return n_cores
     if isinstance(n_jobs, bool) or not isinstance(n_jobs, int | np.integer):

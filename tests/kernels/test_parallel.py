@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -27,10 +26,13 @@ def test_jobs_are_counted_as_in_scikit_learn(n_jobs, n_threads, many_blocks):
     assert n_jobs is None or resolve_n_jobs(np.int64(n_jobs)) == n_threads
 
 
-def test_without_affinity_the_cores_of_the_machine_count(monkeypatch):
-    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: 6)
-    assert resolve_n_jobs(None) == 6
+def test_resolve_n_jobs__no_more_than_the_environment_allows(monkeypatch):
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    parallel.count_cores.cache_clear()
+    try:
+        assert resolve_n_jobs(None) == resolve_n_jobs(7) == 1
+    finally:
+        parallel.count_cores.cache_clear()
 
 
 CALLS = {
@@ -84,7 +86,7 @@ def test_blocks_hold_about_as_many_entries_each(monkeypatch):
 def test_blocks_do_not_depend_on_the_number_of_cores(many_blocks, monkeypatch):
     X = rows()[0]
     before = row_blocks(X)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0}, raising=False)
+    monkeypatch.setattr(parallel, "count_cores", lambda: 1)
     assert row_blocks(X) == before
 
 
