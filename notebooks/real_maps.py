@@ -2,7 +2,7 @@
 """Figures of the real maps that the tests use: ``python notebooks/real_maps.py FOLDER [OUTPUT]``.
 
 Writes, for each map in FOLDER, the phases with their spectra, the residuals and the band of
-answers that fit as well, and prints the methods paragraph.
+factorisations that fit as well, and prints the methods paragraph.
 """
 
 import sys
