@@ -2,9 +2,8 @@
 """Unmix Poisson-noisy EDS maps into phases with PSNMF, inside HyperSpy.
 
 Once installed, ``s.decomposition(algorithm="PSNMF", output_dimension=3)`` works
-on every EDS signal and ``s.psnmf`` holds what can be done with the result;
-nothing needs importing. Importing this package is cheap: its parts are loaded
-when first used.
+on every EDS signal, and ``s.psnmf`` has the methods for its result, without an import of
+this package. Its parts are imported when first used.
 """
 
 import importlib

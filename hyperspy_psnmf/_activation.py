@@ -71,7 +71,7 @@ def _stock_decomposition(cls):
 
 
 def _wrap(cls):
-    """Return ``decomposition`` for `cls` that knows PSNMF and passes on the rest."""
+    """Return ``decomposition`` with PSNMF for `cls`; the original has all other algorithms."""
     inherited = "decomposition" not in cls.__dict__
     original = _stock_decomposition(cls)
 

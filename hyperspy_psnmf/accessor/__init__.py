@@ -91,7 +91,7 @@ class PSNMFAccessor(Certainty, Chemistry):
             With a navigation axis "Phase". The metadata are the map's; live and real
             time are those of all pixels together, and left out where the file does not
             specify whether they are of a pixel or of the map (see `quantify`).
-            ``metadata.Signal.Noise_properties`` holds the variance, that of
+            ``metadata.Signal.Noise_properties`` has the variance, that of
             Poisson counts and at least 1.
         """
         return phases.phase_spectra(self._signal)

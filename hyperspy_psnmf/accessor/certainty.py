@@ -206,7 +206,7 @@ class Certainty:
         -------
         Residuals
             With ``map``, ``spectrum`` and ``total``, and ``binned``: the deviance of
-            the binned map, in which misfits common to neighbouring pixels add up; `report` is
+            the binned map, in which residuals common to neighbouring pixels add up; `report` is
             based on it.
             See `plot_residuals`.
         """
@@ -241,7 +241,7 @@ class Certainty:
         """Plot the deviance per degree of freedom as a map and a spectrum, and of the binned map.
 
         X-ray lines near significant residuals are labelled. Dips of the spectrum below 1
-        are no misfit: there a phase of few counts was fitted to its noise.
+        are no errors of the model: there a phase of few counts was fitted to its noise.
 
         Parameters
         ----------

@@ -5,7 +5,7 @@ With ``truth = s.metadata.Truth`` the noise-free map is::
 
     (truth.loadings @ truth.factors.T).reshape(s.data.shape)
 
-Every phantom holds in `metadata.Truth`:
+The truth of a phantom, in `metadata.Truth`:
 
 - ``phase_names``: list of str,
 - ``factors``: (n_channels, n_phases), the phases' spectra, each of unit sum,
@@ -41,7 +41,7 @@ def mineral_grains(
     Silicate, ferropericlase and a rare Ca silicate in a thin lamella.
 
     The grains' boundaries are inclined to the beam and a film of redeposited material
-    covers everything, so every pixel holds all three phases. The Ca silicate holds
+    covers everything, so every pixel contains all three phases. The Ca silicate has
     about 1 % of the counts. The field is 1.28 µm wide, the lamella 100 nm thick and
     the beam energy 200 keV.
 
@@ -107,7 +107,7 @@ def core_shell_particles(
     diameter : float, optional
         Diameter of the particles in pixels of the longer side, to have them smaller
         than the binning; their cores are 62 % as wide. Up to 64 equal particles are
-        scattered over the field then, and ``metadata.Truth`` holds
+        scattered over the field then, and ``metadata.Truth`` has
         ``particle_diameter`` and ``particle_centres`` (row and column, in pixels).
         By default eight particles of 11 to 20 nm: 22 to 40 of 128 pixels.
 
@@ -147,7 +147,7 @@ def grain_boundary(
     Ferrite and austenite with a thin film rich in Mo and P between them.
 
     The boundary is inclined to the beam, so the film, about 4 nm wide, overlaps with
-    both grains and holds 3 % of the counts. The two grains hold the same main elements
+    both grains and has 3 % of the counts. The two grains have the same main elements
     in different amounts. The field is 128 nm wide, the foil 60 nm thick and the beam
     energy 200 keV.
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Phantoms that each ask one question: purity, sharpness, small features, rank.
+"""Phantoms that each test one property: purity, sharpness, small features, rank.
 
-What every phantom's truth holds is described in `phantoms`; these add where the
-edge or the particles are, and which compositions end a solid solution.
+The truth of every phantom is described in `phantoms`; these add where the edge or the
+particles are, and the end members of a solid solution.
 
 References
 ----------
@@ -29,7 +29,7 @@ def embedded_spheres(
     Two droplets inside a glass: inclusions that are nowhere seen pure.
 
     One sphere of iron sulfide and one of metal lie within the glass, so that of a
-    pixel's counts they hold half at most. Fe is in both. The field is 64 nm wide, the
+    pixel's counts they have half at most. Fe is in both. The field is 64 nm wide, the
     glass 185 nm thick and the beam energy 200 keV.
 
     Parameters
@@ -98,7 +98,7 @@ def sharp_interface(
     EDSTEMSpectrum
         Poisson counts of shape (ny, nx, n_channels) in the smallest unsigned integer
         type, with the truth in ``metadata.Truth``: besides what
-        every phantom holds, ``edge_width``, and ``edge_positions`` of shape (ny,), the
+        every phantom has, ``edge_width``, and ``edge_positions`` of shape (ny,), the
         column at which each row crosses the edge, in pixels.
 
     Raises
@@ -155,7 +155,7 @@ def isolated_particles(
     EDSTEMSpectrum
         Poisson counts of shape (ny, nx, n_channels) in the smallest unsigned integer
         type, with the truth in ``metadata.Truth``: besides what
-        every phantom holds, ``particle_diameter`` and ``particle_centres`` of shape
+        every phantom has, ``particle_diameter`` and ``particle_centres`` of shape
         (n_particles, 2), row and column in pixels.
 
     Raises
@@ -206,7 +206,7 @@ def solid_solution(
     EDSSEMSpectrum
         Poisson counts of shape (ny, nx, n_channels) in the smallest unsigned integer
         type, with the truth in ``metadata.Truth``: besides what
-        every phantom holds, ``end_members``, the names of the two phases that end the
+        every phantom has, ``end_members``, the names of the two phases that end the
         series.
 
     Raises

@@ -252,7 +252,7 @@ class PSNMF(PoissonModel):
         shape = np.atleast_1d(navigation_shape).tolist()
         shape = tuple(check_int("navigation_shape", n) for n in shape)
         if np.prod(shape) != np.prod(rows):
-            raise ValueError(f"navigation_shape={shape} does not hold {np.prod(rows)} pixels")
+            raise ValueError(f"navigation_shape={shape} does not have {np.prod(rows)} pixels")
         return shape
 
     def _validate(self, X, *, reset):

@@ -7,7 +7,7 @@ A line of energy E is a Gaussian whose width follows Fiori and Newbury::
 
 and the efficiency is the transmission of all layers in front of the sensor times
 the absorption within it, exp(-Σ μᵢ ρᵢ tᵢ) · (1 - exp(-μ ρ t)), with the mass
-absorption coefficients μ of Chantler et al. as eXSpy holds them.
+absorption coefficients μ of Chantler et al. as eXSpy has them.
 
 References
 ----------

@@ -7,8 +7,8 @@ The intensity of a line per unit of weight fraction and mass thickness is::
 
 with the ionisation cross-section Q of the shell, its fluorescence yield ω, the
 line's fraction f of the shell's emission and the atomic weight A. Energies, line
-weights and atomic weights come from eXSpy's element database. Intensities share
-one arbitrary unit, so only ratios between lines mean anything. The same Bethe
+weights and atomic weights come from eXSpy's element database. Intensities are in
+one arbitrary unit, so only ratios between lines are meaningful. The same Bethe
 parameters serve all shells and Coster-Kronig transitions are left out, so L and
 M intensities are right to a factor of about two relative to K.
 

@@ -111,7 +111,7 @@ def decompose(
     init : {"auto", "nndsvdar", "vertex", "random"} or array (output_dimension, n_channels)
         Spectra to start from. "auto" tries each and continues with the most likely one.
     fixed_spectra : EDS signal or array of shape (n_fixed, n_channels), optional
-        Known spectra of phases; they come first in the result and are not changed.
+        Spectra of phases that are not fitted; they come first in the result.
     absent : dict, optional
         Elements excluded from a phase, as ``{phase: [elements]}``, by its number or name in
         the result without this argument. At their lines, that phase has background only.

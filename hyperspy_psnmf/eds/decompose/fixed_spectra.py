@@ -45,7 +45,7 @@ def spectra_on_map(name: str, spectra, signal, keep_channels) -> np.ndarray:
 def _align(name, spectra, signal, keep_channels):
     """Return the spectra on the map's channels, NaN where they do not reach."""
     if spectra.axes_manager.signal_dimension != 1 or spectra.axes_manager.navigation_dimension > 1:
-        raise ValueError(f"{name} must hold one spectrum per phase, not {spectra}")
+        raise ValueError(f"{name} must have one spectrum per phase, not {spectra}")
     own, theirs = energies(signal), energies(spectra, name)
     width = own[1] - own[0]
     first = round((theirs[0] - own[0]) / width)

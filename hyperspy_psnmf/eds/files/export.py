@@ -38,7 +38,7 @@ def write_csv(signal, composition, folder: Path, overwrite: bool) -> list[Path]:
     fractions = counts / counts.sum()
     tables = {
         "phases.csv": [
-            ["phase", "counts", "share of counts"],
+            ["phase", "counts", "fraction of counts"],
             *(
                 [n, f"{c:.1f}", f"{s:.6f}"]
                 for n, c, s in zip(names, counts, fractions, strict=True)

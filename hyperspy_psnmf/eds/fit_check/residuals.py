@@ -34,7 +34,7 @@ class Residuals(Picklable):
         Of all counts together.
     binned : EDSTEMSpectrum or EDSSEMSpectrum
         Deviance of each channel of the binned map above what noise gives, in standard
-        deviations: misfits common to neighbouring pixels and channels add up here.
+        deviations: residuals common to neighbouring pixels and channels add up here.
         ``report()`` is based on it; all channels of a sum of about 40 eV have one value.
     """
 

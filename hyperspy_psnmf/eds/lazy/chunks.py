@@ -2,7 +2,7 @@
 """From the chunks of a dask array to parts of a CSR matrix, each chunk read once.
 
 Chunks may have any shape. Small ones are converted several at a time; those of one window of
-the map that hold different channels, together where they are small, and otherwise one by
+the map with different channels, together where they are small, and otherwise one by
 one. Chunks that are masked entirely are not read.
 """
 

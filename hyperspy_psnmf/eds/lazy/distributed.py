@@ -2,8 +2,8 @@
 """Blocks of counts in the memory of a dask cluster's workers.
 
 Counts never leave the workers: tasks go to them with spectra and loadings, and sums and
-loadings come back. Blocks are results of the graph that reads the data, so what a lost
-worker held is read again.
+loadings come back. Blocks are results of the graph that reads the data, so the part of a lost
+worker is read again.
 """
 
 from collections import deque
@@ -34,7 +34,7 @@ class ClusterBlocks(CountBlocks):
     client : distributed.Client
         Connection to the cluster.
     blocks : list of (ndarray of int, Future)
-        Rows of each block, and the part that holds them.
+        Rows of each block, and the part with them.
     shape, dtype, nnz, row_counts, channel_counts, is_whole
         As for `CountBlocks`.
     """
@@ -182,7 +182,7 @@ def _sums(converted):
 
 
 def _holders(client, groups):
-    """Return which worker holds the first conversion of each group."""
+    """Return which worker has the first conversion of each group."""
     firsts = [group[0] for group in groups]
     where = client.who_has(firsts)
     return [next(iter(where.get(future.key, ())), "") for future in firsts]

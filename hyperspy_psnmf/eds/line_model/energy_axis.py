@@ -74,7 +74,7 @@ def _coarser(model, total):
 
 
 class _Search:
-    """The objective of the grid search: misfit of lines on a shifted axis, and a prior."""
+    """The objective of the grid search: residuals of lines on a shifted axis, and a prior."""
 
     def __init__(self, model, total):
         self.model, self.use = model, model.use

@@ -156,9 +156,9 @@ def build_line_model(spectra, elements, keep: np.ndarray, *, peaks=()) -> LineMo
     elements : iterable of str
         All elements whose lines are in the spectra.
     keep : ndarray of bool, of shape (n_channels,)
-        Channels that hold counts.
+        Channels in use.
     peaks : iterable of float
-        Energies in keV of peaks of no known element.
+        Energies in keV of peaks that no element was assigned to.
     """
     energy = energies(spectra)
     axis = spectra.axes_manager.signal_axes[0]
@@ -244,7 +244,7 @@ def families(
 
 
 def _groups(shell, main):
-    """Return lines of a shell whose ratio is known well enough, the main line's first.
+    """Return lines of a shell whose ratio is accurate enough, the main line's first.
 
     The detector's efficiency varies over an L or M shell, so strong lines that are resolved
     from the main line are fitted by themselves.

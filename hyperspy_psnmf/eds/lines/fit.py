@@ -82,7 +82,7 @@ def fit_spectra(spectra, elements: set[str], keep: np.ndarray, variance: np.ndar
     elements : set of str
         Symbols of the elements listed.
     keep : ndarray of bool, of shape (n_channels,)
-        Channels that hold counts.
+        Channels in use.
     variance : ndarray of shape (n_phases, n_channels)
         Of the spectra.
     """

@@ -153,7 +153,7 @@ def _take_off_angle(signal, angle, needed):
                 "the metadata have no take-off angle: pass take_off_angle=, or "
                 + _SET.format("elevation_angle=..., azimuth_angle=..., tilt_stage")
             ) from None
-        return 90.0  # not used without absorption correction, but eXSpy wants one
+        return 90.0  # not used without absorption correction, but eXSpy requires one
 
 
 def _probe_area(signal, area):

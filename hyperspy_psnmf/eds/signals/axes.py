@@ -84,7 +84,7 @@ def channels_of_range(signal, energy_range) -> np.ndarray:
     keep = (energy >= low - rounding) & (energy <= high + rounding)
     if not low < high or not keep.any():
         raise ValueError(
-            f"energy_range={(low, high)} holds no channel of the energy axis, "
+            f"energy_range={(low, high)} contains no channel of the energy axis, "
             f"{energy[0]:.4g} to {energy[-1]:.4g} keV"
         )
     return keep

@@ -20,7 +20,7 @@ class PackedSignal:
 
 
 class Picklable:
-    """A dataclass whose signals, also those in dataclasses that it holds, are packed."""
+    """A dataclass whose signals, also those in dataclasses in its fields, are packed."""
 
     def __getstate__(self):
         """Return the fields, with dictionaries in place of signals."""

@@ -56,7 +56,7 @@ def find_unlisted(
     elements : set of str
         Symbols of the elements listed.
     keep : ndarray of bool, of shape (n_channels,)
-        Channels that hold counts.
+        Channels in use.
     variance : ndarray of shape (n_phases, n_channels)
         Of the spectra.
 

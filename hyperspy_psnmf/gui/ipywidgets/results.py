@@ -95,7 +95,7 @@ class Results:
         return button
 
     def _press(self, button, act):
-        """Do what takes a moment, with the button out of reach."""
+        """Do what may take a second, with the button disabled."""
 
         def act_and_release():
             try:

@@ -19,7 +19,7 @@ Map = Instance(EDSSpectrum, comparison_mode=ComparisonMode.identity)
 
 
 class WithMessage(HasTraits):
-    """Holds the last message.
+    """Has a message for the user.
 
     Attributes
     ----------

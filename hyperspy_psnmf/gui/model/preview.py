@@ -41,15 +41,17 @@ class BinnedPreview:
     is_chosen: bool
 
     def sentence(self) -> str:
-        """Say in words what the binning does."""
+        """Describe what the binning does."""
         text = (
             f"{times(self.binning)} pixels per bin: {self.n_bins} bins of "
             f"{self.counts_per_bin:.0f} counts (a pixel has {self.counts_per_pixel:.0f})."
         )
         if self.is_chosen:
-            return f"{text} Smaller bins are tried too, and taken if they predict better."
+            return (
+                f"{text} Smaller bins are tried too, and used if their held-out deviance is lower."
+            )
         if self.counts_per_bin < FEW_PER_BIN:
-            return f"{text} So few show little but the strongest lines: bin more."
+            return f"{text} So few counts show the strongest lines only: use larger bins."
         return text
 
 

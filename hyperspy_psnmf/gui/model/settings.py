@@ -16,7 +16,7 @@ BINNING_TRAITS = "signal, auto_binning, binning, number_of_phases, estimate_numb
 class ToolSettings(WithMessage):
     """Settings of a decomposition and the preview of its binning.
 
-    Texts are read when they are used, so that half-typed ones do no harm.
+    Texts are parsed when they are used, so that incomplete ones raise no error before.
     """
 
     signal = Map(desc="the EDS map")
@@ -28,20 +28,20 @@ class ToolSettings(WithMessage):
 
     number_of_phases = Int(3, label="Number of phases", desc="the fixed ones included")
     estimate_number = Bool(
-        False, label="Estimate it", desc="the number that predicts held-out counts best"
+        False, label="Estimate it", desc="by the held-out deviance of each number"
     )
-    auto_binning = Bool(True, label="Automatic", desc="by counts, and by what predicts best")
+    auto_binning = Bool(True, label="Automatic", desc="by counts per bin, and by held-out deviance")
     binning = Int(4, label="Binning", desc="pixels summed along x and y to find the spectra")
 
     init = Enum("auto", "nndsvdar", "vertex", "random", label="Start")
     fixed_spectra_file = Str(label="Fixed spectra", desc="a file with one spectrum per phase")
     fixed_spectra = Identified(desc="a signal or an array, where there is no file")
-    absent = Str(label="Absent elements", desc="by phase, as in: 0: O, C; 2: Pt")
+    absent = Str(label="Absent elements", desc="excluded from a phase, as in: 0: O, C; 2: Pt")
     energy_range = Str(label="Energy range (keV)", desc="as in: 0.12, 12; empty is all")
-    auto_volume = Bool(True, label="Parsimony", desc="set loadings to zero if not significant")
+    auto_volume = Bool(True, label="Parsimony", desc="loadings that are not significant are zero")
     volume = Float(0.0, label="Volume", desc="weight of the volume of the spectra; 0 is none")
     auto_prior = Bool(True, label="Automatic")
-    spatial_prior = Float(1.0, label="Neighbours", desc="weight of neighbours that agree")
+    spatial_prior = Float(1.0, label="Neighbours", desc="weight of pixels that agree within errors")
 
     preview = Identified(desc="a BinnedPreview, or None where the binning does not fit")
     preview_text = Property(Str, observe="preview")

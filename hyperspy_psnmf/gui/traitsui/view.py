@@ -75,7 +75,7 @@ class ToolHandler(tu.Handler):
         return True
 
     def closed(self, info, is_ok):
-        """End a run that nobody can see any more."""
+        """Cancel a run whose window is closed."""
         self.tool.cancel()
 
     @observe("open, run, cancel, find_residuals, quantify, rename, store")

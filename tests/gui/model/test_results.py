@@ -77,7 +77,7 @@ def test_exports(done, tmp_path):
     assert not done.is_problem
     rows = list(csv.DictReader((tmp_path / "new" / "phases.csv").open(encoding="utf-8")))
     assert [row["phase"] for row in rows] == ["Phase 0", "Phase 1", "Phase 2"]
-    assert sum(float(row["share of counts"]) for row in rows) == pytest.approx(1, abs=1e-5)
+    assert sum(float(row["fraction of counts"]) for row in rows) == pytest.approx(1, abs=1e-5)
     spectra = list(csv.reader((tmp_path / "new" / "spectra.csv").open(encoding="utf-8")))
     assert len(spectra) == 1 + 310
     assert len(spectra[0]) == 4
