@@ -46,7 +46,7 @@ def say(name, what, found):
     z = [(f.total - 1) / f.scatter for f in found]
     n = len(found)
     faults = {
-        "misfits": sum(not f.is_within_noise for f in found),
+        "significant deviance": sum(not f.is_within_noise for f in found),
         "drifts": sum(bool(f.drift) for f in found),
         "sum peaks": sum(bool(f.sum_peaks) for f in found),
     }

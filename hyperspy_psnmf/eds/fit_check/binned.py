@@ -9,11 +9,11 @@ from hyperspy_psnmf.eds.lazy.reopen import Decomposed, bins_as_decomposed, open_
 from hyperspy_psnmf.eds.signals.axes import channels_within, energies
 from hyperspy_psnmf.eds.xray.detector import COARSE_CHANNEL
 from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts, bin_energy, bin_spectra
-from hyperspy_psnmf.nmf.diagnostics.deviance import Misfit, misfit
+from hyperspy_psnmf.nmf.diagnostics.deviance import ExcessDeviance, excess_deviance
 
 
 @dataclass(frozen=True, eq=False)
-class BinnedMisfit:
+class BinnedDeviance:
     """A binned map and its deviance from the model.
 
     Attributes
@@ -28,7 +28,7 @@ class BinnedMisfit:
         In keV; None where the axis has no unit.
     width : int
         Channels summed, to about 40 eV.
-    misfit : Misfit
+    excess : ExcessDeviance
         Of summed channels.
     """
 
@@ -37,28 +37,30 @@ class BinnedMisfit:
     X: object
     energy: np.ndarray | None
     width: int
-    misfit: Misfit
+    excess: ExcessDeviance
 
     @property
     def channels(self) -> np.ndarray:
         """Deviance above its expectation, in standard deviations, of the sum each channel is in."""
         n_channels = self.decomposed.H.shape[1]
-        return np.repeat(self.misfit.channels, self.width)[:n_channels]
+        return np.repeat(self.excess.channels, self.width)[:n_channels]
 
 
-def find_binned_misfit(signal, decomposed: Decomposed | None = None) -> BinnedMisfit:
+def find_binned_deviance(signal, decomposed: Decomposed | None = None) -> BinnedDeviance:
     """Return the deviance of the binned counts of a decomposed map from its model."""
     if decomposed is None:
         with open_decomposed(signal) as opened:
-            return find_binned_misfit(signal, opened)
+            return find_binned_deviance(signal, opened)
     d, bins = decomposed, bins_as_decomposed(signal, decomposed)
     energy = _energy_of_channels(signal, d.keep_channels)
     width = _channels_per_bin(energy)
     X = bin_counts(d.X, bins, n_jobs=None)
     W = np.zeros((bins.n_bins, d.W.shape[1]))
     np.add.at(W, bins.index, d.W)
-    found = misfit(bin_energy(X, width, n_jobs=None), W, bin_spectra(d.H, width), n_jobs=None)
-    return BinnedMisfit(d, bins, X, energy, width, found)
+    found = excess_deviance(
+        bin_energy(X, width, n_jobs=None), W, bin_spectra(d.H, width), n_jobs=None
+    )
+    return BinnedDeviance(d, bins, X, energy, width, found)
 
 
 def _energy_of_channels(signal, keep_channels):

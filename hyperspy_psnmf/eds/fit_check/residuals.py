@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from hyperspy.signals import BaseSignal
 
-from hyperspy_psnmf.eds.fit_check.binned import find_binned_misfit
+from hyperspy_psnmf.eds.fit_check.binned import find_binned_deviance
 from hyperspy_psnmf.eds.lazy.reopen import open_decomposed
 from hyperspy_psnmf.eds.signals.build import images_like, spectra_like
 from hyperspy_psnmf.eds.signals.learning_results import read_record
@@ -51,7 +51,7 @@ def find_residuals(signal) -> Residuals:
     with open_decomposed(signal) as decomposed:
         X, W, H = decomposed.X, decomposed.W, decomposed.H
         fit = goodness_of_fit(X, W, H, support=behind, n_jobs=None)
-        binned = find_binned_misfit(signal, decomposed).channels
+        binned = find_binned_deviance(signal, decomposed).channels
     rows = np.where(decomposed.keep_pixels, fit.rows, np.nan)
     return Residuals(
         images_like(signal, rows, QUANTITY, QUANTITY),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Goodness of fit in sentences: whether the model fits, and where it does not.
 
-Tested on the binned map, with channels of about 40 eV: a misfit common to neighbouring pixels,
-such as a missed phase or a drift, adds up there, and noise does not. A drift of the energy axis
+Tested on the binned map, with channels of about 40 eV: deviance common to neighbouring pixels,
+as of a missed phase or a drift, adds up there, and noise does not. A drift of the energy axis
 by less than a channel hardly raises the deviance, so it is tested separately.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.ndimage import label, maximum_position
 
-from hyperspy_psnmf.eds.fit_check.binned import find_binned_misfit
+from hyperspy_psnmf.eds.fit_check.binned import find_binned_deviance
 from hyperspy_psnmf.eds.fit_check.drift import find_drift
 from hyperspy_psnmf.eds.fit_check.pile_up import find_sum_peaks
 from hyperspy_psnmf.eds.lazy.not_counts import judge_values
@@ -105,10 +105,10 @@ def find_fit_quality(signal) -> FitQuality:
     """Return how well the model of a decomposed map fits its counts."""
     with open_decomposed(signal) as opened:
         binned, values = (
-            find_binned_misfit(signal, opened),
+            find_binned_deviance(signal, opened),
             judge_values(opened.X, opened.W, opened.H),
         )
-    found, energy = binned.misfit, binned.energy
+    found, energy = binned.excess, binned.energy
     places, drift, sum_peaks = [], "", []
     if energy is not None:
         bins, width = binned.bins, binned.width

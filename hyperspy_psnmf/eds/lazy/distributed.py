@@ -101,7 +101,7 @@ class ClusterBlocks(CountBlocks):
         try:
             for n_done, (future, result) in enumerate(_as_completed(list(rows_of))):
                 yield rows_of[future], result
-                self.tell(n_done + 1, len(rows_of))
+                self.report_progress(n_done + 1, len(rows_of))
         finally:
             _forget(self.client, rows_of)
 

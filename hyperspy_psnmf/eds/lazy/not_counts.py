@@ -15,7 +15,7 @@ from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts, bin_spectra
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.counts.count_like import PRECISION, are_smooth, find_step, have_gaps
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
-from hyperspy_psnmf.nmf.diagnostics.deviance import misfit
+from hyperspy_psnmf.nmf.diagnostics.deviance import excess_deviance
 
 # Contiguous pixels and bins, so that few blocks are read. The degrees of freedom of the spectra are
 # all subtracted from those of few bins, so the deviance is slightly high: no false alarm.
@@ -170,7 +170,7 @@ def judge_model(X, W, H, bins: PixelBins, energy_binning: int, n_jobs=None) -> C
     values = judge_values(X, W, H)
     if not loadings.any():
         return values
-    found = misfit(binned, loadings, bin_spectra(H, energy_binning), n_jobs=n_jobs)
+    found = excess_deviance(binned, loadings, bin_spectra(H, energy_binning), n_jobs=n_jobs)
     return replace(values, deviance=found.total, scatter=found.scatter)
 
 

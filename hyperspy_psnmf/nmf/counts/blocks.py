@@ -88,7 +88,7 @@ class CountBlocks(ABC):
         found = self.run(_take, position, where=position >= 0)
         return join((part for _, part in found), len(rows), self.shape[1], self.dtype)
 
-    def tell(self, n_done: int, n_blocks: int) -> None:
+    def report_progress(self, n_done: int, n_blocks: int) -> None:
         """Call `notify`, if there is anything to call."""
         if self.notify is not None:
             self.notify(n_done, n_blocks)

@@ -61,7 +61,7 @@ class StoredBlocks(CountBlocks):
             if result is not None:
                 yield rows, result
             if not n_done % n_ahead or n_done == len(self.blocks):
-                self.tell(n_done, len(self.blocks))
+                self.report_progress(n_done, len(self.blocks))
 
     def call(self, task, arguments, **common):
         """Yield what a task returns; several run at a time."""

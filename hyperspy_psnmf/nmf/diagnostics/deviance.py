@@ -12,7 +12,7 @@ tabulated here once. From its sum, one degree of freedom is subtracted per fitte
 [1]_; those of the loadings are distributed over channels, and those of the spectra over
 rows, by their leverage on the mean spectrum and on the total map. So the deviance per degree
 of freedom is about 1 everywhere if the model fits. Whether 1.01 is significant depends on the
-number of entries: `misfit` returns the excess deviance in units of its standard deviation
+number of entries: `excess_deviance` returns the excess deviance in units of its standard deviation
 for Poisson counts, whose variance is tabulated too.
 
 References
@@ -81,7 +81,7 @@ def goodness_of_fit(X, W, H, *, support=None, n_jobs: int | None = 1) -> Goodnes
 
 
 @dataclass(frozen=True, eq=False)
-class Misfit:
+class ExcessDeviance:
     """Excess of the deviance over that of Poisson counts.
 
     Attributes
@@ -104,7 +104,7 @@ class Misfit:
         return (self.total - 1) / self.scatter
 
 
-def misfit(X, W, H, *, support=None, n_jobs: int | None = 1) -> Misfit:
+def excess_deviance(X, W, H, *, support=None, n_jobs: int | None = 1) -> ExcessDeviance:
     """Return the excess deviance of a Poisson model, in its standard deviations.
 
     Parameters
@@ -118,7 +118,7 @@ def misfit(X, W, H, *, support=None, n_jobs: int | None = 1) -> Misfit:
     variance = sum_tabulated(d.V, d.B, _variances(), LARGEST, n_jobs=n_jobs)[1]
     sigma = np.sqrt(np.where(variance > 0, variance, np.nan))
     degrees = max(d.expected, 1e-300)
-    return Misfit(
+    return ExcessDeviance(
         float(d.total / degrees),
         float(np.sqrt(variance.sum()) / degrees),
         (d.channels - d.expected_in_channels) / sigma,

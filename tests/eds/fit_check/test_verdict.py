@@ -13,7 +13,7 @@ from hyperspy_psnmf.eds.fit_check.verdict import find_fit_quality
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix
 from tests.helpers.flawed_maps import drifting, piled_up
 
-MISFIT = "differ from the model by more than noise"
+SIGNIFICANT = "differ from the model by more than noise"
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def particles(pristine):
 def test_what_fits_is_said_to_fit(particles, unmix):
     report = unmix(particles).psnmf.report()
     assert "the model fits" in report
-    assert MISFIT not in report
+    assert SIGNIFICANT not in report
     assert "Pile-up" not in report
     assert "drift" not in report
     total, scatter = map(float, re.search(r"is ([\d.]+), where .* \+- ([\d.]+)", report).groups())
@@ -39,7 +39,7 @@ def test_what_fits_is_said_to_fit(particles, unmix):
 
 def test_a_missed_phase_shows(particles, unmix):
     report = unmix(particles, 2).psnmf.report()
-    assert MISFIT in report
+    assert SIGNIFICANT in report
     # What is wrong is not the axis.
     assert "drifts" not in report
     quality = find_fit_quality(particles)
@@ -73,7 +73,7 @@ def test_find_drift__the_axis_of_the_drift_is_found(particles, unmix):
 
 def test_a_drifting_energy_axis_shows(particles, unmix):
     report = unmix(drifting(particles, 20)).psnmf.report()
-    assert MISFIT in report
+    assert SIGNIFICANT in report
     assert "energy axis drifts" in report
     near = [float(e) for e in re.findall(r"([\d.]+) keV", report.split("noise near")[1])]
     assert near

@@ -7,7 +7,11 @@ from scipy.special import kl_div
 
 from hyperspy_psnmf.kernels.expected import sum_tabulated
 from hyperspy_psnmf.nmf.diagnostics import deviance
-from hyperspy_psnmf.nmf.diagnostics.deviance import expected_deviance, goodness_of_fit, misfit
+from hyperspy_psnmf.nmf.diagnostics.deviance import (
+    excess_deviance,
+    expected_deviance,
+    goodness_of_fit,
+)
 from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from tests.helpers.problems import both, planted, rows
@@ -126,7 +130,7 @@ def test_a_good_fit_is_off_by_its_scatter(counts, at_most):
     for seed in range(4):
         X, W, H, _ = fitted(counts, seed=seed)
         fit = poisson_nmf(X, H, W)
-        found.append(misfit(X, fit.W, fit.H))
+        found.append(excess_deviance(X, fit.W, fit.H))
         assert found[-1].total == pytest.approx(goodness_of_fit(X, fit.W, fit.H).total)
     assert np.abs([f.significance for f in found]).max() < at_most
     assert np.std(np.concatenate([f.channels for f in found])) == pytest.approx(1, abs=0.25)
@@ -135,17 +139,17 @@ def test_a_good_fit_is_off_by_its_scatter(counts, at_most):
 def test_misfits_are_many_times_the_scatter_and_the_worst_channel_leads():
     X, _, H, _ = fitted(300)
     less = poisson_nmf(X, H[:2])
-    assert misfit(X, less.W, less.H).significance > 20
+    assert excess_deviance(X, less.W, less.H).significance > 20
     X = X.copy()
     X[: len(X) // 2, 17] *= 3
-    found = misfit(X, solve_loadings(X, H), H)
+    found = excess_deviance(X, solve_loadings(X, H), H)
     assert np.nanargmax(found.channels) == 17
     assert found.channels[17] > 8
 
 
 def test_misfits_of_empty_channels_are_not_known():
     X, W, H, _ = fitted(300)
-    found = misfit(np.pad(X, ((0, 0), (0, 1))), W, np.pad(H, ((0, 0), (0, 1))))
+    found = excess_deviance(np.pad(X, ((0, 0), (0, 1))), W, np.pad(H, ((0, 0), (0, 1))))
     assert np.isnan(found.channels[-1])
     assert np.isfinite(found.channels[:-1]).all()
 
