@@ -19,6 +19,7 @@ from hyperspy_psnmf.eds.xray.detector import peak_fwhms
 # Typical errors of files.
 PRIOR_SIGMA = np.array([0.005, 0.001, 10.0])  # offset in keV, gain, resolution in eV; 1 sigma
 BOUND = 4.0  # standard deviations of the prior
+MIN_RESOLUTION = 20.0  # eV at Mn Ka, below that of any detector
 FRACTION_WITHIN_FWHM = 0.98  # of a Gaussian's area, from one FWHM below its centre to one above
 MIN_LIMIT = 10.0  # counts, least upper limit of a line; with fewer counts it would exclude lines
 RIDGE = 1e-10  # of the diagonal (Tikhonov); for columns that are equal or zero
@@ -56,7 +57,7 @@ def _moved(model, x):
         model,
         offset=model.offset + offset,
         gain=model.gain + gain,
-        resolution=max(model.resolution + resolution, 20.0),
+        resolution=max(model.resolution + resolution, MIN_RESOLUTION),
     )
 
 
@@ -144,8 +145,24 @@ def counts_within_fwhm(model, counts: np.ndarray) -> np.ndarray:
     step = model.energy[1] - model.energy[0]
     centre = model.recorded_energy(model.main_energies)
     width = peak_fwhms(model.resolution, model.main_energies)
-    # Channels left out leave gaps, across which sums stay as they are.
+    within = sum_within(energy, step, counts, centre, width)
+    return np.maximum(within / FRACTION_WITHIN_FWHM, MIN_LIMIT)
+
+
+def sum_within(energy, step: float, values, centres, half_widths) -> np.ndarray:
+    """Return sums of values of channels within distances of some energies.
+
+    Parameters
+    ----------
+    energy : ndarray of shape (n_channels,)
+        Centres of the channels in use, in keV. Others add nothing.
+    step : float
+        Width of a channel in keV; of those cut by an end of a window, the fraction inside counts.
+    values : ndarray of shape (n_channels,)
+    centres, half_widths : ndarray of shape (n_windows,)
+        In keV.
+    """
     borders = np.append(energy - step / 2, energy[-1] + step / 2)
-    total = np.append(0.0, np.cumsum(counts))
-    low, high = (np.interp(centre + half, borders, total) for half in (-width, width))
-    return np.maximum((high - low) / FRACTION_WITHIN_FWHM, MIN_LIMIT)
+    total = np.append(0.0, np.cumsum(values))
+    low, high = (np.interp(centres + half, borders, total) for half in (-half_widths, half_widths))
+    return high - low

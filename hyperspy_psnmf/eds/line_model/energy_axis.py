@@ -20,6 +20,7 @@ from hyperspy_psnmf.eds.line_model.linear_model import LineModel
 # Grid steps below the width of a line.
 OFFSETS = 1e-3 * np.arange(-75, 76, 15)  # keV; lines are at least 60 eV wide
 GAINS = 1e-3 * np.arange(-12, 13, 3)  # 24 eV at 8 keV, where lines are 150 eV wide
+OFFSET_STEP, GAIN_STEP = 0.015, 0.003  # of these, halved twice about the best
 PRIOR_SIGMA = (0.02, 0.003)  # offset in keV, gain: standard deviations
 PRIOR_WEIGHT = 10.0  # of the prior in the grid search, so that unlisted peaks cause no shift
 SEARCH_CHANNEL = 0.02  # keV, width of channels for the search
@@ -49,7 +50,7 @@ def find_axis(model: LineModel, total: np.ndarray) -> tuple[float, float]:
     offset, gain = at[np.argmin(objective)]
     for step in (0.5, 0.25):
         near = [
-            (offset + i * step * 0.015, gain + j * step * 0.003)
+            (offset + i * step * OFFSET_STEP, gain + j * step * GAIN_STEP)
             for i in (-1, 0, 1)
             for j in (-1, 0, 1)
         ]

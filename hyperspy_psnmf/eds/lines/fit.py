@@ -12,13 +12,13 @@ from hyperspy_psnmf.eds.line_model.energy_axis import EnergyCalibration
 from hyperspy_psnmf.eds.line_model.full_model import MIN_COUNTS, SpectrumModel
 from hyperspy_psnmf.eds.line_model.linear_model import LineModel, axis_of, read_beam_energy
 from hyperspy_psnmf.eds.line_model.parameters import PRIOR_OF_SUM, Parameters, find_parameters
+from hyperspy_psnmf.eds.unlisted.find_peaks import MIN_FRACTION
 from hyperspy_psnmf.eds.unlisted.found import ELEMENT, SUM_PEAK, Unlisted
 from hyperspy_psnmf.eds.unlisted.search import LIGHT, find_unlisted
 
 MAX_STEPS = 60  # Gauss-Newton steps
 TOLERANCE = 0.02  # predicted decrease of the objective (squared sigma) at which to stop
 SIGNIFICANT = 5.0  # standard errors of a line or of the pile-up
-MIN_FRACTION = 0.003  # of all counts; smaller peaks change no composition noticeably
 # Tails of a line: up to this fraction of its counts, within this many keV.
 NEIGHBOURS, TAILS = 0.2, 0.01
 

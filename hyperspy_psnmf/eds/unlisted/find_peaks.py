@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hyperspy_psnmf.eds.line_model.calibration import solve
+from hyperspy_psnmf.eds.line_model.calibration import solve, sum_within
 from hyperspy_psnmf.eds.line_model.detector_artefacts import with_sum_peaks
 from hyperspy_psnmf.eds.xray.detector import peak_fwhm, peak_fwhms
 
@@ -71,13 +71,18 @@ def _excess(model, counts, weights):
     model = with_sum_peaks(model, counts, weights)
     coefficients = solve(model, counts[model.use], weights)
     width = peak_fwhms(model.resolution, energy)
-    residual = _sums(energy, counts[model.use] - model.columns @ coefficients, width)
-    noise = np.sqrt(_sums(energy, weights**-2.0, width))
+    step = energy[1] - energy[0]
+
+    def around(values, width):
+        return sum_within(energy, step, values, energy, width / 2)
+
+    residual = around(counts[model.use] - model.columns @ coefficients, width)
+    noise = np.sqrt(around(weights**-2.0, width))
     lines = np.maximum(coefficients[: len(model.lines)], 0.0)
     # Twice as wide: errors of width or energy leave residuals beside the line.
-    residual -= _sums(energy, _errors(model)[model.use] @ lines, 2 * width)
+    residual -= around(_errors(model)[model.use] @ lines, 2 * width)
     peaks = model.peaks[model.use] @ lines
-    return residual - TAILS * _sums(energy, peaks, TAILS_REACH * width), noise
+    return residual - TAILS * around(peaks, TAILS_REACH * width), noise
 
 
 def _errors(model):
@@ -88,12 +93,3 @@ def _errors(model):
         faint = 0.0 if shell not in ("L", "M") else MIN_WEIGHT
         member[2] = LINE_ERROR.get(shell, 0.03) * max(member[2], faint)
     return replace(model, members=members, sum_peaks=0.0).peaks
-
-
-def _sums(energy, values, width):
-    """Return sums over windows around each energy."""
-    channel = energy[1] - energy[0]
-    total = np.append(0.0, np.cumsum(values))
-    edges = np.append(energy - channel / 2, energy[-1] + channel / 2)
-    low, high = (np.interp(energy + half, edges, total) for half in (-width / 2, width / 2))
-    return high - low
