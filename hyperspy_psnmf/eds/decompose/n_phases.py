@@ -13,6 +13,7 @@ from prettytable import PrettyTable
 
 from hyperspy_psnmf.eds.decompose.fixed_spectra import spectra_on_map
 from hyperspy_psnmf.eds.decompose.masks import channels_in_use, pixels_in_use
+from hyperspy_psnmf.eds.decompose.notes import note_on_counts, why_not_counts
 from hyperspy_psnmf.eds.lazy.memory import resolve_max_memory
 from hyperspy_psnmf.eds.lazy.not_counts import judge_values
 from hyperspy_psnmf.eds.lazy.open_counts import open_counts
@@ -130,9 +131,9 @@ def estimate_number(
     what["counts_per_unit"] = counts_per_unit
     memory = {"max_memory": resolve_max_memory("auto"), "show_progressbar": show_progressbar}
     with open_counts(signal, **what, **memory, n_jobs=n_jobs) as X:
-        if X.nnz and (warning := judge_values(X).warning(counts_per_unit)):
+        if X.nnz and not (values := judge_values(X)).are_counts:
             # Before the error of check_whole, which suggests no scale.
-            warnings.warn(warning, UserWarning, stacklevel=3)
+            warnings.warn(note_on_counts(values, counts_per_unit), UserWarning, stacklevel=3)
         return choose_number(
             X,
             map_shape(signal),
@@ -203,7 +204,8 @@ def _check_whole(X):
     try:
         check_whole(X, NAME)
     except ValueError as error:
-        reason = judge_values(X).reason() or "some are no whole numbers"
+        values = judge_values(X)
+        reason = "some are no whole numbers" if values.are_counts else why_not_counts(values)
         raise ValueError(f"{error}. In these data, {reason}; see counts_per_unit") from None
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from hyperspy_psnmf._version import __version__
 from hyperspy_psnmf.eds.decompose.hot_voxels import describe_hot_voxels
+from hyperspy_psnmf.eds.decompose.notes import note_on_counts
 from hyperspy_psnmf.eds.lazy.not_counts import judge_model, judge_values
 from hyperspy_psnmf.eds.signals.axes import energies, map_shape
 from hyperspy_psnmf.eds.xray.detector import ZERO_PEAK
@@ -173,7 +174,7 @@ def _find_no_counts(X, loadings, estimator, shape, counts_per_unit):
         )
     else:
         found = judge_values(X)
-    return list(filter(None, [found.warning(counts_per_unit)]))
+    return [] if found.are_counts else [note_on_counts(found, counts_per_unit)]
 
 
 def _find_weaknesses(signal, record, channel_counts, keep_channels):

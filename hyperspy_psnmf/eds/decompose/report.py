@@ -3,6 +3,7 @@
 
 import numpy as np
 
+from hyperspy_psnmf.eds.decompose.fit_sentences import sentences_on_fit
 from hyperspy_psnmf.eds.decompose.record import times
 
 DECISIONS = ("added", "removed")
@@ -77,7 +78,7 @@ def report(record: dict, names: list[str], phase_counts: np.ndarray, quality) ->
         *(_sentences_on_ambiguity(record, names) if record["n_iter"] else ()),
         *_sentences_on_neighbours(record),
         f"Phases and their fractions of the counts: {phases}.",
-        *quality.sentences(),
+        *sentences_on_fit(quality),
         *(f"Note: {weakness}." for weakness in record["weaknesses"]),
     ]
     return " ".join(sentences)

@@ -7,6 +7,7 @@ peaks at sums of the energies of its strongest peaks, where the specimen has no 
 no beam energy and no uniform axis, as the fit of sum peaks in `line_model.detector_artefacts` does.
 """
 
+from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -23,8 +24,29 @@ WIDTH = 1e-3 * TYPICAL_RESOLUTION  # keV, of a line at half its height
 LOWEST = 0.2  # keV; below it is the zero peak
 
 
-def find_sum_peaks(signal, X, energy) -> list[str]:
-    """Describe significant peaks at sum energies; none where the metadata have no elements.
+@dataclass(frozen=True)
+class SumPeak:
+    """A peak at the sum of the energies of two strong peaks.
+
+    Attributes
+    ----------
+    energies : (float, float)
+        Of the two peaks, in keV.
+    lines : (str, str) or None
+        X-ray lines of the specimen there, where both have one.
+    """
+
+    energies: tuple[float, float]
+    lines: tuple[str, str] | None
+
+    @property
+    def energy(self) -> float:
+        """Energy of the sum, in keV."""
+        return sum(self.energies)
+
+
+def find_sum_peaks(signal, X, energy) -> list[SumPeak]:
+    """Return significant peaks at sum energies; none where the metadata have no elements.
 
     Parameters
     ----------
@@ -45,19 +67,19 @@ def find_sum_peaks(signal, X, energy) -> list[str]:
         if not known.size or np.abs(known - at).min() < WIDTH:
             continue
         if _significance(spectrum, energy, at) > SIGNIFICANT:
-            found[round(at, 2)] = f"{at:.2f} keV = {a:.2f} + {b:.2f} keV{_names(signal, a, b)}"
+            found[round(at, 2)] = SumPeak((a, b), _lines_at(signal, a, b))
     return list(found.values())
 
 
-def _names(signal, *energies):
-    """Return the lines of the specimen at some energies, as in " (Si_Ka + Si_Ka)", or nothing."""
+def _lines_at(signal, *energies):
+    """Return the lines of the specimen nearest to some energies, or None if any is far off."""
     listed = {line: line_energy(line) for line in sample_lines(signal)}
     nearest = [min(listed, key=lambda n: abs(listed[n] - e), default=None) for e in energies]
     known = all(
         n is not None and abs(listed[n] - e) < WIDTH / 2
         for n, e in zip(nearest, energies, strict=True)
     )
-    return f" ({' + '.join(map(str, nearest))})" if known else ""
+    return tuple(map(str, nearest)) if known else None
 
 
 def _lines_of_elements(signal):

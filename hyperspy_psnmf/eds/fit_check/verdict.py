@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Goodness of fit in sentences: whether the model fits, and where it does not.
+"""Goodness of fit: whether the model fits, and where it does not.
 
 Tested on the binned map, with channels of about 40 eV: deviance common to neighbouring pixels,
 as of a missed phase or a drift, adds up there, and noise does not. A drift of the energy axis
@@ -12,12 +12,12 @@ import numpy as np
 from scipy.ndimage import label, maximum_position
 
 from hyperspy_psnmf.eds.fit_check.binned import find_binned_deviance
-from hyperspy_psnmf.eds.fit_check.drift import find_drift
-from hyperspy_psnmf.eds.fit_check.pile_up import find_sum_peaks
+from hyperspy_psnmf.eds.fit_check.drift import Drift, find_drift
+from hyperspy_psnmf.eds.fit_check.pile_up import SumPeak, find_sum_peaks
 from hyperspy_psnmf.eds.lazy.not_counts import judge_values
 from hyperspy_psnmf.eds.lazy.reopen import open_decomposed
-from hyperspy_psnmf.eds.signals.axes import format_energy
 from hyperspy_psnmf.eds.signals.metadata import sample_lines
+from hyperspy_psnmf.eds.signals.weaknesses import CountLikeness
 from hyperspy_psnmf.eds.xray.lines import line_energy
 
 # Thresholds in standard deviations, tuned on phantoms. Fits reach 4 in the worst of 500 channels,
@@ -25,9 +25,26 @@ from hyperspy_psnmf.eds.xray.lines import line_energy
 # the degrees of freedom are not exactly one per parameter.
 SIGNIFICANT_CHANNEL = 8.0
 SIGNIFICANT_TOTAL = 5.0
-MAX_SCATTER = 1.0  # of the deviance per degree of freedom, expected to be 1
 NEAR = 0.08  # keV, half the width of a line
-MAX_NAMED = 4
+
+
+@dataclass(frozen=True)
+class SignificantResidual:
+    """A run of channels with significant deviance.
+
+    Attributes
+    ----------
+    energy : float
+        Of the largest deviance, in keV.
+    deviance : float
+        Above its expectation, in standard deviations.
+    line : str or None
+        X-ray line of the specimen there.
+    """
+
+    energy: float
+    deviance: float
+    line: str | None
 
 
 @dataclass(frozen=True)
@@ -38,23 +55,22 @@ class FitQuality:
     ----------
     total, scatter : float
         Deviance per degree of freedom, and how far that scatters about 1 by noise.
-    places : list of str
-        Energies with significant deviance, with lines of the specimen there, the worst first.
-    drift : str
-        The drift of lines along the map; empty if not significant.
-    sum_peaks : list of str
+    places : list of SignificantResidual
+        Energies with significant deviance, the worst first.
+    drift : Drift or None
+        The drift of lines along the map, if significant.
+    sum_peaks : list of SumPeak
         Likely sum peaks in the map's spectrum.
-    no_counts : str
-        Why the data are not counts, whose deviance is not expected to be 1; empty where they
-        may be.
+    values : CountLikeness
+        Whether the data are counts: the deviance of others is not expected to be 1.
     """
 
     total: float
     scatter: float
-    places: list[str]
-    drift: str
-    sum_peaks: list[str]
-    no_counts: str = ""
+    places: list[SignificantResidual]
+    drift: Drift | None
+    sum_peaks: list[SumPeak]
+    values: CountLikeness
 
     @property
     def is_within_noise(self) -> bool:
@@ -64,41 +80,7 @@ class FitQuality:
     @property
     def fits(self) -> bool:
         """Whether data are counts, with deviance within noise and no drift of the energy axis."""
-        return self.is_within_noise and not self.drift and not self.no_counts
-
-    def sentences(self) -> list[str]:
-        """Return the sentences for a report."""
-        found = (
-            f"On the binned map the deviance per degree of freedom is {self.total:.3f}, where "
-            f"noise alone gives 1 +- {self.scatter:.3f}"
-        )
-        if self.scatter > MAX_SCATTER:
-            sentences = ["There are too few counts to judge whether the model fits."]
-        elif self.no_counts:
-            sentences = [
-                f"{found}, but the data are not counts: {self.no_counts}. So it "
-                "does not measure the fit."
-            ]
-        elif self.fits:
-            sentences = [f"{found}: the model fits."]
-        elif self.is_within_noise:
-            sentences = [f"{found}."]
-        else:
-            causes = "A phase too few, or spectra that change over the map, as by absorption,"
-            if self.drift:
-                causes = "The energy axis, see below, or a phase too few"
-            where = f" near {', '.join(self.places)}" if self.places else ""
-            sentences = [
-                f"{found}: the counts differ from the model by more than noise{where}. {causes} "
-                "may be the cause; see residuals()."
-            ]
-        if self.drift:
-            sentences.append(f"The energy axis drifts: {self.drift}.")
-        if self.sum_peaks:
-            sentences.append(
-                f"There is pile-up, or an unlisted element, at {', '.join(self.sum_peaks)}."
-            )
-        return sentences
+        return self.is_within_noise and self.drift is None and self.values.are_counts
 
 
 def find_fit_quality(signal) -> FitQuality:
@@ -109,7 +91,7 @@ def find_fit_quality(signal) -> FitQuality:
             judge_values(opened.X, opened.W, opened.H),
         )
     found, energy = binned.excess, binned.energy
-    places, drift, sum_peaks = [], "", []
+    places, drift, sum_peaks = [], None, []
     if energy is not None:
         bins, width = binned.bins, binned.width
         first = np.arange(0, energy.size, width)
@@ -119,7 +101,7 @@ def find_fit_quality(signal) -> FitQuality:
         drift = find_drift(binned.X, binned.decomposed.H, bins, energy, names)
         sum_peaks = find_sum_peaks(signal, binned.decomposed.X, energy)
     values = replace(values, deviance=found.total, scatter=found.scatter)
-    return FitQuality(found.total, found.scatter, places, drift, sum_peaks, values.reason())
+    return FitQuality(found.total, found.scatter, places, drift, sum_peaks, values)
 
 
 def _axis_names(signal, n_axes):
@@ -131,17 +113,18 @@ def _axis_names(signal, n_axes):
 
 
 def _places(z, energy, signal):
-    """Describe runs of channels with significant deviance, the worst first."""
+    """Return runs of channels with significant deviance, the worst first."""
     z = np.nan_to_num(z)
     runs, n = label(z > SIGNIFICANT_CHANNEL)
     peaks = [position[0] for position in maximum_position(z, runs, range(1, n + 1))]
-    worst = sorted(peaks, key=lambda j: -z[j])
-    places = [f"{format_energy(energy[j])}{_name(signal, energy[j])}" for j in worst[:MAX_NAMED]]
-    return [*places, f"{n - MAX_NAMED} more"] if n > MAX_NAMED else places
+    return [
+        SignificantResidual(float(energy[j]), float(z[j]), _line_at(signal, energy[j]))
+        for j in sorted(peaks, key=lambda j: -z[j])
+    ]
 
 
-def _name(signal, energy):
-    """Return the nearest line of the specimen, as in " (Fe_Ka)", or nothing."""
+def _line_at(signal, energy):
+    """Return the nearest line of the specimen, or None if it is not near."""
     distance = {line: abs(line_energy(line) - energy) for line in sample_lines(signal)}
     nearest = min(distance, key=distance.get, default=None)
-    return f" ({nearest})" if nearest is not None and distance[nearest] < NEAR else ""
+    return nearest if nearest is not None and distance[nearest] < NEAR else None

@@ -45,7 +45,8 @@ def test_a_missed_phase_shows(particles, unmix):
     quality = find_fit_quality(particles)
     assert quality.total > 1.2
     # Of the elements in the sample's metadata, where they have lines.
-    assert any(re.search(r"keV \([A-Z][a-z]?_[KLM][ab]", place) for place in quality.places)
+    assert any(place.line is not None for place in quality.places)
+    assert re.search(r"near [^.]*\.\d\d keV \([A-Z][a-z]?_[KLM][ab]", report)
 
 
 @pytest.mark.parametrize("electronvolts", [5, 10, -10, 20])

@@ -82,7 +82,7 @@ def test_stock_nmf__report_judges_its_data_too(unmix, pristine_grains):
         algorithm="NMF", output_dimension=3, random_state=0, print_info=False,
         normalize_poissonian_noise=False, navigation_mask=None,
     )  # fmt: skip
-    assert "counts divided by 4" in find_fit_quality(s).no_counts
+    assert find_fit_quality(s).values.step == 0.25
 
 
 # --- no false alarms

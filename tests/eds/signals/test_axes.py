@@ -6,8 +6,10 @@ import pytest
 from hyperspy.signals import Signal1D
 from traits.api import Undefined
 
-from hyperspy_psnmf.eds.fit_check.verdict import _places
+from hyperspy_psnmf.eds.decompose.fit_sentences import sentences_on_fit
+from hyperspy_psnmf.eds.fit_check.verdict import FitQuality, SignificantResidual
 from hyperspy_psnmf.eds.signals.axes import energies, format_energy
+from hyperspy_psnmf.eds.signals.weaknesses import CountLikeness
 from hyperspy_psnmf.plot.fit_check import _label_unknown_peaks
 from tests.helpers.maps import unmix_quietly
 
@@ -72,9 +74,10 @@ def test_format_energy__zero_has_no_sign(energy, words):
     assert format_energy(energy) == words
 
 
-def test_peak_just_below_zero__reads_zero_in_the_report(grains):
-    energy = np.array([-0.024, -0.004, 0.016])
-    assert _places(np.array([0.0, 20.0, 0.0]), energy, grains) == ["0.00 keV"]
+def test_peak_just_below_zero__reads_zero_in_the_report():
+    places = [SignificantResidual(-0.004, 20.0, None)]
+    quality = FitQuality(2.0, 0.01, places, None, [], CountLikeness(1.0))
+    assert "by more than noise near 0.00 keV. " in sentences_on_fit(quality)[0]
 
 
 def test_peak_just_below_zero__reads_zero_in_the_figure(grains):
