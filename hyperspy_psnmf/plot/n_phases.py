@@ -3,7 +3,8 @@
 
 import numpy as np
 
-from hyperspy_psnmf.eds.decompose.n_phases import NumberOfComponents, phases
+from hyperspy_psnmf.eds.decompose.n_phases import NumberOfComponents
+from hyperspy_psnmf.eds.decompose.report import phases
 from hyperspy_psnmf.plot.figure import subplots
 from hyperspy_psnmf.plot.phases import phase_color
 

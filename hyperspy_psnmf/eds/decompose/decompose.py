@@ -4,11 +4,13 @@
 import inspect
 import warnings
 from contextlib import nullcontext
+from dataclasses import replace
 
 from hyperspy_psnmf.eds.decompose.absent_elements import absent_channels
 from hyperspy_psnmf.eds.decompose.fixed_spectra import spectra_on_map
 from hyperspy_psnmf.eds.decompose.masks import channels_in_use, pixels_in_use
 from hyperspy_psnmf.eds.decompose.n_phases import MAX_COMPONENTS, channels_per_line, choose_number
+from hyperspy_psnmf.eds.decompose.notes import notes
 from hyperspy_psnmf.eds.decompose.record import make_record
 from hyperspy_psnmf.eds.decompose.report import summary
 from hyperspy_psnmf.eds.decompose.stock_arguments import (
@@ -241,10 +243,10 @@ def decompose(
         with progress_of_decomposition(show_progressbar, X) as callback:
             loadings = estimator.fit_transform(X, callback=callback, **fit_params)
         record = make_record(signal, estimator, X, loadings, keep_channels, chosen, counts_per_unit)
-        record |= make_fingerprint(signal, X, keep_pixels, keep_channels)
+        record = replace(record, **make_fingerprint(signal, X, keep_pixels, keep_channels))
     # Before anything is stored, as a warning may be turned into an error.
-    for weakness in () if has_listener() else record["weaknesses"]:
-        warnings.warn(weakness, UserWarning, stacklevel=4)
+    for note in () if has_listener() else notes(record, record.phase_names):
+        warnings.warn(note, UserWarning, stacklevel=4)
     write_results(signal, loadings, estimator.components_.T, keep_pixels, keep_channels, record)
     if print_info:
         print(summary(record))  # noqa: T201 - as HyperSpy's own decomposition does

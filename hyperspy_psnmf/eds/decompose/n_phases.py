@@ -14,6 +14,7 @@ from prettytable import PrettyTable
 from hyperspy_psnmf.eds.decompose.fixed_spectra import spectra_on_map
 from hyperspy_psnmf.eds.decompose.masks import channels_in_use, pixels_in_use
 from hyperspy_psnmf.eds.decompose.notes import note_on_counts, why_not_counts
+from hyperspy_psnmf.eds.decompose.report import phases, why_number
 from hyperspy_psnmf.eds.lazy.memory import resolve_max_memory
 from hyperspy_psnmf.eds.lazy.not_counts import judge_values
 from hyperspy_psnmf.eds.lazy.open_counts import open_counts
@@ -83,23 +84,13 @@ class NumberOfComponents:
 
     def reason(self) -> str:
         """Return why `best` was chosen, in words."""
-        if self.best == self.minimum:
-            return f"{phases(self.best)} predict{'s' * (self.best == 1)} held-out counts best"
         i = self.numbers.index(self.best)
-        return (
-            f"{phases(self.best)} predict{'s' * (self.best == 1)} held-out counts as well as "
-            f"{self.minimum}, within one "
-            f"standard error: deviance higher by {self.differences[i]:.1f} +- "
-            f"{self.standard_errors[i]:.1f}"
+        return why_number(
+            self.best, self.minimum, float(self.differences[i]), float(self.standard_errors[i])
         )
 
     def __repr__(self):
         return str(self.table())
-
-
-def phases(n: int) -> str:
-    """Return a number of phases as in "1 phase"."""
-    return f"{n} phase{'s' * (n != 1)}"
 
 
 def estimate_number(

@@ -4,9 +4,11 @@
 import numpy as np
 
 from hyperspy_psnmf.eds.decompose.fit_sentences import sentences_on_fit
-from hyperspy_psnmf.eds.decompose.record import times
+from hyperspy_psnmf.eds.decompose.notes import notes, times
+from hyperspy_psnmf.eds.fit_check.verdict import FitQuality
+from hyperspy_psnmf.eds.signals.record import Record
+from hyperspy_psnmf.nmf.selection.binning import SIGNIFICANT_GAIN
 
-DECISIONS = ("added", "removed")
 MIN_CHANGE = 0.02  # counts per count, or fraction of a spectrum, to be reported
 
 _INITS = {
@@ -16,48 +18,59 @@ _INITS = {
     "vertex": "the purest bins",
 }
 
+_NOT_TRIED = {
+    "single pixels": "there are none smaller",
+    "fixed spectra": "all spectra are fixed",
+    "fractions": (
+        "the data are no whole numbers, so smaller bins cannot be compared by count splitting"
+    ),
+}
 
-def summary(record: dict) -> str:
+
+def summary(record: Record) -> str:
     """Return what `print_info` prints."""
+    chosen = ""
+    if record.numbers_tried is not None:
+        chosen = f" (chosen among {_tried(record)}: {_why_number(record)})"
     lines = [
         "Decomposition info:",
-        f"  algorithm={record['algorithm']}",
-        f"  output_dimension={record['n_components']}{_why_number(record)}",
+        f"  algorithm={record.algorithm}",
+        f"  output_dimension={record.n_components}{chosen}",
     ]
-    if record.get("counts_per_unit", 1.0) != 1:
-        lines.append(f"  counts_per_unit={record['counts_per_unit']:.10g}")
-    if "binning" in record:
+    if record.counts_per_unit != 1:
+        lines.append(f"  counts_per_unit={record.counts_per_unit:.10g}")
+    if record.binning is not None:
         why = (
-            f"chosen for {record['median_pixel_counts']:.0f} counts in the median pixel: "
-            if record["binning_chosen"]
+            f"chosen for {record.median_pixel_counts:.0f} counts in the median pixel: "
+            if record.binning_chosen
             else ""
         )
         lines += [
-            f"  binning={times(record['binning'])} ({why}{_why_binning(record)}; "
-            f"{record['n_bins']} bins of {record['counts_per_bin']:.0f} counts on average)",
-            f"  energy_binning={record['energy_binning']}",
-            f"  refinement={record['refinement']}, fixed spectra: {record['n_fixed']}",
+            f"  binning={times(record.binning)} ({why}{_why_binning(record)}; "
+            f"{record.n_bins} bins of {record.counts_per_bin:.0f} counts on average)",
+            f"  energy_binning={record.energy_binning}",
+            f"  refinement={record.refinement}, fixed spectra: {record.n_fixed}",
             f"  volume={_volume(record)}",
-            *(f"    {decision}" for decision in _decisions(record, record["phase_names"])),
-            f"  spatial_prior={record['spatial_prior']} ("
+            *(f"    {decision}" for decision in _decisions(record, record.phase_names)),
+            f"  spatial_prior={record.spatial_prior} ("
             f"{_median_n_averaged(record):.1f} pixels averaged, in the median)",
         ]
-    percents = 100 * np.asarray(record["phase_counts"]) / record["n_counts"]
+    percents = 100 * record.phase_counts / record.n_counts
     lines += [
-        f"  init={record['init']}, random_state={record['random_state']}",
+        f"  init={record.init}, random_state={record.random_state}",
         f"  {_convergence(record)}",
         f"  fraction of the counts: {', '.join(f'{percent:.1f} %' for percent in percents)}",
     ]
     return "\n".join(lines)
 
 
-def report(record: dict, names: list[str], phase_counts: np.ndarray, quality) -> str:
+def report(record: Record, names: list[str], phase_counts: np.ndarray, quality: FitQuality) -> str:
     """Return a paragraph for the methods section of a paper.
 
     Parameters
     ----------
-    record : dict
-        What `make_record` returned.
+    record : Record
+        Of the decomposition.
     names : list of str
         Names of the phases.
     phase_counts : ndarray of shape (n_phases,)
@@ -65,97 +78,136 @@ def report(record: dict, names: list[str], phase_counts: np.ndarray, quality) ->
     quality : FitQuality
         How well the model fits.
     """
-    percents = 100 * phase_counts / record["n_counts"]
-    phases = ", ".join(f"{n} ({percent:.1f} %)" for n, percent in zip(names, percents, strict=True))
+    percents = 100 * phase_counts / record.n_counts
+    fractions = (f"{n} ({percent:.1f} %)" for n, percent in zip(names, percents, strict=True))
     sentences = [
-        f"The map ({record['n_counts']:.0f} counts, {record['n_filled_pixels']} pixels with "
-        f"counts, {record['median_pixel_counts']:.0f} counts in the median one) was unmixed into "
-        f"{record['n_components']} phase{'s' if record['n_components'] > 1 else ''} by "
-        f"{_method(record)} as implemented in hyperspy-psnmf {record['version']}.",
+        f"The map ({record.n_counts:.0f} counts, {record.n_filled_pixels} pixels with "
+        f"counts, {record.median_pixel_counts:.0f} counts in the median one) was unmixed into "
+        f"{phases(record.n_components)} by {_method(record)} as implemented in hyperspy-psnmf "
+        f"{record.version}.",
         *_sentences_on_counts(record),
         *_sentences_on_number(record),
         *_sentences_on_spectra(record),
-        *(_sentences_on_ambiguity(record, names) if record["n_iter"] else ()),
+        *(_sentences_on_ambiguity(record, names) if record.n_iter else ()),
         *_sentences_on_neighbours(record),
-        f"Phases and their fractions of the counts: {phases}.",
+        f"Phases and their fractions of the counts: {', '.join(fractions)}.",
         *sentences_on_fit(quality),
-        *(f"Note: {weakness}." for weakness in record["weaknesses"]),
+        *(f"Note: {note}." for note in notes(record, names)),
     ]
     return " ".join(sentences)
 
 
+def phases(n: int) -> str:
+    """Return a number of phases as in "1 phase"."""
+    return f"{n} phase{'s' * (n != 1)}"
+
+
+def why_number(best: int, minimum: int, difference: float, error: float) -> str:
+    """Return why a number of phases was chosen.
+
+    Parameters
+    ----------
+    best, minimum : int
+        The number chosen, and that with the smallest held-out deviance.
+    difference, error : float
+        Held-out deviance of `best` less that of `minimum`, and its standard error.
+    """
+    predict = f"{phases(best)} predict{'s' * (best == 1)} held-out counts"
+    if best == minimum:
+        return f"{predict} best"
+    return (
+        f"{predict} as well as {minimum}, within one standard error: deviance higher by "
+        f"{difference:.1f} +- {error:.1f}"
+    )
+
+
 def _sentences_on_counts(record):
-    # Records of earlier versions have none.
-    scale = float(record.get("counts_per_unit", 1.0))
+    scale = record.counts_per_unit
     return [] if scale == 1 else [f"Its values were multiplied by {scale:.10g} to be counts."]
 
 
 def _method(record):
-    if record["algorithm"] == "PSNMF":
+    if record.algorithm == "PSNMF":
         return "NMF-based pan-sharpening (Chen, Alexander and Hébert, Nano Letters 24, 10177, 2024)"
     return "Poisson non-negative matrix factorisation"
 
 
 def _why_number(record):
-    reason = record.get("number_of_phases_reason")
-    return "" if reason is None else f" (chosen among {_tried(record)}: {reason})"
+    i = record.numbers_tried.index(record.n_components)
+    of_best = record.held_out_differences[i], record.held_out_standard_errors[i]
+    return why_number(record.n_components, record.number_of_phases_minimum, *of_best)
 
 
 def _sentences_on_number(record):
-    if "number_of_phases_reason" not in record:
+    if record.numbers_tried is None:
         return []
     return [
         f"Their number, among {_tried(record)}, was chosen by count splitting (Neufeld et al., "
-        f"J. Mach. Learn. Res. 25, 57, 2024): {record['number_of_phases_reason']}."
+        f"J. Mach. Learn. Res. 25, 57, 2024): {_why_number(record)}."
     ]
 
 
 def _tried(record):
-    tried = record["numbers_tried"]
-    return f"{int(tried[0])} to {int(tried[-1])}"
+    return f"{record.numbers_tried[0]} to {record.numbers_tried[-1]}"
 
 
 def _sentences_on_spectra(record):
-    n_fixed = record.get("n_fixed", 0)
-    if n_fixed == record["n_components"]:
+    n_fixed = record.n_fixed
+    if n_fixed == record.n_components:
         return [f"All {n_fixed} spectra were given; the maps solve a convex problem."]
     sentences = [f"{n_fixed} of the spectra were given and fixed."] if n_fixed else []
-    if "binning" in record:
-        kept = "fixed" if record["refinement"] == "fixed" else "updated too"
-        summed = f", with {record['energy_binning']} channels summed to find its maps"
+    if record.binning is not None:
+        kept = "fixed" if record.refinement == "fixed" else "updated too"
+        summed = f", with {record.energy_binning} channels summed to find its maps"
         sentences.append(
-            f"Spectra were found on the map binned by {times(record['binning'])} pixels "
-            f"({_why_binning(record)}; {record['n_bins']} bins, "
-            f"{record['counts_per_bin']:.0f} counts each on average)"
-            f"{summed if record['energy_binning'] > 1 else ''}; maps were then found at full "
+            f"Spectra were found on the map binned by {times(record.binning)} pixels "
+            f"({_why_binning(record)}; {record.n_bins} bins, "
+            f"{record.counts_per_bin:.0f} counts each on average)"
+            f"{summed if record.energy_binning > 1 else ''}; maps were then found at full "
             f"resolution with the spectra {kept}."
         )
-    start = _INITS.get(record["init"], "given spectra")
+    start = _INITS.get(record.init, "given spectra")
     sentences.append(
-        f"The factorisation, started from {start} (seed {record['random_state']}), "
+        f"The factorisation, started from {start} (seed {record.random_state}), "
         f"{_convergence(record)}."
     )
     return sentences
 
 
 def _why_binning(record):
-    # Records of earlier versions have no reason.
-    return record.get("binning_reason", "chosen" if record["binning_chosen"] else "as given")
+    if not record.binning_chosen:
+        return "as given"
+    choice = record.binning_choice
+    if choice is None:  # records of earlier versions have a sentence, or nothing
+        return record.binning_reason or "chosen"
+    where = f", judged on {choice.n_pixels} pixels of the map" if choice.n_pixels else ""
+    if choice.n_doubled:
+        where += f", and doubled {choice.n_doubled} times for the binned map to fit into memory"
+    if choice.not_tried:
+        return f"the rule of thumb; {_NOT_TRIED[choice.not_tried]}{where}"
+    steps = []
+    for binning, (gain, error) in zip(choice.tried[1:], choice.gains, strict=True):
+        insignificant = ", not significant" if 0 < gain <= SIGNIFICANT_GAIN * error else ""
+        steps.append(
+            f"{times(binning)} has a held-out deviance {'lower' if gain > 0 else 'higher'} "
+            f"by {abs(gain):.0f} +- {error:.0f}{insignificant}"
+        )
+    return f"the rule of thumb is {times(choice.tried[0])}; {', '.join(steps)}{where}"
 
 
 def _volume(record):
-    return "auto (parsimony)" if isinstance(record["volume"], str) else f"{record['volume']:g}"
+    return "auto (parsimony)" if isinstance(record.volume, str) else f"{record.volume:g}"
 
 
 def _median_n_averaged(record):
-    behind = np.asarray(record["n_pixels_behind"])
+    behind = record.n_pixels_behind
     return float(np.median(behind[behind > 0]))
 
 
 def _decisions(record, names):
     """Yield the decisions of parsimony in words, phase by phase."""
     # The last phases may have been cropped since.
-    added, removed = (np.asarray(record[w])[: len(names), : len(names)] for w in DECISIONS)
+    added, removed = (of[: len(names), : len(names)] for of in (record.added, record.removed))
     for a, b in np.argwhere(added > MIN_CHANGE):
         yield (
             f"{names[b]} was in constant proportion to {names[a]}, "
@@ -168,8 +220,10 @@ def _decisions(record, names):
 
 
 def _sentences_on_ambiguity(record, names):
-    if not isinstance(record.get("volume"), str):
-        weight = record.get("volume", 0.0)
+    if record.binning is None:
+        return []
+    if not isinstance(record.volume, str):
+        weight = record.volume
         return [f"A volume term of weight {weight:g} was added."] if weight else []
     decisions = list(_decisions(record, names))
     sentence = "Loadings of the binned map below two standard errors were set to zero"
@@ -177,7 +231,7 @@ def _sentences_on_ambiguity(record, names):
 
 
 def _sentences_on_neighbours(record):
-    if not record.get("spatial_prior"):
+    if record.binning is None or not record.spatial_prior:
         return []
     return [
         "Loadings of neighbouring pixels that agree within errors were averaged "
@@ -186,10 +240,10 @@ def _sentences_on_neighbours(record):
 
 
 def _convergence(record):
-    if record["n_iter"] == 0:
+    if record.n_iter == 0:
         return "all spectra were given: the maps solve a convex problem"
-    how = "converged after" if record["converged"] else "did NOT converge in"
+    how = "converged after" if record.converged else "did NOT converge in"
     return (
-        f"{how} {record['n_iter']} iterations (relative KKT residual "
-        f"{record['kkt_residual']:.1e}, tolerance {record['tol']:.0e})"
+        f"{how} {record.n_iter} iterations (relative KKT residual "
+        f"{record.kkt_residual:.1e}, tolerance {record.tol:.0e})"
     )

@@ -47,7 +47,7 @@ class Residuals(Picklable):
 def find_residuals(signal) -> Residuals:
     """Return the residuals of a decomposed map; see the accessor."""
     found = phase_spectra(signal)
-    behind = read_record(signal).get("n_pixels_behind")
+    behind = read_record(signal).n_pixels_behind
     with open_decomposed(signal) as decomposed:
         X, W, H = decomposed.X, decomposed.W, decomposed.H
         fit = goodness_of_fit(X, W, H, support=behind, n_jobs=None)

@@ -65,17 +65,17 @@ def open_decomposed(signal) -> Iterator[Decomposed]:
     # HyperSpy's own masks leave NaN, which eXSpy turns into zeros.
     keep_pixels = np.nan_to_num(loadings).any(axis=1)
     record = read_record(signal)
-    n_fixed = int(record.get("n_fixed", 0))
     W = np.where(keep_pixels[:, None], loadings, 0.0)
     masks = {"keep_pixels": keep_pixels, "keep_channels": keep_channels}
     options = {"max_memory": resolve_max_memory("auto"), "show_progressbar": False}
-    options["counts_per_unit"] = float(record.get("counts_per_unit", 1.0))
+    options["counts_per_unit"] = record.counts_per_unit
     with open_counts(signal, **masks, **options) as X:
         if not X.nnz:
             raise ValueError(f"{NAME} are zero everywhere in the pixels and channels in use")
         if is_lazy(signal):  # eager data have been compared already
-            check_counts(X, read_record(signal), keep_pixels)
-        yield Decomposed(X, W, factors[keep_channels].T, keep_pixels, keep_channels, n_fixed)
+            check_counts(X, record, keep_pixels)
+        H = factors[keep_channels].T
+        yield Decomposed(X, W, H, keep_pixels, keep_channels, record.n_fixed)
 
 
 def bin_as_decomposed(signal, decomposed: Decomposed):
@@ -94,10 +94,10 @@ def bins_as_decomposed(
     """Return the bins of the decomposition, doubled until at most `max_bins` remain."""
     record = read_record(signal)
     # Unfolding a map changes its axes, but not the order of its pixels.
-    shape = tuple(np.asarray(record.get("navigation_shape", map_shape(signal)[::-1]))[::-1])
-    shape, spatial = tuple(int(n) for n in shape), spatial_axes(len(shape))
-    if "binning" in record:
-        binning = tuple(int(b) for b in record["binning"])[::-1]
+    shape = map_shape(signal) if not record.navigation_shape else record.navigation_shape[::-1]
+    spatial = spatial_axes(len(shape))
+    if record.binning is not None:
+        binning = record.binning[::-1]
     else:
         pixel_counts = total_counts(decomposed.X, axis=1)
         binning = choose_binning(pixel_counts, shape, spatial, len(decomposed.H))
@@ -116,5 +116,6 @@ def coarse_energy_binning(signal, n_channels: int) -> int:
     about the mixing of phases, but more noise to fit.
     """
     auto = COARSER * resolve_energy_binning(signal, "auto", n_channels)
-    noted = int(read_record(signal).get("energy_binning", 1))
-    return max(1, min(max(auto, noted), n_channels // MIN_COARSE_CHANNELS))
+    record = read_record(signal)
+    used = 1 if record.binning is None else record.energy_binning
+    return max(1, min(max(auto, used), n_channels // MIN_COARSE_CHANNELS))

@@ -105,7 +105,7 @@ def quantify_among(
 
 def _notes(signal, names, quantifier, others, exposure):
     """Yield notes on what the errors do not include."""
-    given = names[: int(read_record(signal).get("n_fixed", 0))]
+    given = names[: read_record(signal).n_fixed]
     if given:
         yield (
             f"spectra given and kept: {', '.join(given)}. Layers above and below where they were "

@@ -4,8 +4,9 @@
 import numpy as np
 
 from hyperspy_psnmf._compat import learning_attributes
+from hyperspy_psnmf.eds.signals.record import Record
 from hyperspy_psnmf.eds.signals.same_data import find_change, refusal
-from hyperspy_psnmf.eds.signals.stored_record import Record, find_record, store_record
+from hyperspy_psnmf.eds.signals.stored_record import find_record, store_names, store_record
 
 OURS = ("PSNMF", "PoissonNMF")
 NON_NEGATIVE = (*OURS, "NMF")
@@ -26,7 +27,7 @@ _RESET = {
 }
 
 
-def write_results(signal, loadings, factors, keep_pixels, keep_channels, record):
+def write_results(signal, loadings, factors, keep_pixels, keep_channels, record: Record):
     """Store a finished decomposition, in one step.
 
     Parameters
@@ -39,15 +40,15 @@ def write_results(signal, loadings, factors, keep_pixels, keep_channels, record)
         Each column of unit sum.
     keep_pixels, keep_channels : ndarray of bool or None
         What was used; the rest becomes NaN.
-    record : dict
-        Plain values and arrays to be kept as ``learning_results.psnmf``.
+    record : Record
+        Stored as ``learning_results.psnmf``, a dict of plain values and arrays.
     """
     am = signal.axes_manager
     results = {
         **_RESET,
         "factors": _expand(factors, keep_channels),
         "loadings": _blank(loadings, keep_pixels),
-        "decomposition_algorithm": record["algorithm"],
+        "decomposition_algorithm": record.algorithm,
         "output_dimension": factors.shape[1],
         "number_significant_components": factors.shape[1],
         "navigation_mask": _mask(keep_pixels, am.navigation_shape[::-1]),
@@ -109,7 +110,7 @@ def _describe_negative(results):
 
 def _check_unchanged(signal, results):
     am, record = signal.axes_manager, read_record(signal)
-    was = tuple(np.asarray(record.get("navigation_shape", am.navigation_shape)))
+    was = record.navigation_shape or am.navigation_shape
     # Folding and unfolding change the number of axes, but not the order of pixels.
     transposed = len(was) == am.navigation_dimension and was != am.navigation_shape
     sizes = (results.loadings.shape[0], results.factors.shape[0])
@@ -169,7 +170,7 @@ def read_record(signal) -> Record:
 def require_record(signal) -> Record:
     """Return the record of the decomposition, or raise RuntimeError without one."""
     results, record = require_results(signal), read_record(signal)
-    if "version" in record:
+    if record.version is not None:
         return record
     algorithm = results.decomposition_algorithm
     if algorithm in OURS:
@@ -193,10 +194,10 @@ def read_names(signal) -> list[str]:
 def stored_names(signal) -> list[str]:
     """Return the names without checking that the map is unchanged, as before a decomposition."""
     n = signal.learning_results.factors.shape[1]
-    names = read_record(signal).get("phase_names")
+    names = read_record(signal).phase_names
     if names is None or len(names) != n:
         return [f"Phase {i}" for i in range(n)]
-    return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
+    return list(map(str, names))
 
 
 def write_names(signal, names) -> None:
@@ -209,8 +210,7 @@ def write_names(signal, names) -> None:
         raise TypeError(f"names must be a list of {n} strings, not {names!r}")
     if len(given) != n or len(set(given)) != n:
         raise ValueError(f"names must be {n} different strings, not {given!r}")
-    record = {**read_record(signal), "phase_names": list(map(str, given))}
-    store_record(signal.learning_results, record)
+    store_names(signal.learning_results, list(map(str, given)))
 
 
 def _expand(factors, keep):

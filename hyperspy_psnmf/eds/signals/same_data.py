@@ -17,6 +17,7 @@ import dask.array as da
 import numpy as np
 
 from hyperspy_psnmf._compat import data_in_array_order
+from hyperspy_psnmf.eds.signals.record import Record
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 
 N_VALUES = 2**18  # compared at most: 0.4 ms, a twentieth of one sum over 128 x 128 x 1980 counts
@@ -45,14 +46,14 @@ def make_fingerprint(signal, X, keep_pixels, keep_channels) -> dict:
     return {**shape, "data_pixel_counts": counts, "data_checksum": zlib.crc32(spectra)}
 
 
-def find_change(signal, record, keep_pixels, keep_channels, expected) -> str:
+def find_change(signal, record: Record, keep_pixels, keep_channels, expected) -> str:
     """Return how the data have changed since a record was made, or "" if they have not.
 
     Parameters
     ----------
     signal : EDSSpectrum
         The map, with as many pixels and channels as then.
-    record : dict
+    record : Record
         With the fingerprint; those of earlier versions have none, and no change is found.
     keep_pixels, keep_channels : ndarray of bool or None
         What the decomposition used.
@@ -66,7 +67,7 @@ def find_change(signal, record, keep_pixels, keep_channels, expected) -> str:
         As in "flipped along x"; empty if the data are the same, or lazy.
     """
     data = data_in_array_order(signal)
-    if "data_pixel_counts" not in record or isinstance(data, da.Array):
+    if record.data_pixel_counts is None or isinstance(data, da.Array):
         return ""
     masks, rows = (keep_pixels, keep_channels), _pixels_compared(data.shape)
     if data.dtype.kind not in "buif":
@@ -74,31 +75,31 @@ def find_change(signal, record, keep_pixels, keep_channels, expected) -> str:
     spectra = _read_spectra(data, rows, *masks)
     if _is_same(spectra, record) or _is_model(spectra, expected(rows), *masks, rows):
         return ""
-    data = data.reshape(tuple(int(n) for n in record["data_shape"]))
+    data = data.reshape(record.data_shape)
     for permutation, flipped in _ways(data.ndim):
         moved = np.flip(data.transpose(permutation), flipped)
         if moved.shape == data.shape and _is_same(_read_spectra(moved, rows, *masks), record):
             return _describe(signal, permutation, flipped)
-    return _describe_values(spectra.sum(axis=1, dtype=float), record["data_pixel_counts"])
+    return _describe_values(spectra.sum(axis=1, dtype=float), record.data_pixel_counts)
 
 
-def check_counts(X, record, keep_pixels) -> None:
+def check_counts(X, record: Record, keep_pixels) -> None:
     """Raise RuntimeError unless counts read again, of lazy data, are those of a record.
 
     Parameters
     ----------
     X : csr_array or CountBlocks of shape (n_pixels, n_channels_in_use)
-    record : dict
+    record : Record
         With the fingerprint, or without.
     keep_pixels : ndarray of bool of shape (n_pixels,)
         Pixels read.
     """
-    if "data_pixel_counts" not in record:
+    if record.data_pixel_counts is None:
         return
-    shape = tuple(int(n) for n in record["data_shape"])
+    shape = record.data_shape
     rows = _pixels_compared(shape)
     kept = keep_pixels[rows]
-    now, then = total_counts(X, axis=1)[rows][kept], record["data_pixel_counts"][kept]
+    now, then = total_counts(X, axis=1)[rows][kept], record.data_pixel_counts[kept]
     if not _in_proportion(now, then):
         raise RuntimeError(refusal(_describe_values(now, then)))
 
@@ -131,9 +132,9 @@ def _read_spectra(data, rows, keep_pixels, keep_channels):
 
 
 def _is_same(spectra, record):
-    if "data_checksum" in record:
-        return zlib.crc32(spectra) == int(record["data_checksum"])
-    return _in_proportion(spectra.sum(axis=1, dtype=float), record["data_pixel_counts"])
+    if record.data_checksum is not None:
+        return zlib.crc32(spectra) == record.data_checksum
+    return _in_proportion(spectra.sum(axis=1, dtype=float), record.data_pixel_counts)
 
 
 def _is_model(spectra, expected, keep_pixels, keep_channels, rows):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The record of a decomposition (settings, convergence), stored in HyperSpy's learning results.
+"""The record of a decomposition, stored in HyperSpy's learning results.
 
 It is one dict, ``learning_results.psnmf``, which is saved in .hspy and .zspy files. HyperSpy's
 ``learning_results.save()`` and ``load()`` use .npz files, which keep strings and arrays but drop
@@ -15,36 +15,33 @@ from collections.abc import Mapping
 import numpy as np
 
 from hyperspy_psnmf._compat import learning_attributes
-from hyperspy_psnmf._version import __version__
+from hyperspy_psnmf.eds.signals.record import Record, as_plain, from_plain
 
 TEXT = "psnmf_json"
 PREFIX = "psnmf_"
 N_ROWS = 1000  # of the loadings in the checksum, as there may be millions
 
 
-class Record(dict):
-    """The record of a decomposition; a missing entry raises an error naming the writing version."""
-
-    def __missing__(self, key):
-        """Raise ValueError naming the version that wrote the record, and the missing entry."""
-        writer = self.get("version", "of an unknown version")
-        raise ValueError(
-            f"the learning results were written by hyperspy-psnmf {writer} and have no {key!r}, "
-            f"which version {__version__} needs for this: decompose the map again"
-        )
-
-
-def store_record(results, record) -> None:
+def store_record(results, record: Record) -> None:
     """Put a record into learning results that have their factors and loadings already."""
+    _store(results, as_plain(record))
+
+
+def store_names(results, names: list[str]) -> None:
+    """Store names of phases; all else that is stored stays as it is."""
+    _store(results, {**_find_stored(results), "phase_names": names})
+
+
+def _store(results, stored):
     forget_record(results)
     arrays = {
-        k: v for k, v in record.items() if isinstance(v, np.ndarray) and v.dtype.kind in "biuf"
+        k: v for k, v in stored.items() if isinstance(v, np.ndarray) and v.dtype.kind in "biuf"
     }
-    plain = {k: v for k, v in record.items() if k not in arrays}
+    plain = {k: v for k, v in stored.items() if k not in arrays}
     text = {"of": _checksum(results), "arrays": list(arrays), "record": plain}
     attributes = learning_attributes(results)
     attributes.update({PREFIX + key: array for key, array in arrays.items()})
-    attributes.update({TEXT: json.dumps(text, default=_plain), "psnmf": dict(record)})
+    attributes.update({TEXT: json.dumps(text, default=_plain), "psnmf": stored})
 
 
 def forget_record(results) -> None:
@@ -56,13 +53,17 @@ def forget_record(results) -> None:
 
 def find_record(results) -> Record:
     """Return the record of learning results; empty after another algorithm."""
-    record = getattr(results, "psnmf", None)
-    record = record if isinstance(record, Mapping) else _read_text(results)
+    return from_plain(_find_stored(results))
+
+
+def _find_stored(results) -> dict:
+    stored = getattr(results, "psnmf", None)
+    stored = stored if isinstance(stored, Mapping) else _read_text(results)
     # A file opened lazily holds dask arrays.
-    record = Record((k, v.compute() if hasattr(v, "compute") else v) for k, v in record.items())
+    stored = {k: v.compute() if hasattr(v, "compute") else v for k, v in stored.items()}
     # Loading a .npz file of another algorithm replaces the results, but not the record.
     algorithm = results.decomposition_algorithm
-    return record if record.get("algorithm", algorithm) == algorithm else Record()
+    return stored if stored.get("algorithm", algorithm) == algorithm else {}
 
 
 def _read_text(results):

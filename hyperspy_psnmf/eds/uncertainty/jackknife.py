@@ -7,6 +7,7 @@ from hyperspy_psnmf.eds.lazy.read import NAME
 from hyperspy_psnmf.eds.lazy.reopen import Decomposed, bins_as_decomposed, open_decomposed
 from hyperspy_psnmf.eds.signals.learning_results import read_record
 from hyperspy_psnmf.eds.signals.progress import progress_bar, with_listener
+from hyperspy_psnmf.eds.signals.record import Record
 from hyperspy_psnmf.nmf.binning.bins import bin_counts
 from hyperspy_psnmf.nmf.method.binned import BinnedSettings
 from hyperspy_psnmf.nmf.selection.count_splitting import check_whole
@@ -43,7 +44,7 @@ def find_errors_from_spectra(signal, *, show_progressbar=None, random_state=0) -
         If the data are not whole numbers.
     """
     record, rng = read_record(signal), random_generator(random_state)
-    if record.get("algorithm") != "PSNMF":
+    if record.algorithm != "PSNMF":
         raise RuntimeError(
             "given_spectra=False unmixes the map again with the settings of its decomposition, "
             "which must be by s.decomposition(algorithm='PSNMF')"
@@ -58,7 +59,7 @@ def find_errors_from_spectra(signal, *, show_progressbar=None, random_state=0) -
 
 def _spectra_without_folds(signal, d: Decomposed, record, rng, show_progressbar):
     binned = bin_counts(d.X, bins_as_decomposed(signal, d, max_bins=None), n_jobs=None)
-    options = {"max_iter": record["max_iter"], "tol": record["tol"], "n_jobs": None}
+    options = {"max_iter": record.max_iter, "tol": record.tol, "n_jobs": None}
     bar_options = {"desc": "Spectra without a fold", "unit": " fits", "total": N_FOLDS * N_SPLITS}
     with progress_bar(show_progressbar, **bar_options) as bar:
         notify = with_listener(None if bar is None else lambda *_: bar.update())
@@ -74,16 +75,14 @@ def _spectra_without_folds(signal, d: Decomposed, record, rng, show_progressbar)
         )
 
 
-def _settings(d: Decomposed, record) -> BinnedSettings:
+def _settings(d: Decomposed, record: Record) -> BinnedSettings:
     """Return the settings by which the spectra were found."""
-    given = record["init"] == "given"
-    absent = record.get("absent")
     return BinnedSettings(
         len(d.H),
         d.H[: d.n_fixed],
-        int(record["energy_binning"]),
-        d.H if given else record["init"],
-        record["volume"],
-        int(record["line_width"]),
-        None if absent is None else np.asarray(absent, dtype=bool),
+        record.energy_binning,
+        d.H if record.init == "given" else record.init,
+        record.volume,
+        record.line_width,
+        record.absent,
     )

@@ -79,7 +79,7 @@ def read_covariance(signal) -> np.ndarray:
     loadings, factors = read_counts_and_spectra(signal)
     H = np.ascontiguousarray(factors[channels_decomposed(factors)].T)
     return loading_covariance(
-        np.nan_to_num(loadings), H, n_pixels=read_record(signal).get("n_pixels_behind"), n_jobs=None
+        np.nan_to_num(loadings), H, n_pixels=read_record(signal).n_pixels_behind, n_jobs=None
     )
 
 

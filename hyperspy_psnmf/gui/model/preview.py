@@ -8,7 +8,8 @@ import numpy as np
 from hyperspy.signals import BaseSignal
 
 from hyperspy_psnmf._compat import data_in_array_order
-from hyperspy_psnmf.eds.decompose.record import FEW_PER_BIN, times
+from hyperspy_psnmf.eds.decompose.notes import times
+from hyperspy_psnmf.eds.decompose.weaknesses import FEW_PER_BIN
 from hyperspy_psnmf.eds.lazy.read import check_data
 from hyperspy_psnmf.eds.signals.axes import map_shape
 from hyperspy_psnmf.eds.signals.build import images_like

@@ -7,7 +7,8 @@ from pathlib import Path
 from traits.api import Bool, Enum, Float, HasTraits, Instance, List, Property, Str, observe
 
 from hyperspy_psnmf._compat import learning_attributes
-from hyperspy_psnmf.eds.decompose import report
+from hyperspy_psnmf.eds.decompose.notes import notes
+from hyperspy_psnmf.eds.decompose.report import summary
 from hyperspy_psnmf.eds.files import export
 from hyperspy_psnmf.eds.fit_check.residuals import find_residuals
 from hyperspy_psnmf.eds.lines.measurable_lines import describe_reasons, explain_lines, warn_left_out
@@ -60,7 +61,7 @@ class ToolResults(ToolSettings):
     def _get_summary(self):
         if self.result is None:
             return ""
-        return "\n".join([report.summary(read_record(self.result)), *self.notes()])
+        return "\n".join([summary(read_record(self.result)), *self.notes()])
 
     def _get_composition_html(self):
         if self.composition is None:
@@ -95,7 +96,8 @@ class ToolResults(ToolSettings):
 
     def notes(self) -> list[str]:
         """Return the weaknesses of the result."""
-        return [f"Note: {w}." for w in read_record(self.require_result())["weaknesses"]]
+        record = read_record(self.require_result())
+        return [f"Note: {note}." for note in notes(record, read_names(self.result))]
 
     @action
     def store(self) -> None:

@@ -59,8 +59,9 @@ class BinningChoice:
     gains : tuple of (float, float)
         Decrease of the held-out deviance from each binning to the next, and its standard
         error.
-    not_tried : str
-        Reason why no binnings were compared, or empty.
+    not_tried : {"", "single pixels", "fixed spectra", "fractions"}
+        Why no binnings were compared: there are no smaller ones, all spectra are fixed, or
+        the data are no whole numbers, which count splitting needs.
     n_pixels : int
         Of the map, on which they were compared; 0 is all.
     n_doubled : int
@@ -127,9 +128,9 @@ def choose_finer_binning(
     spatial = spatial_axes(len(shape))
     binning = choose_binning(total_counts(X, axis=1), shape, spatial, n_components)
     fixed = np.empty((0, X.shape[1])) if fixed_spectra is None else fixed_spectra
-    reason = _reason_not_to_compare(binning, X, n_components - len(fixed))
-    if reason:
-        return BinningChoice(binning, not_tried=reason)
+    not_tried = _why_not_to_compare(binning, X, n_components - len(fixed))
+    if not_tried:
+        return BinningChoice(binning, not_tried=not_tried)
     train, test = thin_counts(merge_channels(X, energy_binning), TEST_FRACTION, rng)
     settings = BinnedSettings(n_components, bin_spectra(fixed, energy_binning), 1, START, 0.0, 1)
     blocks = PixelBins(shape, binning).index  # whose differences are independent
@@ -150,17 +151,13 @@ def choose_finer_binning(
         last, binning = deviances, tuple(max(1, b // 2) for b in binning)
 
 
-def _reason_not_to_compare(binning, X, n_free):
-    """Return why smaller bins are not tried, or an empty text."""
+def _why_not_to_compare(binning, X, n_free):
+    """Return why smaller bins are not tried, as in `BinningChoice.not_tried`."""
     if max(binning) == 1:
-        return "there are none smaller"
+        return "single pixels"
     if not n_free:
-        return "all spectra are fixed"
-    if not are_whole(X.data):
-        return (
-            "the data are no whole numbers, so smaller bins cannot be compared by count splitting"
-        )
-    return ""
+        return "fixed spectra"
+    return "" if are_whole(X.data) else "fractions"
 
 
 def _find_spectra(X, pixel_bins, settings, H, rng, n_jobs):

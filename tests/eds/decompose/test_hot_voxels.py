@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf import data
-from hyperspy_psnmf.eds.decompose.hot_voxels import describe_hot_voxels
+from hyperspy_psnmf.eds.decompose.weaknesses import hot_voxels_of_map
 from hyperspy_psnmf.eds.lazy.read import read_counts
 from tests.helpers.maps import unmix_quietly
 from tests.helpers.real_maps import load, needs_maps
@@ -66,7 +66,11 @@ def test_several__are_named_and_the_rest_counted(grains):
     s = heat(grains)
     for i in range(6):
         s.data[2 * i, 3, 40 * i + 5] = 900 + 10 * i
-    (sentence,) = describe_hot_voxels(s, read_counts(s))
+    found = hot_voxels_of_map(s, read_counts(s))
+    assert (found[0].pixel, found[0].counts, len(found)) == ((17, 4), 3000, 7)
+    with pytest.warns(UserWarning, match="hot voxels") as caught:
+        s.decomposition(algorithm="PSNMF", output_dimension=2, print_info=False)
+    (sentence,) = (str(w.message) for w in caught if "hot voxels" in str(w.message))
     assert sentence.startswith("hot voxels: pixel (17, 4)")
     assert sentence.count("pixel (") == 4
     assert "; 3 more. " in sentence
@@ -78,7 +82,7 @@ def test_units__of_the_energy_axis(grains, units):
     if units == "eV":
         axis.scale, axis.offset = 1000 * axis.scale, 1000 * axis.offset
     axis.units = units
-    assert len(describe_hot_voxels(s, read_counts(s))) == (units == "eV")
+    assert len(hot_voxels_of_map(s, read_counts(s))) == (units == "eV")
 
 
 @pytest.mark.crossed("name", "counts")
@@ -86,7 +90,7 @@ def test_units__of_the_energy_axis(grains, units):
 @pytest.mark.parametrize("name", [n for n in data.__all__ if callable(getattr(data, n))])
 def test_phantoms__have_none(name, counts):
     s = getattr(data, name)(shape=(28, 34), counts=counts, seed=7)
-    assert describe_hot_voxels(s, read_counts(s)) == []
+    assert hot_voxels_of_map(s, read_counts(s)) == []
 
 
 @pytest.mark.parametrize(
@@ -101,4 +105,4 @@ def test_phantoms__have_none(name, counts):
 )  # fmt: skip
 def test_real_maps__have_none(name):
     s = load(name)
-    assert describe_hot_voxels(s, read_counts(s)) == []
+    assert hot_voxels_of_map(s, read_counts(s)) == []

@@ -9,6 +9,8 @@ import pytest
 
 import hyperspy_psnmf
 from hyperspy_psnmf import data
+from hyperspy_psnmf.eds.decompose.notes import notes
+from hyperspy_psnmf.eds.signals.learning_results import read_record
 
 
 def weaknesses_of(signal, **kwargs):
@@ -17,7 +19,8 @@ def weaknesses_of(signal, **kwargs):
         options = {"output_dimension": 2, "print_info": False, "show_progressbar": False}
         signal.decomposition(algorithm="PSNMF", **{**options, **kwargs})
     messages = [str(w.message) for w in caught if w.filename == __file__]
-    assert messages == signal.learning_results.psnmf["weaknesses"]
+    record = read_record(signal)
+    assert messages == notes(record, record.phase_names)
     return " / ".join(messages)
 
 
@@ -134,7 +137,7 @@ def test_the_average_is_over_bins_that_hold_counts(grains, unmix):
 
 def test_phases_of_few_counts_are_warned_of_by_name(grains):
     s = grains.inav[:3, :2]
-    assert re.search(r"Phase 1 holds \d+ counts only", weaknesses_of(s, output_dimension=2))
+    assert re.search(r"Phase 1 has \d+ counts only", weaknesses_of(s, output_dimension=2))
 
 
 def test_the_zero_peak_is_warned_of_until_it_is_left_out(sem):

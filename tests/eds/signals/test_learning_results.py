@@ -75,7 +75,7 @@ def test_record__of_another_version_names_the_missing_entry(unmixed_copy):
     for key, message in messages.items():
         assert f"written by hyperspy-psnmf 0.0.7 and have no {key!r}" in message
     assert {"n_counts", "weaknesses", "kkt_residual"} <= set(messages)
-    assert {"phase_names", "max_iter", "navigation_shape", "binning_reason"}.isdisjoint(messages)
+    assert {"phase_names", "max_iter", "navigation_shape", "binning_choice"}.isdisjoint(messages)
 
 
 def test_errors_of_spectra_need_settings_that_an_old_record_may_lack(unmixed_copy):

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a decomposition's result is weak in, as numbers; `notes` makes sentences of them."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from hyperspy_psnmf.eds.lazy.not_counts import judge_model, judge_values
+from hyperspy_psnmf.eds.signals.axes import energies, map_shape
+from hyperspy_psnmf.eds.signals.record import Record
+from hyperspy_psnmf.eds.signals.weaknesses import (
+    AlikeSpectra,
+    CountLikeness,
+    CountsWithoutSpectrum,
+    FewCountsInPhase,
+    FewCountsPerBin,
+    HotVoxel,
+    NumberLimited,
+    SmallFeatures,
+    Weakness,
+    ZeroPeak,
+)
+from hyperspy_psnmf.eds.xray.detector import TYPICAL_RESOLUTION, ZERO_PEAK, peak_fwhms
+from hyperspy_psnmf.estimators import PSNMF
+from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
+from hyperspy_psnmf.nmf.binning.bins import PixelBins
+from hyperspy_psnmf.nmf.diagnostics.hot_voxels import find_hot_voxels
+
+# Counts below which to warn, chosen on the built-in phantoms: with fewer, a spectrum has hardly
+# more than its strongest line.
+FEW_PER_BIN = 1000
+FEW_IN_PHASE = 2000
+ZERO_PEAK_FRACTION = 0.05  # of all counts, above which to warn
+
+# Cosine of two spectra, above which they are one phase. Tuned on seven phantoms at 30, 100 and 400
+# counts per pixel: none exceed it with the true number of phases, 20 of 21 with one more.
+MAX_COSINE = 0.98
+
+# Pixels' counts over the mean of their bin, weighted with counts, above which features are smaller
+# than a bin; chosen on the built-in phantoms.
+MAX_CONCENTRATION = 2.5
+
+N_WIDTHS = 64  # energies at which line widths are computed, to interpolate between
+
+
+def find_weaknesses(
+    signal, record: Record, estimator, X, loadings, keep_channels, sums
+) -> Iterator[Weakness]:
+    """Yield the weaknesses of a result, in the order of a report.
+
+    Parameters
+    ----------
+    signal : EDSSpectrum
+        The map.
+    record : Record
+        Of the run, without weaknesses.
+    estimator, X, loadings, keep_channels
+        As for `make_record`.
+    sums : (ndarray of shape (n_pixels,), ndarray of shape (n_channels_in_use,))
+        Counts of each pixel and of each channel.
+    """
+    channel_counts = sums[1]
+    below_lines = _below_lines(signal, keep_channels, channel_counts.size)
+    values = _judge_counts(signal, estimator, X, loadings)
+    if not values.are_counts:
+        yield values
+    options = {"sums": sums, "n_jobs": estimator.n_jobs}
+    yield from hot_voxels_of_map(signal, X, keep_channels, **options)
+    yield from _few_counts(record)
+    fraction = float(channel_counts[below_lines].sum() / channel_counts.sum())
+    if fraction > ZERO_PEAK_FRACTION:
+        yield ZeroPeak(fraction, float(energies(signal).max()))
+    if record.n_unexplained:
+        yield CountsWithoutSpectrum(record.n_unexplained)
+    yield from _alike_spectra(np.where(below_lines, 0.0, estimator.components_))
+    if record.binning is not None:
+        bins = PixelBins(map_shape(signal), record.binning[::-1])
+        yield from _small_features(bins, loadings)
+
+
+def _judge_counts(signal, estimator, X, loadings) -> CountLikeness:
+    if not isinstance(estimator, PSNMF):
+        return judge_values(X)
+    return judge_model(
+        X,
+        loadings,
+        estimator.components_,
+        PixelBins(map_shape(signal), estimator.binning_),
+        estimator.energy_binning,
+        resolve_n_jobs(estimator.n_jobs),
+    )
+
+
+def hot_voxels_of_map(signal, X, keep_channels=None, **options) -> list[HotVoxel]:
+    """Return the hot voxels of a map, the least probable first.
+
+    The data are not changed. Lazy maps are looked at block by block.
+
+    Parameters
+    ----------
+    signal : EDSSpectrum
+        The map. Without a unit of its energy axis the width of lines is unknown, and nothing
+        is found.
+    X : csr_array or CountBlocks of shape (n_pixels, n_channels_in_use)
+        Its counts.
+    keep_channels : ndarray of bool, optional
+        Channels in use.
+    **options
+        As for `find_hot_voxels`.
+    """
+    try:
+        energy = energies(signal)
+    except ValueError:  # an axis without units has been warned of
+        return []
+    some = np.linspace(energy.min(), energy.max(), N_WIDTHS)
+    width = np.interp(energy, some, peak_fwhms(TYPICAL_RESOLUTION, some))
+    width /= np.abs(np.gradient(energy))
+    if keep_channels is not None:
+        energy, width = energy[keep_channels], width[keep_channels]
+    shape = map_shape(signal)
+    return [
+        HotVoxel(
+            tuple(int(i) for i in np.unravel_index(voxel.row, shape)[::-1]),
+            float(energy[voxel.channel]),
+            float(voxel.counts),
+            float(voxel.expected),
+        )
+        for voxel in find_hot_voxels(X, shape, width, **options)
+    ]
+
+
+def _few_counts(record: Record):
+    if record.number_of_phases_limited:
+        yield NumberLimited(record.n_components)
+    if record.binning is not None and record.counts_per_bin < FEW_PER_BIN:
+        yield FewCountsPerBin(record.counts_per_bin, record.binning_chosen)
+    for phase, counts in enumerate(record.phase_counts):
+        if counts < FEW_IN_PHASE:
+            yield FewCountsInPhase(phase, float(counts))
+
+
+def _alike_spectra(spectra):
+    """Yield pairs of nearly equal spectra, which may be one phase, split by noise."""
+    spectra = spectra / np.maximum(np.linalg.norm(spectra, axis=1, keepdims=True), 1e-300)
+    cosines = np.triu(spectra @ spectra.T, 1)
+    for a, b in np.argwhere(cosines > MAX_COSINE):
+        yield AlikeSpectra(int(a), int(b), float(cosines[a, b]))
+
+
+def _small_features(bins: PixelBins, loadings):
+    """Yield the phases whose counts are in a few pixels of their bins."""
+    n_pixels = np.maximum(np.bincount(bins.index, loadings.any(axis=1), bins.n_bins), 1.0)
+    for phase, w in enumerate(loadings.T):
+        mean = (np.bincount(bins.index, w, bins.n_bins) / n_pixels)[bins.index]
+        squares, expected = float((w**2).sum()), float((w * mean).sum())
+        if squares > MAX_CONCENTRATION * expected:
+            yield SmallFeatures(phase, squares / expected)
+
+
+def _below_lines(signal, keep_channels, n_channels):
+    """Return which channels in use lie in the zero peak."""
+    try:
+        energy = energies(signal)
+    except ValueError:  # an axis without units has been warned of
+        return np.zeros(n_channels, bool)
+    return (energy if keep_channels is None else energy[keep_channels]) < ZERO_PEAK
