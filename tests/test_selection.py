@@ -34,6 +34,13 @@ def test_crossed__marks_what_is_left_out(request, a, b):
     assert (request.node.get_closest_marker("thorough") is not None) == (a > 0 and b > 0)
 
 
+@pytest.mark.thorough_cases("two", "ou")
+@pytest.mark.parametrize("name", ["one", "two", "three", "four"])
+def test_thorough_cases__marks_those_with_a_part_in_their_ids(request, name):
+    marked = request.node.get_closest_marker("thorough") is not None
+    assert marked == (name in ("two", "four"))
+
+
 @pytest.mark.spot_checks("name")
 @pytest.mark.parametrize(("name", "i"), [(name, i) for name in ("tol", "init") for i in range(4)])
 def test_spot_checks__marks_what_is_left_out(request, name, i):

@@ -5,6 +5,7 @@
 first of the others, out of the whole product. ``@pytest.mark.spot_checks("name")`` keeps the first
 two cases of each value of a parameter, for tables of values that another test tries one by one at
 another entry to the same check; without a parameter, the first two of the test.
+``@pytest.mark.thorough_cases("part of an id")`` leaves out the cases with that in their ids.
 """
 
 from collections import Counter
@@ -37,6 +38,9 @@ def pytest_collection_modifyitems(items):
         params, test = item.callspec.params, (item.path, item.originalname)
         crossed = item.get_closest_marker("crossed")
         if crossed and is_crossed_out(params, firsts.setdefault(test, params), crossed.args):
+            item.add_marker("thorough")
+        parts = item.get_closest_marker("thorough_cases")
+        if parts and any(part in item.callspec.id for part in parts.args):
             item.add_marker("thorough")
         spots = item.get_closest_marker("spot_checks")
         if spots:
