@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Mutation check: change one operator or constant at a time, and see whether a test notices.
 
+Of files in mutants_chosen.py, what is listed there is changed.
+
     python tests/mutation.py                               # all mutants of all files
     python tests/mutation.py --sample 10 kernels/em.py     # ten of one file
 
@@ -38,6 +40,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from mutants_chosen import CHOSEN, chosen_mutants
 
 ROOT = Path(__file__).parents[1]
 # Kernels run as plain Python: compiling each mutant would take longer than its tests.
@@ -83,6 +87,7 @@ TARGETS = {
     ),
     "eds/decompose/masks.py": (["tests/eds/decompose/test_mask_arrays.py"], {}),
 }  # fmt: skip
+TARGETS |= {f: (tests, PLAIN if "kernels" in f else {}) for f, (tests, _) in CHOSEN.items()}
 # Not mutated: arguments that share work between threads, or check lengths that are always equal,
 TUNING_KEYWORDS = {"work", "strict"}
 # and constants that decide how fast a result is reached, or in what layout, never which one
@@ -104,7 +109,7 @@ SLOWEST = 3.0  # times what the tests take without a mutation, and 10 s
 # Also what the default run of tests leaves out.
 ALL = ["-q", "-x", "-p", "no:cacheprovider", "-m", "not statistical and not browser"]
 # What every test imports, once; the package itself comes from the copy.
-PRELOAD = ("hypothesis.extra.numpy", "numba", "pytest", "scipy.stats", "sklearn.decomposition")
+PRELOAD = ("exspy.signals", "hypothesis.extra.numpy", "numba", "pytest", "sklearn.decomposition")
 FORK = multiprocessing.get_context("fork")
 SWAPS = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.Pow: ast.Mult,
@@ -159,7 +164,10 @@ def _names(targets):
 
 def mutants_of(file):
     """Return (line, function, mutated statement, mutated source) of every mutant."""
-    tree = ast.parse((ROOT / "hyperspy_psnmf" / file).read_text(encoding="utf-8"))
+    source = (ROOT / "hyperspy_psnmf" / file).read_text(encoding="utf-8")
+    if file in CHOSEN:
+        return list(chosen_mutants(file, source))
+    tree = ast.parse(source)
     found = []
     for node, where, statement in list(code(tree, file)):
         for field, value in list(changes(node)):
@@ -196,8 +204,11 @@ class Tree:
             shutil.copytree(ROOT / name, self.folder / name, ignore=skip)
         shutil.copy(ROOT / "pyproject.toml", self.folder)
         sys.dont_write_bytecode = True
+        os.environ["HYPERSPY_PSNMF_DISABLE"] = "1"  # HyperSpy imports what is installed
         for name in PRELOAD:
             importlib.import_module(name)
+        for name in [name for name in sys.modules if name.startswith("hyperspy_psnmf")]:
+            del sys.modules[name]
 
     def test(self, file, timeout=None):
         """Return whether the tests of a file pass here."""
@@ -226,7 +237,7 @@ def _run_tests(folder, tests, environment):
 
     os.chdir(folder)
     sys.path[0] = folder
-    os.environ.update(environment, PYTHONPATH=folder)
+    os.environ.update(environment, PYTHONPATH=folder, HYPERSPY_PSNMF_DISABLE="")
     numba.config.reload_config()
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
@@ -255,7 +266,8 @@ def run(file, tree, judged, sample, seed):
     killed, n = len(mutants) - len(survivors), len(mutants)
     print(
         f"{file}: {killed} of {n} killed, {100 * killed / n:.0f} %, {n_judged} judged "
-        f"equivalent, in {time.perf_counter() - start:.0f} s"
+        f"equivalent, in {time.perf_counter() - start:.0f} s",
+        flush=True,
     )
     for mutant in survivors:
         line, where, shown, _ = mutant

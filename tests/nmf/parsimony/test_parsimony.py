@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.nmf.parsimony.proportions import constant_proportions
+from hyperspy_psnmf.nmf.parsimony.proportions import constant_proportions, is_ratio_reached
 from hyperspy_psnmf.nmf.parsimony.simplify import are_significant
 from hyperspy_psnmf.nmf.parsimony.subtract import subtract_spectra
 from tests.helpers.problems import ALLOY, MATRIX, OTHER, angles, grains, inclusions, spectrum
@@ -76,6 +76,14 @@ def test_constant_proportions__none_where_not_determined(kind):
     assert not constant_proportions(W, H).any()
 
 
+@pytest.mark.parametrize(("covariance", "reached"), [(400.0, False), (-300.0, True)])
+def test_is_ratio_reached__errors_are_those_of_the_difference(covariance, reached):
+    # 445 counts of b where 500 are expected: off by 3.5 or by 1.8 standard errors.
+    W = np.tile([1000.0, 445.0], (10, 1))
+    V = np.tile([[1000.0, covariance], [covariance, 400.0]], (10, 1, 1))
+    assert is_ratio_reached(W, V, 0, 1, 0.5) is reached
+
+
 # Companions in varying proportions
 
 
@@ -119,6 +127,19 @@ def test_subtract__added_back_where_background_is_missing():
     # Where the other phase is not present, nothing is added back.
     apart = 400_000.0 * (grains() > 0.5)
     assert (subtract_spectra(apart, H, np.zeros((2, 2)), line_width=8)[1] >= 0).all()
+
+
+def test_subtract__none_added_back_at_a_step_of_the_background():
+    step = np.where(np.arange(MATRIX.size) < 28, 2.0, 1.0)
+    H = np.stack([spectrum((30, 1.0), background=0.01), step / step.sum()])
+    _, removed = subtract_spectra(400_000 * inclusions(), H, np.zeros((2, 2)), line_width=8)
+    assert removed[1, 0] >= 0
+
+
+def test_subtract__nothing_from_a_phase_that_is_mostly_alone():
+    W = np.array([[1000.0, 0.0]] * 100 + [[1000.0, 5000.0]] * 30)
+    H = np.stack([0.7 * MATRIX + 0.3 * OTHER, OTHER])
+    assert subtract_spectra(W, H, np.zeros((2, 2)))[1][0, 1] == 0
 
 
 @pytest.mark.parametrize("kind", ["constant", "fixed", "apart", "empty"])

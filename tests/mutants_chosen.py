@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Chosen mutants: a sign, a missing factor, a wrong axis, where all operators take too long.
+
+For each file the tests that are about it, the quickest first, and what is replaced by what. What
+is replaced is in the file exactly once.
+"""
+
+PARSIMONY = "tests/nmf/parsimony/test_parsimony.py"
+SIMPLIFY = "tests/nmf/parsimony/test_simplify.py"
+SMOOTHING = "tests/nmf/method/test_smoothing.py"
+INTENSITIES = "tests/eds/lines/test_intensities.py"
+FULL_MODEL = "tests/eds/line_model/test_full_model.py"
+ENERGY_AXIS = "tests/eds/line_model/test_energy_axis.py"
+QUANTIFY = "tests/eds/quantify/test_quantify.py"
+MAPS = "tests/eds/quantify/test_element_maps.py"
+
+# file: (tests, [(before, after), ...])
+CHOSEN = {
+    "nmf/parsimony/proportions.py": (
+        [PARSIMONY],
+        [
+            ("uncorrelated - 2 * r * V[:, 0, 1]", "uncorrelated + 2 * r * V[:, 0, 1]"),
+            ("V[:, 1, 1] + r**2 * V[:, 0, 0]", "V[:, 1, 1]"),
+            ("(z < -AGREEMENT) @ counts", "(z > AGREEMENT) @ counts"),
+            ("found[a, b] = _constant_ratio", "found[b, a] = _constant_ratio"),
+            ("(w[:, 1] - r * w[:, 0])", "(w[:, 0] - r * w[:, 1])"),
+        ],
+    ),
+    "nmf/parsimony/subtract.py": (
+        [PARSIMONY, SIMPLIFY],
+        [
+            ("left = H[a] - fraction * H[b]", "left = H[a] + fraction * H[b]"),
+            ("fraction = -missing", "fraction = missing"),
+            ("middle * subtracted - lines", "lines - middle * subtracted"),
+            ("np.hypot(standard_deviation(H.T, W).T, one_count)", "one_count + 0 * H"),
+            ("beside = W.T @ (W > 0)", "beside = (W > 0).T @ W"),
+            ("np.minimum(beside[following], beside", "np.maximum(beside[following], beside"),
+        ],
+    ),
+    "nmf/parsimony/simplify.py": (
+        [SIMPLIFY, PARSIMONY],
+        [
+            ("fit.H + new @ fit.H", "fit.H + new.T @ fit.H"),
+            ("added += new", "added = new"),
+            ("SIGNIFICANT * standard_deviation(", "standard_deviation("),
+            ("W.argmax(axis=1)] = True", "W.argmin(axis=1)] = True"),
+            ("needed = after - before > loss", "needed = before - after > loss"),
+        ],
+    ),
+    "nmf/method/smoothing.py": (
+        [SMOOTHING],
+        [
+            ("scale = 4 / chi2", "scale = 1 / chi2"),
+            (".sum(axis=1) / radius**2", ".sum(axis=1) / radius"),
+            ("np.where(alike[:, None], scale * means, W)", "np.where(alike[:, None], means, W)"),
+            ("grid, n_jobs) / each", "grid, n_jobs)"),
+            ("row, column = np.divmod(left", "column, row = np.divmod(left"),
+            ("RADII if self.n_rows > 1 else RADII**2 / 2", "RADII"),
+            ("ratios = np.sqrt(np.divide(", "ratios = np.array(np.divide("),
+        ],
+    ),
+    "kernels/adaptive_weights.py": (
+        [f"{SMOOTHING} -k 'naive or projected'"],
+        [
+            ("two - two * around[x]", "two - around[x]"),
+            ("row[x] += difference * difference", "row[x] += difference"),
+            ("n[y + dy, begin + dx : end + dx], scale)", "n[y, begin:end], scale)"),
+            ("w, Y[other, c, there]", "w, Y[other, c, here]"),
+            ("dy, dx = offsets[o]", "dx, dy = offsets[o]"),
+            ("around[x] = max(around[x], across[x - 1])", "around[x] = across[x]"),
+        ],
+    ),
+    "eds/lines/intensities.py": (
+        [INTENSITIES],
+        [
+            ("[:, None] * peaks\n", "[:, None] * -peaks\n"),
+            ("n_fixed=self.n_fixed) * self.counts", "n_fixed=self.n_fixed)"),
+            ("linear.columns / variance[linear.use, None] @", "linear.columns @"),
+            ("covariance = covariance + parts.of_shapes", "covariance = covariance + 0.0"),
+            ("np.maximum(errors**2, np.maximum", "np.maximum(0.0 * errors, np.maximum"),
+            ("operators = operators[:, :, pick]", "operators = operators[:, :, pick[::-1]]"),
+        ],
+    ),
+    "eds/line_model/full_model.py": (
+        [FULL_MODEL, ENERGY_AXIS],
+        [
+            ("counts * fitted.members[:, 1]", "counts"),
+            ("by_resolution = 1e-6", "by_resolution = 0.5e-6"),
+            ("by_fano = 0.5e-6", "by_fano = -0.5e-6"),
+            ("np.exp(self.parameters.of_lines @ self.values)", "1.0"),
+            ("self.values + np.log(fraction)", "self.values - np.log(fraction)"),
+            ("linear.columns.T @ (rest / variance)", "linear.columns.T @ (rest)"),
+            ("change = self.expected - self.values", "change = self.values - self.expected"),
+        ],
+    ),
+    "eds/line_model/linear_model.py": (
+        [INTENSITIES, FULL_MODEL],
+        [
+            ("(1.0 + self.gain) + self.offset", "(1.0 + self.gain) - self.offset"),
+            ("shell[n][1] / shell[strongest][1]", "shell[strongest][1] / shell[n][1]"),
+            ("(self.columns / variance[self.use, None])", "(self.columns)"),
+        ],
+    ),
+    "eds/quantify/quantify.py": (
+        [QUANTIFY, "tests/eds/quantify"],
+        [
+            ("detected = measured.net > DETECTED *", "detected = measured.net > 0 *"),
+            ("loadings.sum(axis=0) ** 2 / squares", "loadings.sum(axis=0) / squares"),
+            ("np.maximum(net, 0.0)) ** 2)", "np.maximum(net, 0.0)))"),
+            ("np.hypot(total, factors)", "total"),
+            ("low - z * found.sigma", "low + z * found.sigma"),
+            ("counting**2 - shapes**2", "counting**2 + shapes**2"),
+        ],
+    ),
+    "eds/quantify/exspy_call.py": (
+        [QUANTIFY, "tests/eds/quantify"],
+        [
+            ("intensities / self.fill[:, None]", "intensities * self.fill[:, None]"),
+            ("net / self.factors", "net * self.factors"),
+            ("100.0 * thickness * density", "thickness * density"),
+            ("[..., None], 0, -1)", "[..., None], 0, 1)"),
+            ("pel,plm,pem->pe", "ple,plm,pme->pe"),
+            ("np.where(each, blank, net)", "np.where(each, net, blank)"),
+        ],
+    ),
+    "eds/quantify/element_maps.py": (
+        [MAPS],
+        [
+            ("np.divide(intensities, counts", "np.multiply(intensities, counts"),
+            ("per_count(measured, measured.sigma) ** 2", "per_count(measured, measured.sigma)"),
+            ("np.hypot(of_loadings, of_lines)", "of_loadings"),
+        ],
+    ),
+    "eds/quantify/composition_maps.py": (
+        ["tests/eds/quantify/test_result.py", "tests/eds/quantify"],
+        [
+            ("live_time / n", "live_time"),
+            ("area / n", "area"),
+            ("np.maximum(net, 0.0).sum(axis=1)", "np.maximum(net, 0.0).max(axis=1)"),
+        ],
+    ),
+}
+
+
+def chosen_mutants(file, source):
+    """Yield (line, "", what is replaced, mutated source) of every mutant of a file."""
+    for before, after in CHOSEN[file][1]:
+        if source.count(before) != 1:
+            raise SystemExit(f"mutants_chosen.py: {before!r} is not once in {file}")
+        line = source[: source.index(before)].count("\n") + 1
+        yield line, "", f"{before} -> {after}", source.replace(before, after)
