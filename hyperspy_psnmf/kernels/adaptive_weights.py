@@ -38,9 +38,10 @@ def _weigh(row, n, others, scale):
 
 
 @jit_row
-def _contrasts(top, bottom, first, last, dy, dx, u, n, scale, t):
+def _contrasts(rows, shift, u, n, scale, t):
     # t[y - top, x] of the pixels (y, x) and (y + dy, x + dx); 0 beyond the map and where
     # n is 0.
+    (top, bottom, first, last), (dy, dx) = rows, shift
     begin, end = max(0, -dx), min(n.shape[1], n.shape[1] - dx)
     for y in range(top, bottom):
         for x in range(n.shape[1]):
@@ -86,7 +87,9 @@ def _add_weighted(sums, w, values):
 
 
 @jit_row
-def _add_row(y, other, dx, location, around, Y, n, sums, weights, w):
+def _add_row(y, shift, location, around, pixels, sums, weights, w):
+    Y, _, n = pixels
+    other, dx = y + shift[0], shift[1]
     begin, end = max(0, -dx), min(n.shape[1], n.shape[1] - dx)
     here, there = slice(begin, end), slice(begin + dx, end + dx)
     w = w[here]
@@ -96,7 +99,9 @@ def _add_row(y, other, dx, location, around, Y, n, sums, weights, w):
 
 
 @jit
-def _sum_rows(start, stop, first, last, Y, u, n, offsets, locations, scale, sums, weights):
+def _sum_rows(start, stop, first, last, pixels, window, sums, weights):
+    _, u, n = pixels
+    offsets, locations, scale = window
     n_columns = n.shape[1]
     top, bottom = max(first, start - 1), min(last, stop + 1)
     t = np.empty((bottom - top, n_columns), np.float32)
@@ -106,11 +111,11 @@ def _sum_rows(start, stop, first, last, Y, u, n, offsets, locations, scale, sums
         dy, dx = offsets[o]
         if abs(dx) >= n_columns:
             continue
-        _contrasts(top, bottom, first, last, dy, dx, u, n, scale, t)
+        _contrasts((top, bottom, first, last), (dy, dx), u, n, scale, t)
         for y in range(start, stop):
             if first <= y + dy < last:
                 _largest_around(y, top, bottom, t, across, around)
-                _add_row(y, y + dy, dx, locations[o], around, Y, n, sums, weights, w)
+                _add_row(y, (dy, dx), locations[o], around, pixels, sums, weights, w)
 
 
 @jit_row
@@ -201,14 +206,15 @@ def sum_neighbours(
         Sums of the weights.
     """
     sums, weights = np.zeros_like(Y), np.zeros_like(n)
-    locations, scale = np.asarray(locations, dtype=np.float32), np.float32(scale)
+    pixels = (Y, u, n)
+    window = (offsets, np.asarray(locations, dtype=np.float32), np.float32(scale))
     blocks = [
         (start, min(start + ROWS_PER_BLOCK, first + n_rows), first, first + n_rows)
         for first in range(0, len(Y), n_rows)
         for start in range(first, first + n_rows, ROWS_PER_BLOCK)
     ]
     run_blocks(
-        lambda block: _sum_rows(*block, Y, u, n, offsets, locations, scale, sums, weights),
+        lambda block: _sum_rows(*block, pixels, window, sums, weights),
         blocks,
         n_jobs,
     )

@@ -23,7 +23,8 @@ from hyperspy_psnmf.kernels.parallel import is_csr, row_blocks, run_blocks
 
 
 @jit
-def _em_csr(start, stop, indptr, indices, data, basis, V, V_sum, basis_sum):
+def _em_csr(start, stop, counts, basis, V, V_sum, basis_sum):
+    indptr, indices, data = counts
     for i in range(start, stop):
         for p in range(indptr[i], indptr[i + 1]):
             j = indices[p]
@@ -38,8 +39,9 @@ def _em_csr(start, stop, indptr, indices, data, basis, V, V_sum, basis_sum):
 
 
 @jit
-def _em_dense(start, stop, X, basis, V, V_sum, basis_sum):
+def _em_dense(start, stop, counts, basis, V, V_sum, basis_sum):
     # One component after the other, so that the loops over channels vectorise.
+    (X,) = counts
     n = X.shape[1]
     ratio = np.empty(n)
     for i in range(start, stop):
@@ -76,13 +78,13 @@ def em_sweep(X, V, B, *, n_jobs: int | None = 1):
     V, B : ndarray
         New arrays, of the shapes given.
     """
-    kernel, arrays = (_em_csr, (X.indptr, X.indices, X.data)) if is_csr(X) else (_em_dense, (X,))
+    kernel, counts = (_em_csr, (X.indptr, X.indices, X.data)) if is_csr(X) else (_em_dense, (X,))
     basis = np.ascontiguousarray(B.T, dtype=float)
     V_sum = np.zeros(V.shape)
 
     def sweep(block):
         basis_sum = np.zeros(basis.shape)
-        kernel(*block, *arrays, basis, V, V_sum, basis_sum)
+        kernel(*block, counts, basis, V, V_sum, basis_sum)
         return basis_sum
 
     B_sum = sum(run_blocks(sweep, row_blocks(X, work=len(basis) / 3), n_jobs)).T

@@ -47,7 +47,8 @@ def _score_row(x, basis, v, ratio, scratch, s):
 
 
 @jit
-def _score_csr(start, stop, indptr, indices, data, basis, V, S, loss):
+def _score_csr(start, stop, counts, basis, V, S, loss):
+    indptr, indices, data = counts
     longest = 0
     for i in range(start, stop):
         longest = max(longest, indptr[i + 1] - indptr[i])
@@ -63,7 +64,8 @@ def _score_csr(start, stop, indptr, indices, data, basis, V, S, loss):
 
 
 @jit
-def _score_dense(start, stop, X, basis, V, S, loss):
+def _score_dense(start, stop, counts, basis, V, S, loss):
+    (X,) = counts
     rows = np.empty((3, X.shape[1]))
     for i in range(start, stop):
         rows[0] = X[i]
@@ -98,13 +100,13 @@ def score(X, V, B, *, n_jobs: int | None = 1):
 
 def _run(X, V, B, S, n_jobs):
     """Fill S, which may have no columns; return the divergence of every row."""
-    kernel, arrays = (
+    kernel, counts = (
         (_score_csr, (X.indptr, X.indices, X.data)) if is_csr(X) else (_score_dense, (X,))
     )
     basis, V = np.ascontiguousarray(B.T, dtype=float), np.ascontiguousarray(V, dtype=float)
     loss = np.zeros(V.shape[0])
     blocks = row_blocks(X, work=len(basis) / 3)
-    run_blocks(lambda block: kernel(*block, *arrays, basis, V, S, loss), blocks, n_jobs)
+    run_blocks(lambda block: kernel(*block, counts, basis, V, S, loss), blocks, n_jobs)
     return loss + V @ B.sum(axis=0)
 
 

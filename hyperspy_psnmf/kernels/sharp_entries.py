@@ -10,7 +10,9 @@ WORK = 0.2  # per entry, in units of a sweep: most are read and no more
 
 
 @jit
-def _find(start, stop, indptr, indices, data, rows, columns, reach, n_beside, fewest, factor, out):
+def _find(start, stop, counts, sums, beside_each, limits, out):
+    (indptr, indices, data), (rows, columns) = counts, sums
+    (reach, n_beside), (fewest, factor) = beside_each, limits
     n, many = 0, factor / columns.sum()
     for i in range(start, stop):
         first, last = indptr[i], indptr[i + 1]
@@ -62,12 +64,13 @@ def find_sharp_entries(
     beside : ndarray of float of shape (n_found,)
         Sum of the entries beside each.
     """
-    arrays = (X.indptr, X.indices, X.data, rows, columns, reach, n_beside, fewest, factor)
+    counts, sums = (X.indptr, X.indices, X.data), (rows, columns)
+    arguments = (counts, sums, (reach, n_beside), (fewest, factor))
 
     def find(block):
         # Memory that is not written to costs nothing.
         out = np.empty((3, int(X.indptr[block[1]] - X.indptr[block[0]])))
-        return out[:, : _find(*block, *arrays, out)].copy()
+        return out[:, : _find(*block, *arguments, out)].copy()
 
     found = np.concatenate(
         [np.empty((3, 0)), *run_blocks(find, row_blocks(X, work=WORK), n_jobs)], axis=1
