@@ -67,6 +67,9 @@ def test_a_drift_of_half_a_channel_and_more_shows(particles, unmix, electronvolt
 def test_find_drift__the_axis_of_the_drift_is_found(particles, unmix):
     report = unmix(drifting(particles, 10, axis=1)).psnmf.report()
     assert "pixels along x" in report
+    drift = find_fit_quality(particles).drift
+    assert drift.along == "x"
+    assert 4 < drift.shift < 10 + 3 * drift.error  # eV; a lower limit
     flat = particles.deepcopy()
     flat.unfold_navigation_space()
     assert "pixels along axis 1 of the array" in flat.psnmf.report()
@@ -117,7 +120,8 @@ def test_an_axis_without_a_unit_has_no_energies_to_name(particles, unmix):
 def test_without_elements_no_peak_is_called_a_sum(particles):
     particles = piled_up(particles, 0.08)
     X, energy = count_matrix(particles.data), particles.axes_manager[-1].axis
-    assert find_sum_peaks(particles, X, energy)
+    (iron,) = (p for p in find_sum_peaks(particles, X, energy) if p.lines == ("Fe_Ka", "Fe_Ka"))
+    assert iron.energy == sum(iron.energies) == pytest.approx(2 * 6.404, abs=0.021)
     del particles.metadata.Sample.elements
     assert find_sum_peaks(particles, X, energy) == []
 
