@@ -58,11 +58,11 @@ def saved_map(tmp_path_factory):
     ],
     ids=["hyperspy", "eds_tem", "eds", "hyperspy_psnmf"],
 )
-def test_psnmf_is_there_whatever_is_imported_first(imports):
+def test_activation__psnmf_is_there_whatever_is_imported_first(imports):
     run(f"{imports}\nassert_active(s)")
 
 
-def test_psnmf_is_there_on_a_loaded_file(saved_map):
+def test_activation__psnmf_is_there_on_a_loaded_file(saved_map):
     run(
         f"""
         import hyperspy.api as hs
@@ -74,7 +74,7 @@ def test_psnmf_is_there_on_a_loaded_file(saved_map):
     )
 
 
-def test_psnmf_is_there_in_dask_workers_that_are_spawned_processes(tmp_path, saved_map):
+def test_activation__psnmf_is_there_in_dask_workers_that_are_spawned_processes(tmp_path, saved_map):
     script = tmp_path / "script.py"
     script.write_text(
         textwrap.dedent(
@@ -104,7 +104,7 @@ def test_psnmf_is_there_in_dask_workers_that_are_spawned_processes(tmp_path, sav
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
-def test_every_eds_class_has_it(cls):
+def test_decomposition__every_eds_class_has_it(cls):
     s = cls(da.from_array(COUNTS) if cls.__name__.startswith("Lazy") else COUNTS.copy())
     s.decomposition(**OPTIONS)
     assert s.learning_results.decomposition_algorithm == "PSNMF"
@@ -112,7 +112,7 @@ def test_every_eds_class_has_it(cls):
 
 
 @pytest.mark.parametrize("cls", [exspy.signals.EELSSpectrum, hs.signals.Signal1D])
-def test_other_signals_do_not_have_it(cls):
+def test_decomposition__other_signals_do_not_have_it(cls):
     assert not hasattr(cls, "psnmf")
     with pytest.raises(ValueError, match="not recogni"):
         cls(COUNTS.astype(float)).decomposition(**OPTIONS)
@@ -122,7 +122,7 @@ def test_other_signals_do_not_have_it(cls):
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
-def test_signature_and_docstring_are_unchanged(cls, reactivated):
+def test_decomposition__signature_and_docstring_are_unchanged(cls, reactivated):
     def describe():
         method = cls.decomposition
         return inspect.signature(method), method.__doc__, method.__qualname__
@@ -132,7 +132,7 @@ def test_signature_and_docstring_are_unchanged(cls, reactivated):
     assert patched == describe()
 
 
-def test_deactivate_restores_the_classes_and_both_are_idempotent(reactivated):
+def test_decomposition__deactivate_restores_the_classes_and_both_are_idempotent(reactivated):
     def has_own():
         return {cls.__name__ for cls in CLASSES if "decomposition" in cls.__dict__}
 
@@ -216,7 +216,7 @@ def outcome(call):
 
 
 @pytest.mark.parametrize("call", STOCK_CALLS.values(), ids=STOCK_CALLS)
-def test_other_algorithms_and_errors_are_those_of_hyperspy(call, reactivated):
+def test_activation__other_algorithms_and_errors_are_those_of_hyperspy(call, reactivated):
     patched = outcome(call)
     hyperspy_psnmf.deactivate()
     stock = outcome(call)
@@ -225,7 +225,7 @@ def test_other_algorithms_and_errors_are_those_of_hyperspy(call, reactivated):
         np.testing.assert_array_equal(a, b)
 
 
-def test_positions_are_bound_against_the_signature_the_user_sees():
+def test_decomposition__positions_are_bound_against_the_signature_the_user_sees():
     signal_mask, navigation_mask = np.arange(30) < 4, np.arange(30).reshape(6, 5) < 3
     s, lazy = sem(), sem().as_lazy()
     options = {name: OPTIONS[name] for name in ("energy_binning", "binning", "print_info")}

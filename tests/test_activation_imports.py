@@ -13,7 +13,7 @@ import hyperspy_psnmf
 from tests.helpers.sessions import run
 
 
-def test_reloading_modules_keeps_one_working_patch():
+def test_activation_imports__reloading_modules_keeps_one_working_patch():
     run(
         """
         import exspy.signals, hyperspy_psnmf
@@ -56,7 +56,7 @@ class Finder:
 
 
 @pytest.mark.parametrize("plugin_first", [False, True], ids=["finder first", "plugin first"])
-def test_exspy_may_be_served_by_another_finder(plugin_first):
+def test_activation_imports__exspy_may_be_served_by_another_finder(plugin_first):
     before = "import hyperspy_psnmf" if plugin_first else ""
     run(
         f"{before}\n{FOREIGN_FINDER}"
@@ -73,7 +73,7 @@ def test_exspy_may_be_served_by_another_finder(plugin_first):
 
 
 @pytest.mark.parametrize("cls", ["EDSSpectrum", "EDSTEMSpectrum"])
-def test_patched_modules_can_still_be_inspected(cls):
+def test_activation_imports__patched_modules_can_still_be_inspected(cls):
     name = getattr(exspy.signals, cls).__module__
     module = sys.modules[name]
     assert "class EDS" in inspect.getsource(module)
@@ -81,7 +81,7 @@ def test_patched_modules_can_still_be_inspected(cls):
     assert copy.deepcopy(module.__spec__).origin == module.__file__
 
 
-def test_no_deprecated_module_of_exspy_is_asked_for_anything():
+def test_activation_imports__no_deprecated_module_of_exspy_is_asked_for_anything():
     run(
         """
         import warnings
@@ -98,7 +98,7 @@ def test_no_deprecated_module_of_exspy_is_asked_for_anything():
 
 
 @pytest.mark.parametrize("first", ["EDSSpectrum", "EDSTEMSpectrum", "LazyEDSSEMSpectrum"])
-def test_psnmf_is_there_at_once_on_the_class_that_is_used_first(first):
+def test_activation_imports__psnmf_is_there_at_once_on_the_class_that_is_used_first(first):
     run(
         f"""
         from exspy.signals import {first} as cls
@@ -108,7 +108,7 @@ def test_psnmf_is_there_at_once_on_the_class_that_is_used_first(first):
     )
 
 
-def test_an_exception_while_patching_does_not_escape_from_the_import():
+def test_activation_imports__an_exception_while_patching_does_not_escape_from_the_import():
     printed = run(
         """
         import hyperspy_psnmf
@@ -124,7 +124,7 @@ def test_an_exception_while_patching_does_not_escape_from_the_import():
     assert "PSNMF could not be added" in printed
 
 
-def test_without_exspy_hyperspy_and_the_package_still_import():
+def test_activation_imports__without_exspy_hyperspy_and_the_package_still_import():
     run(
         """
         import importlib.metadata as metadata
@@ -167,14 +167,14 @@ def assert_only_ours(extra):
     assert "hyperspy_psnmf" in extra
 
 
-def test_importing_hyperspy_loads_nothing_because_of_us():
+def test_activation_imports__importing_hyperspy_loads_nothing_because_of_us():
     stock = modules_after("import hyperspy.api", HYPERSPY_PSNMF_DISABLE="1")
     by_entry_point = modules_after("import hyperspy.api")
     assert_only_ours(by_entry_point - {name for name in stock if "psnmf" not in name})
     assert "numba" not in by_entry_point
 
 
-def test_importing_exspy_loads_nothing_because_of_us_and_the_switch_works():
+def test_activation_imports__importing_exspy_loads_nothing_because_of_us_and_the_switch_works():
     stock = modules_after(
         "import exspy; exspy.signals.EDSTEMSpectrum",
         """
@@ -196,12 +196,12 @@ assert hasattr(s, "psnmf")
     assert_only_ours(active - {name for name in stock if "psnmf" not in name})
 
 
-def test_importing_the_package_loads_the_standard_library_and_itself_only():
+def test_activation_imports__importing_the_package_loads_the_standard_library_and_itself_only():
     top_level = {name.partition(".")[0] for name in modules_after("import hyperspy_psnmf")}
     assert top_level - sys.stdlib_module_names == {"hyperspy_psnmf"}
 
 
-def test_the_public_names_load_lazily_and_unknown_ones_say_so():
+def test_activation_imports__the_public_names_load_lazily_and_unknown_ones_say_so():
     assert set(hyperspy_psnmf.__all__) <= set(dir(hyperspy_psnmf))
     for name in hyperspy_psnmf.__all__:
         assert getattr(hyperspy_psnmf, name) is not None

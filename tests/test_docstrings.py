@@ -63,12 +63,12 @@ def missing(name, waived):
 
 
 @pytest.mark.parametrize("name", PUBLIC)
-def test_a_public_docstring_is_complete(name):
+def test_docstrings__a_public_docstring_is_complete(name):
     assert missing(name, WAIVED) == []
 
 
 @pytest.mark.parametrize("name", RESULTS)
-def test_the_docstring_of_a_result_is_complete(name):
+def test_docstrings__the_docstring_of_a_result_is_complete(name):
     assert missing(name, OF_RESULTS) == []
 
 
@@ -79,7 +79,7 @@ def names_of_modules():
             yield module.name
 
 
-def test_the_examples_in_the_docstrings_hold():
+def test_docstrings__the_examples_in_the_docstrings_have():
     results = [doctest.testmod(importlib.import_module(name)) for name in names_of_modules()]
     assert sum(result.attempted for result in results) >= 10
     assert not any(result.failed for result in results)

@@ -37,7 +37,7 @@ def table(folder):
         return list(csv.DictReader(lines))
 
 
-def test_the_phantom_is_unmixed_and_everything_is_written(tmp_path, capsys):
+def test_main__the_phantom_is_unmixed_and_everything_is_written(tmp_path, capsys):
     assert main(["-o", str(tmp_path / "out")]) == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
     printed = capsys.readouterr().out
@@ -57,7 +57,7 @@ def test_the_phantom_is_unmixed_and_everything_is_written(tmp_path, capsys):
     assert float(rows[2]["Ca at%"]) > 10 > 1 > float(rows[0]["Ca at%"] or 0)
 
 
-def test_a_file_is_unmixed_as_the_options_say(file, tmp_path):
+def test_main__a_file_is_unmixed_as_the_options_say(file, tmp_path):
     out = tmp_path / "out"
     options = ["-k", "2", "--binning", "4", "--energy-range", "0.3", "7", "--elements", "Mg,Si"]
     assert main([str(file), *options, "-o", str(out)]) == 0
@@ -68,7 +68,7 @@ def test_a_file_is_unmixed_as_the_options_say(file, tmp_path):
     assert hs.load(out / "phase_spectra.hspy").axes_manager[-1].axis[0] == pytest.approx(0.3)
 
 
-def test_earlier_results_are_replaced_only_when_asked(file, tmp_path, capsys):
+def test_main__earlier_results_are_replaced_only_when_asked(file, tmp_path, capsys):
     command = [str(file), "-k", "2", "-o", str(tmp_path)]
     assert main(command) == 1
     assert "is not empty" in capsys.readouterr().err
@@ -91,7 +91,7 @@ def test_earlier_results_are_replaced_only_when_asked(file, tmp_path, capsys):
         (["SEM", "-k", "2", "--k-factors", "Al_Ka=1,Cu_La=1.5"], "EDS_TEM"),
     ],
 )
-def test_what_is_wrong_is_said_and_nothing_is_written(
+def test_main__what_is_wrong_is_reported_and_nothing_is_written(
     arguments, message, file, sem_file, tmp_path, capsys
 ):
     names = {"FILE": str(file), "SEM": str(sem_file)}
@@ -148,17 +148,17 @@ def test_several_maps__what_is_not_there_is_said_and_nothing_written(
     assert not out.exists()
 
 
-def test_the_map_of_a_file_with_nothing_else_is_named(file, tmp_path, capsys):
+def test_main__the_map_of_a_file_with_nothing_else_is_named(file, tmp_path, capsys):
     assert main([str(file), "-k", "2", "-o", str(tmp_path / "out")]) == 0
     assert "26 x 20 pixels, 800 channels" in capsys.readouterr().out.partition("unmixed")[0]
 
 
-def test_a_signal_without_a_file_is_an_error(tmp_path, capsys):
+def test_main__a_signal_without_a_file_is_an_error(tmp_path, capsys):
     assert main(["--signal", "1", "-o", str(tmp_path / "out")]) == 1
     assert "--signal" in capsys.readouterr().err
 
 
-def test_a_truncated_file_is_an_error(file, capsys):
+def test_main__a_truncated_file_is_an_error(file, capsys):
     file.write_bytes(file.read_bytes()[:5000])
     assert main([str(file), "-k", "2"]) == 1
     assert "error" in capsys.readouterr().err

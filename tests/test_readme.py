@@ -13,12 +13,12 @@ README = Path(__file__).parents[1] / "README.md"
 EXAMPLES = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), re.M | re.S)
 
 
-def test_there_are_examples():
+def test_readme__there_are_examples():
     assert EXAMPLES
 
 
 @pytest.mark.filterwarnings("ignore:only .* counts per bin:UserWarning")
-def test_the_examples_run_one_after_the_other(tmp_path, monkeypatch, capsys):
+def test_readme__the_examples_run_one_after_the_other(tmp_path, monkeypatch, capsys):
     # As one session: later examples may go on with what earlier ones made.
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("matplotlib.pyplot.show", lambda *args, **kwargs: None)
@@ -33,7 +33,7 @@ def test_the_examples_run_one_after_the_other(tmp_path, monkeypatch, capsys):
     plt.close("all")
 
 
-def test_what_the_readme_says_of_the_accessor_exists():
+def test_PSNMFAccessor__what_the_readme_says_of_the_accessor_exists():
     from hyperspy_psnmf.accessor import PSNMFAccessor
 
     named = set(re.findall(r"s\.psnmf\.(\w+)", README.read_text(encoding="utf-8")))
