@@ -51,7 +51,7 @@ def decomposed_by_hyperspy(signal, **kwargs):
 # --- the attribute
 
 
-def test_the_accessor_belongs_to_its_signal(signal, grains):
+def test_PSNMFAccessor__the_accessor_belongs_to_its_signal(signal, grains):
     assert isinstance(signal.psnmf, PSNMFAccessor)
     assert type(signal).psnmf is PSNMFAccessor
     assert "PSNMF" in repr(signal.psnmf)
@@ -59,12 +59,12 @@ def test_the_accessor_belongs_to_its_signal(signal, grains):
     assert "EDSTEMSpectrum" in repr(signal.psnmf)
 
 
-def test_the_accessor_is_documented(signal):
+def test_PSNMFAccessor__the_accessor_is_documented(signal):
     for name in (n for n in dir(PSNMFAccessor) if not n.startswith("_")):
         assert getattr(type(signal.psnmf), name).__doc__, name
 
 
-def test_a_copy_has_its_own_accessor(signal):
+def test_names__a_copy_has_its_own_accessor(signal):
     other = signal.deepcopy()
     other.psnmf.names = ["a", "b", "c"]
     assert signal.psnmf.names == ["Phase 0", "Phase 1", "Phase 2"]
@@ -73,12 +73,12 @@ def test_a_copy_has_its_own_accessor(signal):
 # --- names
 
 
-def test_names_are_phase_0_and_so_on_unless_set(signal):
+def test_names__are_phase_0_and_so_on_unless_set(signal):
     assert signal.psnmf.names == ["Phase 0", "Phase 1", "Phase 2"]
 
 
 @pytest.mark.parametrize("make", [list, tuple, np.array], ids=["list", "tuple", "array"])
-def test_names_are_used_everywhere(signal, make):
+def test_names__are_used_everywhere(signal, make):
     names = ["silicate", "(Mg,Fe)O", "β-Ca"]
     signal.psnmf.names = make(names)
     assert signal.psnmf.names == names
@@ -88,7 +88,7 @@ def test_names_are_used_everywhere(signal, make):
     assert all(name in signal.psnmf.report() for name in names)
 
 
-def test_the_list_returned_is_a_copy(signal):
+def test_names__the_list_returned_is_a_copy(signal):
     signal.psnmf.names[0] = "changed"
     assert signal.psnmf.names[0] == "Phase 0"
     given = ["a", "b", "c"]
@@ -113,20 +113,20 @@ def test_the_list_returned_is_a_copy(signal):
     ],
     ids=str,
 )
-def test_bad_names_are_refused_and_the_old_ones_kept(signal, names, error):
+def test_names__bad_names_are_refused_and_the_old_ones_kept(signal, names, error):
     signal.psnmf.names = ["x", "y", "z"]
     with pytest.raises(error, match="names"):
         signal.psnmf.names = names
     assert signal.psnmf.names == ["x", "y", "z"]
 
 
-def test_a_new_decomposition_has_new_names(signal):
+def test_names__a_new_decomposition_has_new_names(signal):
     signal.psnmf.names = ["a", "b", "c"]
     signal.decomposition(algorithm="PSNMF", output_dimension=2, print_info=False)
     assert signal.psnmf.names == ["Phase 0", "Phase 1"]
 
 
-def test_names_need_a_decomposition(grains):
+def test_names__need_a_decomposition(grains):
     with pytest.raises(RuntimeError, match="no factors and loadings yet"):
         _ = grains.psnmf.names
     with pytest.raises(RuntimeError, match="no factors and loadings yet"):
@@ -149,7 +149,7 @@ def test_names_need_a_decomposition(grains):
         "residuals",
     ],
 )
-def test_without_a_decomposition_the_way_out_is_named(grains, method):
+def test_accessor__without_a_decomposition_the_way_out_is_named(grains, method):
     with pytest.raises(RuntimeError, match=r"decomposition\(algorithm='PSNMF'"):
         getattr(grains.psnmf, method)()
 
@@ -157,7 +157,7 @@ def test_without_a_decomposition_the_way_out_is_named(grains, method):
 @pytest.mark.parametrize(
     "method", ["ambiguity", "phase_maps", "phase_spectra", "plot", "residuals"]
 )
-def test_negative_components_are_refused(grains, method):
+def test_decomposition__negative_components_are_refused(grains, method):
     s = decomposed_by_hyperspy(grains, algorithm="SVD")
     with pytest.raises(ValueError, match=r"SVD are negative .* use algorithm='PSNMF'"):
         getattr(s.psnmf, method)()
@@ -168,7 +168,7 @@ def test_negative_components_are_refused(grains, method):
     [{}, {"normalize_poissonian_noise": True}, {"return_info": True}, {"output_dimension": 1}],
     ids=str,
 )
-def test_hyperspys_own_nmf_gives_phases(grains, kwargs):
+def test_report__hyperspys_own_nmf_gives_phases(grains, kwargs):
     s = decomposed_by_hyperspy(grains, **kwargs)
     k = s.learning_results.factors.shape[1]
     lr = s.learning_results
@@ -185,7 +185,7 @@ def test_hyperspys_own_nmf_gives_phases(grains, kwargs):
         s.psnmf.report()
 
 
-def test_nmf_with_masks_gives_phases(grains):
+def test_phase_spectra__nmf_with_masks_gives_phases(grains):
     mask, channels = np.zeros((14, 11), bool), np.zeros(N_CHANNELS, bool)
     mask[:3], channels[:9] = True, True
     s = decomposed_by_hyperspy(grains, navigation_mask=mask, signal_mask=channels)
@@ -199,7 +199,7 @@ def test_nmf_with_masks_gives_phases(grains):
 
 
 @pytest.mark.skipif(BEFORE_2_5, reason="lazy signals have no NMF")
-def test_lazy_nmf_gives_phases(grains):
+def test_phase_spectra__lazy_nmf_gives_phases(grains):
     s = grains.deepcopy()
     s.change_dtype(float)
     s = s.as_lazy()
@@ -215,7 +215,7 @@ def test_lazy_nmf_gives_phases(grains):
     assert isinstance(s.psnmf.phase_spectra(), exspy.signals.EDSTEMSpectrum)
 
 
-def test_poisson_nmf_gives_phases_and_a_report(signal):
+def test_report__poisson_nmf_gives_phases_and_a_report(signal):
     model = hyperspy_psnmf.PoissonNMF(2)
     signal.decomposition(algorithm=model, print_info=False)
     np.testing.assert_allclose(signal.psnmf.phase_maps().data.sum(), signal.data.sum())
@@ -225,7 +225,7 @@ def test_poisson_nmf_gives_phases_and_a_report(signal):
 # --- delegation
 
 
-def test_phases_do_not_depend_on_the_scale_of_factors(signal):
+def test_phase_maps__phases_do_not_depend_on_the_scale_of_factors(signal):
     maps, spectra = signal.psnmf.phase_maps(), signal.psnmf.phase_spectra()
     scale = np.array([2.0, 0.1, 5.0])
     signal.learning_results.factors *= scale
@@ -234,7 +234,7 @@ def test_phases_do_not_depend_on_the_scale_of_factors(signal):
     np.testing.assert_allclose(signal.psnmf.phase_spectra().data, spectra.data)
 
 
-def test_an_empty_component_is_an_empty_phase(signal):
+def test_plot__an_empty_component_is_an_empty_phase(signal):
     signal.learning_results.factors[:, 2] = 0
     signal.learning_results.loadings[:, 2] = 0
     assert (signal.psnmf.phase_spectra().data[2] == 0).all()
