@@ -30,14 +30,14 @@ def perfect(signal):
     return Unmixed(truth.factors[:, ::-1], truth.loadings[:, ::-1])
 
 
-def test_matching_undoes_a_permutation():
+def test_fidelity_figures__matching_undoes_a_permutation():
     true = np.random.default_rng(1).random((9, 4))
     component, angles = match(true, true[:, [2, 0, 3, 1]])
     np.testing.assert_array_equal(component, [1, 3, 0, 2])
     np.testing.assert_allclose(angles, 0.0, atol=1e-5)
 
 
-def test_matching_leaves_out_what_is_missing_or_too_many():
+def test_fidelity_figures__matching_leaves_out_what_is_missing_or_too_many():
     true = np.random.default_rng(1).random((9, 3))
     component, angles = match(true, true[:, [2, 0]])
     np.testing.assert_array_equal(component, [1, -1, 0])
@@ -46,12 +46,12 @@ def test_matching_leaves_out_what_is_missing_or_too_many():
     np.testing.assert_array_equal(component, [1, 2, 3])
 
 
-def test_angles_are_in_degrees():
+def test_fidelity_figures__angles_are_in_degrees():
     _, angles = match(np.array([[1.0], [0.0]]), np.array([[1.0], [1.0]]))
     assert angles == pytest.approx(45.0)
 
 
-def test_the_truth_has_no_errors():
+def test_count_matrix__the_truth_has_no_errors():
     signal = data.embedded_spheres(**SMALL)
     result = figures(signal, count_matrix(signal.data), perfect(signal))
     np.testing.assert_allclose(result["angles"], 0.0, atol=1e-5)
@@ -60,7 +60,7 @@ def test_the_truth_has_no_errors():
     assert result["excess"] == pytest.approx(0.0, abs=1e-6)
 
 
-def test_reconstruction_error_is_that_of_the_cubes():
+def test_fidelity_figures__reconstruction_error_is_that_of_the_cubes():
     truth = data.sem_two_phases(**SMALL).metadata.Truth
     found = Unmixed(truth.factors[::-1], 1.1 * truth.loadings)
     cube = truth.loadings @ truth.factors.T
@@ -68,7 +68,7 @@ def test_reconstruction_error_is_that_of_the_cubes():
     assert reconstruction_error(found, truth) == pytest.approx(expected)
 
 
-def test_compositions_of_noise_free_spectra_are_near_the_nominal_ones():
+def test_fidelity_figures__compositions_of_noise_free_spectra_are_near_the_nominal_ones():
     signal = data.embedded_spheres(**SMALL)
     _, sulfide, metal = range(3)
     measured = atomic_percent(signal.metadata.Truth.factors, signal)
@@ -76,7 +76,7 @@ def test_compositions_of_noise_free_spectra_are_near_the_nominal_ones():
     assert measured["Fe"][metal] == pytest.approx(92.0, abs=8.0)  # Fe Kb lies next to Ni Ka
 
 
-def test_composition_errors_see_a_phase_mixed_into_another():
+def test_fidelity_figures__composition_errors_see_a_phase_mixed_into_another():
     signal = data.sharp_interface(**SMALL)
     true = signal.metadata.Truth.factors
     mixed = true @ np.array([[1.0, 0.2], [0.0, 0.8]])
@@ -85,7 +85,7 @@ def test_composition_errors_see_a_phase_mixed_into_another():
     assert errors[1] > 3.0
 
 
-def test_a_bulk_specimen_can_be_quantified_with_one_line_per_element():
+def test_fidelity_figures__a_bulk_specimen_can_be_quantified_with_one_line_per_element():
     signal = data.sem_two_phases(**SMALL | {"n_channels": 1980})
     assert sorted(atomic_percent(signal.metadata.Truth.factors, signal)) == ["Al", "Cu"]
 
@@ -93,14 +93,14 @@ def test_a_bulk_specimen_can_be_quantified_with_one_line_per_element():
 @pytest.mark.filterwarnings("ignore:Covariance of the parameters")  # no noise, no spread
 @pytest.mark.parametrize("width", [1.2, 2.0, 5.0])
 @pytest.mark.parametrize("phase", [0, 1])
-def test_edge_width_is_the_one_of_the_truth(width, phase):
+def test_fidelity_figures__edge_width_is_the_one_of_the_truth(width, phase):
     truth = data.sharp_interface(edge_width=width, **SMALL).metadata.Truth
     image = truth.loadings[:, phase].reshape(SMALL["shape"])
     assert edge_width(image, truth.edge_positions) == pytest.approx(width, rel=1e-3)
     assert edge_width(1e-6 * image, truth.edge_positions) == pytest.approx(width, rel=1e-3)
 
 
-def test_counts_kept_sees_loss_and_no_background():
+def test_fidelity_figures__counts_kept_sees_loss_and_no_background():
     truth = data.isolated_particles(shape=(62, 58), n_channels=310).metadata.Truth
     true = truth.loadings[:, 1].reshape(62, 58)
     where = truth.particle_centres, truth.particle_diameter
@@ -108,7 +108,7 @@ def test_counts_kept_sees_loss_and_no_background():
     assert counts_kept(0.7 * true + 5.0, true, *where) == pytest.approx(0.7)
 
 
-def test_figures_do_not_depend_on_how_components_are_scaled():
+def test_count_matrix__figures_do_not_depend_on_how_components_are_scaled():
     signal = data.isolated_particles(shape=(31, 28), n_channels=810)
     X, truth = count_matrix(signal.data), signal.metadata.Truth
     scale = np.array([0.02, 70.0])
@@ -116,7 +116,7 @@ def test_figures_do_not_depend_on_how_components_are_scaled():
     assert figures(signal, X, scaled)["kept"] == pytest.approx(1.0)
 
 
-def test_the_ends_of_a_solid_solution_are_its_phases():
+def test_fidelity_figures__the_ends_of_a_solid_solution_are_its_phases():
     signal = data.solid_solution(**SMALL)
     names, true = true_phases(signal.metadata.Truth)
     assert names == ["Fo90", "Fo10"]
@@ -125,7 +125,7 @@ def test_the_ends_of_a_solid_solution_are_its_phases():
 
 
 @pytest.mark.filterwarnings("ignore:only .* counts per bin")
-def test_every_method_returns_components_of_the_maps_shape():
+def test_count_matrix__every_method_returns_components_of_the_maps_shape():
     signal = data.sem_two_phases(shape=(9, 11), n_channels=310)
     X = count_matrix(signal.data)
     for name in METHODS.keys() - {"stock_nmf", "sklearn_kl"}:
@@ -134,7 +134,7 @@ def test_every_method_returns_components_of_the_maps_shape():
         assert found.loadings.shape == (99, 3), name
 
 
-def test_the_command_prints_a_table_and_writes_all_seeds(capsys, tmp_path):
+def test_fidelity_figures__the_command_prints_a_table_and_writes_all_seeds(capsys, tmp_path):
     file = tmp_path / "figures.json"
     wanted = ["--phantoms", "sharp_interface", "--methods", "weighted_pca"]
     size = ["--shape", "11", "14", "--counts", "30", "--seeds", "0", "1", "--k-offset", "1"]
