@@ -20,7 +20,7 @@ from tests.data.phantom_truth import FAST, PHANTOMS, as_plain, line_energy, nois
         (data.embedded_spheres, "Sulfide", ["Fe_Ka", "S_Ka"]),
     ],
 )
-def test_k_factors_recover_the_composition_from_noise_free_spectra(make, phase, lines):
+def test_phantom_signals__k_factors_recover_composition_from_noise_free_spectra(make, phase, lines):
     signal = make(**FAST)
     spectrum = noise_free(signal, phase)
     windows = spectrum.estimate_background_windows(line_width=[5.0, 2.0], xray_lines=lines)
@@ -34,7 +34,7 @@ def test_k_factors_recover_the_composition_from_noise_free_spectra(make, phase, 
     assert measured == pytest.approx(truth, abs=3.0)
 
 
-def test_signal_type_title_and_lines_are_set(phantom):
+def test_phantom_signals__signal_type_title_and_lines_are_set(phantom):
     is_bulk = {"Al2Cu", "Fo90"} & set(phantom.metadata.Truth.phase_names)
     kind = EDSSEMSpectrum if is_bulk else EDSTEMSpectrum
     assert type(phantom) is kind
@@ -44,7 +44,7 @@ def test_signal_type_title_and_lines_are_set(phantom):
     assert {line.split("_")[0] for line in phantom.metadata.Sample.xray_lines} == in_phases
 
 
-def test_axes_are_calibrated(phantom):
+def test_phantom_signals__axes_are_calibrated(phantom):
     x, y = phantom.axes_manager.navigation_axes
     energy = phantom.axes_manager.signal_axes[0]
     assert (x.name, y.name, energy.name) == ("x", "y", "Energy")
@@ -54,7 +54,7 @@ def test_axes_are_calibrated(phantom):
     assert 0.0 < energy.offset < 0.277
 
 
-def test_acquisition_parameters_are_complete(phantom):
+def test_phantom_signals__acquisition_parameters_are_complete(phantom):
     instrument = phantom.metadata.Acquisition_instrument
     instrument = instrument.SEM if "SEM" in instrument else instrument.TEM
     assert instrument.beam_energy in (15.0, 200.0)
@@ -63,7 +63,7 @@ def test_acquisition_parameters_are_complete(phantom):
         assert name in instrument.Detector.EDS
 
 
-def test_line_intensities_and_a_model_can_be_had_from_every_phantom(phantom):
+def test_phantom_signals__line_intensities_and_a_model_can_be_had_from_every_phantom(phantom):
     lines = phantom.get_lines_intensity()
     assert [line.metadata.Sample.xray_lines[0] for line in lines] == (
         phantom.metadata.Sample.xray_lines
@@ -77,7 +77,7 @@ def test_line_intensities_and_a_model_can_be_had_from_every_phantom(phantom):
 
 
 @pytest.mark.parametrize("make", PHANTOMS)
-def test_a_shorter_axis_is_the_long_one_cut_off(make):
+def test_phantom_signals__a_shorter_axis_is_the_long_one_cut_off(make):
     short = make(shape=(3, 4), n_channels=321)
     factors = make(shape=(3, 4)).metadata.Truth.factors[:321]
     assert short.data.shape == (3, 4, 321)
@@ -88,7 +88,7 @@ def test_a_shorter_axis_is_the_long_one_cut_off(make):
 
 @pytest.mark.parametrize("make", PHANTOMS)
 @pytest.mark.parametrize("n_channels", [100, 2048])
-def test_axes_of_any_length_hold_only_lines_that_lie_on_them(make, n_channels):
+def test_phantom_signals__axes_of_any_length_have_only_lines_that_lie_on_them(make, n_channels):
     signal = make(shape=(3, 4), n_channels=n_channels)
     end = signal.axes_manager.signal_axes[0].high_value
     lines = signal.metadata.Sample.xray_lines
@@ -97,7 +97,7 @@ def test_axes_of_any_length_hold_only_lines_that_lie_on_them(make, n_channels):
 
 
 @pytest.mark.parametrize("make", PHANTOMS)
-def test_a_map_of_one_pixel_is_possible(make):
+def test_phantom_signals__a_map_of_one_pixel_is_possible(make):
     assert make(shape=(1, 1)).data.shape[-1] == 1980
 
 
@@ -126,11 +126,11 @@ def test_a_map_of_one_pixel_is_possible(make):
     ],
 )
 @pytest.mark.parametrize("make", PHANTOMS)
-def test_a_bad_argument_is_refused_by_its_name(make, name, value, error):
+def test_phantom_signals__bad_argument_refused_by_its_name(make, name, value, error):
     with pytest.raises(error, match=name):
         make(**{name: value})
 
 
-def test_arguments_are_keyword_only():
+def test_phantom_signals__arguments_are_keyword_only():
     with pytest.raises(TypeError):
         data.mineral_grains((11, 14))
