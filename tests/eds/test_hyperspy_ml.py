@@ -41,7 +41,7 @@ def decomposed(request, grains, unmix, navigation_mask, signal_mask):
     return unmix(grains, **masks) if request.param else unmix(grains)
 
 
-def test_its_result_holds_ours(decomposed):
+def test_hyperspy_ml__its_result_has_ours(decomposed):
     ours, result = decomposed.learning_results, ml.extract_results(decomposed)
     np.testing.assert_array_equal(result.components, ours.factors)
     np.testing.assert_array_equal(result.scores, ours.loadings)
@@ -52,7 +52,7 @@ def test_its_result_holds_ours(decomposed):
         np.testing.assert_array_equal(getattr(result, name), getattr(ours, name))
 
 
-def test_its_model_is_the_expected_counts(decomposed):
+def test_hyperspy_ml__its_model_is_the_expected_counts(decomposed):
     ours, result = decomposed.learning_results, ml.extract_results(decomposed)
     expected = (ours.loadings @ ours.factors.T).reshape(decomposed.data.shape)
     found = result.get_decomposition_model(source_signal=decomposed)
@@ -60,7 +60,7 @@ def test_its_model_is_the_expected_counts(decomposed):
     assert type(found) is type(decomposed)
 
 
-def test_with_the_record_as_its_params_the_accessor_works_on_what_comes_back(decomposed):
+def test_report__with_the_record_as_its_params_the_accessor_works_on_what_comes_back(decomposed):
     result = ml.extract_results(decomposed)
     result.params = json.loads(json.dumps(as_params(decomposed.learning_results.psnmf)))
     other = back(result, decomposed.deepcopy())

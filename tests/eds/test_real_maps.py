@@ -71,7 +71,7 @@ def share(spectra, low, high):
     return spectra.isig[low:high].data.sum(axis=1) / spectra.data.sum(axis=1)
 
 
-def test_a_users_script_runs_on_all_maps(tmp_path):
+def test_real_maps__a_users_script_runs_on_all_maps(tmp_path):
     jobs = [f"{name}={k}" for name, k in MAPS.items()]
     result = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", textwrap.dedent(SCRIPT), FOLDER, tmp_path, *jobs],
@@ -93,7 +93,7 @@ def core_shell():
     return s, *unmix(s, 3)
 
 
-def test_one_phase_of_the_particles_is_rich_in_platinum(core_shell):
+def test_phase_spectra__one_phase_of_the_particles_is_rich_in_platinum(core_shell):
     _, spectra, _ = core_shell
     ratio = share(spectra, 9.2, 9.7) / share(spectra, 6.2, 6.6)
     core = int(np.argmax(share(spectra, 9.2, 9.7)))
@@ -101,7 +101,7 @@ def test_one_phase_of_the_particles_is_rich_in_platinum(core_shell):
     assert ratio[core] > 20 * ratio[shell]
 
 
-def test_the_platinum_is_confined_to_the_particles(core_shell):
+def test_phase_spectra__the_platinum_is_confined_to_the_particles(core_shell):
     s, spectra, maps = core_shell
     core = maps.data[int(np.argmax(share(spectra, 9.2, 9.7)))]
     total = s.data.sum(axis=2)
@@ -112,7 +112,7 @@ def test_the_platinum_is_confined_to_the_particles(core_shell):
     assert np.corrcoef(core.ravel(), platinum.ravel())[0, 1] > 0.7
 
 
-def test_the_core_lies_within_the_shell(core_shell):
+def test_phase_spectra__the_core_lies_within_the_shell(core_shell):
     _, spectra, maps = core_shell
     core = int(np.argmax(share(spectra, 9.2, 9.7)))
     shell = int(np.argmin(share(spectra, 9.2, 9.7) / share(spectra, 6.2, 6.6)))
@@ -123,7 +123,7 @@ def test_the_core_lies_within_the_shell(core_shell):
 
 @pytest.mark.filterwarnings("ignore:.*zero peak")
 @pytest.mark.parametrize("energy_range", [None, (0.12, 19.9)], ids=str)
-def test_aluminium_and_silver_interdiffuse(energy_range):
+def test_phase_maps__aluminium_and_silver_interdiffuse(energy_range):
     s = load("bcf_v2_50x50px.bcf")
     spectra, _ = unmix(s, 2, energy_range=energy_range)
     aluminium, silver = share(spectra, 1.4, 1.57), share(spectra, 2.9, 3.25)
@@ -138,17 +138,17 @@ def test_aluminium_and_silver_interdiffuse(energy_range):
     assert smooth[-1] < 0.6
 
 
-def test_the_zero_peak_of_a_bruker_map_is_warned_of():
+def test_decomposition__the_zero_peak_of_a_bruker_map_is_warned_of():
     with pytest.warns(UserWarning, match=r"1[0-9] % of the counts lie below 0.12 keV"):
         unmix(load("bcf_v2_50x50px.bcf"), 2)
 
 
-def test_a_starved_map_is_warned_of():
+def test_decomposition__a_starved_map_is_warned_of():
     with pytest.warns(UserWarning, match="only 406 counts per bin"):
         unmix(load("test_TEM.bcf"), 3)
 
 
-def test_empty_pixels_of_a_sem_map_have_no_phase():
+def test_phase_maps__empty_pixels_of_a_sem_map_have_no_phase():
     s = load("Hitachi_TM3030Plus.bcf")
     with pytest.warns(UserWarning, match="zero peak"):
         unmix(s, 2)
@@ -158,7 +158,7 @@ def test_empty_pixels_of_a_sem_map_have_no_phase():
     np.testing.assert_array_equal(np.isnan(fraction.data[0]), empty)
 
 
-def test_spectra_of_one_map_measure_a_part_of_it(core_shell):
+def test_decomposition__spectra_of_one_map_measure_a_part_of_it(core_shell):
     _, spectra, _ = core_shell
     # Pixel by pixel, for those at its border have other neighbours.
     known = {"fixed_spectra": spectra, "spatial_prior": 0}
