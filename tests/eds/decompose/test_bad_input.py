@@ -239,7 +239,7 @@ def assert_fails(signal, kwargs, error, message, state):
 
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 @pytest.mark.parametrize(("make", "error", "message"), BAD_MAPS.values(), ids=BAD_MAPS)
-def test_a_bad_map_is_refused(unmixed_copy, state, no_work, make, error, message):
+def test_decomposition__a_bad_map_is_refused(unmixed_copy, state, no_work, make, error, message):
     s = make(unmixed_copy)
     assert_fails(s, {"output_dimension": 1}, error, message, state)
 
@@ -251,7 +251,7 @@ def _id(value):
 
 
 @pytest.mark.parametrize(("kwargs", "error", "message"), BAD_ARGUMENTS, ids=_id)
-def test_a_bad_argument_is_refused(unmixed_copy, state, no_work, kwargs, error, message):
+def test_decomposition__bad_argument_refused(unmixed_copy, state, no_work, kwargs, error, message):
     kwargs = {
         name: value(unmixed_copy) if callable(value) and name == "fixed_spectra" else value
         for name, value in kwargs.items()
@@ -260,11 +260,11 @@ def test_a_bad_argument_is_refused(unmixed_copy, state, no_work, kwargs, error, 
 
 
 @pytest.mark.parametrize(("kwargs", "error", "message"), BAD_ARGUMENTS[:3], ids=_id)
-def test_a_bad_argument_is_refused_on_lazy_signals(unmixed_copy, state, kwargs, error, message):
+def test_decomposition__lazy_bad_argument_refused(unmixed_copy, state, kwargs, error, message):
     assert_fails(unmixed_copy.as_lazy(), kwargs, error, message, state)
 
 
-def test_bad_arguments_are_refused_before_the_data_are_read(unmixed_copy, monkeypatch):
+def test_decomposition__bad_arguments_are_refused_before_data_are_read(unmixed_copy, monkeypatch):
     def read(*args, **kwargs):
         raise AssertionError("the data were read")
 
@@ -276,14 +276,14 @@ def test_bad_arguments_are_refused_before_the_data_are_read(unmixed_copy, monkey
             unmixed_copy.decomposition(**{"algorithm": "PSNMF", "output_dimension": 3, **kwargs})
 
 
-def test_energies_are_asked_for_where_there_are_none(grains, state):
+def test_decomposition__energies_are_asked_for_where_there_are_none(grains, state):
     s = without_units(grains)
     assert_fails(s, {"energy_range": (0.5, 2)}, ValueError, "unit of the energy axis", state)
     spectra = grains.inav[:2, 0]
     assert_fails(s, {"fixed_spectra": spectra}, ValueError, "unit of the energy axis", state)
 
 
-def test_more_phases_than_pixels_are_refused(grains, state):
+def test_decomposition__more_phases_than_pixels_are_refused(grains, state):
     s = grains.inav[:2, :3]
     assert_fails(s, {"output_dimension": 7}, ValueError, "output_dimension=7 is too large", state)
     mask = np.ones((26, 20), bool)
@@ -291,7 +291,7 @@ def test_more_phases_than_pixels_are_refused(grains, state):
     assert_fails(grains, {"navigation_mask": mask}, ValueError, "output_dimension=3 .*2 pix", state)
 
 
-def test_a_fourth_position_is_refused_on_tem_signals(grains, state):
+def test_decomposition__a_fourth_position_is_refused_on_tem_signals(grains, state):
     before = state(grains)
     with pytest.raises(TypeError, match="by keyword"):
         grains.decomposition(False, None, True, 3, algorithm="PSNMF")

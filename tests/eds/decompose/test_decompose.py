@@ -27,7 +27,9 @@ from tests.helpers.maps import assert_same_results, expected_counts, results_of
     ids=str,
 )
 @pytest.mark.parametrize("spatial_prior", [0, "auto"])
-def test_factors_sum_to_one_and_loadings_to_the_counts(grains, unmix, options, spatial_prior):
+def test_decomposition__factors_sum_to_one_and_loadings_to_counts(
+    grains, unmix, options, spatial_prior
+):
     factors, loadings = results_of(unmix(grains, spatial_prior=spatial_prior, **options))
     k = options.get("output_dimension", 3)
     assert factors.shape == (310, k)
@@ -42,7 +44,7 @@ def test_factors_sum_to_one_and_loadings_to_the_counts(grains, unmix, options, s
     np.testing.assert_allclose(loadings.sum(), grains.data.sum(), rtol=1e-12)
 
 
-def test_data_dtype_axes_and_metadata_are_left_alone(grains, unmix, state):
+def test_decomposition__data_dtype_axes_and_metadata_are_left_alone(grains, unmix, state):
     before = state(grains)
     unmix(grains)
     assert state(grains)[:-1] == before[:-1]
@@ -52,52 +54,54 @@ def test_data_dtype_axes_and_metadata_are_left_alone(grains, unmix, state):
     "dtype",
     ["u1", "u2", "u4", "u8", "i1", "i2", "i8", "f2", "f4", "f8", ">u2", ">f4", ">f8"],
 )
-def test_every_real_dtype_gives_the_same(grains, unmixed, unmix, dtype):
+def test_decomposition__every_real_dtype_gives_the_same(grains, unmixed, unmix, dtype):
     grains.data = grains.data.astype(dtype)
     unmix(grains)
     assert_same_results(grains, unmixed)
     assert grains.data.dtype == np.dtype(dtype)
 
 
-def test_fractional_counts_are_taken_as_they_are(grains, unmixed, unmix):
+def test_decomposition__fractional_counts_are_taken_as_they_are(grains, unmixed, unmix):
     grains.data = grains.data * 0.5
     unmix(grains)
     np.testing.assert_allclose(grains.learning_results.loadings.sum(), grains.data.sum())
 
 
-def test_counts_beyond_255_do_not_overflow(unmix):
+def test_decomposition__counts_beyond_255_do_not_overflow(unmix):
     counts = np.full((5, 6, 30), 200, np.uint8)
     counts[:2, :, :11] = 255
     s = unmix(exspy.signals.EDSTEMSpectrum(counts), 2, binning=2, energy_binning=2)
     np.testing.assert_allclose(s.learning_results.loadings.sum(), counts.sum(dtype=float))
 
 
-def test_same_seed_same_result_on_any_number_of_threads(grains, unmixed, unmix):
+def test_decomposition__same_seed_same_result_on_any_number_of_threads(grains, unmixed, unmix):
     assert_same_results(unmix(grains, n_jobs=1), unmixed)
     assert_same_results(unmix(grains, n_jobs=2), unmixed)
     assert_same_results(unmix(grains, random_state=np.random.default_rng(0)), unmixed)
 
 
-def test_the_seed_matters_for_a_random_start(grains, unmix):
+def test_decomposition__the_seed_matters_for_a_random_start(grains, unmix):
     first = unmix(grains, init="random", random_state=0, max_iter=1000).deepcopy()
     assert_same_results(unmix(grains, init="random", random_state=0, max_iter=1000), first)
     second = unmix(grains, init="random", random_state=1, max_iter=1000)
     assert not np.array_equal(second.learning_results.factors, first.learning_results.factors)
 
 
-def test_phases_come_in_decreasing_order_of_counts(unmixed):
+def test_decompose__phases_come_in_decreasing_order_of_counts(unmixed):
     counts = unmixed.learning_results.loadings.sum(axis=0)
     assert (np.diff(counts) <= 0).all()
 
 
-def test_the_model_is_near_the_truth(unmixed):
+def test_decompose__the_model_is_near_the_truth(unmixed):
     truth = unmixed.metadata.Truth
     expected = (truth.loadings @ truth.factors.T).reshape(unmixed.data.shape)
     error = np.linalg.norm(expected_counts(unmixed) - expected) / np.linalg.norm(expected)
     assert error < 0.5 * np.linalg.norm(unmixed.data - expected) / np.linalg.norm(expected)
 
 
-def test_joint_refinement_combines_new_maps_with_the_same_spectra(grains, unmixed, unmix):
+def test_decomposition__joint_refinement_combines_new_maps_with_same_spectra(
+    grains, unmixed, unmix
+):
     unmix(grains, refinement="joint")
     # Only their order follows the new maps.
     spectra, held = ({f.tobytes() for f in results_of(s)[0].T} for s in (grains, unmixed))
@@ -105,7 +109,7 @@ def test_joint_refinement_combines_new_maps_with_the_same_spectra(grains, unmixe
     assert not np.allclose(results_of(grains)[1], results_of(unmixed)[1], rtol=1e-3)
 
 
-def test_the_divergence_of_a_joint_refinement_is_that_of_its_own_spectra(grains, unmix):
+def test_decomposition__divergence_of_joint_refinement_is_that_of_its_own_spectra(grains, unmix):
     unmix(grains)
     held = grains.learning_results.psnmf["divergence"]
     unmix(grains, refinement="joint")
@@ -113,7 +117,7 @@ def test_the_divergence_of_a_joint_refinement_is_that_of_its_own_spectra(grains,
     assert 0 < grains.learning_results.psnmf["divergence"] < held
 
 
-def test_the_divergence_on_record_is_that_of_the_results(grains, unmix):
+def test_decomposition__the_divergence_on_record_is_that_of_the_results(grains, unmix):
     unmix(grains, spatial_prior=0)
     x, mu = grains.data.astype(float), expected_counts(grains)
     seen = x > 0
@@ -129,7 +133,7 @@ def test_the_divergence_on_record_is_that_of_the_results(grains, unmix):
 @pytest.mark.parametrize(
     ("kept", "k"), [((slice(3, 5), slice(4, 6)), 3), ((slice(3, 5), 4), 2)], ids=str
 )
-def test_a_mask_may_leave_hardly_any_pixels(grains, unmix, kept, k):
+def test_decomposition__a_mask_may_leave_hardly_any_pixels(grains, unmix, kept, k):
     mask = np.ones((20, 26), bool)
     mask[kept] = False
     unmix(grains, k, navigation_mask=mask.T, binning=10)
@@ -137,14 +141,14 @@ def test_a_mask_may_leave_hardly_any_pixels(grains, unmix, kept, k):
     np.testing.assert_allclose(np.nansum(grains.learning_results.loadings), total)
 
 
-def test_pixels_that_are_all_the_same(grains, unmix):
+def test_decomposition__pixels_that_are_all_the_same(grains, unmix):
     grains.data[:] = grains.data[0, 0]
     factors, loadings = results_of(unmix(grains))
     np.testing.assert_allclose(factors.sum(axis=0), 1)
     np.testing.assert_allclose(loadings.sum(), grains.data.sum())
 
 
-def test_one_count_in_the_whole_map(grains, unmix):
+def test_decomposition__one_count_in_the_whole_map(grains, unmix):
     grains.data[:] = 0
     grains.data[3, 4, 50] = 1
     factors, loadings = results_of(unmix(grains))
@@ -153,12 +157,12 @@ def test_one_count_in_the_whole_map(grains, unmix):
     assert loadings.sum() == pytest.approx(1)
 
 
-def test_as_many_phases_as_pixels(grains, unmix):
+def test_decomposition__as_many_phases_as_pixels(grains, unmix):
     s = unmix(grains.inav[:2, :3], 6)
     np.testing.assert_allclose(s.learning_results.loadings.sum(), s.data.sum())
 
 
-def test_empty_rows_columns_and_channels(grains, unmix):
+def test_decomposition__empty_rows_columns_and_channels(grains, unmix):
     grains.data[2] = 0
     grains.data[:, 7] = 0
     grains.data[..., 100:140] = 0

@@ -9,7 +9,7 @@ from hyperspy_psnmf.eds.signals.axes import line_width
 from tests.helpers.maps import angle, assert_same_results
 
 
-def test_init_may_be_spectra(grains, unmix):
+def test_decomposition__init_may_be_spectra(grains, unmix):
     start = grains.metadata.Truth.factors.T
     unmix(grains, init=start)
     assert grains.learning_results.psnmf["init"] == "given"
@@ -17,21 +17,21 @@ def test_init_may_be_spectra(grains, unmix):
         assert min(angle(factor, f) for f in grains.learning_results.factors.T) < 10
 
 
-def test_init_may_be_a_signal_and_is_scale_free(grains, unmixed, unmix):
+def test_phase_spectra__init_may_be_a_signal_and_is_scale_free(grains, unmixed, unmix):
     # Whether neighbours agree is a yes or no, which the last digit can decide.
     first = unmix(grains, init=unmixed.psnmf.phase_spectra(), spatial_prior=0).deepcopy()
     unmix(grains, init=unmixed.learning_results.factors.T * 7, spatial_prior=0)
     assert_same_results(grains, first, atol=1e-6, rtol=1e-6)
 
 
-def test_init_is_cut_to_the_energy_range(grains, unmixed, unmix):
+def test_decomposition__init_is_cut_to_the_energy_range(grains, unmixed, unmix):
     init = unmixed.learning_results.factors.T
     first = unmix(grains.isig[40:250], init=init[:, 40:250])
     unmix(grains, init=init, energy_range=(0.4999, 2.5901))
     np.testing.assert_array_equal(grains.learning_results.loadings, first.learning_results.loadings)
 
 
-def test_a_psnmf_instance_takes_the_same_path(grains, unmixed):
+def test_line_width__a_psnmf_instance_takes_the_same_path(grains, unmixed):
     model = PSNMF(3, energy_binning=4, binning=2, line_width=line_width(grains))
     result = grains.decomposition(
         algorithm=model, return_info=True, print_info=False, show_progressbar=False
@@ -43,7 +43,7 @@ def test_a_psnmf_instance_takes_the_same_path(grains, unmixed):
 
 
 @pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
-def test_a_poisson_nmf_instance_takes_the_same_path(grains, lazy, navigation_mask):
+def test_PoissonNMF__a_poisson_nmf_instance_takes_the_same_path(grains, lazy, navigation_mask):
     s = grains.as_lazy() if lazy else grains
     s.decomposition(algorithm=PoissonNMF(2), navigation_mask=navigation_mask, print_info=False)
     assert s.learning_results.decomposition_algorithm == "PoissonNMF"
@@ -55,7 +55,7 @@ def test_a_poisson_nmf_instance_takes_the_same_path(grains, lazy, navigation_mas
     assert s.psnmf.names == ["Phase 0", "Phase 1"]
 
 
-def test_a_subclass_of_an_estimator_takes_the_same_path(grains, unmixed):
+def test_line_width__a_subclass_of_an_estimator_takes_the_same_path(grains, unmixed):
     class Mine(PSNMF):
         pass
 
@@ -64,14 +64,14 @@ def test_a_subclass_of_an_estimator_takes_the_same_path(grains, unmixed):
     assert_same_results(grains, unmixed)
 
 
-def test_an_instance_fits_one_map_after_the_other(grains, sem):
+def test_decomposition__an_instance_fits_one_map_after_the_other(grains, sem):
     model = PSNMF(2, energy_binning=4)
     for s in (grains, sem, grains.inav[:15, :8]):
         s.decomposition(algorithm=model, print_info=False)
         np.testing.assert_allclose(s.learning_results.loadings.sum(), s.data.sum())
 
 
-def test_an_instance_is_not_given_its_parameters_twice(grains, state):
+def test_decomposition__an_instance_is_not_given_its_parameters_twice(grains, state):
     before = state(grains)
     with pytest.raises(TypeError, match="binning, tol must be given to the estimator"):
         grains.decomposition(algorithm=PSNMF(3), binning=2, tol=1e-3)
@@ -80,6 +80,6 @@ def test_an_instance_is_not_given_its_parameters_twice(grains, state):
     assert state(grains) == before
 
 
-def test_an_instance_may_come_with_its_own_number_of_components(grains):
+def test_decomposition__an_instance_may_come_with_its_own_number_of_components(grains):
     grains.decomposition(algorithm=PSNMF(3), output_dimension=3, print_info=False)
     assert grains.learning_results.output_dimension == 3

@@ -16,7 +16,9 @@ from tests.helpers.maps import CALL
         ("hyperspy_psnmf.eds.decompose.decompose.make_record", RuntimeError),
     ],
 )
-def test_a_failure_anywhere_leaves_earlier_results(unmixed_copy, state, monkeypatch, name, error):
+def test_decomposition__failure_anywhere_leaves_earlier_results(
+    unmixed_copy, state, monkeypatch, name, error
+):
     def fail(*args, **kwargs):
         raise error
 
@@ -27,7 +29,9 @@ def test_a_failure_anywhere_leaves_earlier_results(unmixed_copy, state, monkeypa
     assert state(unmixed_copy) == before
 
 
-def test_an_interrupt_in_the_middle_leaves_earlier_results(unmixed_copy, state, monkeypatch):
+def test_decomposition__interrupt_in_middle_leaves_earlier_results(
+    unmixed_copy, state, monkeypatch
+):
     class Bar:
         def __init__(self, *args, **kwargs): ...
         def __enter__(self):
@@ -50,7 +54,9 @@ def test_an_interrupt_in_the_middle_leaves_earlier_results(unmixed_copy, state, 
     ("options", "message"),
     [({"max_iter": 1}, "did not converge"), ({"binning": 1}, "counts per bin")],
 )
-def test_warnings_turned_into_errors_leave_earlier_results(unmixed_copy, state, options, message):
+def test_decomposition__warnings_turned_into_errors_leave_earlier_results(
+    unmixed_copy, state, options, message
+):
     before = state(unmixed_copy)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -13,31 +13,33 @@ from hyperspy_psnmf import PSNMF
 from tests.helpers.maps import CALL, assert_same_results, results_of
 
 
-def test_binning_is_in_x_y_order(grains, unmix):
+def test_decomposition__binning_is_in_x_y_order(grains, unmix):
     record = unmix(grains, binning=(13, 4)).learning_results.psnmf
     assert record["binning"] == [13, 4]
     assert record["binned_loadings"].shape == (5, 2, 3)
 
 
 @pytest.mark.parametrize("binning", [[3, 5], np.array([3, 5]), (np.int64(3), 5)], ids=str)
-def test_binning_may_be_any_sequence_of_ints(grains, unmix, binning):
+def test_decomposition__binning_may_be_any_sequence_of_ints(grains, unmix, binning):
     assert unmix(grains, binning=binning).learning_results.psnmf["binning"] == [3, 5]
 
 
 @pytest.mark.parametrize(("binning", "shape"), [(3, (7, 9)), ((7, 20), (1, 4)), (20, (1, 2))])
-def test_binning_need_not_divide_the_map_and_drops_no_pixel(grains, unmix, binning, shape):
+def test_decomposition__binning_need_not_divide_map_and_drops_no_pixel(
+    grains, unmix, binning, shape
+):
     unmix(grains, 2, binning=binning)
     binned = grains.learning_results.psnmf["binned_loadings"]
     assert binned.shape == (*shape, 2)
     np.testing.assert_allclose(binned.sum(), grains.data.sum(), rtol=1e-6)
 
 
-def test_energy_binning_auto_is_40_ev(unmixed, grains, unmix):
+def test_decomposition__energy_binning_auto_is_40_ev(unmixed, grains, unmix):
     assert unmixed.learning_results.psnmf["energy_binning"] == 4
     assert_same_results(unmix(grains, energy_binning=4), unmixed)
 
 
-def test_energy_range_is_what_a_crop_gives(grains, unmix):
+def test_decomposition__energy_range_is_what_a_crop_gives(grains, unmix):
     cropped = unmix(grains.isig[40:250])
     unmix(grains, energy_range=(0.4999, 2.5901))
     factors, loadings = results_of(grains)
@@ -48,7 +50,7 @@ def test_energy_range_is_what_a_crop_gives(grains, unmix):
     assert grains.learning_results.signal_mask.sum() == 100
 
 
-def test_energy_range_includes_both_ends_in_spite_of_rounding(grains, unmix):
+def test_decomposition__energy_range_includes_both_ends_in_spite_of_rounding(grains, unmix):
     axis = grains.axes_manager.signal_axes[0]
     assert axis.axis[280] == pytest.approx(2.9)
     factors, _ = results_of(unmix(grains, energy_range=(0.3, 2.9)))
@@ -56,13 +58,13 @@ def test_energy_range_includes_both_ends_in_spite_of_rounding(grains, unmix):
 
 
 @pytest.mark.parametrize("energy_range", [[0.5, 2.6], np.array([0.5, 2.6]), (0.5, np.inf)], ids=str)
-def test_energy_range_may_be_any_pair(grains, unmix, energy_range):
+def test_decomposition__energy_range_may_be_any_pair(grains, unmix, energy_range):
     factors, _ = results_of(unmix(grains, energy_range=energy_range))
     assert np.isnan(factors[:39]).all()
     assert not np.isnan(factors[41:240]).any()
 
 
-def test_an_axis_in_ev_gives_the_same(grains, unmixed, unmix):
+def test_decomposition__an_axis_in_ev_gives_the_same(grains, unmixed, unmix):
     axis = grains.axes_manager.signal_axes[0]
     axis.units, axis.scale, axis.offset = "eV", 1000 * axis.scale, 1000 * axis.offset
     assert_same_results(unmix(grains), unmixed)
@@ -70,7 +72,7 @@ def test_an_axis_in_ev_gives_the_same(grains, unmixed, unmix):
     assert np.isnan(grains.learning_results.factors[-1]).all()
 
 
-def test_an_axis_without_units_warns_and_takes_single_channels(grains):
+def test_decomposition__an_axis_without_units_warns_and_takes_single_channels(grains):
     s = exspy.signals.EDSTEMSpectrum(grains.data)
     with pytest.warns(UserWarning, match="energy_binning='auto' takes single channels") as caught:
         s.decomposition(**CALL)
@@ -78,7 +80,7 @@ def test_an_axis_without_units_warns_and_takes_single_channels(grains):
     assert s.learning_results.psnmf["energy_binning"] == 1
 
 
-def test_max_iter_is_kept_with_a_warning_and_the_results_are_stored(grains):
+def test_report__max_iter_is_kept_with_a_warning_and_the_results_are_stored(grains):
     with pytest.warns(ConvergenceWarning, match="max_iter=2"):
         grains.decomposition(**CALL, volume=0, max_iter=2)
     record = grains.learning_results.psnmf
@@ -86,13 +88,13 @@ def test_max_iter_is_kept_with_a_warning_and_the_results_are_stored(grains):
     assert "did NOT converge" in grains.psnmf.report()
 
 
-def test_a_tighter_tol_takes_longer(grains, unmixed, unmix):
+def test_decomposition__a_tighter_tol_takes_longer(grains, unmixed, unmix):
     tight = unmix(grains, tol=1e-8, max_iter=5000).learning_results.psnmf
     assert tight["n_iter"] > unmixed.learning_results.psnmf["n_iter"]
     assert tight["kkt_residual"] <= tight["tol"] == 1e-8
 
 
-def test_return_info_returns_the_fitted_estimator(grains):
+def test_decomposition__return_info_returns_the_fitted_estimator(grains):
     assert grains.decomposition(**CALL) is None
     model = grains.decomposition(**CALL, spatial_prior=0, return_info=True)
     assert isinstance(model, PSNMF)
@@ -102,7 +104,7 @@ def test_return_info_returns_the_fitted_estimator(grains):
     )
 
 
-def test_print_info_says_what_was_chosen_or_nothing(grains, capsys):
+def test_decomposition__print_info_says_what_was_chosen_or_nothing(grains, capsys):
     grains.decomposition(**{**CALL, "print_info": True})
     printed = capsys.readouterr().out
     for part in ("Decomposition info", "algorithm=PSNMF", "output_dimension=3", "binning=2 x 2"):
@@ -111,7 +113,9 @@ def test_print_info_says_what_was_chosen_or_nothing(grains, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_show_progressbar_follows_the_argument_then_the_preference(grains, capsys, monkeypatch):
+def test_decomposition__show_progressbar_follows_argument_then_preference(
+    grains, capsys, monkeypatch
+):
     def shown(**kwargs):
         grains.decomposition(**{**CALL, **kwargs})
         captured = capsys.readouterr()
@@ -126,7 +130,7 @@ def test_show_progressbar_follows_the_argument_then_the_preference(grains, capsy
 
 @pytest.mark.parametrize("which", ["grains", "sem"])
 @pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
-def test_stock_keywords_are_ignored_with_one_warning(request, which, lazy):
+def test_decomposition__stock_keywords_are_ignored_with_one_warning(request, which, lazy):
     s = request.getfixturevalue(which)
     s = s.as_lazy() if lazy else s
     stock = {
@@ -150,26 +154,26 @@ def test_stock_keywords_are_ignored_with_one_warning(request, which, lazy):
     assert all(name in str(ignored[0].message) for name in stock)
 
 
-def test_no_warning_without_stock_keywords(grains):
+def test_decomposition__no_warning_without_stock_keywords(grains):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         grains.decomposition(**CALL)
 
 
-def test_eager_sem_signals_take_positions(sem, unmix):
+def test_decomposition__eager_sem_signals_take_positions(sem, unmix):
     with pytest.warns(UserWarning, match="ignores centre, normalize_poissonian_noise"):
         sem.decomposition(False, "PSNMF", 2, None, print_info=False)
     by_position = sem.deepcopy()
     assert_same_results(unmix(sem, 2), by_position)
 
 
-def test_tem_signals_take_the_mask_by_position(grains, unmix, navigation_mask):
+def test_decomposition__tem_signals_take_the_mask_by_position(grains, unmix, navigation_mask):
     with pytest.warns(UserWarning, match="ignores closing, normalize_poissonian_noise"):
         grains.decomposition(False, navigation_mask, True, **CALL)
     by_position = grains.deepcopy()
     assert_same_results(unmix(grains, navigation_mask=navigation_mask), by_position)
 
 
-def test_exspys_own_mask_is_never_applied_unasked(grains, unmix):
+def test_decomposition__exspys_own_mask_is_never_applied_unasked(grains, unmix):
     grains.data = np.minimum(grains.data, 1)  # eXSpy's default masks all of this
     assert not np.isnan(unmix(grains).learning_results.loadings).any()

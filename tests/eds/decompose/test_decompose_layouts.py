@@ -8,7 +8,7 @@ import pytest
 from tests.helpers.maps import assert_same_results, expected_counts
 
 
-def test_a_line_scan(grains, unmix):
+def test_decomposition__a_line_scan(grains, unmix):
     s = unmix(grains.inav[:, 3].deepcopy(), 2, binning=4)
     assert s.learning_results.psnmf["binning"] == [4]
     np.testing.assert_allclose(s.learning_results.loadings.sum(), s.data.sum())
@@ -17,7 +17,7 @@ def test_a_line_scan(grains, unmix):
 @pytest.mark.parametrize(
     ("binning", "expected"), [(4, [4, 4, 1]), ((4, 2), [4, 2, 1]), ((4, 2, 3), [4, 2, 3])]
 )
-def test_a_third_axis_is_never_binned_by_an_int(grains, unmix, binning, expected):
+def test_decomposition__a_third_axis_is_never_binned_by_an_int(grains, unmix, binning, expected):
     s = hs.stack([grains.inav[:14, :10]] * 3)
     s = unmix(s, 2, binning=binning)
     assert s.axes_manager.navigation_shape == (14, 10, 3)
@@ -25,7 +25,7 @@ def test_a_third_axis_is_never_binned_by_an_int(grains, unmix, binning, expected
     np.testing.assert_allclose(s.learning_results.loadings.sum(), s.data.sum())
 
 
-def test_automatic_binning_leaves_a_third_axis_alone(grains, unmix):
+def test_decomposition__automatic_binning_leaves_a_third_axis_alone(grains, unmix):
     s = unmix(hs.stack([grains] * 3), 2)
     x, y, time = s.learning_results.psnmf["binning"]
     assert x == y > 1
@@ -49,7 +49,7 @@ def _layouts(cube, tmp_path):
 @pytest.mark.parametrize(
     "layout", ["Fortran", "memory-mapped", "strided", "reversed", "energy first"]
 )
-def test_the_memory_layout_does_not_matter(grains, unmixed, unmix, tmp_path, layout):
+def test_decomposition__the_memory_layout_does_not_matter(grains, unmixed, unmix, tmp_path, layout):
     cube = grains.data.copy()
     grains.data = _layouts(cube, tmp_path)[layout]
     flags = str(grains.data.flags)
@@ -68,7 +68,7 @@ def _with_energy_first(signal):
 
 
 @pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
-def test_data_not_aligned_with_the_axes(pristine_grains, unmix, navigation_mask, lazy):
+def test_phase_maps__data_not_aligned_with_the_axes(pristine_grains, unmix, navigation_mask, lazy):
     s = _with_energy_first(pristine_grains)
     s = s.as_lazy() if lazy else s
     options = {
@@ -82,7 +82,7 @@ def test_data_not_aligned_with_the_axes(pristine_grains, unmix, navigation_mask,
     assert s.psnmf.phase_spectra().axes_manager.shape == (3, 261)
 
 
-def test_the_model_of_data_not_aligned_with_the_axes(pristine_grains, unmixed, unmix):
+def test_decomposition__model_of_data_not_aligned_with_axes(pristine_grains, unmixed, unmix):
     s = unmix(_with_energy_first(pristine_grains))
     model = s.get_decomposition_model()
     np.testing.assert_allclose(
@@ -90,7 +90,7 @@ def test_the_model_of_data_not_aligned_with_the_axes(pristine_grains, unmixed, u
     )
 
 
-def test_a_map_with_transposed_navigation(grains, unmix):
+def test_decomposition__a_map_with_transposed_navigation(grains, unmix):
     s = grains.transpose(navigation_axes=[1, 0])
     assert s.axes_manager.navigation_shape == (20, 26)
     unmix(s, binning=(4, 2), spatial_prior=0)
@@ -100,7 +100,7 @@ def test_a_map_with_transposed_navigation(grains, unmix):
     np.testing.assert_allclose(loadings, grains.data.sum(axis=2).T, rtol=1e-9)
 
 
-def test_an_unfolded_map_is_a_line_scan(grains, unmix):
+def test_phase_maps__an_unfolded_map_is_a_line_scan(grains, unmix):
     grains.unfold_navigation_space()
     unmix(grains, 2, binning=1)
     grains.fold()

@@ -18,7 +18,7 @@ def unit_sum(rows):
     return rows / rows.sum(axis=-1, keepdims=True)
 
 
-def test_a_signal_with_all_phases_needs_no_factorisation(spectra, unmixed, unmix):
+def test_decomposition__a_signal_with_all_phases_needs_no_factorisation(spectra, unmixed, unmix):
     other = data.mineral_grains(shape=(17, 23), n_channels=310, counts=100, seed=7)
     unmix(other, fixed_spectra=spectra, spatial_prior=0)
     lr = other.learning_results
@@ -30,7 +30,7 @@ def test_a_signal_with_all_phases_needs_no_factorisation(spectra, unmixed, unmix
     assert lr.psnmf["phase_counts"].shape == (3,)
 
 
-def test_the_order_of_fixed_spectra_is_kept(spectra, grains, unmix):
+def test_decomposition__the_order_of_fixed_spectra_is_kept(spectra, grains, unmix):
     order = [2, 0, 1]
     unmix(grains, fixed_spectra=spectra.data[order])
     expected = unit_sum(spectra.data[order]).T
@@ -40,7 +40,7 @@ def test_the_order_of_fixed_spectra_is_kept(spectra, grains, unmix):
 @pytest.mark.parametrize("refinement", ["fixed", "joint"])
 @pytest.mark.parametrize("energy_binning", [1, 4])
 @pytest.mark.parametrize("n_fixed", [1, 2])
-def test_fixed_spectra_come_first_and_stay(
+def test_decomposition__fixed_spectra_come_first_and_stay(
     spectra, grains, unmix, n_fixed, energy_binning, refinement
 ):
     given = spectra.inav[3 - n_fixed :]
@@ -70,21 +70,21 @@ def test_fixed_spectra_come_first_and_stay(
     ],
     ids=["one spectrum", "1-D array", "list", "any scale", "lazy", "plain signal"],
 )
-def test_one_spectrum_in_any_form(spectra, grains, unmix, make):
+def test_decomposition__one_spectrum_in_any_form(spectra, grains, unmix, make):
     unmix(grains, fixed_spectra=make(spectra))
     np.testing.assert_allclose(
         grains.learning_results.factors[:, 0], unit_sum(spectra.data[1]), rtol=1e-6
     )
 
 
-def test_integer_spectra_such_as_a_sum_over_a_region(grains, unmix):
+def test_decomposition__integer_spectra_such_as_a_sum_over_a_region(grains, unmix):
     region = grains.inav[:3, :4].sum()
     unmix(grains, fixed_spectra=region)
     expected = unit_sum(region.data.astype(float))
     np.testing.assert_allclose(grains.learning_results.factors[:, 0], expected)
 
 
-def test_spectra_of_a_cropped_axis_need_an_energy_range_within(grains, unmix):
+def test_phase_spectra__spectra_of_a_cropped_axis_need_an_energy_range_within(grains, unmix):
     part = grains.isig[40:250]
     spectra = unmix(part).psnmf.phase_spectra()
     unmix(grains, fixed_spectra=spectra, energy_range=(0.4999, 2.5901))
@@ -97,13 +97,13 @@ def test_spectra_of_a_cropped_axis_need_an_energy_range_within(grains, unmix):
         unmix(grains, fixed_spectra=spectra)
 
 
-def test_spectra_reaching_beyond_the_map_are_refused(grains, spectra, unmix):
+def test_decomposition__spectra_reaching_beyond_the_map_are_refused(grains, spectra, unmix):
     with pytest.raises(ValueError, match="fixed_spectra has another energy axis"):
         unmix(grains.isig[40:250], fixed_spectra=spectra)
     assert grains.learning_results.factors is None
 
 
-def test_spectra_of_a_masked_map_are_used_where_they_are_known(grains, unmix, signal_mask):
+def test_phase_spectra__spectra_of_masked_map_are_used_where_decomposed(grains, unmix, signal_mask):
     first = unmix(grains.deepcopy(), signal_mask=signal_mask)
     spectra = first.psnmf.phase_spectra()
     unmix(grains, fixed_spectra=spectra, signal_mask=signal_mask)
@@ -112,7 +112,7 @@ def test_spectra_of_a_masked_map_are_used_where_they_are_known(grains, unmix, si
     )
 
 
-def test_an_array_is_cut_to_the_energy_range_and_may_be_nan_outside(grains, unmixed, unmix):
+def test_decomposition__array_is_cut_to_energy_range_and_may_be_nan_outside(grains, unmixed, unmix):
     given = unmixed.learning_results.factors.T.copy()
     given[:, :40] = given[:, 250:] = np.nan
     unmix(grains, fixed_spectra=given, energy_range=(0.4999, 2.5901))
@@ -121,20 +121,20 @@ def test_an_array_is_cut_to_the_energy_range_and_may_be_nan_outside(grains, unmi
     )
 
 
-def test_an_axis_in_ev_fits_one_in_kev(grains, spectra, unmix):
+def test_decomposition__an_axis_in_ev_fits_one_in_kev(grains, spectra, unmix):
     axis = spectra.axes_manager.signal_axes[0]
     axis.units, axis.scale, axis.offset = "eV", 1000 * axis.scale, 1000 * axis.offset
     unmix(grains, fixed_spectra=spectra)
     assert grains.learning_results.psnmf["n_fixed"] == 3
 
 
-def test_spectra_from_a_file(grains, spectra, unmix, tmp_path):
+def test_decomposition__spectra_from_a_file(grains, spectra, unmix, tmp_path):
     spectra.save(tmp_path / "standards.hspy")
     unmix(grains, fixed_spectra=hs.load(tmp_path / "standards.hspy"))
     assert grains.learning_results.psnmf["n_iter"] == 0
 
 
-def test_with_the_true_spectra_the_main_phases_have_their_counts(grains, unmix):
+def test_decomposition__with_the_true_spectra_the_main_phases_have_their_counts(grains, unmix):
     truth = grains.metadata.Truth
     known = grains.inav[:3, 0].deepcopy()
     known.data = 1e6 * truth.factors.T
@@ -144,20 +144,20 @@ def test_with_the_true_spectra_the_main_phases_have_their_counts(grains, unmix):
     np.testing.assert_allclose(found[:2], truth.loadings.sum(axis=0)[:2], rtol=0.1)
 
 
-def test_init_fills_up_what_is_not_fixed(spectra, grains, unmix):
+def test_decomposition__init_fills_up_what_is_not_fixed(spectra, grains, unmix):
     start = spectra.data
     unmix(grains, fixed_spectra=spectra.inav[0], init=start, energy_binning=4)
     factors = grains.learning_results.factors
     np.testing.assert_allclose(factors[:, 0], unit_sum(start[0]), rtol=1e-12)
 
 
-def test_fixed_spectra_that_are_equal_or_more_than_the_map_has(grains, spectra, unmix):
+def test_decomposition__fixed_spectra_that_are_equal_or_more_than_map_has(grains, spectra, unmix):
     twice = np.vstack([spectra.data[0], spectra.data[0]])
     unmix(grains, fixed_spectra=twice)
     np.testing.assert_allclose(grains.learning_results.loadings.sum(), grains.data.sum())
 
 
-def test_counts_that_no_fixed_spectrum_can_explain_do_not_pass_unnoticed(grains):
+def test_decomposition__counts_that_no_fixed_spectrum_can_explain_do_not_pass_unnoticed(grains):
     # Two artificial spectra that are zero where the map has counts.
     given = np.zeros((2, 310))
     given[0, :100] = given[1, 100:200] = 1

@@ -38,7 +38,9 @@ MASKS = {
 
 @pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
 @pytest.mark.parametrize("make", MASKS.values(), ids=MASKS)
-def test_a_navigation_mask_is_understood_in_every_form(grains, unmix, navigation_mask, make, lazy):
+def test_decomposition__navigation_mask_is_understood_in_every_form(
+    grains, unmix, navigation_mask, make, lazy
+):
     s = grains.as_lazy() if lazy else grains
     unmix(s, navigation_mask=make(navigation_mask), spatial_prior=0)
     loadings = s.learning_results.loadings.reshape(20, 26, 3)
@@ -48,7 +50,7 @@ def test_a_navigation_mask_is_understood_in_every_form(grains, unmix, navigation
     )
 
 
-def test_a_mask_made_by_comparing_the_map(grains, unmix):
+def test_decomposition__a_mask_made_by_comparing_the_map(grains, unmix):
     total = grains.data.sum(axis=2)
     threshold = int(np.median(total))
     unmix(grains, navigation_mask=grains.sum(-1) <= threshold)
@@ -56,7 +58,7 @@ def test_a_mask_made_by_comparing_the_map(grains, unmix):
     np.testing.assert_array_equal(left_out, total <= threshold)
 
 
-def test_an_asymmetric_mask_is_not_transposed(grains, unmix):
+def test_decomposition__an_asymmetric_mask_is_not_transposed(grains, unmix):
     mask = np.zeros((26, 20), bool)
     mask[23, 2] = mask[1, 17] = True
     unmix(grains, navigation_mask=mask)
@@ -65,14 +67,14 @@ def test_an_asymmetric_mask_is_not_transposed(grains, unmix):
     np.testing.assert_array_equal(grains.learning_results.navigation_mask.reshape(20, 26), left_out)
 
 
-def test_masks_are_left_alone(grains, unmix, navigation_mask, signal_mask):
+def test_decomposition__masks_are_left_alone(grains, unmix, navigation_mask, signal_mask):
     before = navigation_mask.copy(), signal_mask.copy()
     unmix(grains, navigation_mask=navigation_mask, signal_mask=signal_mask)
     np.testing.assert_array_equal(navigation_mask, before[0])
     np.testing.assert_array_equal(signal_mask, before[1])
 
 
-def test_a_mask_along_an_edge_is_a_crop(grains, unmix):
+def test_decomposition__a_mask_along_an_edge_is_a_crop(grains, unmix):
     start = grains.metadata.Truth.factors.T
     mask = np.zeros((26, 20), bool)
     mask[20:] = True
@@ -89,7 +91,9 @@ def test_a_mask_along_an_edge_is_a_crop(grains, unmix):
     )
 
 
-def test_what_is_masked_does_not_matter_at_all(grains, unmix, navigation_mask, signal_mask):
+def test_decomposition__what_is_masked_does_not_matter_at_all(
+    grains, unmix, navigation_mask, signal_mask
+):
     options = {"navigation_mask": navigation_mask, "signal_mask": signal_mask}
     clean = unmix(grains.deepcopy(), **options)
     dirty = grains.deepcopy()
@@ -100,19 +104,19 @@ def test_what_is_masked_does_not_matter_at_all(grains, unmix, navigation_mask, s
     assert_same_results(unmix(dirty.as_lazy(), **options), clean)
 
 
-def test_masked_channels_are_nan_and_the_rest_sums_to_one(grains, unmix, signal_mask):
+def test_decomposition__masked_channels_are_nan_and_rest_sums_to_one(grains, unmix, signal_mask):
     factors, loadings = results_of(unmix(grains, signal_mask=signal_mask))
     np.testing.assert_array_equal(np.isnan(factors), np.repeat(signal_mask[:, None], 3, axis=1))
     np.testing.assert_allclose(np.nansum(factors, axis=0), 1)
     np.testing.assert_allclose(loadings.sum(), grains.data[..., ~signal_mask].sum())
 
 
-def test_a_signal_mask_may_be_a_signal(grains, unmix, signal_mask):
+def test_decomposition__a_signal_mask_may_be_a_signal(grains, unmix, signal_mask):
     expected = unmix(grains.deepcopy(), signal_mask=signal_mask)
     assert_same_results(unmix(grains, signal_mask=hs.signals.Signal1D(signal_mask)), expected)
 
 
-def test_signal_mask_and_energy_range_add_up(grains, unmix, signal_mask):
+def test_decomposition__signal_mask_and_energy_range_add_up(grains, unmix, signal_mask):
     factors, _ = results_of(unmix(grains, signal_mask=signal_mask, energy_range=(0.4999, 2.5901)))
     used = ~signal_mask
     used[:40] = used[250:] = False
@@ -120,14 +124,14 @@ def test_signal_mask_and_energy_range_add_up(grains, unmix, signal_mask):
     np.testing.assert_array_equal(grains.learning_results.signal_mask, ~used)
 
 
-def test_masks_that_mask_nothing_are_no_masks(grains, unmixed, unmix):
+def test_decomposition__masks_that_mask_nothing_are_no_masks(grains, unmixed, unmix):
     unmix(grains, navigation_mask=np.zeros((26, 20), bool), signal_mask=np.zeros(310, bool))
     assert_same_results(grains, unmixed)
     assert grains.learning_results.navigation_mask is None
     assert grains.learning_results.signal_mask is None
 
 
-def test_masks_of_line_scans_and_series(grains, unmix):
+def test_decomposition__masks_of_line_scans_and_series(grains, unmix):
     line = grains.inav[:, 3].deepcopy()
     unmix(line, 2, navigation_mask=np.arange(26) < 5)
     assert np.flatnonzero(np.isnan(line.learning_results.loadings[:, 0])).tolist() == [*range(5)]
@@ -149,19 +153,19 @@ def particles():
 
 @pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
 @pytest.mark.parametrize("threshold", [4.0, 4, np.float32(4)], ids=["float", "int", "float32"])
-def test_a_number_is_the_threshold_of_the_vacuum_mask(particles, unmix, threshold, lazy):
+def test_decomposition__number_is_threshold_of_vacuum_mask(particles, unmix, threshold, lazy):
     s = particles.as_lazy() if lazy else particles.deepcopy()
     unmix(s, 2, navigation_mask=threshold)
     left_out = np.isnan(s.learning_results.loadings[:, 0]).reshape(20, 26)
     np.testing.assert_array_equal(left_out, particles.vacuum_mask(4.0).data)
 
 
-def test_a_number_is_no_mask_on_sem_signals(sem, unmix):
+def test_decomposition__a_number_is_no_mask_on_sem_signals(sem, unmix):
     with pytest.raises(TypeError, match="navigation_mask can be a float"):
         unmix(sem, 2, navigation_mask=1.0)
 
 
-def test_masks_reach_an_instance_too(grains, unmix, navigation_mask, signal_mask):
+def test_line_width__masks_reach_an_instance_too(grains, unmix, navigation_mask, signal_mask):
     from hyperspy_psnmf import PSNMF
 
     options = {"navigation_mask": navigation_mask, "signal_mask": signal_mask}

@@ -31,7 +31,7 @@ def particles(pristine):
 # --- before a decomposition
 
 
-def test_the_number_of_phases_is_found(estimate):
+def test_estimate_number_of_components__the_number_of_phases_is_found(estimate):
     assert estimate.best == estimate.minimum == 3
     assert estimate.numbers == (1, 2, 3, 4, 5)
     assert estimate.deviances.shape == (5, 10)
@@ -40,7 +40,7 @@ def test_the_number_of_phases_is_found(estimate):
     assert not estimate.is_limited
 
 
-def test_the_table_marks_what_was_chosen(estimate):
+def test_estimate_number_of_components__the_table_marks_what_was_chosen(estimate):
     table = estimate.table()
     assert isinstance(table, PrettyTable)
     assert len(table.rows) == 5
@@ -48,7 +48,7 @@ def test_the_table_marks_what_was_chosen(estimate):
     assert str(estimate) == repr(estimate) == str(table)
 
 
-def test_the_figure_shows_every_number(estimate):
+def test_estimate_number_of_components__the_figure_shows_every_number(estimate):
     fig, ax = estimate.plot()
     fig.canvas.draw()
     assert isinstance(ax, matplotlib.axes.Axes)
@@ -58,7 +58,7 @@ def test_the_figure_shows_every_number(estimate):
     matplotlib.pyplot.close(fig)
 
 
-def test_one_number_can_be_plotted_too(particles):
+def test_estimate_number_of_components__one_number_can_be_plotted_too(particles):
     found = particles.psnmf.estimate_number_of_components(1, n_folds=2, **QUIET)
     assert found.numbers == (1,)
     assert found.is_limited
@@ -69,7 +69,7 @@ def test_one_number_can_be_plotted_too(particles):
     matplotlib.pyplot.close(fig)
 
 
-def test_it_is_reproducible_and_follows_the_seed(particles):
+def test_estimate_number_of_components__it_is_reproducible_and_follows_the_seed(particles):
     a, b, c = (
         particles.psnmf.estimate_number_of_components(2, n_folds=2, random_state=seed, **QUIET)
         for seed in (0, 0, 7)
@@ -78,7 +78,7 @@ def test_it_is_reproducible_and_follows_the_seed(particles):
     assert (a.deviances != c.deviances).all()
 
 
-def test_a_lazy_map_gives_the_same(particles, estimate, tmp_path):
+def test_estimate_number_of_components__a_lazy_map_gives_the_same(particles, estimate, tmp_path):
     particles.save(tmp_path / "map.hspy", chunks=(10, 9, 310))
     lazy = hs.load(tmp_path / "map.hspy", lazy=True)
     found = lazy.psnmf.estimate_number_of_components(2, **QUIET)
@@ -86,7 +86,9 @@ def test_a_lazy_map_gives_the_same(particles, estimate, tmp_path):
     lazy.close_file()
 
 
-def test_masked_pixels_and_channels_are_as_good_as_not_there(particles):
+def test_estimate_number_of_components__masked_pixels_and_channels_are_as_good_as_not_there(
+    particles,
+):
     mask = np.zeros((33, 29), bool)
     mask[:5] = True
     channels = np.zeros(310, bool)
@@ -99,7 +101,7 @@ def test_masked_pixels_and_channels_are_as_good_as_not_there(particles):
     np.testing.assert_array_equal(found.deviances, expected.deviances)
 
 
-def test_an_energy_range_is_the_map_cropped_to_it(particles):
+def test_estimate_number_of_components__an_energy_range_is_the_map_cropped_to_it(particles):
     options = {"n_folds": 3, **QUIET}
     energy = particles.axes_manager[-1].axis[[50, 250]]
     found = particles.psnmf.estimate_number_of_components(3, energy_range=energy, **options)
@@ -108,7 +110,7 @@ def test_an_energy_range_is_the_map_cropped_to_it(particles):
     np.testing.assert_array_equal(found.deviances, expected.deviances)
 
 
-def test_known_spectra_count(particles):
+def test_estimate_number_of_components__fixed_spectra_count(particles):
     H = particles.metadata.Truth.factors.T
     two = particles.psnmf.estimate_number_of_components(fixed_spectra=H[:2], **QUIET)
     assert two.numbers[0] == 2
@@ -117,7 +119,9 @@ def test_known_spectra_count(particles):
     assert three.best == three.numbers[0] == 3
 
 
-def test_line_scans_series_and_axes_without_a_unit_are_accepted(particles):
+def test_estimate_number_of_components__line_scans_series_and_axes_without_unit_are_accepted(
+    particles,
+):
     line = hs.stack([particles.inav[:, 9]], axis=None).squeeze()
     assert line.psnmf.estimate_number_of_components(2, n_folds=2, **QUIET).numbers == (1, 2)
     series = hs.stack([particles.inav[:9, :8]] * 3)
@@ -126,7 +130,7 @@ def test_line_scans_series_and_axes_without_a_unit_are_accepted(particles):
     assert particles.psnmf.estimate_number_of_components(2, n_folds=2, **QUIET).best == 2
 
 
-def test_the_progress_bar_shows_the_number(particles, capsys):
+def test_estimate_number_of_components__the_progress_bar_shows_the_number(particles, capsys):
     particles.psnmf.estimate_number_of_components(2, n_folds=2, show_progressbar=True)
     printed = "".join(capsys.readouterr())
     assert "Number of phases" in printed
@@ -134,13 +138,15 @@ def test_the_progress_bar_shows_the_number(particles, capsys):
 
 
 @pytest.mark.parametrize("dtype", [float, np.float32])
-def test_whole_numbers_of_any_type_are_counts(particles, estimate, dtype):
+def test_estimate_number_of_components__whole_numbers_of_any_type_are_counts(
+    particles, estimate, dtype
+):
     particles.change_dtype(dtype)
     found = particles.psnmf.estimate_number_of_components(1, **QUIET)
     np.testing.assert_array_equal(found.deviances[0], estimate.deviances[0])
 
 
-def test_what_is_not_counts_is_refused_with_the_reason(particles, state):
+def test_estimate_number_of_components__what_is_not_counts_is_refused_with_reason(particles, state):
     particles.change_dtype(float)
     particles.data *= 0.7
     before = state(particles)
@@ -171,13 +177,15 @@ def test_what_is_not_counts_is_refused_with_the_reason(particles, state):
     ],
     ids=str,
 )
-def test_bad_arguments_are_named_before_any_work(particles, options, error, message, monkeypatch):
+def test_estimate_number_of_components__bad_arguments_are_named_before_any_work(
+    particles, options, error, message, monkeypatch
+):
     monkeypatch.setattr("hyperspy_psnmf.eds.decompose.n_phases.choose_number", None)
     with pytest.raises(error, match=message):
         particles.psnmf.estimate_number_of_components(**options, **QUIET)
 
 
-def test_an_empty_map_is_refused(particles):
+def test_estimate_number_of_components__an_empty_map_is_refused(particles):
     particles.data[:] = 0
     with pytest.raises(ValueError, match="zero everywhere"):
         particles.psnmf.estimate_number_of_components(**QUIET)
@@ -186,7 +194,9 @@ def test_an_empty_map_is_refused(particles):
 # --- as a part of a decomposition
 
 
-def test_auto_takes_the_best_and_is_otherwise_the_same(particles, unmix, estimate):
+def test_estimate_number_of_components__auto_takes_best_and_is_otherwise_same(
+    particles, unmix, estimate
+):
     auto = unmix(particles.deepcopy(), "auto").learning_results
     given = unmix(particles, 3).learning_results
     np.testing.assert_array_equal(auto.factors, given.factors)
@@ -198,7 +208,7 @@ def test_auto_takes_the_best_and_is_otherwise_the_same(particles, unmix, estimat
     assert "numbers_tried" not in given.psnmf
 
 
-def test_the_reason_is_printed_reported_and_saved(particles, unmix, capsys, tmp_path):
+def test_report__the_reason_is_printed_reported_and_saved(particles, unmix, capsys, tmp_path):
     unmix(particles, "auto", print_info=True)
     reason = "3 phases predict held-out counts best"
     assert f"output_dimension=3 (chosen among 1 to 5: {reason})" in capsys.readouterr().out
@@ -208,7 +218,7 @@ def test_the_reason_is_printed_reported_and_saved(particles, unmix, capsys, tmp_
         assert hs.load(tmp_path / "map.hspy", lazy=lazy).psnmf.report() == particles.psnmf.report()
 
 
-def test_auto_counts_known_spectra(particles, unmix):
+def test_decomposition__auto_counts_fixed_spectra(particles, unmix):
     H = particles.metadata.Truth.factors.T
     results = unmix(particles, "auto", fixed_spectra=H[1:]).learning_results
     assert results.output_dimension == 3
@@ -216,7 +226,7 @@ def test_auto_counts_known_spectra(particles, unmix):
     assert results.psnmf["n_fixed"] == 2
 
 
-def test_as_many_phases_as_were_tried_are_warned_of(particles, monkeypatch):
+def test_report__as_many_phases_as_were_tried_are_warned_of(particles, monkeypatch):
     monkeypatch.setattr("hyperspy_psnmf.eds.decompose.decompose.MAX_COMPONENTS", 2)
     with pytest.warns(UserWarning, match="there may be more"):
         particles.decomposition(algorithm="PSNMF", output_dimension="auto", print_info=False)
@@ -235,7 +245,9 @@ def test_as_many_phases_as_were_tried_are_warned_of(particles, monkeypatch):
     ],
     ids=str,
 )
-def test_what_auto_cannot_do_is_said_before_any_work(particles, state, options, message):
+def test_decomposition__what_auto_cannot_do_is_reported_before_any_work(
+    particles, state, options, message
+):
     before = state(particles)
     with pytest.raises(ValueError, match=message):
         particles.decomposition(

@@ -28,7 +28,7 @@ def numbers_in(text):
     return [float(number) for number in re.findall(r"\d+\.?\d*", text)]
 
 
-def test_the_report_names_every_setting(grains, unmix):
+def test_names__the_report_names_every_setting(grains, unmix):
     unmix(grains, binning=(3, 4), energy_binning=2, random_state=7)
     grains.psnmf.names = ["silicate", "oxide", "rest"]
     report = grains.psnmf.report()
@@ -69,11 +69,11 @@ def test_report__fractions_add_up_to_100_percent(unmixed):
     ],
     ids=str,
 )
-def test_the_report_follows_the_settings(grains, unmix, options, expected):
+def test_report__follows_the_settings(grains, unmix, options, expected):
     assert expected in unmix(grains, **options).psnmf.report()
 
 
-def test_the_report_of_known_phases_claims_no_factorisation(grains, unmixed, unmix):
+def test_report__of_fixed_phases_claims_no_factorisation(grains, unmixed, unmix):
     unmix(grains, fixed_spectra=unmixed.psnmf.phase_spectra())
     report = grains.psnmf.report()
     assert "All 3 spectra were given" in report
@@ -92,13 +92,13 @@ def test_summary__binning_chosen_or_as_given(grains, capsys):
         assert expected in capsys.readouterr().out
 
 
-def test_good_data_have_no_weakness():
+def test_decomposition__good_data_have_no_weakness():
     s = data.mineral_grains(shape=(20, 26), n_channels=310, counts=2000, seed=2)
     assert weaknesses_of(s) == ""
 
 
 @pytest.mark.parametrize("name", ["sem_two_phases", "sharp_interface", "embedded_spheres"])
-def test_a_phase_cut_in_two_is_warned_of_and_right_ones_are_not(name):
+def test_report__a_phase_cut_in_two_is_warned_of_and_right_ones_are_not(name):
     s = getattr(data, name)(shape=(32, 48), counts=300, seed=1)
     k = len(s.metadata.Truth.phase_names)
     assert "hardly differ" not in weaknesses_of(s, output_dimension=k)
@@ -107,27 +107,27 @@ def test_a_phase_cut_in_two_is_warned_of_and_right_ones_are_not(name):
     assert "hardly differ" in s.psnmf.report()
 
 
-def test_zero_peaks_make_no_spectra_alike(sem):
+def test_decomposition__zero_peaks_make_no_spectra_alike(sem):
     sem.axes_manager.signal_axes[0].offset = -0.05
     sem.data[..., :15] += 60
     assert "zero peak" in weaknesses_of(sem)
     assert "hardly differ" not in weaknesses_of(sem)
 
 
-def test_few_counts_per_bin_are_warned_of(grains):
+def test_report__few_counts_per_bin_are_warned_of(grains):
     assert "counts per bin on average: spectra will be poor in detail; bin more" in weaknesses_of(
         grains, binning=1
     )
     assert "counts per bin" in grains.psnmf.report()
 
 
-def test_bins_that_were_compared_with_larger_ones_are_not_to_be_larger(grains):
+def test_decomposition__bins_that_were_compared_with_larger_ones_are_not_to_be_larger(grains):
     message = weaknesses_of(grains.inav[:8, :8], output_dimension=2)
     assert "poor in detail; lower output_dimension" in message
     assert "bin more" not in message
 
 
-def test_the_average_is_over_bins_that_hold_counts(grains, unmix):
+def test_decomposition__the_average_is_over_bins_that_have_counts(grains, unmix):
     mask = np.ones((26, 20), bool)
     mask[:8, :8] = False
     unmix(grains, 2, binning=4, navigation_mask=mask)
@@ -135,12 +135,12 @@ def test_the_average_is_over_bins_that_hold_counts(grains, unmix):
     assert per_bin == pytest.approx(grains.data[:8, :8].sum() / 4)
 
 
-def test_phases_of_few_counts_are_warned_of_by_name(grains):
+def test_decomposition__phases_of_few_counts_are_warned_of_by_name(grains):
     s = grains.inav[:3, :2]
     assert re.search(r"Phase 1 has \d+ counts only", weaknesses_of(s, output_dimension=2))
 
 
-def test_the_zero_peak_is_warned_of_until_it_is_left_out(sem):
+def test_decomposition__the_zero_peak_is_warned_of_until_it_is_left_out(sem):
     sem.axes_manager.signal_axes[0].offset = -0.05
     sem.data[..., :15] += 20
     message = weaknesses_of(sem)
@@ -153,7 +153,7 @@ def test_the_zero_peak_is_warned_of_until_it_is_left_out(sem):
 
 
 @pytest.mark.parametrize("offset", [-0.475, 0.004, 0.0])
-def test_the_advised_range_reaches_the_last_channel(grains, offset):
+def test_decomposition__the_advised_range_reaches_the_last_channel(grains, offset):
     axis = grains.axes_manager.signal_axes[0]
     axis.offset, axis.scale = offset, 0.0661
     grains.data[..., axis.axis < 0.12] += 30
@@ -165,7 +165,7 @@ def test_the_advised_range_reaches_the_last_channel(grains, offset):
     assert not np.isnan(grains.learning_results.factors[-1]).any()
 
 
-def test_a_report_needs_psnmf(grains):
+def test_report__a_report_needs_psnmf(grains):
     with pytest.raises(RuntimeError, match="no factors and loadings yet"):
         grains.psnmf.report()
     grains.change_dtype(float)
@@ -180,7 +180,7 @@ def test_a_report_needs_psnmf(grains):
         grains.psnmf.report()
 
 
-def test_the_summary_says_why_a_binning_was_taken(grains, unmix, capsys):
+def test_report__the_summary_says_why_a_binning_was_taken(grains, unmix, capsys):
     unmix(grains, print_info=True)
     assert re.search(r"rule of thumb is 2 x 2; 1 x 1 has a held-out", capsys.readouterr().out)
     assert "the rule of thumb is 2 x 2" in grains.psnmf.report()
@@ -190,7 +190,7 @@ def test_the_summary_says_why_a_binning_was_taken(grains, unmix, capsys):
     assert "the rule of thumb; the data are no whole numbers" in capsys.readouterr().out
 
 
-def test_small_particles_are_not_lost_in_bins(unmix):
+def test_decomposition__small_particles_are_not_lost_in_bins(unmix):
     s = data.isolated_particles(shape=(72, 88), n_channels=400, counts=50, seed=0)
     auto = unmix(s.deepcopy(), 2, energy_binning=1)
     assert auto.learning_results.psnmf["binning"] == [4, 4]
