@@ -8,14 +8,14 @@ import pytest
 from hyperspy_psnmf.eds.fit_check.verdict import SIGNIFICANT_CHANNEL, find_fit_quality
 
 
-def test_a_good_fit_reads_one_everywhere(unmixed):
+def test_residuals__a_good_fit_reads_one_everywhere(unmixed):
     result = unmixed.psnmf.residuals()
     assert result.total == pytest.approx(1, abs=0.01)
     assert np.nanmean(result.map.data) == pytest.approx(1, abs=0.01)
     assert np.nanmean(result.spectrum.data) == pytest.approx(1, abs=0.02)
 
 
-def test_they_have_the_axes_of_the_map_and_of_its_spectra(unmixed):
+def test_residuals__they_have_the_axes_of_the_map_and_of_its_spectra(unmixed):
     result = unmixed.psnmf.residuals()
     assert result.map.data.shape == (20, 26)
     assert [a.name for a in result.map.axes_manager.signal_axes] == ["x", "y"]
@@ -29,7 +29,7 @@ def test_they_have_the_axes_of_the_map_and_of_its_spectra(unmixed):
     assert "Sample" in result.spectrum.metadata
 
 
-def test_a_line_that_belongs_to_no_phase_stands_out(grains, unmix):
+def test_residuals__a_line_that_belongs_to_no_phase_is_significant(grains, unmix):
     grains.data[5, 7, 250:253] += 60
     unmix(grains)
     result = grains.psnmf.residuals()
@@ -37,12 +37,12 @@ def test_a_line_that_belongs_to_no_phase_stands_out(grains, unmix):
     assert 250 <= np.nanargmax(result.spectrum.data) <= 252
 
 
-def test_a_phase_too_few_is_seen(grains, unmix):
+def test_residuals__a_phase_too_few_is_seen(grains, unmix):
     one = unmix(grains, 1).psnmf.residuals()
     assert one.total > 1.02 * unmix(grains, 2).psnmf.residuals().total
 
 
-def test_what_the_report_names_is_in_the_binned_spectrum(grains, unmix):
+def test_residuals__what_the_report_names_is_in_the_binned_spectrum(grains, unmix):
     result = unmix(grains, 1).psnmf.residuals()
     quality = find_fit_quality(grains)
     assert result.binned.metadata.Signal.quantity.startswith("Deviance above noise")
@@ -54,7 +54,7 @@ def test_what_the_report_names_is_in_the_binned_spectrum(grains, unmix):
     assert np.nanmax(unmix(grains).psnmf.residuals().binned.data) < SIGNIFICANT_CHANNEL
 
 
-def test_what_was_masked_is_nan(grains, unmix, navigation_mask, signal_mask):
+def test_residuals__what_was_masked_is_nan(grains, unmix, navigation_mask, signal_mask):
     unmix(grains, navigation_mask=navigation_mask, signal_mask=signal_mask)
     result = grains.psnmf.residuals()
     assert np.isnan(result.map.data[:, :4]).all()
@@ -66,7 +66,7 @@ def test_what_was_masked_is_nan(grains, unmix, navigation_mask, signal_mask):
     assert result.total == pytest.approx(1, abs=0.02)
 
 
-def test_lazy_saved_and_unfolded_maps_give_the_same(unmixed, tmp_path):
+def test_residuals__lazy_saved_and_unfolded_maps_give_the_same(unmixed, tmp_path):
     expected = unmixed.psnmf.residuals()
     unmixed.save(tmp_path / "map.hspy")
     lazy = hs.load(tmp_path / "map.hspy", lazy=True)
@@ -78,12 +78,12 @@ def test_lazy_saved_and_unfolded_maps_give_the_same(unmixed, tmp_path):
     assert flat.psnmf.ambiguity().counts_band.shape == (3, 2)
 
 
-def test_a_series_has_a_map_of_three_axes(grains, unmix):
+def test_residuals__a_series_has_a_map_of_three_axes(grains, unmix):
     series = unmix(hs.stack([grains, grains]))
     assert series.psnmf.residuals().map.data.shape == (2, 20, 26)
 
 
-def test_the_signal_is_left_alone(unmixed_copy, state):
+def test_residuals__the_signal_is_left_alone(unmixed_copy, state):
     before = state(unmixed_copy)
     unmixed_copy.psnmf.residuals()
     assert state(unmixed_copy) == before

@@ -27,7 +27,7 @@ def particles(pristine):
     return pristine.deepcopy()
 
 
-def test_what_fits_is_said_to_fit(particles, unmix):
+def test_report__what_fits_is_reported_to_fit(particles, unmix):
     report = unmix(particles).psnmf.report()
     assert "the model fits" in report
     assert SIGNIFICANT not in report
@@ -37,7 +37,7 @@ def test_what_fits_is_said_to_fit(particles, unmix):
     assert abs(total - 1) < 5 * scatter
 
 
-def test_a_missed_phase_shows(particles, unmix):
+def test_find_fit_quality__a_missed_phase_shows(particles, unmix):
     report = unmix(particles, 2).psnmf.report()
     assert SIGNIFICANT in report
     # What is wrong is not the axis.
@@ -50,7 +50,7 @@ def test_a_missed_phase_shows(particles, unmix):
 
 
 @pytest.mark.parametrize("electronvolts", [5, 10, -10, 20])
-def test_a_drift_of_half_a_channel_and_more_shows(particles, unmix, electronvolts):
+def test_report__a_drift_of_half_a_channel_and_more_shows(particles, unmix, electronvolts):
     if electronvolts < 0:
         particles.data = np.ascontiguousarray(drifting(particles, -electronvolts).data[::-1])
     else:
@@ -75,7 +75,7 @@ def test_find_drift__the_axis_of_the_drift_is_found(particles, unmix):
     assert "pixels along axis 1 of the array" in flat.psnmf.report()
 
 
-def test_a_drifting_energy_axis_shows(particles, unmix):
+def test_report__a_drifting_energy_axis_shows(particles, unmix):
     report = unmix(drifting(particles, 20)).psnmf.report()
     assert SIGNIFICANT in report
     assert "energy axis drifts" in report
@@ -83,7 +83,7 @@ def test_a_drifting_energy_axis_shows(particles, unmix):
     assert near
 
 
-def test_pile_up_shows_though_every_spectrum_holds_it(particles, unmix):
+def test_report__pile_up_shows_though_every_spectrum_has_it(particles, unmix):
     lines = unmix(piled_up(particles, 0.08)).psnmf.report().split("pile-up")[1]
     sums = re.findall(r"([\d.]+) keV = ([\d.]+) \+ ([\d.]+) keV", lines)
     assert sums
@@ -92,7 +92,7 @@ def test_pile_up_shows_though_every_spectrum_holds_it(particles, unmix):
     assert "(Fe_Ka + Fe_Ka)" in lines
 
 
-def test_masked_lazy_and_other_algorithms_are_judged_too(particles, unmix):
+def test_find_fit_quality__masked_lazy_and_other_algorithms_are_judged_too(particles, unmix):
     mask = np.zeros((43, 39), bool)
     mask[:5] = True
     lazy = unmix(particles.as_lazy(), navigation_mask=mask, energy_range=(0.3, 12.0))
@@ -108,7 +108,7 @@ def test_masked_lazy_and_other_algorithms_are_judged_too(particles, unmix):
     assert not find_fit_quality(particles).fits
 
 
-def test_an_axis_without_a_unit_has_no_energies_to_name(particles, unmix):
+def test_find_fit_quality__an_axis_without_a_unit_has_no_energies_to_name(particles, unmix):
     particles.axes_manager[-1].units = "channel"
     with pytest.warns(UserWarning, match="single channels"):
         unmix(particles, 2, energy_binning="auto")
@@ -117,7 +117,7 @@ def test_an_axis_without_a_unit_has_no_energies_to_name(particles, unmix):
     assert quality.places == quality.sum_peaks == []
 
 
-def test_without_elements_no_peak_is_called_a_sum(particles):
+def test_find_sum_peaks__without_elements_no_peak_is_called_a_sum(particles):
     particles = piled_up(particles, 0.08)
     X, energy = count_matrix(particles.data), particles.axes_manager[-1].axis
     (iron,) = (p for p in find_sum_peaks(particles, X, energy) if p.lines == ("Fe_Ka", "Fe_Ka"))
@@ -126,7 +126,7 @@ def test_without_elements_no_peak_is_called_a_sum(particles):
     assert find_sum_peaks(particles, X, energy) == []
 
 
-def test_the_signal_is_left_alone_and_it_is_quick(particles, unmix, state):
+def test_find_fit_quality__the_signal_is_left_alone_and_it_is_quick(particles, unmix, state):
     before = state(unmix(particles))
     find_fit_quality(particles)
     start = time.perf_counter()
