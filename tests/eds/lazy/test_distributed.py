@@ -51,7 +51,7 @@ def runs(monkeypatch):
 
 
 @pytest.mark.parametrize("chunks", CHUNKS.values(), ids=CHUNKS)
-def test_the_answer_is_that_of_eager_signals(
+def test_ClusterBlocks__result_is_that_of_eager_signals(
     grains, unmix, navigation_mask, signal_mask, chunks, runs
 ):
     masks = {"navigation_mask": navigation_mask, "signal_mask": signal_mask}
@@ -66,11 +66,11 @@ def test_the_answer_is_that_of_eager_signals(
     [{"refinement": "joint", "max_memory": "10 kB"}, {"output_dimension": "auto"}],
     ids=["joint", "number of phases"],
 )
-def test_whatever_is_asked_for(grains, unmix, options):
+def test_decomposition__whatever_is_asked_for(grains, unmix, options):
     same(unmix(lazy(grains, (7, 9, 310)), **options), unmix(grains, **options))
 
 
-def test_what_needs_the_counts_again_is_done_on_the_workers(grains, unmixed, runs):
+def test_ClusterBlocks__what_needs_the_counts_again_is_done_on_the_workers(grains, unmixed, runs):
     s = lazy(grains, (7, 9, 310))
     s.learning_results = unmixed.learning_results
     for get in (
@@ -82,7 +82,7 @@ def test_what_needs_the_counts_again_is_done_on_the_workers(grains, unmixed, run
     assert {name for name, _ in runs} >= {"_score", "_divergence_of_columns", "upper_limits"}
 
 
-def test_another_scheduler_may_be_chosen(grains, unmixed, unmix, client, runs):
+def test_active_client__another_scheduler_may_be_chosen(grains, unmixed, unmix, client, runs):
     with dask.config.set(scheduler="synchronous"):
         assert active_client() is None
         s = unmix(lazy(grains, (7, 9, 310)))
@@ -91,7 +91,7 @@ def test_another_scheduler_may_be_chosen(grains, unmixed, unmix, client, runs):
     assert not runs
 
 
-def test_tasks_are_small(grains, unmix, client, monkeypatch):
+def test_decomposition__tasks_are_small(grains, unmix, client, monkeypatch):
     """No task drags the data along, nor what all tasks have in common."""
     sizes = []
 
@@ -115,7 +115,7 @@ def kill_a_worker(client):
 
 @pytest.mark.skipif(not hasattr(signals, "SIGKILL"), reason="no SIGKILL on this system")
 @pytest.mark.filterwarnings("ignore")
-def test_a_killed_worker_changes_nothing(grains, unmixed, unmix, client, monkeypatch):
+def test_ClusterBlocks__killed_worker_changes_nothing(grains, unmixed, unmix, client, monkeypatch):
     def run(self, task, *args, **kwargs):
         for n, found in enumerate(original(self, task, *args, **kwargs)):
             if task.__name__ == "_solve" and n == 1 and not killed:
@@ -129,7 +129,7 @@ def test_a_killed_worker_changes_nothing(grains, unmixed, unmix, client, monkeyp
     assert killed
 
 
-def test_a_corrupt_chunk_raises_its_own_error(unmixed_copy, unmix):
+def test_decomposition__a_corrupt_chunk_raises_its_own_error(unmixed_copy, unmix):
     def load(block, block_info=None):
         if block_info and block_info[0]["chunk-location"] == (1, 1, 0):
             raise OSError("checksum of chunk 1.1.0 is wrong")
@@ -144,7 +144,7 @@ def test_a_corrupt_chunk_raises_its_own_error(unmixed_copy, unmix):
     np.testing.assert_array_equal(s.learning_results.loadings, before)
 
 
-def test_workers_forget_the_counts(grains, unmix, client):
+def test_decomposition__workers_forget_the_counts(grains, unmix, client):
     unmix(lazy(grains, (7, 9, 310)))
     for _ in range(50):
         if not any(client.has_what().values()):
@@ -153,7 +153,7 @@ def test_workers_forget_the_counts(grains, unmix, client):
     assert not any(len(keys) for keys in client.has_what().values())
 
 
-def test_small_chunks_of_one_worker_are_taken_together():
+def test_distributed__small_chunks_of_one_worker_are_taken_together():
     sizes, holders = [7, 300, 5, 0, 11, 64], ["a", "b", "a", "b", "b", "a"]
     batches = cluster_blocks._batches(sizes, holders, 2)
     most = -(-sum(sizes) // (2 * cluster_blocks.BLOCKS_PER_THREAD))

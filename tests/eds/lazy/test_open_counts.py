@@ -20,7 +20,9 @@ CHUNKS = {
 
 @pytest.mark.parametrize("masked", [False, True], ids=["all", "masked"])
 @pytest.mark.parametrize("chunks", CHUNKS.values(), ids=CHUNKS)
-def test_chunks_do_not_matter(pristine_grains, unmix, navigation_mask, signal_mask, chunks, masked):
+def test_decomposition__chunks_do_not_matter(
+    pristine_grains, unmix, navigation_mask, signal_mask, chunks, masked
+):
     options = {"binning": (3, 4)}
     if masked:
         options |= {"navigation_mask": navigation_mask, "signal_mask": signal_mask}
@@ -34,7 +36,7 @@ def test_chunks_do_not_matter(pristine_grains, unmix, navigation_mask, signal_ma
     assert s.data is before
 
 
-def test_chunks_of_series_and_line_scans_do_not_matter(grains, unmix):
+def test_decomposition__chunks_of_series_and_line_scans_do_not_matter(grains, unmix):
     series = hs.stack([grains.inav[:14, :10]] * 3)
     for s, chunks in ((series, (2, 3, 5, 310)), (grains.inav[:, 3], (7, 310))):
         expected = unmix(s.deepcopy(), 2).learning_results.loadings
@@ -42,21 +44,21 @@ def test_chunks_of_series_and_line_scans_do_not_matter(grains, unmix):
         np.testing.assert_array_equal(found, expected)
 
 
-def test_what_comes_out_is_computed_and_eager(grains, unmix):
+def test_phase_maps__what_comes_out_is_computed_and_eager(grains, unmix):
     s = unmix(lazy(grains, (7, 9, 100)))
     assert isinstance(s.learning_results.loadings, np.ndarray)
     assert type(s.psnmf.phase_spectra()).__name__ == "EDSTEMSpectrum"
     assert not s.psnmf.phase_maps()._lazy
 
 
-def test_lazy_sem_signals(sem, unmix):
+def test_phase_spectra__lazy_sem_signals(sem, unmix):
     expected = unmix(sem.deepcopy(), 2).learning_results.loadings
     s = unmix(lazy(sem, (7, 9, 310)), 2)
     np.testing.assert_array_equal(s.learning_results.loadings, expected)
     assert type(s.psnmf.phase_spectra()).__name__ == "EDSSEMSpectrum"
 
 
-def test_results_of_lazy_signals_are_used_by_hyperspy(grains, unmix):
+def test_decomposition__results_of_lazy_signals_are_used_by_hyperspy(grains, unmix):
     s = unmix(lazy(grains, (7, 9, 100)))
     model = s.get_decomposition_model()
     assert model._lazy
@@ -65,20 +67,20 @@ def test_results_of_lazy_signals_are_used_by_hyperspy(grains, unmix):
     assert s.get_decomposition_loadings().axes_manager.shape == (3, 26, 20)
 
 
-def test_a_pipeline_of_lazy_operations(grains, unmix):
+def test_decomposition__a_pipeline_of_lazy_operations(grains, unmix):
     s = grains.as_lazy().inav[2:, :15].isig[10:]
     expected = unmix(grains.inav[2:, :15].isig[10:], 2).learning_results.loadings
     np.testing.assert_array_equal(unmix(s, 2).learning_results.loadings, expected)
 
 
 @pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
-def test_the_scheduler_does_not_matter(grains, unmixed, unmix, scheduler):
+def test_decomposition__the_scheduler_does_not_matter(grains, unmixed, unmix, scheduler):
     with dask.config.set(scheduler=scheduler):
         s = unmix(lazy(grains, (7, 9, 100)))
     np.testing.assert_array_equal(s.learning_results.loadings, unmixed.learning_results.loadings)
 
 
-def test_each_chunk_is_computed_once(grains, unmix):
+def test_decomposition__each_chunk_is_computed_once(grains, unmix):
     read = []
 
     def load(block, block_info=None):
@@ -96,7 +98,9 @@ def test_each_chunk_is_computed_once(grains, unmix):
     ("value", "error", "message"),
     [(-1, ValueError, "not negative"), (np.nan, ValueError, "finite"), (1j, TypeError, "complex")],
 )
-def test_bad_values_in_one_chunk_are_found(unmixed_copy, unmix, state, value, error, message):
+def test_decomposition__bad_values_in_one_chunk_are_found(
+    unmixed_copy, unmix, state, value, error, message
+):
     s = lazy(unmixed_copy, (7, 9, 310))
     cube = unmixed_copy.data.astype(type(value) if value != -1 else int)
     cube[18, 3, 5] = value
@@ -108,7 +112,7 @@ def test_bad_values_in_one_chunk_are_found(unmixed_copy, unmix, state, value, er
 
 
 @pytest.mark.parametrize("extension", ["hspy", "zspy"])
-def test_a_lazily_loaded_map_is_unmixed_saved_and_loaded_lazily(
+def test_report__lazily_loaded_map_is_unmixed_saved_and_loaded_lazily(
     grains, unmixed, unmix, tmp_path, extension
 ):
     grains.save(tmp_path / f"map.{extension}")

@@ -49,7 +49,7 @@ def was_spilled(seen):
 
 @pytest.mark.parametrize("masked", [False, True], ids=["all", "masked"])
 @pytest.mark.parametrize("chunks", CHUNKS.values(), ids=CHUNKS)
-def test_the_answer_is_that_of_eager_signals(
+def test_decomposition__result_is_that_of_eager_signals(
     pristine_grains, unmix, navigation_mask, signal_mask, chunks, masked, spill
 ):
     masks = {"navigation_mask": navigation_mask, "signal_mask": signal_mask} if masked else {}
@@ -73,14 +73,14 @@ def test_the_answer_is_that_of_eager_signals(
     ],
     ids=["joint", "number of phases", "no prior", "PoissonNMF", "energy_range"],
 )
-def test_whatever_is_asked_for(grains, unmix, options, spill):
+def test_decomposition__whatever_is_asked_for(grains, unmix, options, spill):
     eager = unmix(grains.deepcopy(), **options)
     s = unmix(lazy(grains, CHUNKS["ragged"]), max_memory=TINY, **options)
     same(s, eager)
     assert was_spilled(spill)
 
 
-def test_fixed_spectra_and_absent_elements(grains, unmixed, unmix, spill):
+def test_phase_spectra__fixed_spectra_and_absent_elements(grains, unmixed, unmix, spill):
     fixed = unmixed.psnmf.phase_spectra().inav[:1]
     options = {"fixed_spectra": fixed, "binning": 4, "absent": {2: ["Fe"]}}
     eager = unmix(grains.deepcopy(), **options)
@@ -88,7 +88,7 @@ def test_fixed_spectra_and_absent_elements(grains, unmixed, unmix, spill):
     assert was_spilled(spill)
 
 
-def test_series_and_line_scans(grains, unmix, spill):
+def test_decomposition__series_and_line_scans(grains, unmix, spill):
     series = hs.stack([grains.inav[:14, :10]] * 3)
     for s, chunks in ((series, (2, 3, 5, 310)), (grains.inav[:, 3], (7, 310))):
         eager = unmix(s.deepcopy(), 2)
@@ -96,7 +96,7 @@ def test_series_and_line_scans(grains, unmix, spill):
     assert was_spilled(spill)
 
 
-def test_processes_write_and_read_as_well(grains, unmixed, unmix, spill):
+def test_decomposition__processes_write_and_read_as_well(grains, unmixed, unmix, spill):
     s = lazy(grains, (7, 9, 100))
     with dask.config.set(scheduler="processes", num_workers=2):
         unmix(s, max_memory=TINY)
@@ -104,7 +104,7 @@ def test_processes_write_and_read_as_well(grains, unmixed, unmix, spill):
     assert was_spilled(spill)
 
 
-def test_results_are_used_as_ever(grains, unmixed, unmix):
+def test_standard_errors__results_are_used_as_ever(grains, unmixed, unmix):
     s = unmix(lazy(grains, (7, 9, 100)), max_memory=TINY)
     for get in (
         lambda s: s.psnmf.standard_errors().data,
@@ -131,7 +131,7 @@ def test_results_are_used_as_ever(grains, unmixed, unmix):
     ],
     ids=["map", "spectrum", "binned", "upper limits", "spectra", "jackknife", "ambiguity"],
 )
-def test_what_needs_the_counts_again_does_not_hold_them_all(
+def test_open_counts__what_needs_counts_again_does_not_have_them_all(
     unmixed, grains, spill, monkeypatch, get
 ):
     """The same numbers, whether the counts fit into memory or are put into files once more."""
@@ -143,13 +143,13 @@ def test_what_needs_the_counts_again_does_not_hold_them_all(
     assert was_spilled(spill)
 
 
-def test_everything_stays_in_memory_while_it_fits(grains, unmix, spill):
+def test_StoredBlocks__everything_stays_in_memory_while_it_fits(grains, unmix, spill):
     unmix(lazy(grains, (7, 9, 100)))
     ((kind, _),) = spill
     assert kind is not StoredBlocks
 
 
-def test_each_chunk_is_computed_once(grains, unmix, spill):
+def test_decomposition__each_chunk_is_computed_once(grains, unmix, spill):
     read = []
 
     def load(block, block_info=None):
@@ -164,7 +164,7 @@ def test_each_chunk_is_computed_once(grains, unmix, spill):
     assert was_spilled(spill)
 
 
-def test_chunks_that_are_masked_are_not_computed(grains, unmix, navigation_mask):
+def test_decomposition__chunks_that_are_masked_are_not_computed(grains, unmix, navigation_mask):
     cube = grains.data.astype(float)
     s = lazy(grains, (20, 4, 310))
     navigation_mask[4:] = False
@@ -179,7 +179,7 @@ def test_chunks_that_are_masked_are_not_computed(grains, unmix, navigation_mask)
     assert s.learning_results.loadings.shape == (cube[..., 0].size, 3)
 
 
-def test_a_corrupt_chunk_raises_its_own_error(unmixed_copy, unmix, state):
+def test_decomposition__a_corrupt_chunk_raises_its_own_error(unmixed_copy, unmix, state):
     def load(block, block_info=None):
         if block_info and block_info[0]["chunk-location"] == (1, 1, 0):
             raise OSError("checksum of chunk 1.1.0 is wrong")
@@ -196,7 +196,7 @@ def test_a_corrupt_chunk_raises_its_own_error(unmixed_copy, unmix, state):
 
 @pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
 @pytest.mark.parametrize("refinement", ["fixed", "joint"])
-def test_a_full_disk_leaves_nothing_behind(
+def test_decomposition__full_disk_leaves_nothing_behind(
     unmixed_copy, unmix, state, monkeypatch, scheduler, refinement
 ):
     """The disk fills up in the first pass, or when channels are written in the second."""
@@ -237,7 +237,7 @@ class _DiskOf:
         return Stream()
 
 
-def test_the_number_of_phases_is_estimated_lazily(grains, monkeypatch):
+def test_estimate_number_of_components__number_of_phases_is_estimated_lazily(grains, monkeypatch):
     monkeypatch.setattr("hyperspy_psnmf.eds.lazy.memory.MAX_BYTES", 10_000)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -248,7 +248,7 @@ def test_the_number_of_phases_is_estimated_lazily(grains, monkeypatch):
 
 @needs_maps("bcf_v2_50x50px.bcf", "test_TEM.bcf")
 @pytest.mark.parametrize("name", ["bcf_v2_50x50px.bcf", "test_TEM.bcf"])
-def test_bruker_files_are_parsed_once(unmix, spill, monkeypatch, name):
+def test_decomposition__bruker_files_are_parsed_once(unmix, spill, monkeypatch, name):
     """The reader makes one task of the whole file, whatever the chunks are made of it."""
     parsed = []
 
@@ -274,7 +274,7 @@ def test_bruker_files_are_parsed_once(unmix, spill, monkeypatch, name):
     assert len(parsed) == 1
 
 
-def test_sparse_chunks_are_made_dense(grains, unmixed, unmix):
+def test_decomposition__sparse_chunks_are_made_dense(grains, unmixed, unmix):
     """As the reader of Velox's event streams may make them."""
 
     class Sparse(np.lib.mixins.NDArrayOperatorsMixin):
@@ -292,7 +292,7 @@ def test_sparse_chunks_are_made_dense(grains, unmixed, unmix):
     same(unmix(s, max_memory=TINY), unmixed)
 
 
-def test_the_progress_bar_shows_both_passes(grains, unmix, capsys):
+def test_decomposition__the_progress_bar_shows_both_passes(grains, unmix, capsys):
     """Chunks that were read, then blocks."""
     unmix(lazy(grains, (7, 9, 310)), max_memory=TINY, show_progressbar=True)
     shown = "".join(capsys.readouterr())
