@@ -56,7 +56,7 @@ def with_peak(signal, at, share):
         ("isolated_particles", "Al_Ka and O_Ka"),
     ],
 )
-def test_sum_peaks_are_named_by_their_lines(name, lines):
+def test_measure_lines__sum_peaks_are_named_by_their_lines(name, lines):
     found = measure(unmixed_with_pile_up(name, 0.05))
     assert {one.kind for one in found.unlisted} == {"sum peak"}
     assert any(f"the sum peak of {lines}" in str(one) for one in found.unlisted)
@@ -65,13 +65,13 @@ def test_sum_peaks_are_named_by_their_lines(name, lines):
     assert "add_elements" not in note
 
 
-def test_an_element_that_a_sum_peak_may_be_is_named_too():
+def test_measure_lines__an_element_that_a_sum_peak_may_be_is_named_too():
     _, peak = measure(unmixed_with_pile_up("isolated_particles", 0.05)).unlisted
     assert peak.rivals == ("P",)  # P Ka lies 2 eV beside the sum
 
 
 @pytest.mark.parametrize("name", ["sem_two_phases", "sharp_interface"])
-def test_net_intensities_stay_right_beside_sum_peaks(name):
+def test_measure_lines__net_intensities_stay_right_beside_sum_peaks(name):
     s = unmixed_with_pile_up(name, 0.05)
     clean = as_found(getattr(data, name)(shape=(32, 32), counts=800, seed=1))
     lost, expected = measure(s), measure(clean)
@@ -81,7 +81,7 @@ def test_net_intensities_stay_right_beside_sum_peaks(name):
     np.testing.assert_array_less(np.abs(ratio - 0.95), 0.04)
 
 
-def test_escape_peaks_are_named_by_their_line():
+def test_measure_lines__escape_peaks_are_named_by_their_line():
     particles = data.core_shell_particles(shape=(24, 26), counts=800, seed=1)
     found = measure(with_peak(particles, 6.40 - 1.74, 0.02))
     (peak,) = found.unlisted
@@ -89,7 +89,7 @@ def test_escape_peaks_are_named_by_their_line():
     assert "the escape peak of Fe_Ka" in str(peak)
 
 
-def test_what_is_too_large_for_the_detector_is_an_element_or_unknown():
+def test_measure_lines__what_is_too_large_for_the_detector_is_an_element_or_unknown():
     particles = data.core_shell_particles(shape=(24, 26), counts=800, seed=1)
     found = measure(with_peak(particles, 6.40 - 1.74, 0.3))
     assert len(found.unlisted) == 1
@@ -97,7 +97,7 @@ def test_what_is_too_large_for_the_detector_is_an_element_or_unknown():
 
 
 @needs_maps("bcf_v2_50x50px.bcf")
-def test_silver_in_aluminium_is_no_sum_peak():
+def test_decomposition__silver_in_aluminium_is_no_sum_peak():
     s = load("bcf_v2_50x50px.bcf")
     s.set_elements(["Al"])
     s.set_lines(["Al_Ka"])
