@@ -66,7 +66,7 @@ def measured(ideal):
     return measure_lines(ideal, ["Si_Ka", "Fe_Ka", "Al_Ka", "Mg_Ka"], elements=["O", "Ca", "Ti"])
 
 
-def test_the_model_finds_the_counts_of_lines_in_noise_free_spectra(grains, measured):
+def test_spectra__the_model_finds_the_counts_of_lines_in_noise_free_spectra(grains, measured):
     truth = true_intensities(scenes.MINERALS, grains.metadata.Truth, 800)
     for p, counts in enumerate(measured.counts):
         for i, line in enumerate(measured.lines):
@@ -74,13 +74,13 @@ def test_the_model_finds_the_counts_of_lines_in_noise_free_spectra(grains, measu
             assert measured.net[p, i] == pytest.approx(expected, rel=0.01, abs=6e-4 * counts)
 
 
-def test_results_are_in_the_order_asked_for(ideal, measured):
+def test_measure_lines__results_are_in_the_order_asked_for(ideal, measured):
     other = measure_lines(ideal, ["Fe_Ka", "Si_Ka"], elements=["O", "Ca", "Ti", "Al", "Mg"])
     np.testing.assert_allclose(other.net, measured.net[:, [1, 0]], rtol=1e-9)
     np.testing.assert_allclose(other.sigma, measured.sigma[:, [1, 0]], rtol=1e-9)
 
 
-def test_errors_are_those_of_repeated_counts(grains):
+def test_measure_lines__errors_are_those_of_repeated_counts(grains):
     # Noisy spectra, solved with the true maps: their lines must scatter by the standard errors.
     truth, rng = grains.metadata.Truth, np.random.default_rng(5)
     mean = truth.loadings @ truth.factors.T
@@ -103,18 +103,18 @@ def test_errors_are_those_of_repeated_counts(grains):
     assert (estimated[strong] > 0.55 * scatter[strong]).all()
 
 
-def test_the_unmixing_adds_to_the_noise_of_counts(measured):
+def test_measure_lines__the_unmixing_adds_to_the_noise_of_counts(measured):
     counting = np.sqrt(np.diagonal(measured.counting, axis1=1, axis2=2))
     assert (measured.sigma >= counting * (1 - 1e-9)).all()
     assert (measured.sigma > 1.05 * counting).any()
 
 
-def test_a_blank_is_known_better_than_a_strong_line(measured):
+def test_measure_lines__a_blank_is_known_better_than_a_strong_line(measured):
     assert (measured.blank <= measured.sigma * (1 + 1e-9)).all()
     assert measured.blank[0, 0] < 0.7 * measured.sigma[0, 0]  # Si in the silicate
 
 
-def test_absent_lines_scatter_around_zero_and_may_be_negative(measured):
+def test_measure_lines__absent_lines_scatter_around_zero_and_may_be_negative(measured):
     absent = measured.net[2, measured.lines.index("Fe_Ka")]
     assert abs(absent) < 3 * measured.blank[2, 1]
 
@@ -130,7 +130,7 @@ def test_measure_lines__overlapping_lines_are_separated_by_the_model_only():
     assert windows.net[0, 0] > 0.05 * windows.net[0, 1]
 
 
-def test_windows_are_those_of_exspy(ideal):
+def test_measure_lines__windows_are_those_of_exspy(ideal):
     lines = ["Si_Ka", "Fe_Ka"]
     found = measure_lines(ideal, lines, method="windows")
     spectra = ideal.psnmf.phase_spectra()
@@ -141,7 +141,7 @@ def test_windows_are_those_of_exspy(ideal):
         np.testing.assert_allclose(found.net[:, i], np.ravel(signal.data))
 
 
-def test_masked_channels_are_no_zeros(ideal, measured):
+def test_measure_lines__masked_channels_are_no_zeros(ideal, measured):
     s = ideal.deepcopy()
     s.learning_results.factors = s.learning_results.factors.copy()
     s.learning_results.factors[330:390] = np.nan  # 3.4 to 4 keV: Ca Ka
@@ -154,7 +154,7 @@ def test_masked_channels_are_no_zeros(ideal, measured):
         measure_lines(s, ["Ca_Ka", "Fe_Ka"], method="windows")
 
 
-def test_lines_beside_the_main_ones_need_windows(ideal):
+def test_measure_lines__lines_beside_the_main_ones_need_windows(ideal):
     with pytest.raises(ValueError, match=r"Fe_Kb: the model has .*Fe_Ka.*method='windows'"):
         measure_lines(ideal, ["Fe_Kb", "Si_Ka"])
     assert measure_lines(ideal, ["Fe_Kb", "Si_Ka"], method="windows").net[1, 0] > 0
@@ -178,7 +178,7 @@ def test_measure_lines__lines_too_close_are_named_with_errors_that_cover(ideal, 
     np.testing.assert_allclose(found.net[:, 2], expected.net[:, 1], rtol=0.01, atol=300)
 
 
-def test_offset_and_resolution_are_found(ideal):
+def test_phase_spectra__offset_and_resolution_are_found(ideal):
     spectra = ideal.psnmf.phase_spectra()
     elements = list(spectra.metadata.Sample.elements)
     spectra.metadata.Acquisition_instrument.TEM.Detector.EDS.energy_resolution_MnKa = 145.0
@@ -188,7 +188,7 @@ def test_offset_and_resolution_are_found(ideal):
     assert model.offset + 1.74 * model.gain == pytest.approx(0.004, abs=5e-4)
 
 
-def test_few_counts_do_not_move_the_calibration(ideal):
+def test_phase_spectra__few_counts_do_not_move_the_calibration(ideal):
     spectra = ideal.psnmf.phase_spectra()
     few = np.random.default_rng(0).poisson(spectra.data * 1e-4)
     model = build_line_model(spectra, ["Si", "O"], np.ones(800, bool))
@@ -197,20 +197,20 @@ def test_few_counts_do_not_move_the_calibration(ideal):
     assert moved.resolution == pytest.approx(130.0, abs=15)
 
 
-def test_widths_are_those_of_fiori_and_newbury_and_never_imaginary():
+def test_peak_fwhm__widths_are_those_of_fiori_and_newbury_and_never_imaginary():
     assert peak_fwhm(130.0, 5.8987) == pytest.approx(0.130)
     assert peak_fwhm(130.0, 1.74) == pytest.approx(detector.peak_fwhm(1.74))
     assert peak_fwhm(110.0, 0.28) == pytest.approx(0.030)
 
 
-def test_the_signal_is_left_alone(unmixed_copy, state):
+def test_measure_lines__the_signal_is_left_alone(unmixed_copy, state):
     before = state(unmixed_copy)
     measure_lines(unmixed_copy, ["Si_Ka", "Mg_Ka"], elements=["O", "Al"])
     measure_lines(unmixed_copy, ["Si_Ka", "Mg_Ka"], method="windows")
     assert state(unmixed_copy) == before
 
 
-def test_an_axis_in_ev_gives_the_same(ideal, measured):
+def test_measure_lines__an_axis_in_ev_gives_the_same(ideal, measured):
     s = ideal.deepcopy()
     axis = s.axes_manager.signal_axes[0]
     axis.scale, axis.offset, axis.units = 1000 * axis.scale, 1000 * axis.offset, "eV"
