@@ -13,7 +13,7 @@ def maps(unmixed):
     return unmixed.psnmf.element_maps(LINES)
 
 
-def test_maps_are_in_the_order_asked_for(unmixed, maps):
+def test_element_maps__maps_are_in_the_order_asked_for(unmixed, maps):
     assert [m.metadata.Sample.xray_lines for m in maps] == [[line] for line in LINES]
     back = unmixed.psnmf.element_maps(LINES[::-1])
     for a, b in zip(maps, back[::-1], strict=True):
@@ -21,7 +21,7 @@ def test_maps_are_in_the_order_asked_for(unmixed, maps):
 
 
 @pytest.mark.parametrize("method", ["model", "windows"])
-def test_maps_look_like_those_of_exspy(unmixed, method):
+def test_element_maps__maps_look_like_those_of_exspy(unmixed, method):
     found = unmixed.psnmf.element_maps(["Si_Ka"], method)[0]
     expected = unmixed.get_lines_intensity(["Si_Ka"])[0]
     assert type(found) is type(expected)
@@ -35,14 +35,14 @@ def test_maps_look_like_those_of_exspy(unmixed, method):
     assert "Truth" not in found.metadata
 
 
-def test_the_lines_of_the_metadata_are_the_default(unmixed):
+def test_element_maps__the_lines_of_the_metadata_are_the_default(unmixed):
     found = unmixed.psnmf.element_maps()
     assert [m.metadata.Sample.xray_lines[0] for m in found] == list(
         unmixed.metadata.Sample.xray_lines
     )
 
 
-def test_sums_are_the_window_intensities_of_the_raw_map(unmixed):
+def test_element_maps__sums_are_the_window_intensities_of_the_raw_map(unmixed):
     lines = ["Si_Ka", "O_Ka"]
     found, errors = unmixed.psnmf.element_maps(lines, "windows", standard_errors=True)
     raw = unmixed.get_lines_intensity(
@@ -54,13 +54,13 @@ def test_sums_are_the_window_intensities_of_the_raw_map(unmixed):
     assert all(e.data.shape == (20, 26) for e in errors)
 
 
-def test_the_model_has_the_sums_of_windows_where_nothing_overlaps(unmixed, maps):
+def test_element_maps__the_model_has_the_sums_of_windows_where_nothing_overlaps(unmixed, maps):
     # A window of two widths holds 98 % of a line.
     windows = unmixed.psnmf.element_maps(LINES, "windows")
     assert 0.98 * maps[0].data.sum() == pytest.approx(windows[0].data.sum(), rel=0.03)
 
 
-def test_maps_are_closer_to_the_truth_than_those_of_the_raw_map(unmixed):
+def test_element_maps__maps_are_closer_to_the_truth_than_those_of_the_raw_map(unmixed):
     truth = unmixed.metadata.Truth
     ideal = unmixed.deepcopy()
     ideal.learning_results.factors, ideal.learning_results.loadings = truth.factors, truth.loadings
@@ -72,7 +72,7 @@ def test_maps_are_closer_to_the_truth_than_those_of_the_raw_map(unmixed):
     assert error < 0.8 * raw_error
 
 
-def test_errors_cover_the_differences_from_the_truth(unmixed):
+def test_element_maps__errors_cover_the_differences_from_the_truth(unmixed):
     truth = unmixed.metadata.Truth
     ideal = unmixed.deepcopy()
     ideal.learning_results.factors, ideal.learning_results.loadings = truth.factors, truth.loadings
@@ -83,7 +83,7 @@ def test_errors_cover_the_differences_from_the_truth(unmixed):
     assert "Standard error" in error.metadata.General.title
 
 
-def test_masked_pixels_are_nan(grains, unmix, navigation_mask):
+def test_element_maps__masked_pixels_are_nan(grains, unmix, navigation_mask):
     s = unmix(grains, navigation_mask=navigation_mask)
     found, errors = s.psnmf.element_maps(["Si_Ka"], standard_errors=True)
     for m in (*found, *errors):
@@ -91,7 +91,7 @@ def test_masked_pixels_are_nan(grains, unmix, navigation_mask):
         assert np.isfinite(m.data[:, 4:]).all()
 
 
-def test_maps_of_a_bulk_specimen(sem, unmix):
+def test_element_maps__maps_of_a_bulk_specimen(sem, unmix):
     found = unmix(sem, 2).psnmf.element_maps()
     assert len(found) == 2
     assert all(m.data.sum() > 0 for m in found)
@@ -109,18 +109,18 @@ def test_maps_of_a_bulk_specimen(sem, unmix):
         ({"standard_errors": 1}, TypeError, "standard_errors must be True or False"),
     ],
 )
-def test_bad_arguments_are_named(unmixed, arguments, error, match):
+def test_element_maps__bad_arguments_are_named(unmixed, arguments, error, match):
     with pytest.raises(error, match=match):
         unmixed.psnmf.element_maps(**arguments)
 
 
-def test_no_lines_at_all_is_said(unmixed_copy):
+def test_element_maps__no_lines_at_all_is_reported(unmixed_copy):
     del unmixed_copy.metadata.Sample.xray_lines
     with pytest.raises(ValueError, match=r"xray_lines: none given.*add_lines"):
         unmixed_copy.psnmf.element_maps()
 
 
-def test_the_signal_is_left_alone(unmixed_copy, state):
+def test_element_maps__the_signal_is_left_alone(unmixed_copy, state):
     before = state(unmixed_copy)
     unmixed_copy.psnmf.element_maps(["Si_Ka"], standard_errors=True)
     assert state(unmixed_copy) == before

@@ -48,8 +48,9 @@ from hyperspy_psnmf.eds.quantify.exspy_call import Quantifier
         ({"no_such": 2}, TypeError, "no_such"),
     ],
 )
-def test_bad_arguments_are_named_before_any_work(minerals, factors, monkeypatch, change, error,
-                                                 match):  # fmt: skip
+def test_quantify__bad_arguments_are_named_before_any_work(
+    minerals, factors, monkeypatch, change, error, match
+):
     def work(*args, **kwargs):
         raise AssertionError("lines were measured")
 
@@ -72,7 +73,7 @@ def test_bad_arguments_are_named_before_any_work(minerals, factors, monkeypatch,
         ("cross_section", "Detector.EDS.live_time", "live_time"),
     ],
 )
-def test_what_the_metadata_lack_is_named_with_the_call_that_sets_it(
+def test_quantify__what_metadata_lack_is_named_with_call_that_sets_it(
     minerals, factors, method, path, call
 ):
     *parents, last = path.split(".")
@@ -84,7 +85,7 @@ def test_what_the_metadata_lack_is_named_with_the_call_that_sets_it(
         minerals.psnmf.quantify(method, factors)
 
 
-def test_a_probe_area_is_asked_for_where_axes_have_no_length(minerals, factors):
+def test_quantify__a_probe_area_is_asked_for_where_axes_have_no_length(minerals, factors):
     for axis in minerals.axes_manager.navigation_axes:
         axis.units = "s"
     with pytest.raises(ValueError, match=r"probe_area is not known.*pass probe_area"):
@@ -92,7 +93,7 @@ def test_a_probe_area_is_asked_for_where_axes_have_no_length(minerals, factors):
     assert minerals.psnmf.quantify("cross_section", factors, probe_area=2.0).detected.any()
 
 
-def test_phases_without_counts_are_nan_and_no_hundred_per_cent(minerals, factors):
+def test_quantify__phases_without_counts_are_nan_and_no_hundred_per_cent(minerals, factors):
     loadings = minerals.learning_results.loadings.copy()
     loadings[:, 1] = 0.0
     minerals.learning_results.loadings = loadings
@@ -104,7 +105,7 @@ def test_phases_without_counts_are_nan_and_no_hundred_per_cent(minerals, factors
     assert np.isfinite(found.atomic.values[[0, 2]]).all()
 
 
-def test_lines_of_which_a_phase_has_none_are_no_composition(minerals, factors):
+def test_quantify__lines_of_which_a_phase_has_none_are_no_composition(minerals, factors):
     # Ca and Ti are in the third phase only: the others must not read 100 % of noise.
     with pytest.warns(UserWarning, match="too few counts"):
         found = minerals.psnmf.quantify(
@@ -115,7 +116,7 @@ def test_lines_of_which_a_phase_has_none_are_no_composition(minerals, factors):
     assert found.atomic_percent["Ca"][2] == pytest.approx(18.5 / 19.5 * 100, abs=1)
 
 
-def test_intensities_below_exspys_threshold_are_no_zeros(pristine):
+def test_phase_spectra__intensities_below_exspys_threshold_are_no_zeros(pristine):
     # eXSpy's Cliff-Lorimer takes less than 0.1 counts for none, and one line for 100 %.
     quantifier = Quantifier(
         pristine.psnmf.phase_spectra(), "CL", ["Mg_Ka", "Si_Ka"], np.array([1.0, 1.0]),
@@ -126,13 +127,13 @@ def test_intensities_below_exspys_threshold_are_no_zeros(pristine):
     assert np.isnan(quantifier.atomic(tiny)[2]).all()
 
 
-def test_nothing_decomposed_yet_is_said(factors):
+def test_quantify__nothing_decomposed_yet_is_reported(factors):
     s = data.mineral_grains(shape=(5, 6), n_channels=800)
     with pytest.raises(RuntimeError, match="no factors and loadings yet"):
         s.psnmf.quantify(factors=factors)
 
 
-def test_the_signal_is_left_alone(minerals, factors, state):
+def test_quantify__the_signal_is_left_alone(minerals, factors, state):
     before = state(minerals)
     found = minerals.psnmf.quantify("zeta", factors, absorption_correction=True)
     found.maps()

@@ -11,7 +11,7 @@ from hyperspy_psnmf.eds.quantify.exspy_call import derivatives, limits, propagat
 from tests.helpers.compositions import as_found, truth_of
 
 
-def test_compositions_are_those_of_the_phantom(result, pristine):
+def test_quantify__compositions_are_those_of_the_phantom(result, pristine):
     assert result.names == ["Silicate", "Ferropericlase", "Ca silicate"]
     for unit, found in (("atomic", result.atomic_percent), ("weight", result.weight_percent)):
         for element, expected in truth_of(pristine, f"{unit}_percent").items():
@@ -20,7 +20,7 @@ def test_compositions_are_those_of_the_phantom(result, pristine):
         np.testing.assert_allclose(percent.values.sum(axis=1), 100)
 
 
-def test_minor_elements_are_right_within_a_fifth(result, pristine):
+def test_quantify__minor_elements_are_right_within_a_fifth(result, pristine):
     expected = truth_of(pristine)
     for element, phase in (("Fe", 0), ("Al", 0), ("Al", 2), ("Ti", 2)):
         assert result.atomic_percent[element][phase] == pytest.approx(
@@ -29,7 +29,7 @@ def test_minor_elements_are_right_within_a_fifth(result, pristine):
 
 
 @pytest.mark.parametrize("intensities", ["model", "windows"])
-def test_the_order_of_factors_changes_nothing(minerals, factors, intensities):
+def test_quantify__the_order_of_factors_changes_nothing(minerals, factors, intensities):
     options = {"intensities": intensities}
     found = minerals.psnmf.quantify(factors=factors, **options)
     swapped = minerals.psnmf.quantify(factors=dict(reversed(factors.items())), **options)
@@ -38,7 +38,7 @@ def test_the_order_of_factors_changes_nothing(minerals, factors, intensities):
     np.testing.assert_allclose(swapped.atomic.sigma, found.atomic.sigma[:, ::-1], rtol=1e-6)
 
 
-def test_excluded_elements_are_fitted_but_left_out(minerals, factors):
+def test_quantify__excluded_elements_are_fitted_but_left_out(minerals, factors):
     with pytest.warns(UserWarning, match="O_Ka ignored"):
         found = minerals.psnmf.quantify(factors=factors, exclude="O")
     assert "O" not in found.elements
@@ -48,7 +48,7 @@ def test_excluded_elements_are_fitted_but_left_out(minerals, factors):
     np.testing.assert_allclose(found.atomic_percent["Mg"][:2], mg[:2], atol=3)
 
 
-def test_zeta_factors_and_cross_sections_give_the_same_as_k_factors(minerals, factors):
+def test_quantify__zeta_factors_and_cross_sections_give_the_same_as_k_factors(minerals, factors):
     # A zeta factor is a k-factor times a constant, a cross section its inverse.
     weights = {
         line: exspy.material.elements[line.split("_")[0]].General_properties.atomic_weight
@@ -65,7 +65,7 @@ def test_zeta_factors_and_cross_sections_give_the_same_as_k_factors(minerals, fa
 
 
 @pytest.mark.parametrize("method", ["zeta", "cross_section"])
-def test_exspy_quantifies_phase_spectra_itself(minerals, method):
+def test_phase_spectra__exspy_quantifies_phase_spectra_itself(minerals, method):
     spectra = minerals.psnmf.phase_spectra()
     lines = ["Mg_Ka", "Si_Ka"]
     intensities = spectra.get_lines_intensity(lines)
@@ -78,7 +78,7 @@ def test_exspy_quantifies_phase_spectra_itself(minerals, method):
     np.testing.assert_allclose(total, 100)
 
 
-def test_cross_sections_count_atoms_as_exspy_does_in_the_map(minerals):
+def test_phase_spectra__cross_sections_count_atoms_as_exspy_does_in_the_map(minerals):
     spectra = minerals.psnmf.phase_spectra()
     lines = ["Mg_Ka", "Si_Ka"]
     area = spectra.metadata.Acquisition_instrument.TEM.probe_area
@@ -96,7 +96,7 @@ def test_cross_sections_count_atoms_as_exspy_does_in_the_map(minerals):
 # --- errors
 
 
-def test_errors_of_factors_go_through(minerals, factors, plain):
+def test_quantify__errors_of_factors_go_through(minerals, factors, plain):
     given = {**factors, "Fe_Ka": (factors["Fe_Ka"], 0.1 * factors["Fe_Ka"])}
     found = minerals.psnmf.quantify(factors=given)
     np.testing.assert_allclose(found.atomic.values, plain.atomic.values)
@@ -112,7 +112,7 @@ def test_errors_of_factors_go_through(minerals, factors, plain):
     assert (plain.atomic.budget["factors"] == 0).all()
 
 
-def test_few_counts_have_large_errors(factors, pristine):
+def test_quantify__few_counts_have_large_errors(factors, pristine):
     truth, few = pristine.metadata.Truth, pristine.deepcopy()
     few.data = np.random.default_rng(1).poisson(few.data * 0.02).astype("uint16")
     few.learning_results.loadings = truth.loadings * 0.02
@@ -122,7 +122,7 @@ def test_few_counts_have_large_errors(factors, pristine):
     assert (less.atomic.sigma[:2] > many.atomic.sigma[:2]).all()
 
 
-def test_absent_elements_have_a_detection_limit_and_no_sharp_zero(result):
+def test_limits__absent_elements_have_a_detection_limit_and_no_sharp_zero(result):
     ti = result.elements.index("Ti")
     assert result.detected[:, ti].tolist() == [False, False, True]
     limits = result.atomic.limits[:2, ti]
@@ -133,13 +133,13 @@ def test_absent_elements_have_a_detection_limit_and_no_sharp_zero(result):
     assert "±" in rows[2][2 + ti]
 
 
-def test_the_budget_is_a_table_of_its_parts(result):
+def test_quantify__the_budget_is_a_table_of_its_parts(result):
     table = result.budget()
     assert table.field_names == ["Phase", "Element", "counting", "spectra", "shapes", "factors"]
     assert len(table.rows) == 3 * 7
 
 
-def test_the_band_of_ambiguity_holds_what_was_found(unmixed):
+def test_quantify__the_band_of_ambiguity_has_what_was_found(unmixed):
     lines = {"Mg_Ka": 1.08, "Si_Ka": 1.0, "O_Ka": (2.3, 0.1)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -153,7 +153,7 @@ def test_the_band_of_ambiguity_holds_what_was_found(unmixed):
     assert " to " in str(found)
 
 
-def test_derivatives_are_those_of_a_linear_function_and_one_sided_at_zero():
+def test_derivatives__are_those_of_a_linear_function_and_one_sided_at_zero():
     matrix = np.array([[1.0, 2.0, 0.5], [0.0, 3.0, 1.0], [2.0, 0.0, 4.0]])
     net, sigma = np.array([[5.0, 0.0, 2.0], [1.0, 4.0, -3.0]]), np.full((2, 3), 0.4)
     trials = trial_intensities(net, sigma, np.full((2, 3), 7.0))
@@ -167,7 +167,7 @@ def test_derivatives_are_those_of_a_linear_function_and_one_sided_at_zero():
     np.testing.assert_allclose(limits(trials @ np.diag([1.0, 2.0, 3.0])), [[7, 14, 21]] * 2)
 
 
-def test_a_bulk_specimen_gets_k_ratios_and_no_zaf(sem):
+def test_quantify__a_bulk_specimen_gets_k_ratios_and_no_zaf(sem):
     s = as_found(sem)
     standards = {"Al_Ka": 2e6, "Cu_La": (3e6, 3e5)}
     found = s.psnmf.quantify(factors=standards)
@@ -180,6 +180,6 @@ def test_a_bulk_specimen_gets_k_ratios_and_no_zaf(sem):
 
 
 @pytest.mark.parametrize("method", ["CL", "zeta", "cross_section"])
-def test_thin_film_methods_refuse_a_bulk_specimen(sem, method):
+def test_quantify__thin_film_methods_refuse_a_bulk_specimen(sem, method):
     with pytest.raises(TypeError, match=r"needs an EDS_TEM map.*k_ratios"):
         as_found(sem).psnmf.quantify(method, {"Al_Ka": 1.0, "Cu_La": 1.5})

@@ -9,7 +9,7 @@ from hyperspy_psnmf.eds.files.export import intensity_table
 from tests.helpers.compositions import as_found
 
 
-def test_maps_are_compositions_with_masks_where_counts_are_few(plain, pristine):
+def test_quantify__maps_are_compositions_with_masks_where_counts_are_few(plain, pristine):
     maps = plain.maps(min_counts=50)
     assert [m.metadata.Sample.elements[0] for m in maps] == plain.elements
     assert maps[0].axes_manager.navigation_shape == pristine.axes_manager.navigation_shape
@@ -22,7 +22,7 @@ def test_maps_are_compositions_with_masks_where_counts_are_few(plain, pristine):
         plain.maps(min_counts=0)
 
 
-def test_absorption_in_maps_does_not_depend_on_how_many_pixels_there_are(minerals):
+def test_quantify__absorption_in_maps_does_not_depend_on_how_many_pixels_there_are(minerals):
     exclude = ("Al", "Ca", "Fe", "Ti", "Si")
     cross = {"Mg_Ka": 8.0, "O_Ka": 4.0}
     found, plain = (
@@ -38,7 +38,7 @@ def test_absorption_in_maps_does_not_depend_on_how_many_pixels_there_are(mineral
 # --- exports
 
 
-def test_rows_hold_everything(result):
+def test_quantify__rows_have_everything(result):
     rows = result.rows()
     assert len(rows) == 3 * 7
     row = next(r for r in rows if (r["phase"], r["element"]) == ("Ferropericlase", "Mg"))
@@ -47,7 +47,7 @@ def test_rows_hold_everything(result):
     assert {"wt%", "wt%_sigma", "at%_limit", "at%_counting", "net_counts"} <= set(row)
 
 
-def test_a_data_frame_needs_pandas(result, monkeypatch):
+def test_quantify__a_data_frame_needs_pandas(result, monkeypatch):
     def without_pandas(name, *args):
         raise ImportError(name)
 
@@ -56,19 +56,19 @@ def test_a_data_frame_needs_pandas(result, monkeypatch):
         result.to_dataframe()
 
 
-def test_a_data_frame_has_one_row_per_phase_and_element(result):
+def test_quantify__a_data_frame_has_one_row_per_phase_and_element(result):
     pytest.importorskip("pandas")
     assert result.to_dataframe().shape == (3 * 7, len(result.rows()[0]))
 
 
-def test_weight_per_cent_in_tables_when_asked_for(minerals, factors):
+def test_quantify__weight_per_cent_in_tables_when_asked_for(minerals, factors):
     found = minerals.psnmf.quantify(factors=factors, composition_units="weight")
     assert "wt%" in found.table().title
     assert found.percent is found.weight
     assert repr(found).startswith(str(found.table()))
 
 
-def test_what_errors_do_not_hold_is_said_below_the_table(plain, result):
+def test_quantify__what_errors_do_not_have_is_reported_below_the_table(plain, result):
     assert "without ambiguity" in plain.table().title
     said = " ".join(repr(plain).split())
     assert "ambiguity=True gives their band" in said
@@ -76,7 +76,7 @@ def test_what_errors_do_not_hold_is_said_below_the_table(plain, result):
     assert "absorption" not in repr(result)
 
 
-def test_given_spectra_are_said_to_be_kept(minerals, factors):
+def test_quantify__given_spectra_are_reported_to_be_kept(minerals, factors):
     minerals.learning_results.psnmf["n_fixed"] = 1
     said = " ".join(repr(minerals.psnmf.quantify(factors=factors)).split())
     assert "spectra given and kept: Silicate. Layers above and below" in said
@@ -98,7 +98,7 @@ def as_an_alloy(pristine, factors):
         return s, s.psnmf.quantify(factors={line: factors[line] for line in ("Mg_Ka", "Si_Ka")})
 
 
-def test_tables_say_what_they_are_normalised_to(as_an_alloy, result):
+def test_quantify__tables_say_what_they_are_normalised_to(as_an_alloy, result):
     _, found = as_an_alloy
     assert "normalised to Mg + Si" in found.table().title
     assert "normalised to Mg + Si, whatever else" in words_of(found)
@@ -107,7 +107,7 @@ def test_tables_say_what_they_are_normalised_to(as_an_alloy, result):
     assert "Significant in the spectra" not in words_of(result)
 
 
-def test_elements_clearly_in_a_phase_but_not_quantified_stand_beside_it(as_an_alloy):
+def test_quantify__elements_clearly_in_a_phase_but_not_quantified_stand_beside_it(as_an_alloy):
     _, found = as_an_alloy
     assert found.table().field_names[-1] == "Not quantified"
     silicate, periclase, davemaoite = (set(row[-1].split(", ")) for row in found.table().rows)
@@ -118,14 +118,14 @@ def test_elements_clearly_in_a_phase_but_not_quantified_stand_beside_it(as_an_al
     assert "quantified: Silicate: O, " in words_of(found)
 
 
-def test_the_only_element_of_a_phase_is_no_pure_element(as_an_alloy):
+def test_quantify__the_only_element_of_a_phase_is_no_pure_element(as_an_alloy):
     _, found = as_an_alloy
     assert "the only element detected of those quantified: Mg in Ferropericlase, Si in" in words_of(
         found
     )
 
 
-def test_files_and_data_frames_say_it_too(as_an_alloy):
+def test_intensity_table__files_and_data_frames_say_it_too(as_an_alloy):
     s, found = as_an_alloy
     header, *rows = intensity_table(s.psnmf.phase_spectra(), None, found)
     cells = [dict(zip(header, row, strict=True)) for row in rows]
@@ -140,7 +140,7 @@ def test_files_and_data_frames_say_it_too(as_an_alloy):
     assert attributes["notes"] == list(found.notes)
 
 
-def test_what_was_left_out_as_asked_is_no_omission(minerals, factors):
+def test_quantify__what_was_left_out_as_asked_is_no_omission(minerals, factors):
     given = {line: factors[line] for line in ("Mg_Ka", "Si_Ka", "O_Ka")}
     found = minerals.psnmf.quantify(factors=given, exclude=("Fe", "Al", "Ca", "Ti"))
     assert "(left out: Al, Ca, Fe, Ti)" in words_of(found)
@@ -156,7 +156,7 @@ def test_notes__windows_are_not_searched_for_elements(as_an_alloy, factors):
     assert "Not quantified" not in by_windows.table().field_names
 
 
-def test_a_phase_without_composition_needs_no_note():
+def test_quantify__a_phase_without_composition_needs_no_note():
     s = as_found(data.core_shell_particles(shape=(20, 26), counts=600, seed=1))
     truth = s.metadata.Truth
     metals = {"Fe_Ka": truth.k_factors.Fe_Ka, "Pt_La": truth.k_factors.Pt_La}
