@@ -24,7 +24,7 @@ def assert_plain(value):
         assert value.dtype.kind in "fiu"
 
 
-def test_every_field_is_as_agreed(unmixed):
+def test_learning_results__every_field_is_as_agreed(unmixed):
     lr = unmixed.learning_results
     assert lr.factors.shape == (310, 3)
     assert lr.loadings.shape == (520, 3)
@@ -48,7 +48,7 @@ def test_every_field_is_as_agreed(unmixed):
     assert not lr.unfolded
 
 
-def test_the_record_holds_plain_values_and_every_setting(unmixed):
+def test_learning_results__the_record_has_plain_values_and_every_setting(unmixed):
     record = unmixed.learning_results.psnmf
     assert type(record) is dict
     assert_plain(record)
@@ -78,7 +78,7 @@ def test_record__of_another_version_names_the_missing_entry(unmixed_copy):
     assert {"phase_names", "max_iter", "navigation_shape", "binning_choice"}.isdisjoint(messages)
 
 
-def test_errors_of_spectra_need_settings_that_an_old_record_may_lack(unmixed_copy):
+def test_standard_errors__errors_of_spectra_need_settings_that_an_old_record_may_lack(unmixed_copy):
     del unmixed_copy.learning_results.psnmf["line_width"]
     unmixed_copy.psnmf.standard_errors(given_spectra=True)
     with pytest.raises(ValueError, match=r"have no 'line_width', which .* decompose the map"):
@@ -88,11 +88,11 @@ def test_errors_of_spectra_need_settings_that_an_old_record_may_lack(unmixed_cop
 @pytest.mark.parametrize(
     "seed", [np.random.default_rng(1), np.random.RandomState(1), None, np.int64(3)], ids=plain
 )
-def test_the_record_is_plain_whatever_the_seed(grains, unmix, seed):
+def test_decomposition__the_record_is_plain_whatever_the_seed(grains, unmix, seed):
     assert_plain(unmix(grains, 1, random_state=seed).learning_results.psnmf)
 
 
-def test_fields_of_earlier_decompositions_are_reset(sem, unmix):
+def test_decomposition__fields_of_earlier_decompositions_are_reset(sem, unmix):
     sem.change_dtype(float)
     mask, channels = np.zeros((26, 20), bool), np.zeros(310, bool)
     mask[3], channels[:9] = True, True
@@ -113,7 +113,7 @@ def test_fields_of_earlier_decompositions_are_reset(sem, unmix):
     assert not np.isnan(lr.factors).any()
 
 
-def test_a_centred_decomposition_leaves_no_mean(sem, unmix):
+def test_decomposition__a_centred_decomposition_leaves_no_mean(sem, unmix):
     sem.change_dtype(float)
     sem.decomposition(algorithm="SVD", centre="signal", output_dimension=2, print_info=False)
     unmix(sem, 2)
@@ -122,7 +122,7 @@ def test_a_centred_decomposition_leaves_no_mean(sem, unmix):
     np.testing.assert_allclose(model.data.reshape(520, 310), lr.loadings @ lr.factors.T)
 
 
-def test_the_record_goes_with_the_next_stock_decomposition(unmixed_copy):
+def test_decomposition__the_record_goes_with_the_next_stock_decomposition(unmixed_copy):
     unmixed_copy.change_dtype(float)
     unmixed_copy.psnmf.names = ["a", "b", "c"]
     unmixed_copy.decomposition(
@@ -136,7 +136,7 @@ def test_the_record_goes_with_the_next_stock_decomposition(unmixed_copy):
     assert unmixed_copy.psnmf.names == ["Phase 0", "Phase 1", "Phase 2"]
 
 
-def test_the_record_stays_when_a_stock_decomposition_fails(unmixed_copy, state):
+def test_decomposition__the_record_stays_when_a_stock_decomposition_fails(unmixed_copy, state):
     before = state(unmixed_copy)
     with pytest.raises(TypeError, match=NEEDS_FLOATS):
         unmixed_copy.decomposition(algorithm="SVD")
@@ -144,7 +144,7 @@ def test_the_record_stays_when_a_stock_decomposition_fails(unmixed_copy, state):
 
 
 @pytest.mark.parametrize("masked", [False, True], ids=["all", "masked"])
-def test_masks_are_stored_as_hyperspy_stores_them(
+def test_decomposition__masks_are_stored_as_hyperspy_stores_them(
     grains, unmix, navigation_mask, signal_mask, masked
 ):
     masks = {"navigation_mask": navigation_mask, "signal_mask": signal_mask} if masked else {}
@@ -160,7 +160,7 @@ def test_masks_are_stored_as_hyperspy_stores_them(
 # --- HyperSpy's methods on the results
 
 
-def test_the_model_is_loadings_times_factors(unmixed):
+def test_learning_results__the_model_is_loadings_times_factors(unmixed):
     model = unmixed.get_decomposition_model()
     lr = unmixed.learning_results
     assert model.data.dtype == float
@@ -172,7 +172,9 @@ def test_the_model_is_loadings_times_factors(unmixed):
     )
 
 
-def test_factors_loadings_and_plots_of_hyperspy(unmixed, unmixed_copy, navigation_mask, unmix):
+def test_decomposition__factors_loadings_and_plots_of_hyperspy(
+    unmixed, unmixed_copy, navigation_mask, unmix
+):
     assert unmixed.get_decomposition_factors().axes_manager.shape == (3, 310)
     assert unmixed.get_decomposition_loadings().axes_manager.shape == (3, 26, 20)
     unmixed.plot_decomposition_factors()
@@ -183,14 +185,14 @@ def test_factors_loadings_and_plots_of_hyperspy(unmixed, unmixed_copy, navigatio
     assert plt.get_fignums()
 
 
-def test_blind_source_separation_works_on_the_results(unmixed_copy):
+def test_phase_maps__blind_source_separation_works_on_the_results(unmixed_copy):
     unmixed_copy.blind_source_separation(number_of_components=2, print_info=False)
     assert unmixed_copy.learning_results.bss_factors.shape == (310, 2)
     assert "PSNMF" not in str(unmixed_copy.learning_results.bss_algorithm)
     assert unmixed_copy.psnmf.phase_maps().data.min() >= 0
 
 
-def test_components_may_be_cropped(unmixed_copy):
+def test_report__components_may_be_cropped(unmixed_copy):
     unmixed_copy.learning_results.crop_decomposition_dimension(2)
     assert unmixed_copy.psnmf.names == ["Phase 0", "Phase 1"]
     assert unmixed_copy.psnmf.phase_maps().data.shape == (2, 20, 26)
@@ -201,13 +203,13 @@ def test_components_may_be_cropped(unmixed_copy):
         assert "PSNMF" in str(error)  # noqa: PT017
 
 
-def test_names_survive_cropping(unmixed_copy):
+def test_names__survive_cropping(unmixed_copy):
     unmixed_copy.psnmf.names = ["matrix", "grains", "rest"]
     unmixed_copy.learning_results.crop_decomposition_dimension(2)
     assert unmixed_copy.psnmf.names in (["matrix", "grains"], ["Phase 0", "Phase 1"])
 
 
-def test_a_part_of_the_map_has_no_results_and_says_so(unmixed):
+def test_phase_maps__a_part_of_the_map_has_no_results_and_says_so(unmixed):
     for part in (unmixed.inav[:7], unmixed.isig[:100], unmixed.rebin(scale=(2, 2, 1))):
         with pytest.raises(RuntimeError, match="no factors and loadings yet"):
             part.psnmf.phase_maps()
@@ -217,7 +219,9 @@ def test_a_part_of_the_map_has_no_results_and_says_so(unmixed):
     ("axis", "start", "method"),
     [("x", 3, "phase_maps"), ("Energy", 50, "phase_spectra"), ("Energy", 50, "plot")],
 )
-def test_results_of_a_map_cropped_since_are_refused(unmixed_copy, axis, start, method):
+def test_learning_results__results_of_map_cropped_since_are_refused(
+    unmixed_copy, axis, start, method
+):
     # HyperSpy leaves learning results as they are when a signal is cropped in place.
     unmixed_copy.crop(axis, start, None)
     with pytest.raises((RuntimeError, ValueError), match="decomposition"):
@@ -267,7 +271,7 @@ def test_results_edited_to_different_numbers_of_phases__refused(unmixed_copy):
 # --- copies and files
 
 
-def test_a_deepcopy_is_independent(unmixed_copy):
+def test_names__a_deepcopy_is_independent(unmixed_copy):
     other = unmixed_copy.deepcopy()
     other.psnmf.names = ["a", "b", "c"]
     other.learning_results.psnmf["binned_loadings"][:] = 0

@@ -17,14 +17,14 @@ def spectra(unmixed):
 
 @pytest.mark.parametrize("which", ["grains", "sem"])
 @pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
-def test_spectra_are_of_the_eager_class_of_the_map(request, unmix, which, lazy):
+def test_phase_spectra__spectra_are_of_the_eager_class_of_the_map(request, unmix, which, lazy):
     s = request.getfixturevalue(which)
     spectra = unmix(s.as_lazy() if lazy else s, 2).psnmf.phase_spectra()
     assert type(spectra) is type(request.getfixturevalue(which))
     assert not spectra._lazy
 
 
-def test_spectra_have_the_energy_axis_of_the_map_and_a_phase_axis(spectra, unmixed):
+def test_phase_spectra__spectra_have_the_energy_axis_of_the_map_and_a_phase_axis(spectra, unmixed):
     energy, original = spectra.axes_manager.signal_axes[0], unmixed.axes_manager.signal_axes[0]
     for name in ("name", "size", "scale", "offset", "units"):
         assert getattr(energy, name) == getattr(original, name)
@@ -32,19 +32,19 @@ def test_spectra_have_the_energy_axis_of_the_map_and_a_phase_axis(spectra, unmix
     assert spectra.axes_manager.shape == (3, 310)
 
 
-def test_spectra_hold_all_counts_of_the_map(spectra, unmixed):
+def test_phase_spectra__spectra_have_all_counts_of_the_map(spectra, unmixed):
     np.testing.assert_allclose(spectra.data.sum(), unmixed.data.sum())
     loadings, factors = unmixed.learning_results.loadings, unmixed.learning_results.factors
     np.testing.assert_allclose(spectra.data, (factors * loadings.sum(axis=0)).T)
 
 
-def test_spectra_add_up_to_the_sum_spectrum_of_the_map(spectra, unmixed):
+def test_phase_spectra__spectra_add_up_to_the_sum_spectrum_of_the_map(spectra, unmixed):
     total = unmixed.data.sum(axis=(0, 1))
     difference = spectra.data.sum(axis=0) - total
     assert (np.abs(difference) <= 5 * np.sqrt(total + 1)).all()
 
 
-def test_metadata_are_those_of_the_map(spectra, unmixed):
+def test_phase_spectra__metadata_are_those_of_the_map(spectra, unmixed):
     assert spectra.metadata.Sample.elements == unmixed.metadata.Sample.elements
     assert spectra.metadata.Sample.xray_lines == unmixed.metadata.Sample.xray_lines
     ours, theirs = (
@@ -58,7 +58,7 @@ def test_metadata_are_those_of_the_map(spectra, unmixed):
     assert "Truth" not in spectra.metadata
 
 
-def test_live_time_is_that_of_the_pixels_used(grains, sem, unmix, navigation_mask):
+def test_phase_spectra__live_time_is_that_of_the_pixels_used(grains, sem, unmix, navigation_mask):
     for s, microscope in ((grains, "TEM"), (sem, "SEM")):
         path = f"Acquisition_instrument.{microscope}.Detector.EDS.live_time"
         before = s.metadata.get_item(path)
@@ -67,7 +67,7 @@ def test_live_time_is_that_of_the_pixels_used(grains, sem, unmix, navigation_mas
         assert s.metadata.get_item(path) == before
 
 
-def test_the_variance_is_that_of_counts_and_at_least_one(spectra):
+def test_phase_spectra__the_variance_is_that_of_counts_and_at_least_one(spectra):
     variance = spectra.metadata.Signal.Noise_properties.variance
     expected = np.maximum(spectra.data, 1)
     np.testing.assert_array_equal(variance.data, expected)
@@ -77,7 +77,7 @@ def test_the_variance_is_that_of_counts_and_at_least_one(spectra):
     )
 
 
-def test_channels_left_out_at_the_ends_are_cropped_and_zero_in_between(grains, unmix):
+def test_phase_spectra__channels_left_out_at_ends_are_cropped_and_zero_in_between(grains, unmix):
     mask = np.zeros(310, bool)
     mask[:9] = mask[120:131] = mask[300:] = True
     unmix(grains, signal_mask=mask)
@@ -89,7 +89,7 @@ def test_channels_left_out_at_the_ends_are_cropped_and_zero_in_between(grains, u
     np.testing.assert_allclose(spectra.data.sum(), grains.data[..., ~mask].sum())
 
 
-def test_changing_the_spectra_and_maps_changes_nothing_else(unmixed_copy, state):
+def test_phase_spectra__changing_the_spectra_and_maps_changes_nothing_else(unmixed_copy, state):
     before = state(unmixed_copy)
     spectra, maps = unmixed_copy.psnmf.phase_spectra(), unmixed_copy.psnmf.phase_maps()
     spectra.data[:] = maps.data[:] = 0
@@ -104,14 +104,14 @@ def test_changing_the_spectra_and_maps_changes_nothing_else(unmixed_copy, state)
     assert unmixed_copy.psnmf.names == ["Phase 0", "Phase 1", "Phase 2"]
 
 
-def test_arrays_in_metadata_are_not_shared(unmixed_copy):
+def test_phase_spectra__arrays_in_metadata_are_not_shared(unmixed_copy):
     unmixed_copy.metadata.set_item("Sample.xray_lines", np.array(["Si_Ka", "Mg_Ka"]))
     spectra = unmixed_copy.psnmf.phase_spectra()
     spectra.metadata.Sample.xray_lines[0] = "Fe_La"
     assert unmixed_copy.metadata.Sample.xray_lines[0] == "Si_Ka"
 
 
-def test_spectra_can_be_saved(spectra, tmp_path):
+def test_phase_spectra__spectra_can_be_saved(spectra, tmp_path):
     for extension in ("hspy", "zspy"):
         spectra.save(tmp_path / f"spectra.{extension}")
         again = hs.load(tmp_path / f"spectra.{extension}")
@@ -121,7 +121,7 @@ def test_spectra_can_be_saved(spectra, tmp_path):
         assert again.metadata.Sample.elements == spectra.metadata.Sample.elements
 
 
-def test_intensities_and_quantification_run_on_spectra(spectra):
+def test_phase_spectra__intensities_and_quantification_run_on_spectra(spectra):
     intensities = spectra.get_lines_intensity()
     assert len(intensities) == len(spectra.metadata.Sample.xray_lines)
     for intensity in intensities:
@@ -134,13 +134,13 @@ def test_intensities_and_quantification_run_on_spectra(spectra):
     assert ((at_percent > 0) & (at_percent < 100)).any()
 
 
-def test_windows_of_spectra_sum_to_those_of_the_map(unmixed, spectra):
+def test_phase_spectra__windows_of_spectra_sum_to_those_of_the_map(unmixed, spectra):
     ours = spectra.get_lines_intensity(["Si_Ka"])[0].data.sum()
     theirs = unmixed.get_lines_intensity(["Si_Ka"])[0].data.sum()
     assert ours == pytest.approx(theirs, rel=0.02)
 
 
-def test_a_model_can_be_fitted_to_one_spectrum(spectra):
+def test_phase_spectra__a_model_can_be_fitted_to_one_spectrum(spectra):
     spectrum = spectra.inav[0]
     model = spectrum.create_model()
     model.fit()
@@ -149,7 +149,7 @@ def test_a_model_can_be_fitted_to_one_spectrum(spectra):
     assert len(model.get_lines_intensity()) >= len(spectrum.metadata.Sample.xray_lines)
 
 
-def test_sem_spectra_can_be_modelled(sem, unmix):
+def test_phase_spectra__sem_spectra_can_be_modelled(sem, unmix):
     spectrum = unmix(sem, 2).psnmf.phase_spectra().inav[1]
     assert isinstance(spectrum, exspy.signals.EDSSEMSpectrum)
     model = spectrum.create_model()
@@ -157,7 +157,7 @@ def test_sem_spectra_can_be_modelled(sem, unmix):
     assert model.get_lines_intensity()
 
 
-def test_spectra_work_without_any_metadata(grains, unmix):
+def test_phase_spectra__spectra_work_without_any_metadata(grains, unmix):
     s = unmix(exspy.signals.EDSTEMSpectrum(grains.data), energy_binning=4)
     spectra = s.psnmf.phase_spectra()
     assert spectra.data.shape == (3, 310)
@@ -173,7 +173,7 @@ def _functional(axis):
 
 
 @pytest.mark.parametrize("convert", [_non_uniform, _functional])
-def test_energy_axes_that_are_not_uniform(grains, unmix, convert):
+def test_phase_spectra__energy_axes_that_are_not_uniform(grains, unmix, convert):
     axis = grains.axes_manager.signal_axes[0]
     energy = axis.axis.copy()
     convert(axis)
@@ -187,7 +187,7 @@ def test_energy_axes_that_are_not_uniform(grains, unmix, convert):
 
 
 @pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
-def test_maps_have_the_axes_of_the_map(grains, unmix, lazy):
+def test_phase_maps__maps_have_the_axes_of_the_map(grains, unmix, lazy):
     s = unmix(grains.as_lazy() if lazy else grains)
     maps = s.psnmf.phase_maps()
     assert isinstance(maps, hs.signals.Signal2D)
@@ -203,18 +203,18 @@ def test_maps_have_the_axes_of_the_map(grains, unmix, lazy):
     np.testing.assert_allclose(maps.data[1], expected, rtol=1e-12)
 
 
-def test_maps_add_up_to_the_counts_of_the_map(unmixed):
+def test_phase_maps__maps_add_up_to_the_counts_of_the_map(unmixed):
     maps = unmixed.psnmf.phase_maps()
     np.testing.assert_allclose(maps.data.sum(), unmixed.data.sum(), rtol=1e-9)
     assert maps.metadata.Signal.quantity == "Counts"
 
 
-def test_without_neighbours_they_add_up_to_the_counts_of_each_pixel(grains, unmix):
+def test_phase_maps__without_neighbours_they_add_up_to_the_counts_of_each_pixel(grains, unmix):
     maps = unmix(grains, spatial_prior=0).psnmf.phase_maps()
     np.testing.assert_allclose(maps.data.sum(axis=0), grains.data.sum(axis=2), rtol=1e-9)
 
 
-def test_fractions_add_up_to_one_and_are_nan_without_counts(grains, unmix):
+def test_phase_maps__fractions_add_up_to_one_and_are_nan_without_counts(grains, unmix):
     grains.data[3, 4] = 0
     maps = unmix(grains).psnmf.phase_maps(normalize="counts")
     assert np.isnan(maps.data[:, 3, 4]).all()
@@ -224,12 +224,12 @@ def test_fractions_add_up_to_one_and_are_nan_without_counts(grains, unmix):
 
 
 @pytest.mark.parametrize("normalize", ["mass", True, "Counts", 1])
-def test_there_is_no_other_normalisation(unmixed, normalize):
+def test_phase_maps__there_is_no_other_normalisation(unmixed, normalize):
     with pytest.raises(ValueError, match="normalize"):
         unmixed.psnmf.phase_maps(normalize=normalize)
 
 
-def test_maps_of_a_line_scan_and_of_a_series(grains, unmix):
+def test_phase_maps__maps_of_a_line_scan_and_of_a_series(grains, unmix):
     line = unmix(grains.inav[:, 3].deepcopy(), 2).psnmf.phase_maps()
     assert isinstance(line, hs.signals.Signal1D)
     assert line.axes_manager.shape == (2, 26)
@@ -239,13 +239,13 @@ def test_maps_of_a_line_scan_and_of_a_series(grains, unmix):
     np.testing.assert_allclose(maps.data.sum(axis=0), series.data.sum(axis=3), rtol=1e-9)
 
 
-def test_masked_pixels_are_nan_in_maps(grains, unmix, navigation_mask):
+def test_phase_maps__masked_pixels_are_nan_in_maps(grains, unmix, navigation_mask):
     maps = unmix(grains, navigation_mask=navigation_mask).psnmf.phase_maps()
     assert np.isnan(maps.data[:, :, :4]).all()
     assert not np.isnan(maps.data[:, :, 4:]).any()
 
 
-def test_maps_can_be_saved_and_plotted(unmixed, tmp_path):
+def test_phase_maps__maps_can_be_saved_and_plotted(unmixed, tmp_path):
     maps = unmixed.psnmf.phase_maps()
     maps.save(tmp_path / "maps.hspy")
     again = hs.load(tmp_path / "maps.hspy")
@@ -253,7 +253,7 @@ def test_maps_can_be_saved_and_plotted(unmixed, tmp_path):
     assert type(again) is type(maps)
 
 
-def test_axes_of_maps_that_are_not_uniform(grains, unmix):
+def test_phase_maps__axes_of_maps_that_are_not_uniform(grains, unmix):
     axis = grains.axes_manager.navigation_axes[0]
     positions = axis.axis**1.5
     axis.convert_to_non_uniform_axis()

@@ -22,7 +22,7 @@ def stop_at(step):
 
 
 @pytest.mark.parametrize("show", [False, True])
-def test_a_listener_hears_every_step_with_and_without_a_bar(grains, unmix, show, capsys):
+def test_listening__a_listener_hears_every_step_with_and_without_a_bar(grains, unmix, show, capsys):
     heard = []
     with listening(lambda *args: heard.append(args)):
         unmix(grains, show_progressbar=show)
@@ -32,7 +32,7 @@ def test_a_listener_hears_every_step_with_and_without_a_bar(grains, unmix, show,
     assert all(residual > 0 for _, _, residual in heard)
 
 
-def test_the_search_for_the_number_is_heard_too(grains, unmix):
+def test_listening__the_search_for_the_number_is_heard_too(grains, unmix):
     fits = []
 
     def listen(step, iteration, residual):
@@ -45,28 +45,28 @@ def test_the_search_for_the_number_is_heard_too(grains, unmix):
 
 
 @pytest.mark.parametrize("step", ["binning", "bin", "binned map", "parsimony", "neighbours"])
-def test_what_a_listener_raises_ends_the_run_and_leaves_the_signal(grains, unmix, state, step):
+def test_listening__what_listener_raises_ends_run_and_leaves_signal(grains, unmix, state, step):
     before = state(grains)
     with pytest.raises(EnoughError, match=step), listening(stop_at(step)):
         unmix(grains)
     assert state(grains) == before
 
 
-def test_the_search_for_the_number_can_be_ended(grains, unmix, state):
+def test_listening__the_search_for_the_number_can_be_ended(grains, unmix, state):
     before = state(grains)
     with pytest.raises(EnoughError), listening(stop_at("number of phases")):
         unmix(grains, output_dimension="auto")
     assert state(grains) == before
 
 
-def test_it_is_heard_no_more_afterwards_even_after_an_error(grains, unmix):
+def test_listening__it_is_heard_no_more_afterwards_even_after_an_error(grains, unmix):
     with pytest.raises(EnoughError), listening(stop_at("bin")):
         unmix(grains)
     assert not has_listener()
     unmix(grains)
 
 
-def test_other_threads_are_not_heard():
+def test_listening__other_threads_are_not_heard():
     heard = []
     with listening(print):
         thread = threading.Thread(target=lambda: heard.append(has_listener()))
@@ -75,7 +75,7 @@ def test_other_threads_are_not_heard():
     assert heard == [False]
 
 
-def test_the_listener_comes_before_the_bar_and_neither_is_needed():
+def test_with_listener__the_listener_comes_before_the_bar_and_neither_is_needed():
     assert with_listener(None) is None
     order = []
     with listening(lambda *args: order.append("listener")):

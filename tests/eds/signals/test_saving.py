@@ -20,7 +20,9 @@ FILES = [
 
 
 @pytest.mark.parametrize(("extension", "options"), FILES, ids=plain)
-def test_everything_survives_saving(grains, unmix, tmp_path, navigation_mask, extension, options):
+def test_report__everything_survives_saving(
+    grains, unmix, tmp_path, navigation_mask, extension, options
+):
     s = unmix(grains, navigation_mask=navigation_mask, **options)
     k = s.learning_results.output_dimension
     s.psnmf.names = ["Fe₃O₄ / Schale", "β", "x" * 300][:k]
@@ -53,7 +55,7 @@ def assert_same_maps(a, b):
         assert x.metadata.Phases.names == y.metadata.Phases.names
 
 
-def test_a_saved_result_can_be_saved_again_and_renamed(unmixed_copy, tmp_path):
+def test_names__a_saved_result_can_be_saved_again_and_renamed(unmixed_copy, tmp_path):
     for i, extension in enumerate(["hspy", "zspy", "hspy"]):
         unmixed_copy.save(tmp_path / f"{i}.{extension}")
         unmixed_copy = hs.load(tmp_path / f"{i}.{extension}")
@@ -154,7 +156,7 @@ def test_results_of_another_algorithm_loaded_over_psnmf__without_its_record(unmi
         unmixed_copy.psnmf.report()
 
 
-def test_names_given_to_another_algorithm_are_saved(grains, tmp_path):
+def test_names__given_to_another_algorithm_are_saved(grains, tmp_path):
     s = stock(grains)
     s.psnmf.names = ["a", "b", "c"]
     s.save(tmp_path / "nmf.hspy")
