@@ -23,7 +23,7 @@ def assert_around(result, slack=1e-9):
     assert (result.counts <= result.counts_band[:, 1]).all()
 
 
-def test_bands_are_signals_like_the_phases_spectra(unmixed, result):
+def test_phase_spectra__bands_are_signals_like_the_phases_spectra(unmixed, result):
     spectra = unmixed.psnmf.phase_spectra()
     for band in (result.spectra, result.spectra_low, result.spectra_high):
         assert type(band) is type(spectra)
@@ -38,7 +38,7 @@ def test_bands_are_signals_like_the_phases_spectra(unmixed, result):
     assert_around(result)
 
 
-def test_compositions_lie_inside_their_bands(result):
+def test_ambiguity__compositions_lie_inside_their_bands(result):
     assert set(result.compositions) == set(result.compositions_band) == {"Mg", "Si", "Fe"}
     for element, found in result.compositions.items():
         low, high = result.compositions_band[element].T
@@ -49,7 +49,7 @@ def test_compositions_lie_inside_their_bands(result):
         assert (high <= 100).all()
 
 
-def test_as_found_is_in_the_band_wherever_the_alternatives_are(unmixed_copy, monkeypatch):
+def test_ambiguity__as_found_is_in_band_wherever_alternatives_are(unmixed_copy, monkeypatch):
     off = np.array([[1.0, 2.0], [1e9, 2e9], [1.0, 1e9]])
     monkeypatch.setattr(
         "hyperspy_psnmf.nmf.uncertainty.bands.Alternatives.counts_band",
@@ -61,7 +61,7 @@ def test_as_found_is_in_the_band_wherever_the_alternatives_are(unmixed_copy, mon
     np.testing.assert_array_equal(result.counts_band[:, 1] >= off[:, 1], True)
 
 
-def test_the_table_names_phases_and_elements(result):
+def test_ambiguity__the_table_names_phases_and_elements(result):
     text = str(result.table())
     assert text == repr(result)
     assert "95 %" in text
@@ -69,7 +69,7 @@ def test_the_table_names_phases_and_elements(result):
         assert word in text
 
 
-def test_the_signal_is_left_alone_and_results_repeat(unmixed_copy, state, result):
+def test_ambiguity__the_signal_is_left_alone_and_results_repeat(unmixed_copy, state, result):
     before = state(unmixed_copy)
     again = unmixed_copy.psnmf.ambiguity(factors=FACTORS)
     assert state(unmixed_copy) == before
@@ -78,7 +78,7 @@ def test_the_signal_is_left_alone_and_results_repeat(unmixed_copy, state, result
 
 
 @pytest.mark.parametrize("lazy", [False, True])
-def test_it_works_after_saving_and_loading(unmixed, result, tmp_path, lazy):
+def test_ambiguity__it_works_after_saving_and_loading(unmixed, result, tmp_path, lazy):
     unmixed.save(tmp_path / "map.hspy")
     loaded = hs.load(tmp_path / "map.hspy", lazy=lazy)
     found = loaded.psnmf.ambiguity()
@@ -87,7 +87,7 @@ def test_it_works_after_saving_and_loading(unmixed, result, tmp_path, lazy):
     loaded.close_file() if lazy else None
 
 
-def test_masks_stay_masked(grains, unmix, navigation_mask, signal_mask):
+def test_ambiguity__masks_stay_masked(grains, unmix, navigation_mask, signal_mask):
     unmix(grains, navigation_mask=navigation_mask, signal_mask=signal_mask)
     result = grains.psnmf.ambiguity()
     assert result.spectra_high.axes_manager.shape == (3, 301)  # nine cut off at the end
@@ -99,7 +99,7 @@ def test_masks_stay_masked(grains, unmix, navigation_mask, signal_mask):
     assert_around(result)
 
 
-def test_known_phases_have_no_band(grains, unmix):
+def test_ambiguity__fixed_phases_have_no_band(grains, unmix):
     truth = grains.metadata.Truth.factors.T
     unmix(grains, fixed_spectra=truth[:2])
     result = grains.psnmf.ambiguity()
@@ -111,21 +111,21 @@ def test_known_phases_have_no_band(grains, unmix):
     )
 
 
-def test_sem_maps(sem, unmix):
+def test_ambiguity__sem_maps(sem, unmix):
     result = unmix(sem, 2).psnmf.ambiguity(confidence=0.8)
     assert type(result.spectra_low).__name__ == "EDSSEMSpectrum"
     assert result.counts_band.shape == (2, 2)
     assert "80 %" in repr(result)
 
 
-def test_a_single_phase_and_a_line_scan(grains, unmix):
+def test_ambiguity__a_single_phase_and_a_line_scan(grains, unmix):
     line = grains.inav[:, 3].deepcopy()
     result = unmix(line, 1, binning=1).psnmf.ambiguity()
     assert result.counts == pytest.approx(line.data.sum())
     assert_around(result)
 
 
-def test_hyperspys_own_nmf_has_bands_too(grains):
+def test_ambiguity__hyperspys_own_nmf_has_bands_too(grains):
     grains.change_dtype(float)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -159,7 +159,9 @@ def test_hyperspys_own_nmf_has_bands_too(grains):
     ],
     ids=str,
 )
-def test_bad_arguments_are_named_before_any_work(unmixed, monkeypatch, kwargs, error, match):
+def test_ambiguity__bad_arguments_are_named_before_any_work(
+    unmixed, monkeypatch, kwargs, error, match
+):
     def work(*args, **kwargs):
         raise AssertionError("counts were read")
 
@@ -169,7 +171,7 @@ def test_bad_arguments_are_named_before_any_work(unmixed, monkeypatch, kwargs, e
         unmixed.psnmf.ambiguity(**kwargs)
 
 
-def test_bands_of_compositions_are_those_of_quantify(unmixed, result):
+def test_quantify__bands_of_compositions_are_those_of_quantify(unmixed, result):
     exclude = set(unmixed.metadata.Sample.elements) - {"Mg", "Si", "Fe"}
     found = unmixed.psnmf.quantify("CL", FACTORS, exclude=exclude, ambiguity=True)
     for i, element in enumerate(found.elements):
@@ -177,7 +179,7 @@ def test_bands_of_compositions_are_those_of_quantify(unmixed, result):
         np.testing.assert_allclose(result.compositions_band[element], found.atomic.band[:, i])
 
 
-def test_thick_specimens_are_compared_with_standards(sem, unmix):
+def test_ambiguity__thick_specimens_are_compared_with_standards(sem, unmix):
     unmix(sem, 2)
     factors = {"Al_Ka": 1e5, "Cu_La": (1.2e5, 1e3)}
     result = sem.psnmf.ambiguity(factors=factors)
@@ -186,7 +188,9 @@ def test_thick_specimens_are_compared_with_standards(sem, unmix):
 
 
 @pytest.mark.parametrize("method", ["ambiguity", "residuals"])
-def test_a_cropped_map_and_one_without_a_decomposition_are_refused(unmixed_copy, method, grains):
+def test_decomposition__cropped_map_and_one_without_decomposition_are_refused(
+    unmixed_copy, method, grains
+):
     with pytest.raises(RuntimeError, match="no factors and loadings yet"):
         getattr(grains.psnmf, method)()
     cropped = unmixed_copy.inav[:7, :]

@@ -18,7 +18,7 @@ def fewer_splits(monkeypatch):
     monkeypatch.setattr("hyperspy_psnmf.eds.uncertainty.jackknife.N_SPLITS", 1)
 
 
-def test_maps_of_errors_are_like_maps_of_phases(unmixed):
+def test_standard_errors__maps_of_errors_are_like_maps_of_phases(unmixed):
     errors, maps = standard_errors(unmixed), unmixed.psnmf.phase_maps()
     assert errors.data.shape == (3, 20, 26)
     assert str(errors.axes_manager) == str(maps.axes_manager)
@@ -34,14 +34,14 @@ def pixelwise(pristine_grains, unmix):
     return unmix(pristine_grains.deepcopy(), spatial_prior=0)
 
 
-def test_errors_are_about_those_of_counts(pixelwise):
+def test_standard_errors__errors_are_about_those_of_counts(pixelwise):
     errors, maps = standard_errors(pixelwise).data, pixelwise.psnmf.phase_maps().data
     strong = maps > 200
     assert (errors[strong] > 0.9 * np.sqrt(maps[strong])).all()
     assert np.median(errors[strong] / np.sqrt(maps[strong])) < 3
 
 
-def test_a_loading_has_either_a_sigma_or_a_limit(unmixed):
+def test_find_upper_limits__a_loading_has_either_a_sigma_or_a_limit(unmixed):
     errors, limits = standard_errors(unmixed), find_upper_limits(unmixed)
     assert (np.isnan(errors.data) != np.isnan(limits.data)).all()
     assert limits.data.shape == (3, 20, 26)
@@ -51,14 +51,16 @@ def test_a_loading_has_either_a_sigma_or_a_limit(unmixed):
     assert (less.data[at_zero] < limits.data[at_zero]).all()
 
 
-def test_spectra_that_are_estimates_add_to_the_errors(unmixed):
+def test_standard_errors__spectra_that_are_estimates_add_to_the_errors(unmixed):
     given, all_of_it = standard_errors(unmixed), standard_errors(unmixed, given_spectra=False)
     np.testing.assert_array_equal(np.isnan(given.data), np.isnan(all_of_it.data))
     assert np.nanmin(all_of_it.data - given.data) >= 0
     assert np.nanmean(all_of_it.data) > 1.05 * np.nanmean(given.data)
 
 
-def test_errors_from_spectra_follow_their_seed_and_survive_saving(unmixed, tmp_path):
+def test_standard_errors__errors_from_spectra_follow_their_seed_and_survive_saving(
+    unmixed, tmp_path
+):
     a, b = (standard_errors(unmixed, given_spectra=False, random_state=n).data for n in (0, 1))
     assert not np.array_equal(a, b, equal_nan=True)
     unmixed.save(tmp_path / "map.hspy")
@@ -67,7 +69,7 @@ def test_errors_from_spectra_follow_their_seed_and_survive_saving(unmixed, tmp_p
     lazy.close_file()
 
 
-def test_what_was_known_stays_known_without_a_fold(grains, unmix):
+def test_standard_errors__what_was_fixed_stays_fixed_without_a_fold(grains, unmix):
     known = grains.metadata.Truth.factors.T
     unmix(grains, fixed_spectra=known)
     given, all_of_it = standard_errors(grains), standard_errors(grains, given_spectra=False)
@@ -79,13 +81,13 @@ def test_what_was_known_stays_known_without_a_fold(grains, unmix):
     assert np.nanmean(one) < np.nanmean(none)
 
 
-def test_a_single_phase_has_all_counts_whatever_its_spectrum(grains, unmix):
+def test_standard_errors__a_single_phase_has_all_counts_whatever_its_spectrum(grains, unmix):
     unmix(grains, 1)
     given, all_of_it = standard_errors(grains), standard_errors(grains, given_spectra=False)
     np.testing.assert_array_equal(given.data, all_of_it.data)
 
 
-def test_absent_elements_are_absent_without_a_fold_too(grains, unmix, monkeypatch):
+def test_standard_errors__absent_elements_are_absent_without_a_fold_too(grains, unmix, monkeypatch):
     seen = []
 
     def look(X, H, settings, *args, **kwargs):
@@ -107,7 +109,7 @@ def test_absent_elements_are_absent_without_a_fold_too(grains, unmix, monkeypatc
     assert second.init.shape == (3, 310)
 
 
-def test_spectra_found_in_another_way_cannot_be_found_again(unmixed_copy):
+def test_standard_errors__spectra_found_in_another_way_cannot_be_found_again(unmixed_copy):
     results = unmixed_copy.learning_results
     results.psnmf = None
     del results.psnmf_json  # the same, as .npz keeps it
@@ -116,7 +118,7 @@ def test_spectra_found_in_another_way_cannot_be_found_again(unmixed_copy):
         standard_errors(unmixed_copy, given_spectra=False)
 
 
-def test_counts_that_cannot_be_split_are_refused(grains, unmix):
+def test_standard_errors__counts_that_cannot_be_split_are_refused(grains, unmix):
     grains.change_dtype(float)
     grains.data *= 0.7
     unmix(grains)
@@ -124,7 +126,7 @@ def test_counts_that_cannot_be_split_are_refused(grains, unmix):
         standard_errors(grains, given_spectra=False)
 
 
-def test_errors_of_spectra_are_like_the_spectra(unmixed):
+def test_standard_errors__errors_of_spectra_are_like_the_spectra(unmixed):
     errors, spectra = standard_errors(unmixed, of="spectra"), unmixed.psnmf.phase_spectra()
     assert type(errors) is type(spectra)
     assert errors.data.shape == (3, 310)
@@ -136,7 +138,7 @@ def test_errors_of_spectra_are_like_the_spectra(unmixed):
     assert np.median(ratio) < 3
 
 
-def test_errors_of_the_model_are_like_the_map(unmixed):
+def test_standard_errors__errors_of_the_model_are_like_the_map(unmixed):
     errors = standard_errors(unmixed, of="model")
     assert type(errors) is type(unmixed)
     assert str(errors.axes_manager) == str(unmixed.axes_manager)
@@ -147,7 +149,7 @@ def test_errors_of_the_model_are_like_the_map(unmixed):
     assert np.median(errors.data[strong] / np.sqrt(model[strong])) < 0.4
 
 
-def test_errors_of_intensities_know_of_correlations(pixelwise):
+def test_intensity_errors__errors_of_intensities_know_of_correlations(pixelwise):
     total = intensity_errors(pixelwise, np.ones(3))
     counts = pixelwise.data.sum(axis=-1).ravel()
     np.testing.assert_allclose(total, np.sqrt(counts), rtol=0.01)
@@ -156,7 +158,7 @@ def test_errors_of_intensities_know_of_correlations(pixelwise):
     assert intensity_errors(pixelwise, np.ones((3, 4))).shape == (520, 4)
 
 
-def test_what_was_masked_is_nan(grains, unmix, navigation_mask, signal_mask):
+def test_find_upper_limits__what_was_masked_is_nan(grains, unmix, navigation_mask, signal_mask):
     unmix(grains, navigation_mask=navigation_mask, signal_mask=signal_mask)
     for maps in (
         standard_errors(grains),
@@ -175,14 +177,14 @@ def test_what_was_masked_is_nan(grains, unmix, navigation_mask, signal_mask):
     assert np.isfinite(model[:, 4:, :111]).all()
 
 
-def test_an_empty_pixel_has_limits(grains, unmix):
+def test_find_upper_limits__an_empty_pixel_has_limits(grains, unmix):
     grains.data[3, 5] = 0
     unmix(grains)
     assert np.isnan(standard_errors(grains).data[:, 3, 5]).all()
     np.testing.assert_allclose(find_upper_limits(grains).data[:, 3, 5], 1.35, rtol=0.01)
 
 
-def test_known_spectra_have_no_errors(grains, unmix):
+def test_standard_errors__fixed_spectra_have_no_errors(grains, unmix):
     known = grains.metadata.Truth.factors.T[:1]
     unmix(grains, fixed_spectra=known)
     errors = standard_errors(grains, of="spectra").data
@@ -190,7 +192,7 @@ def test_known_spectra_have_no_errors(grains, unmix):
     assert (errors[1:] > 0).any(axis=1).all()
 
 
-def test_saved_lazy_and_unfolded_maps_give_the_same(unmixed, tmp_path):
+def test_find_upper_limits__saved_lazy_and_unfolded_maps_give_the_same(unmixed, tmp_path):
     calls = (
         standard_errors,
         find_upper_limits,
@@ -211,7 +213,7 @@ def test_saved_lazy_and_unfolded_maps_give_the_same(unmixed, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:Maximum number of iterations")
-def test_results_of_hyperspys_own_nmf_do_as_well(grains):
+def test_find_upper_limits__results_of_hyperspys_own_nmf_do_as_well(grains):
     grains.change_dtype(float)
     # Of EDS_TEM, these options would rescale the counts and mask all pixels.
     grains.decomposition(
@@ -230,7 +232,7 @@ def test_results_of_hyperspys_own_nmf_do_as_well(grains):
     assert (standard_errors(grains, of="spectra").data >= 0).all()
 
 
-def test_pixels_that_lent_what_they_know_make_errors_smaller(unmixed_copy):
+def test_standard_errors__smoothed_pixels_have_smaller_errors(unmixed_copy):
     record = unmixed_copy.learning_results.psnmf
     found = standard_errors(unmixed_copy).data
     record["n_pixels_behind"] = np.ones(520)
@@ -238,13 +240,13 @@ def test_pixels_that_lent_what_they_know_make_errors_smaller(unmixed_copy):
     assert np.nanmean(found) < 0.8 * np.nanmean(alone)
 
 
-def test_a_series_has_maps_of_three_axes(grains, unmix):
+def test_standard_errors__a_series_has_maps_of_three_axes(grains, unmix):
     series = unmix(hs.stack([grains, grains]))
     assert standard_errors(series).data.shape == (3, 2, 20, 26)
     assert standard_errors(series, of="model").data.shape == (2, 20, 26, 310)
 
 
-def test_the_signal_is_left_alone(unmixed_copy, state):
+def test_find_upper_limits__the_signal_is_left_alone(unmixed_copy, state):
     before = state(unmixed_copy)
     standard_errors(unmixed_copy)
     standard_errors(unmixed_copy, given_spectra=False)
@@ -254,7 +256,7 @@ def test_the_signal_is_left_alone(unmixed_copy, state):
     assert state(unmixed_copy) == before
 
 
-def test_bad_arguments_are_named(unmixed):
+def test_find_upper_limits__bad_arguments_are_named(unmixed):
     with pytest.raises(ValueError, match="of must be one of 'maps'"):
         standard_errors(unmixed, of="loadings")
     with pytest.raises(TypeError, match="given_spectra"):
@@ -267,7 +269,7 @@ def test_bad_arguments_are_named(unmixed):
         find_upper_limits(unmixed, confidence="high")
 
 
-def test_without_results_it_says_what_to_run(grains):
+def test_find_upper_limits__without_results_it_says_what_to_run(grains):
     for call in (standard_errors, find_upper_limits):
         with pytest.raises(RuntimeError, match="decomposition"):
             call(grains)
