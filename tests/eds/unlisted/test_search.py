@@ -48,7 +48,7 @@ def measure(signal, lines, elements):
     [(PHANTOMS[0], None), *((name, 2) for name in PHANTOMS[1:])]
     + [pytest.param(name, None, marks=pytest.mark.thorough) for name in PHANTOMS[1:]],
 )
-def test_any_one_element_may_be_left_out(name, n_left_out):
+def test_measure_lines__any_one_element_may_be_left_out(name, n_left_out):
     s = as_found(getattr(data, name)(shape=(32, 32), counts=600, seed=1))
     lines = one_line_each(s)
     full = measure(s, lines.values(), lines)
@@ -64,7 +64,7 @@ def test_any_one_element_may_be_left_out(name, n_left_out):
         assert symbols(found) in ([left_out], [] if left_out == "Ti" else None)
 
 
-def test_it_is_said_with_the_counts_and_the_call_that_lists_it():
+def test_measure_lines__it_is_reported_with_the_counts_and_the_call_that_lists_it():
     s = as_found(data.mineral_grains(shape=(11, 13), n_channels=800, counts=2000, seed=1))
     with pytest.warns(UserWarning, match=r"not in .*: Si \(\d+ counts in Si_Ka\).*add_elements"):
         found = measure_lines(s, ["Mg_Ka", "Fe_Ka"], elements=["O", "Ca", "Ti", "Al"])
@@ -72,7 +72,7 @@ def test_it_is_said_with_the_counts_and_the_call_that_lists_it():
     assert any("Si_Ka" in note for note in found.notes)
 
 
-def test_most_of_the_elements_may_be_left_out():
+def test_measure_lines__most_of_the_elements_may_be_left_out():
     s = as_found(data.embedded_spheres(shape=(32, 32), counts=600, seed=1))
     lines = one_line_each(s)
     full = measure(s, lines.values(), lines)
@@ -82,7 +82,7 @@ def test_most_of_the_elements_may_be_left_out():
     assert set(symbols(found)) == set(lines) - {"Fe", "S"}
 
 
-def test_a_peak_that_no_element_has_is_fitted_by_itself():
+def test_measure_lines__a_peak_that_no_element_has_is_fitted_by_itself():
     s = as_found(data.sharp_interface(shape=(20, 24), n_channels=900, counts=600, seed=1))
     energy = s.axes_manager.signal_axes[0].axis
     factors = s.learning_results.factors
@@ -95,7 +95,7 @@ def test_a_peak_that_no_element_has_is_fitted_by_itself():
     assert peak.energy == pytest.approx(5.20, abs=0.02)
 
 
-def test_an_axis_that_is_off_is_no_reason_for_other_elements():
+def test_measure_lines__an_axis_that_is_off_is_no_reason_for_other_elements():
     s = as_found(data.mineral_grains(shape=(24, 26), counts=800, seed=1))
     s.axes_manager.signal_axes[0].offset += 0.012
     lines = one_line_each(s)
@@ -104,7 +104,7 @@ def test_an_axis_that_is_off_is_no_reason_for_other_elements():
     assert set(symbols(measure(s, rest.values(), rest))) == {"Si", "Fe"}
 
 
-def test_net_counts_far_below_zero_are_said_and_are_their_own_error():
+def test_quantify__net_counts_far_below_zero_are_reported_and_are_their_own_error():
     s = as_found(data.mineral_grains(shape=(11, 13), n_channels=800, counts=2000, seed=1))
     lines = one_line_each(s)
     energy = s.axes_manager.signal_axes[0].axis
@@ -126,7 +126,7 @@ def test_net_counts_far_below_zero_are_said_and_are_their_own_error():
     assert "below zero" in repr(result)
 
 
-def test_families_are_those_of_exspys_model():
+def test_families__are_those_of_exspys_model():
     s = data.mineral_grains(shape=(2, 3), n_channels=1500).inav[0, 0]
     s.set_elements(["Fe", "Pt", "Si"])
     model = s.create_model(auto_background=False, auto_add_lines=False)
@@ -163,7 +163,7 @@ def test_families_are_those_of_exspys_model():
         ("bcf_v2_50x50px.bcf", 2, "Ag Al C Cu", "Ag Cu"),
     ],
 )
-def test_real_maps_with_incomplete_lists(file, n_phases, full, listed):
+def test_decomposition__real_maps_with_incomplete_lists(file, n_phases, full, listed):
     s = load(file)
     s.decomposition(
         algorithm="PSNMF", output_dimension=n_phases, print_info=False, show_progressbar=False
