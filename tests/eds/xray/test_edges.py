@@ -25,14 +25,14 @@ def edge_of(name, edges):
         ("Pt at 2", 2.122),
     ],
 )
-def test_edges_are_where_they_are_known_to_be(element, edge):
+def test_find_edges__edges_are_at_their_tabulated_energies(element, edge):
     edges = find_edges({"Fe", "Pt"}, 0.12, 19.8, bulk=False)
     shape = edges.shapes(np.array([0.97 * edge, 1.03 * edge]))[:, edge_of(element, edges)]
     assert shape[0] == pytest.approx(0.0, abs=0.01)
     assert shape[1] > 0.25  # the first of three, for L and M shells
 
 
-def test_a_shape_is_the_part_of_the_coefficient_beyond_its_edge():
+def test_find_edges__a_shape_is_the_part_of_the_coefficient_beyond_its_edge():
     edges = find_edges({"Mg"}, 0.12, 19.8, bulk=False)
     shape = edges.shapes(np.array([2.0, 4.0]))[:, edge_of("Mg", edges)]
     mu = mass_absorption_coefficient("Mg", np.array([1.29, 2.0, 4.0]))
@@ -42,7 +42,7 @@ def test_a_shape_is_the_part_of_the_coefficient_beyond_its_edge():
     )  # fmt: skip
 
 
-def test_the_window_is_always_there_and_depths_are_those_of_typical_layers():
+def test_find_edges__the_window_is_always_there_and_depths_are_those_of_typical_layers():
     edges = find_edges(set(), 0.12, 19.8, bulk=False)
     assert {name.split()[0] for name in edges.names} == set(WINDOW)
     carbon, silicon = (edges.depths[edge_of(element, edges)] for element in ("C", "Si"))
@@ -53,12 +53,12 @@ def test_the_window_is_always_there_and_depths_are_those_of_typical_layers():
     assert thick.depths[edge_of("Si", thick)] == pytest.approx(10 * silicon)
 
 
-def test_only_edges_on_the_axis_count():
+def test_find_edges__only_edges_on_the_axis_count():
     edges = find_edges({"Fe", "H"}, 1.0, 5.0, bulk=True)
     assert {name.split()[0] for name in edges.names} == {"Al", "Si"}
 
 
-def test_a_photon_is_spread_to_a_gaussian():
+def test_response__a_photon_is_spread_to_a_gaussian():
     energy = 0.1 + 0.02 * np.arange(300)
     sigma = 0.02 + 0.01 * energy
     finer, spread = response(energy, sigma)
@@ -73,7 +73,7 @@ def test_a_photon_is_spread_to_a_gaussian():
     )  # fmt: skip
 
 
-def test_what_is_smooth_stays_what_it_is():
+def test_response__what_is_smooth_stays_what_it_is():
     energy = 0.1 + 0.01 * np.arange(1500)
     finer, spread = response(energy, np.full(1500, 0.03))
     np.testing.assert_allclose(spread @ (5.0 + finer), 5.0 + energy, atol=0.02)
