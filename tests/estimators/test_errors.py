@@ -106,7 +106,7 @@ BAD = [(PoissonNMF, *bad) for bad in BAD_COMMON] + [(PSNMF, *bad) for bad in BAD
 @pytest.mark.spot_checks("cls", "name")
 @pytest.mark.filterwarnings("ignore::numpy.exceptions.ComplexWarning")
 @pytest.mark.parametrize(("cls", "name", "value", "error"), BAD)
-def test_an_argument_that_makes_no_sense_is_an_error_naming_it(cls, name, value, error):
+def test_errors__an_argument_that_makes_no_sense_is_an_error_naming_it(cls, name, value, error):
     cube, _ = make_cube()
     cube = cube if cls is PSNMF else cube.reshape(72, 31)
     model = cls(3).set_params(**{name: value})
@@ -115,13 +115,13 @@ def test_an_argument_that_makes_no_sense_is_an_error_naming_it(cls, name, value,
 
 
 @pytest.mark.parametrize(("name", "value"), [("init", "auto"), ("volume", "auto")])
-def test_a_matrix_has_no_automatic_start_or_volume(name, value):
+def test_PoissonNMF__a_matrix_has_no_automatic_start_or_volume(name, value):
     with pytest.raises(ValueError, match=name):
         PoissonNMF(3, **{name: value}).fit(make_matrix())
 
 
 @pytest.mark.parametrize("value", ["map", 8.5, 0, (), (8, 8), (8.0, 9.0)])
-def test_a_wrong_shape_given_to_fit_is_an_error_naming_it(value):
+def test_errors__a_wrong_shape_given_to_fit_is_an_error_naming_it(value):
     with pytest.raises((TypeError, ValueError), match="navigation_shape"):
         PSNMF(3).fit(make_matrix(), navigation_shape=value)
 
@@ -129,7 +129,7 @@ def test_a_wrong_shape_given_to_fit_is_an_error_naming_it(value):
 @pytest.mark.parametrize("convert", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("cls", [PoissonNMF, PSNMF])
 @pytest.mark.parametrize("bad", [-1, np.nan, np.inf])
-def test_counts_that_are_none_are_an_error(cls, convert, bad):
+def test_errors__counts_that_are_none_are_an_error(cls, convert, bad):
     X = make_matrix().astype(float)
     X[40, 17] = bad
     with pytest.raises(ValueError, match=r"[Nn]egative|NaN|infinity|finite"):
@@ -137,7 +137,7 @@ def test_counts_that_are_none_are_an_error(cls, convert, bad):
 
 
 @pytest.mark.parametrize("bad", [-1, np.nan, np.inf])
-def test_a_map_of_counts_that_are_none_is_an_error(bad):
+def test_errors__a_map_of_counts_that_are_none_is_an_error(bad):
     cube = make_cube()[0].astype(float)
     cube[5, 7, 17] = bad
     with pytest.raises(ValueError, match="X: counts must be finite and not negative"):
@@ -147,7 +147,7 @@ def test_a_map_of_counts_that_are_none_is_an_error(bad):
 
 
 @pytest.mark.parametrize("shape", [(72, 31), (*SHAPE, 31)])
-def test_data_without_counts_are_an_error(shape):
+def test_PoissonNMF__data_without_counts_are_an_error(shape):
     with pytest.raises(ValueError, match="X must have counts"):
         PSNMF(3).fit(np.zeros(shape, np.uint8))
     with pytest.raises(ValueError, match="X must have counts"):
@@ -155,6 +155,6 @@ def test_data_without_counts_are_an_error(shape):
 
 
 @pytest.mark.parametrize("X", [np.ones((3, 4, 5)) * 1j, np.full((3, 4, 5), "a")])
-def test_a_map_of_something_else_than_numbers_is_an_error(X):
+def test_errors__a_map_of_something_else_than_numbers_is_an_error(X):
     with pytest.raises(TypeError, match="X"):
         PSNMF(2).fit(X)

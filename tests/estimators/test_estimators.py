@@ -21,12 +21,12 @@ from tests.helpers.problems import angles, make_cube, make_matrix
 WITHOUT_NEIGHBOURS = PSNMF(3, binning=2, navigation_shape=SHAPE, spatial_prior=0)
 
 
-def test_the_names_are_public():
+def test_PoissonNMF__the_names_are_public():
     assert hyperspy_psnmf.PSNMF is estimators.PSNMF
     assert hyperspy_psnmf.PoissonNMF is estimators.PoissonNMF
 
 
-def test_poisson_nmf_is_the_function():
+def test_poisson_nmf__is_the_function():
     X = make_matrix()
     model = PoissonNMF(3, random_state=5)
     W = model.fit_transform(X)
@@ -42,7 +42,7 @@ def test_poisson_nmf_is_the_function():
 
 
 @pytest.mark.parametrize("refinement", ["fixed", "joint"])
-def test_psnmf_is_the_function(refinement):
+def test_psnmf__is_the_function(refinement):
     cube, H = make_cube()
     options = {"energy_binning": 2, "fixed_spectra": H[:1], "refinement": refinement}
     model = PSNMF(3, binning=(2, 3), random_state=5, **options)
@@ -64,7 +64,7 @@ def test_psnmf_is_the_function(refinement):
 
 
 @pytest.mark.parametrize("model", [PoissonNMF(3), WITHOUT_NEIGHBOURS])
-def test_phases_are_found_in_order_and_every_count_is_kept(model):
+def test_estimators__phases_are_found_in_order_and_every_count_is_kept(model):
     X, H = make_matrix(), make_cube()[1]
     W = clone(model).fit_transform(X)
     model = clone(model).fit(X)
@@ -77,7 +77,7 @@ def test_phases_are_found_in_order_and_every_count_is_kept(model):
 
 
 @pytest.mark.parametrize("model", [PoissonNMF(3), WITHOUT_NEIGHBOURS])
-def test_transforming_the_training_data_gives_what_fitting_gave(model):
+def test_estimators__transforming_the_training_data_gives_what_fitting_gave(model):
     X = make_matrix(seed=1)
     W = model.fit_transform(X)
     np.testing.assert_allclose(model.transform(X), W, atol=0.1)
@@ -88,7 +88,7 @@ def test_transforming_the_training_data_gives_what_fitting_gave(model):
     "convert", [sp.csr_array, sp.csc_array, sp.coo_array, sp.csr_matrix, sp.csc_matrix]
 )
 @pytest.mark.parametrize("model", [PoissonNMF(3), PSNMF(3, binning=2, navigation_shape=SHAPE)])
-def test_sparse_input_gives_what_dense_input_gives(model, convert):
+def test_estimators__sparse_input_gives_what_dense_input_gives(model, convert):
     X = make_matrix(seed=2)
     dense, sparse = clone(model).set_params(tol=1e-7), clone(model).set_params(tol=1e-7)
     W = dense.fit_transform(X)
@@ -98,14 +98,14 @@ def test_sparse_input_gives_what_dense_input_gives(model, convert):
 
 @pytest.mark.parametrize("dtype", ["?", "u1", "i2", ">i4", "u8", "f2", "f4", ">f8"])
 @pytest.mark.parametrize("model", [PoissonNMF(3), PSNMF(3, binning=2, navigation_shape=SHAPE)])
-def test_counts_may_have_any_real_type(model, dtype):
+def test_estimators__counts_may_have_any_real_type(model, dtype):
     X = make_matrix(seed=3).astype(dtype)
     expected = clone(model).fit_transform(X.astype(float))
     np.testing.assert_allclose(clone(model).fit_transform(X), expected, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", ["?", "u1", ">i4", "f2", "f4", ">f8", ">f2"])
-def test_a_map_may_have_any_real_type_and_memory_order(dtype):
+def test_estimators__a_map_may_have_any_real_type_and_memory_order(dtype):
     cube = make_cube(seed=3)[0].astype(dtype)
     model = PSNMF(3, binning=2)
     expected = clone(model).fit_transform(cube.astype(float))
@@ -113,7 +113,7 @@ def test_a_map_may_have_any_real_type_and_memory_order(dtype):
         np.testing.assert_allclose(clone(model).fit_transform(same), expected, rtol=1e-6, atol=1e-6)
 
 
-def test_sparse_duplicates_of_small_integers_do_not_overflow():
+def test_PoissonNMF__sparse_duplicates_of_small_integers_do_not_overflow():
     X = make_matrix(seed=4).astype(np.uint8) + np.uint8(10)
     twice = sp.csr_array(
         (
@@ -129,7 +129,7 @@ def test_sparse_duplicates_of_small_integers_do_not_overflow():
 
 
 @pytest.mark.parametrize("navigation_shape", [SHAPE, list(SHAPE), np.array(SHAPE)])
-def test_a_map_equals_a_matrix_with_its_shape(navigation_shape):
+def test_estimators__a_map_equals_a_matrix_with_its_shape(navigation_shape):
     cube, _ = make_cube(seed=5)
     X = cube.reshape(72, 31)
     expected = PSNMF(3, binning=(2, 3)).fit_transform(cube)
@@ -141,13 +141,13 @@ def test_a_map_equals_a_matrix_with_its_shape(navigation_shape):
     np.testing.assert_array_equal(found, expected)
 
 
-def test_a_matrix_without_a_shape_is_a_line():
+def test_estimators__a_matrix_without_a_shape_is_a_line():
     model = PSNMF(3, binning=4).fit(make_matrix())
     assert model.binning_ == (4,)
     assert model.binned_loadings_.shape == (18, 3)
 
 
-def test_an_int_bins_the_last_two_axes_of_a_map():
+def test_estimators__an_int_bins_the_last_two_axes_of_a_map():
     cube = np.random.default_rng(6).poisson(2.0, size=(3, 4, 5, 7))
     model = PSNMF(2, binning=2).fit(cube)
     assert model.binning_ == (1, 2, 2)
@@ -157,14 +157,14 @@ def test_an_int_bins_the_last_two_axes_of_a_map():
 
 @pytest.mark.parametrize("energy_binning", [1, 3])
 @pytest.mark.parametrize("n_fixed", [0, 1])
-def test_a_search_may_start_from_given_components(energy_binning, n_fixed):
+def test_estimators__a_search_may_start_from_given_components(energy_binning, n_fixed):
     cube, H = make_cube(seed=7)
     fixed = H[:n_fixed] if n_fixed else None
     model = PSNMF(3, binning=2, init=H, fixed_spectra=fixed, energy_binning=energy_binning)
     assert angles(model.fit(cube).components_, H).max() < 8
 
 
-def test_components_to_start_from_may_have_any_scale_and_are_not_changed():
+def test_PoissonNMF__components_to_start_from_may_have_any_scale_and_are_not_changed():
     X, H = make_matrix(seed=8), make_cube(seed=8)[1]
     scaled = H * np.array([[3.0], [50.0], [1e4]])
     before = scaled.copy()
@@ -174,12 +174,12 @@ def test_components_to_start_from_may_have_any_scale_and_are_not_changed():
 
 
 @pytest.mark.parametrize("init", ["auto", "vertex"])
-def test_every_way_to_start_finds_the_phases(init):
+def test_estimators__every_way_to_start_finds_the_phases(init):
     cube, H = make_cube(seed=14)
     assert angles(PSNMF(3, binning=2, init=init).fit(cube).components_, H).max() < 8
 
 
-def test_a_weight_draws_the_components_together():
+def test_PoissonNMF__a_weight_draws_the_components_together():
     X = make_matrix(seed=15)
     dets = []
     for volume in (0, 0.5, 5.0):
@@ -188,7 +188,7 @@ def test_a_weight_draws_the_components_together():
     assert (np.diff(dets) < 0).all()
 
 
-def test_what_parsimony_decided_is_told_and_without_it_is_zero():
+def test_estimators__what_parsimony_decided_is_reported_and_without_it_is_zero():
     cube, _ = make_cube(seed=16)
     for volume in (0, 0.5, "auto"):
         model = PSNMF(3, binning=2, volume=volume).fit(cube)
