@@ -25,37 +25,37 @@ def toolkits(monkeypatch):
     return let
 
 
-def test_the_toolkey_is_declared_and_no_widget_is():
+def test_registration__the_toolkey_is_declared_and_no_widget_is():
     assert TOOLKEY in ALL_EXTENSIONS["GUI"]["toolkeys"]
     widgets = ALL_EXTENSIONS["GUI"]["widgets"].values()
     assert not any(key.startswith("hyperspy_psnmf") for keys in widgets for key in keys)
 
 
 @pytest.mark.parametrize("names", [(), ("ipywidgets",), ("traitsui",), ("ipywidgets", "traitsui")])
-def test_only_toolkits_that_are_there_are_registered(toolkits, names):
+def test_gui__only_toolkits_that_are_there_are_registered(toolkits, names):
     toolkits(*names, "anywidget")
     assert set(ui_registry.UI_REGISTRY[TOOLKEY]) == set(names)
 
 
-def test_without_a_toolkit_there_is_hyperspys_own_message(toolkits, signal):
+def test_gui__without_a_toolkit_there_is_hyperspys_own_message(toolkits, signal):
     toolkits()
     with pytest.raises(ImportError, match="Install hyperspy_gui_ipywidgets"):
         signal.psnmf.gui()
 
 
-def test_with_another_toolkit_there_is_hyperspys_own_message(toolkits, signal):
+def test_gui__with_another_toolkit_there_is_hyperspys_own_message(toolkits, signal):
     toolkits("anywidget")
     with pytest.raises(NotImplementedError, match="no user interface registered"):
         signal.psnmf.gui()
 
 
-def test_a_toolkit_that_is_not_there_is_refused(toolkits, signal):
+def test_gui__a_toolkit_that_is_not_there_is_refused(toolkits, signal):
     toolkits("ipywidgets")
     with pytest.raises(ValueError, match="traitsui is not a registered toolkit"):
         signal.psnmf.gui(toolkit="traitsui")
 
 
-def test_the_accessor_loads_no_toolkit():
+def test_registration__the_accessor_loads_no_toolkit():
     code = (
         "import sys, exspy\n"
         "s = exspy.signals.EDSTEMSpectrum([[1, 2], [3, 4]])\n"
