@@ -189,20 +189,20 @@ def from_file(page, screenshots):
     return Widget(page, FROM_FILE, screenshots)
 
 
-def test_it_opens_with_a_preview_and_says_what_bins_hold(first):
+def test_browser__it_opens_with_a_preview_and_says_the_counts_of_bins(first):
     first.expect("pixels per bin")
     assert first.root.locator("img").first.evaluate("image => image.naturalWidth") > 100
     first.show("1_opened")
 
 
-def test_another_binning_is_previewed_at_once(first):
+def test_browser__another_binning_is_previewed_at_once(first):
     first.tick("Automatic", False)
     first.enter("Binning", "8")
     first.expect("8 x 8 pixels per bin: 64 bins")
     first.show("2_binning")
 
 
-def test_bad_input_is_told_and_harms_nothing(first, page):
+def test_browser__bad_input_is_reported_and_harms_nothing(first, page):
     first.enter("Binning", "0")
     first.expect("binning must be at least 1")
     first.show("3_bad_input")
@@ -211,7 +211,7 @@ def test_bad_input_is_told_and_harms_nothing(first, page):
     assert page.get_by_text("Traceback").count() == 0
 
 
-def test_a_run_moves_its_bar_and_can_be_cancelled(first):
+def test_browser__a_run_moves_its_bar_and_can_be_cancelled(first):
     first.tick("Estimate it", True)
     first.button("Run").click()
     seen = set()
@@ -225,7 +225,7 @@ def test_a_run_moves_its_bar_and_can_be_cancelled(first):
     first.show("5_cancelled")
 
 
-def test_a_run_ends_with_maps_and_spectra(first):
+def test_browser__a_run_ends_with_maps_and_spectra(first):
     first.tick("Estimate it", False)
     first.button("Run").click()
     first.expect("Done in")
@@ -234,7 +234,7 @@ def test_a_run_ends_with_maps_and_spectra(first):
     first.show("6_phases")
 
 
-def test_residuals(first):
+def test_browser__residuals(first):
     first.tab("Residuals")
     first.button("Show residuals").click()
     first.shown("img").wait_for()
@@ -242,7 +242,7 @@ def test_residuals(first):
     first.show("7_residuals")
 
 
-def test_composition(first):
+def test_browser__composition(first):
     first.tab("Composition")
     ticks = first.shown("input[type=checkbox]")
     for element in (0, 1):  # C and Cu
@@ -253,7 +253,7 @@ def test_composition(first):
     first.show("8_composition")
 
 
-def test_export(first, folder):
+def test_browser__export(first, folder):
     first.tab("Save")
     first.enter("Folder", "results")
     for name in ("PNG", "CSV", ".hspy"):
@@ -264,7 +264,7 @@ def test_export(first, folder):
     first.show("9_save")
 
 
-def test_from_a_file_to_a_table_of_compositions(from_file):
+def test_browser__from_a_file_to_a_table_of_compositions(from_file):
     from_file.enter("File", "grains.hspy")
     from_file.button("Open").click()
     from_file.expect("opened")
@@ -284,6 +284,6 @@ def test_from_a_file_to_a_table_of_compositions(from_file):
     from_file.show("10_from_a_file")
 
 
-def test_the_notebook_has_the_result_and_no_traceback(page, screenshots):
+def test_browser__the_notebook_has_the_result_and_no_traceback(page, screenshots):
     page.screenshot(path=screenshots / "11_notebook.png")
     assert page.get_by_text("Traceback").count() == 0

@@ -36,20 +36,20 @@ def done(tool, parts):
     return parts
 
 
-def test_the_accessor_returns_the_widget(signal):
+def test_gui__the_accessor_returns_the_widget(signal):
     found = signal.psnmf.gui(display=False, toolkit="ipywidgets")["ipywidgets"]
     assert isinstance(found["widget"], ipywidgets.VBox)
     assert found["wdict"]["run"].description == "Run"
 
 
-def test_it_displays_itself(signal, monkeypatch):
+def test_gui__it_displays_itself(signal, monkeypatch):
     shown = []
     monkeypatch.setattr("IPython.display.display", shown.append)
     assert signal.psnmf.gui(toolkit="ipywidgets") is None
     assert isinstance(shown[0], ipywidgets.VBox)
 
 
-def test_widgets_and_traits_follow_each_other(tool, parts):
+def test_PSNMFTool__widgets_and_traits_follow_each_other(tool, parts):
     parts["number_of_phases"].value = 5
     assert tool.number_of_phases == 5
     tool.absent = "0: O"
@@ -58,7 +58,7 @@ def test_widgets_and_traits_follow_each_other(tool, parts):
     assert tool.init == "vertex"
 
 
-def test_the_preview_is_there_and_follows_the_binning(parts):
+def test_PSNMFTool__the_preview_is_there_and_follows_the_binning(parts):
     first = bytes(parts["preview"].value)
     assert is_png(parts["preview"])
     parts["auto_binning"].value = False
@@ -68,7 +68,7 @@ def test_the_preview_is_there_and_follows_the_binning(parts):
     assert "4 x 4 pixels per bin: 35 bins" in parts["preview_text"].value
 
 
-def test_what_is_chosen_automatically_cannot_be_typed(parts):
+def test_PSNMFTool__what_is_chosen_automatically_cannot_be_typed(parts):
     for auto, typed in (
         ("auto_binning", "binning"),
         ("auto_volume", "volume"),
@@ -81,11 +81,11 @@ def test_what_is_chosen_automatically_cannot_be_typed(parts):
     assert parts["number_of_phases"].disabled
 
 
-def test_advanced_settings_are_folded(parts):
+def test_PSNMFTool__advanced_settings_are_folded(parts):
     assert parts["advanced"].selected_index is None
 
 
-def test_a_run_shows_phases_and_summary(done):
+def test_PSNMFTool__a_run_shows_phases_and_summary(done):
     assert is_png(done["phases"])
     assert "output_dimension=3" in done["summary"].value
     assert done["status"].value.startswith("Done in")
@@ -96,7 +96,7 @@ def test_a_run_shows_phases_and_summary(done):
     assert done["store"].disabled
 
 
-def test_a_run_can_be_cancelled(tool, parts, endless):
+def test_tool__a_run_can_be_cancelled(tool, parts, endless):
     assert parts["results"].layout.display == "none"
     parts["run"].click()
     assert endless.wait(LONG)
@@ -112,7 +112,7 @@ def test_a_run_can_be_cancelled(tool, parts, endless):
     assert parts["results"].layout.display == "none"
 
 
-def test_bad_input_shows_its_message_and_leaves_the_widget_usable(tool, parts):
+def test_PSNMFTool__bad_input_shows_its_message_and_leaves_the_widget_usable(tool, parts):
     parts["auto_binning"].value = False
     parts["binning"].value = 0
     assert "binning must be at least 1" in parts["message"].value
@@ -127,7 +127,7 @@ def test_bad_input_shows_its_message_and_leaves_the_widget_usable(tool, parts):
     assert tool.wait(LONG) == "done"
 
 
-def test_quantify_shows_table_and_bars(tool, done):
+def test_PSNMFTool__quantify_shows_table_and_bars(tool, done):
     rows = done["factors"].children
     assert len(rows) == 1 + len(tool.factors)
     label, value, _, in_specimen = rows[1].children
@@ -142,20 +142,20 @@ def test_quantify_shows_table_and_bars(tool, done):
     assert not done["quantify"].disabled
 
 
-def test_residuals_are_shown(done):
+def test_PSNMFTool__residuals_are_shown(done):
     assert done["residuals"].layout.display == "none"
     done["find_residuals"].click()
     assert is_png(done["residuals"])
 
 
-def test_names_are_used_in_the_figure(done):
+def test_PSNMFTool__names_are_used_in_the_figure(done):
     before = bytes(done["phases"].value)
     done["names"].value = "a, b, c"
     done["rename"].click()
     assert bytes(done["phases"].value) != before
 
 
-def test_exports_are_told(tool, done, tmp_path):
+def test_PSNMFTool__exports_are_reported(tool, done, tmp_path):
     done["folder"].value = str(tmp_path)
     done["quantify"].click()
     for name in ("export_png", "export_csv", "export_hspy"):
@@ -170,7 +170,7 @@ def test_exports_are_told(tool, done, tmp_path):
     assert "tick Replace files" in done["message"].value
 
 
-def test_store(tool, parts, signal):
+def test_PSNMFTool__store(tool, parts, signal):
     parts["store_when_done"].value = False
     parts["run"].click()
     tool.wait(LONG)
@@ -180,7 +180,7 @@ def test_store(tool, parts, signal):
     assert parts["store"].description == "Stored in the signal"
 
 
-def test_a_figure_that_fails_is_told(tool, parts, monkeypatch):
+def test_PSNMFTool__a_figure_that_fails_is_reported(tool, parts, monkeypatch):
     def fail(*args):
         raise ValueError("no figure of this")
 
@@ -192,7 +192,7 @@ def test_a_figure_that_fails_is_told(tool, parts, monkeypatch):
     assert parts["residuals"].layout.display == "none"
 
 
-def test_without_a_map_it_asks_for_a_file(signal, tmp_path, monkeypatch):
+def test_PSNMFTool__without_a_map_it_asks_for_a_file(signal, tmp_path, monkeypatch):
     signal.save(tmp_path / "map.hspy")
     monkeypatch.chdir(tmp_path)
     tool = PSNMFTool()
@@ -228,13 +228,13 @@ def test_choice__a_file_with_several_maps(signal, tmp_path, monkeypatch):
     assert tool.signal is contents[0]
 
 
-def test_a_lazy_map_is_read_for_a_preview_only_when_asked(signal):
+def test_PSNMFTool__a_lazy_map_is_read_for_a_preview_only_when_asked(signal):
     tool = PSNMFTool(signal.as_lazy())
     parts = open_view(tool)
     assert parts["preview"].value == b""
 
 
-def test_pyplot_never_sees_a_figure(tool, parts, monkeypatch):
+def test_PSNMFTool__pyplot_never_sees_a_figure(tool, parts, monkeypatch):
     def fail(*args, **kwargs):
         raise AssertionError("pyplot may draw and close it while it is being made")
 
@@ -247,7 +247,7 @@ def test_pyplot_never_sees_a_figure(tool, parts, monkeypatch):
     assert all(is_png(parts[p]) for p in ("preview", "phases", "residuals", "composition"))
 
 
-def test_changes_in_other_threads_come_to_the_thread_of_the_loop(tool):
+def test_OwnThread__changes_in_other_threads_come_to_the_thread_of_the_loop(tool):
     seen = []
 
     async def notebook():
@@ -261,7 +261,7 @@ def test_changes_in_other_threads_come_to_the_thread_of_the_loop(tool):
     assert seen == [own, own]
 
 
-def test_a_button_waits_for_what_was_entered_before_it_whichever_thread_brings_it(tool):
+def test_OwnThread__a_button_waits_for_what_was_entered_before_it_whichever_thread_brings_it(tool):
     async def notebook():
         thread, done = OwnThread(), asyncio.Event()
         seen = []
