@@ -12,7 +12,7 @@ from hyperspy_psnmf.gui.model.tool import PSNMFTool
 LONG = 60  # s; no test waits that long
 
 
-def test_from_a_file_to_a_composition(signal, tmp_path):
+def test_PSNMFTool__from_a_file_to_a_composition(signal, tmp_path):
     elements = list(signal.metadata.Sample.elements)
     del signal.metadata.Sample, signal.metadata.Truth
     signal.save(tmp_path / "map.hspy")
@@ -31,7 +31,7 @@ def test_from_a_file_to_a_composition(signal, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["", "nowhere.hspy", "text.hspy", "image.hspy"])
-def test_files_that_hold_no_map_are_told(name, tmp_path):
+def test_PSNMFTool__files_that_have_no_map_are_reported(name, tmp_path):
     (tmp_path / "text.hspy").write_text("no hdf5")
     hs.signals.Signal2D(np.ones((4, 5))).save(tmp_path / "image.hspy")
     tool = PSNMFTool(filename=str(tmp_path / name) if name else "")
@@ -69,7 +69,7 @@ def test_choice__another_map_given_ends_it(signal, tmp_path, monkeypatch):
     assert (tool.choices, tool.choice, tool.opened) == ([], "", None)
 
 
-def test_exports(done, tmp_path):
+def test_PSNMFTool__exports(done, tmp_path):
     done.folder = str(tmp_path / "new")
     done.quantify()
     done.export_csv()
@@ -86,7 +86,7 @@ def test_exports(done, tmp_path):
     assert loaded.psnmf.names == ["Phase 0", "Phase 1", "Phase 2"]
 
 
-def test_exports_replace_nothing_unasked(done, tmp_path):
+def test_PSNMFTool__exports_replace_nothing_unasked(done, tmp_path):
     (tmp_path / "phases.csv").write_text("mine")
     done.folder = str(tmp_path)
     done.export_csv()
@@ -102,13 +102,13 @@ def test_exports_replace_nothing_unasked(done, tmp_path):
 # --- results
 
 
-def test_lines_that_are_not_of_the_specimen_are_excluded(done):
+def test_PSNMFTool__lines_that_are_not_of_the_specimen_are_excluded(done):
     done.factors[0].in_specimen = False
     done.quantify()
     assert done.composition.elements == [row.line.split("_")[0] for row in done.factors[1:]]
 
 
-def test_a_missing_factor_is_told_and_the_old_composition_gone(done):
+def test_PSNMFTool__a_missing_factor_is_reported_and_the_old_composition_gone(done):
     done.quantify()
     assert done.composition is not None
     done.factors[0].value = 0.0
@@ -117,7 +117,7 @@ def test_a_missing_factor_is_told_and_the_old_composition_gone(done):
     assert done.factors[0].line in done.message
 
 
-def test_a_line_in_two_rows_is_told_and_nothing_quantified(done):
+def test_PSNMFTool__a_line_in_two_rows_is_reported_and_nothing_quantified(done):
     done.quantify()
     first, second = done.factors[:2]
     second.line = first.line
@@ -130,7 +130,7 @@ def test_a_line_in_two_rows_is_told_and_nothing_quantified(done):
     assert "more than one row" not in done.message
 
 
-def test_notes_stand_below_the_table(done):
+def test_PSNMFTool__notes_stand_below_the_table(done):
     assert done.composition_html == ""
     done.quantify()
     table, notes = done.composition_html.split("</table>")
@@ -138,26 +138,26 @@ def test_notes_stand_below_the_table(done):
     assert all(note.split(",")[0] in notes for note in done.composition.notes)
 
 
-def test_units_are_chosen(done):
+def test_PSNMFTool__units_are_chosen(done):
     done.composition_units = "weight"
     done.quantify()
     assert "wt%" in str(done.composition)
 
 
-def test_residuals(done):
+def test_PSNMFTool__residuals(done):
     done.find_residuals()
     assert done.residuals.total == pytest.approx(1, abs=0.1)
 
 
 @pytest.mark.parametrize("names", ["a, b", "a, a, b", ""])
-def test_bad_names_are_told(done, names):
+def test_PSNMFTool__bad_names_are_reported(done, names):
     done.names = names
     done.rename()
     assert done.is_problem
     assert "names" in done.message
 
 
-def test_new_results_drop_what_was_made_of_the_old(done):
+def test_PSNMFTool__new_results_drop_what_was_made_of_the_old(done):
     done.quantify()
     done.find_residuals()
     done.run()
@@ -166,7 +166,7 @@ def test_new_results_drop_what_was_made_of_the_old(done):
     assert done.residuals is None
 
 
-def test_half_typed_elements_keep_the_table(done):
+def test_PSNMFTool__incomplete_elements_keep_the_table(done):
     lines = [row.line for row in done.factors]
     done.elements = "Mg, Xx"
     assert done.is_problem
@@ -176,7 +176,7 @@ def test_half_typed_elements_keep_the_table(done):
     assert {row.line.split("_")[0] for row in done.factors} == {"Mg", "Fe"}
 
 
-def test_factors_survive_another_element(tool):
+def test_PSNMFTool__factors_survive_another_element(tool):
     tool.factors[0].value = 7.0
     line = tool.factors[0].line
     tool.elements = f"{line.split('_')[0]}, Pt"

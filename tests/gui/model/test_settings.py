@@ -11,13 +11,13 @@ from hyperspy_psnmf.gui.model.tool import PSNMFTool
 LONG = 60  # s; no test waits that long
 
 
-def test_it_starts_with_the_elements_of_the_map(tool, signal):
+def test_PSNMFTool__it_starts_with_the_elements_of_the_map(tool, signal):
     assert tool.elements == ", ".join(signal.metadata.Sample.elements)
     assert [row.line for row in tool.factors] == list(signal.metadata.Sample.xray_lines)
     assert all(row.value > 0 for row in tool.factors)  # the phantom knows them
 
 
-def test_the_preview_holds_all_counts_in_bins(tool, signal):
+def test_PSNMFTool__the_preview_has_all_counts_in_bins(tool, signal):
     tool.trait_set(auto_binning=False, binning=3)
     tool.update_preview()
     preview = tool.preview
@@ -31,14 +31,14 @@ def test_the_preview_holds_all_counts_in_bins(tool, signal):
     assert "3 x 3 pixels per bin: 63 bins" in tool.preview_text
 
 
-def test_the_preview_of_auto_says_that_smaller_bins_are_tried(tool):
+def test_PSNMFTool__the_preview_of_auto_says_that_smaller_bins_are_tried(tool):
     tool.update_preview()
     assert tool.preview.is_chosen
     assert "Smaller bins are tried too" in tool.preview_text
 
 
 @pytest.mark.parametrize("binning", [0, -2, 100])
-def test_a_binning_that_does_not_fit_is_told(tool, binning):
+def test_PSNMFTool__a_binning_that_does_not_fit_is_reported(tool, binning):
     tool.trait_set(auto_binning=False, binning=binning)
     tool.update_preview()
     assert tool.preview is None
@@ -51,7 +51,7 @@ def test_a_binning_that_does_not_fit_is_told(tool, binning):
 
 
 @pytest.mark.parametrize("kind", ["line", "series", "lazy"])
-def test_previews_of_other_signals(signal, kind):
+def test_PSNMFTool__previews_of_other_signals(signal, kind):
     s = {"line": signal.inav[:, 3], "lazy": signal.as_lazy()}.get(kind)
     if kind == "series":
         s = hs.stack([signal, signal])
@@ -71,17 +71,17 @@ def test_previews_of_other_signals(signal, kind):
         ("0:O C; Core : Pt;", {0: ["O", "C"], "Core": ["Pt"]}),
     ],
 )
-def test_absent_elements_are_read(text, expected):
+def test_read_absent__absent_elements_are_read(text, expected):
     assert read_absent(text) == expected
 
 
 @pytest.mark.parametrize("text", ["O", "0:", ": O", "0 O; 1: Pt"])
-def test_what_is_no_absent_element_is_refused(text):
+def test_read_absent__what_is_no_absent_element_is_refused(text):
     with pytest.raises(ValueError, match="absent elements: a phase, a colon"):
         read_absent(text)
 
 
-def test_energy_ranges_are_read():
+def test_read_range__energy_ranges_are_read():
     assert read_range(" ") is None
     assert read_range("0.12, 12") == read_range("0.12 12") == (0.12, 12.0)
     for text in ("1", "1, 2, 3", "low, high"):
@@ -89,7 +89,7 @@ def test_energy_ranges_are_read():
             read_range(text)
 
 
-def test_every_setting_becomes_an_argument(tool, tmp_path, done):
+def test_PSNMFTool__every_setting_becomes_an_argument(tool, tmp_path, done):
     done.trait_set(folder=str(tmp_path))
     done.export_hspy()
     tool.trait_set(

@@ -22,7 +22,7 @@ def results_of(signal):
     }
 
 
-def test_a_run_is_a_decomposition(tool, signal):
+def test_decomposition__a_run_is_a_decomposition(tool, signal):
     other = signal.deepcopy()
     other.decomposition(algorithm="PSNMF", output_dimension=3, print_info=False)
     tool.run()
@@ -35,14 +35,14 @@ def test_a_run_is_a_decomposition(tool, signal):
     assert tool.names == "Phase 0, Phase 1, Phase 2"
 
 
-def test_the_number_can_be_estimated(tool):
+def test_PSNMFTool__the_number_can_be_estimated(tool):
     tool.estimate_number = True
     tool.run()
     assert tool.wait(LONG) == "done"
     assert "chosen among" in tool.summary
 
 
-def test_weaknesses_are_notes(tool, recwarn):
+def test_PSNMFTool__weaknesses_are_notes(tool, recwarn):
     tool.trait_set(auto_binning=False, binning=1)
     tool.run()
     tool.wait(LONG)
@@ -52,7 +52,7 @@ def test_weaknesses_are_notes(tool, recwarn):
     assert not [w for w in recwarn if issubclass(w.category, UserWarning)]
 
 
-def test_without_storing_the_signal_waits_for_store(tool, signal):
+def test_PSNMFTool__without_storing_the_signal_waits_for_store(tool, signal):
     before = results_of(signal)
     tool.store_when_done = False
     tool.run()
@@ -67,7 +67,7 @@ def test_without_storing_the_signal_waits_for_store(tool, signal):
     assert signal.psnmf.names == ["a", "b", "c"]
 
 
-def test_a_cancelled_run_leaves_signal_and_result(done, signal, endless):
+def test_PSNMFTool__a_cancelled_run_leaves_signal_and_result(done, signal, endless):
     before, result = results_of(signal), done.result
     done.run()
     assert endless.wait(LONG)
@@ -81,7 +81,7 @@ def test_a_cancelled_run_leaves_signal_and_result(done, signal, endless):
 
 
 @pytest.mark.parametrize("step", ["binning", "binned map", "neighbours"])
-def test_a_real_run_can_be_cancelled_at_any_step(tool, signal, monkeypatch, step):
+def test_PSNMFTool__a_real_run_can_be_cancelled_at_any_step(tool, signal, monkeypatch, step):
     listen = background.BackgroundRun._listen
 
     def cancel_at(self, current, iteration, residual):
@@ -97,7 +97,7 @@ def test_a_real_run_can_be_cancelled_at_any_step(tool, signal, monkeypatch, step
     assert tool.result is None
 
 
-def test_a_cancel_that_comes_too_late_for_the_run_still_counts(tool, monkeypatch):
+def test_PSNMFTool__a_cancel_that_comes_too_late_for_the_run_still_counts(tool, monkeypatch):
     def cancel_itself(signal, **kwargs):
         tool.cancel()
 
@@ -120,7 +120,7 @@ def _after(event, cls):
     return wait_and_run
 
 
-def test_progress_and_times_are_shown(tool, endless):
+def test_PSNMFTool__progress_and_times_are_shown(tool, endless):
     seen = []
     tool.observe(lambda event: seen.append((tool.fraction, tool.status)), "fraction, elapsed")
     tool.run()
@@ -135,7 +135,7 @@ def test_progress_and_times_are_shown(tool, endless):
     assert tool.elapsed > 0.2
 
 
-def test_a_second_run_at_the_same_time_is_refused(tool, endless):
+def test_PSNMFTool__a_second_run_at_the_same_time_is_refused(tool, endless):
     tool.run()
     endless.wait(LONG)
     tool.run()
@@ -148,7 +148,7 @@ def test_a_second_run_at_the_same_time_is_refused(tool, endless):
     tool.wait(LONG)
 
 
-def test_another_map_gives_up_the_run(tool, pristine_grains, endless):
+def test_PSNMFTool__another_map_gives_up_the_run(tool, pristine_grains, endless):
     tool.run()
     endless.wait(LONG)
     tool.signal = pristine_grains.deepcopy()
@@ -174,7 +174,9 @@ def test_another_map_gives_up_the_run(tool, pristine_grains, endless):
     ],
     ids=str,
 )
-def test_bad_input_is_a_message_and_the_tool_stays_usable(tool, signal, settings, message, caplog):
+def test_PSNMFTool__bad_input_is_message_and_tool_stays_usable(
+    tool, signal, settings, message, caplog
+):
     before, old = results_of(signal), tool.trait_get(list(settings))
     tool.trait_set(**settings)
     tool.run()
@@ -189,7 +191,7 @@ def test_bad_input_is_a_message_and_the_tool_stays_usable(tool, signal, settings
     assert not tool.is_problem
 
 
-def test_what_nobody_expected_is_a_message_with_its_name(tool, monkeypatch):
+def test_PSNMFTool__what_nobody_expected_is_a_message_with_its_name(tool, monkeypatch):
     def fail(signal, **kwargs):
         raise KeyError("x")
 
@@ -199,7 +201,7 @@ def test_what_nobody_expected_is_a_message_with_its_name(tool, monkeypatch):
     assert tool.message == "KeyError: 'x'"
 
 
-def test_data_that_are_no_counts_are_told(signal):
+def test_PSNMFTool__data_that_are_no_counts_are_reported(signal):
     signal.data = signal.data - 1.0
     tool = PSNMFTool(signal)
     tool.run()
@@ -211,7 +213,7 @@ def test_data_that_are_no_counts_are_told(signal):
     "act", ["update_preview", "run", "store", "rename", "find_residuals", "quantify",
             "export_csv", "export_hspy"],
 )  # fmt: skip
-def test_without_a_map_everything_says_what_to_do(act):
+def test_PSNMFTool__without_a_map_everything_says_what_to_do(act):
     tool = PSNMFTool()
     getattr(tool, act)()
     assert tool.is_problem
@@ -221,7 +223,7 @@ def test_without_a_map_everything_says_what_to_do(act):
 # --- progress
 
 
-def test_progress_never_goes_back_and_ends_below_one():
+def test_Progress__never_goes_back_and_ends_below_one():
     progress, seen = background.Progress(), []
     calls = [
         ("binning", 0, math.inf),
@@ -240,7 +242,7 @@ def test_progress_never_goes_back_and_ends_below_one():
     assert progress.step == "neighbours, block 3 of 5"
 
 
-def test_times_are_written_as_people_do():
+def test_time_text__times_are_written_as_people_do():
     assert [time_text(t) for t in (0.04, 9.0, 9.96, 61, 3600)] == [
         "0.0 s", "9.0 s", "10 s", "1 min 01 s", "60 min 00 s"
     ]  # fmt: skip
