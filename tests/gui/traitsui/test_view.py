@@ -37,32 +37,32 @@ def seen(tmp_path_factory):
     return json.loads(run.stdout.splitlines()[-1])
 
 
-def test_the_preview_is_there(seen):
+def test_view__the_preview_is_there(seen):
     assert seen["preview"] > 1000
 
 
-def test_bad_input_is_a_message(seen):
+def test_view__bad_input_is_a_message(seen):
     assert "binning must be at least 1" in seen["bad binning"]
     assert "there is no file" in seen["no file"]
 
 
-def test_a_run_can_be_cancelled(seen):
+def test_view__a_run_can_be_cancelled(seen):
     assert 0 < seen["fraction"] < 1
     assert seen["cancelled"] == ["cancelled", "Cancelled; the signal is unchanged.", True]
 
 
-def test_a_run_ends_with_pictures_and_a_table(seen):
+def test_view__a_run_ends_with_pictures_and_a_table(seen):
     assert seen["done"] == ["done", True]
     assert seen["bar"] == 100
     assert min(seen["images"]) > 1000
     assert "Composition in at%" in seen["table"]
 
 
-def test_exports(seen):
+def test_view__exports(seen):
     assert {"phases.png", "composition.csv", "map.hspy"} <= set(seen["files"])
 
 
-def test_without_a_map_a_file_is_opened(seen):
+def test_view__without_a_map_a_file_is_opened(seen):
     assert seen["opened"] > 1000
 
 
@@ -75,7 +75,7 @@ def test_choice__of_several_maps_in_a_file(seen):
     assert "30 x 40 pixels" in message
 
 
-def test_the_model_is_returned_instead_of_displayed():
+def test_view__the_model_is_returned_instead_of_displayed():
     code = (
         "from hyperspy_psnmf import data\n"
         "s = data.mineral_grains(shape=(8, 9), n_channels=300)\n"
