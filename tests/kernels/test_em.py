@@ -21,7 +21,7 @@ def assert_close(found, expected):
 
 @pytest.mark.parametrize("problem", [rows, awkward_rows])
 @pytest.mark.parametrize("n_jobs", [1, 4])
-def test_a_sweep_equals_the_loops_dense_and_sparse(problem, n_jobs, many_blocks):
+def test_em_sweep__a_sweep_equals_the_loops_dense_and_sparse(problem, n_jobs, many_blocks):
     X, V, B = problem()
     expected = naive.em_sweep(X, V, B)
     for counts in both(X):
@@ -29,7 +29,7 @@ def test_a_sweep_equals_the_loops_dense_and_sparse(problem, n_jobs, many_blocks)
 
 
 @pytest.mark.parametrize("convert", [np.asarray, sp.csr_array])
-def test_the_number_of_threads_changes_no_bit(convert, many_blocks):
+def test_em_sweep__the_number_of_threads_changes_no_bit(convert, many_blocks):
     X, V, B = awkward_rows()
     serial = em_sweep(convert(X), V, B, n_jobs=1)
     parallel = em_sweep(convert(X), V, B, n_jobs=4)
@@ -38,14 +38,14 @@ def test_the_number_of_threads_changes_no_bit(convert, many_blocks):
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i2", "u4", "i8", "u8", "f4", "f8"])
-def test_counts_may_have_any_type(dtype):
+def test_em_sweep__counts_may_have_any_type(dtype):
     X, V, B = rows(n_rows=5, n_columns=6, k=2)
     for counts in both(X.astype(dtype)):
         assert_close(em_sweep(counts, V, B), naive.em_sweep(X, V, B))
 
 
 @pytest.mark.parametrize("convert", [np.asarray, sp.csr_array])
-def test_the_divergence_never_rises(convert):
+def test_em_sweep__the_divergence_never_rises(convert):
     X, V, B = rows(seed=2, n_rows=9, n_columns=11)
     before = naive.divergences(X, V, B).sum()
     for _ in range(12):
@@ -55,7 +55,7 @@ def test_the_divergence_never_rises(convert):
         before = after
 
 
-def test_afterwards_the_model_has_as_many_counts_as_the_data():
+def test_em_sweep__afterwards_the_model_has_as_many_counts_as_the_data():
     X, V, B = rows(seed=3)
     V, B = em_sweep(X, V, B)
     np.testing.assert_allclose((V @ B.T).sum(axis=0), X.sum(axis=0), rtol=1)
@@ -63,20 +63,20 @@ def test_afterwards_the_model_has_as_many_counts_as_the_data():
     np.testing.assert_allclose((V @ B.T).sum(), X.sum())
 
 
-def test_one_component_is_solved_by_one_sweep():
+def test_em_sweep__one_component_is_solved_by_one_sweep():
     X, V, B = rows(seed=4, n_rows=7, n_columns=8, k=1)
     V, B = em_sweep(X, V, B)
     np.testing.assert_allclose(V @ B.T, np.outer(X.sum(axis=1), X.sum(axis=0)) / X.sum())
 
 
-def test_explicit_zeros_are_no_counts():
+def test_em_sweep__explicit_zeros_are_no_counts():
     X, V, B = rows(n_rows=5, n_columns=6, k=2)
     full = sp.csr_array((X.ravel(), np.tile(np.arange(6), 5), np.arange(0, 31, 6)), shape=X.shape)
     assert full.nnz == 30 > np.count_nonzero(X)
     assert_close(em_sweep(full, V, B), em_sweep(X, V, B))
 
 
-def test_zeros_stay_zero():
+def test_em_sweep__zeros_stay_zero():
     X, V, B = awkward_rows()
     V[4, 1] = B[15, 0] = 0.0
     V_new, B_new = em_sweep(X, V, B)
@@ -87,14 +87,14 @@ def test_zeros_stay_zero():
     assert np.isfinite(B_new).all()
 
 
-def test_without_counts_everything_vanishes():
+def test_em_sweep__without_counts_everything_vanishes():
     _, V, B = rows(n_rows=4, n_columns=5, k=2)
     for counts in both(np.zeros((4, 5), np.uint8)):
         for found in em_sweep(counts, V, B):
             assert not found.any()
 
 
-def test_the_arguments_are_not_changed():
+def test_em_sweep__the_arguments_are_not_changed():
     arguments = rows(n_rows=4, n_columns=5, k=2)
     copies = [a.copy() for a in arguments]
     em_sweep(*arguments)
@@ -102,7 +102,7 @@ def test_the_arguments_are_not_changed():
         np.testing.assert_array_equal(a, b)
 
 
-def test_factors_may_be_in_fortran_order_and_read_only():
+def test_em_sweep__factors_may_be_in_fortran_order_and_read_only():
     X, V, B = rows(n_rows=4, n_columns=5, k=2)
     expected = em_sweep(X, V, B)
     arguments = [np.asfortranarray(a) for a in (X, V, B)]
@@ -113,7 +113,7 @@ def test_factors_may_be_in_fortran_order_and_read_only():
 
 @SETTINGS
 @hypothesis.given(st.data())
-def test_whatever_the_start_the_divergence_does_not_rise(data):
+def test_em_sweep__whatever_the_start_the_divergence_does_not_rise(data):
     n_rows, n_columns, k = 3, 4, 2
     X = data.draw(hnp.arrays(np.int64, (n_rows, n_columns), elements=st.integers(0, 5)))
     V = data.draw(hnp.arrays(float, (n_rows, k), elements=WEIGHTS))

@@ -16,7 +16,7 @@ SETTINGS = hypothesis.settings(max_examples=30, deadline=None, derandomize=True)
 
 @pytest.mark.parametrize("problem", [rows, awkward_rows])
 @pytest.mark.parametrize("n_jobs", [1, 4])
-def test_the_score_equals_the_loops_dense_and_sparse(problem, n_jobs, many_blocks):
+def test_score__equals_the_loops_dense_and_sparse(problem, n_jobs, many_blocks):
     X, V, B = problem()
     for counts in both(X):
         S, loss = score(counts, V, B, n_jobs=n_jobs)
@@ -25,7 +25,7 @@ def test_the_score_equals_the_loops_dense_and_sparse(problem, n_jobs, many_block
 
 
 @pytest.mark.parametrize("convert", [np.asarray, sp.csr_array])
-def test_the_number_of_threads_changes_no_bit(convert, many_blocks):
+def test_score__the_number_of_threads_changes_no_bit(convert, many_blocks):
     X, V, B = rows(seed=1)
     for serial, parallel in zip(
         score(convert(X), V, B, n_jobs=1), score(convert(X), V, B, n_jobs=4), strict=True
@@ -34,24 +34,24 @@ def test_the_number_of_threads_changes_no_bit(convert, many_blocks):
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i2", "u4", "i8", "u8", "f4", "f8"])
-def test_counts_may_have_any_type(dtype):
+def test_score__counts_may_have_any_type(dtype):
     X, V, B = rows(n_rows=5, n_columns=6, k=2)
     for counts in both(X.astype(dtype)):
         np.testing.assert_allclose(score(counts, V, B)[0], naive.scores(X, V, B), rtol=1e-12)
 
 
-def test_the_divergence_is_that_of_kullback_and_leibler():
+def test_divergence__is_that_of_kullback_and_leibler():
     X, V, B = rows(seed=2, n_rows=6, n_columns=9)
     np.testing.assert_allclose(divergence(X, V, B), kl_div(X, V @ B.T).sum(), rtol=1e-12)
 
 
-def test_a_perfect_model_has_no_divergence():
+def test_divergence__a_perfect_model_has_no_divergence():
     _, V, B = rows(seed=3, n_rows=6, n_columns=9)
     X = V @ B.T
     assert divergence(X, V, B) == pytest.approx(0, abs=1e-12 * X.sum())
 
 
-def test_the_divergence_is_infinite_where_the_model_is_zero_at_a_count():
+def test_divergence__is_infinite_where_the_model_is_zero_at_a_count():
     X, V, B = awkward_rows()
     for counts in both(X):
         loss = score(counts, V, B)[1]
@@ -59,7 +59,7 @@ def test_the_divergence_is_infinite_where_the_model_is_zero_at_a_count():
         assert divergence(counts, V, B) == np.inf
 
 
-def test_the_divergence_is_the_model_where_there_are_no_counts():
+def test_score__the_divergence_is_the_model_where_there_are_no_counts():
     _, V, B = rows(n_rows=4, n_columns=5, k=2)
     for counts in both(np.zeros((4, 5), np.uint8)):
         S, loss = score(counts, V, B)
@@ -67,7 +67,7 @@ def test_the_divergence_is_the_model_where_there_are_no_counts():
         np.testing.assert_allclose(loss, (V @ B.T).sum(axis=1))
 
 
-def test_explicit_zeros_are_no_counts():
+def test_score__explicit_zeros_are_no_counts():
     X, V, B = rows(n_rows=5, n_columns=6, k=2)
     full = sp.csr_array((X.ravel(), np.tile(np.arange(6), 5), np.arange(0, 31, 6)), shape=X.shape)
     B[2] = 0.0
@@ -76,7 +76,7 @@ def test_explicit_zeros_are_no_counts():
         np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
-def test_the_gradient_is_that_of_finite_differences():
+def test_score__the_gradient_is_that_of_finite_differences():
     X, V, B = rows(seed=4, n_rows=5, n_columns=8)
     gradient = B.sum(axis=0) - score(X, V, B)[0]
     for i, c in np.ndindex(V.shape):
@@ -86,7 +86,7 @@ def test_the_gradient_is_that_of_finite_differences():
         assert gradient[i, c] == pytest.approx(change / (2 * h), rel=1e-5, abs=1e-5)
 
 
-def test_the_gradient_of_the_basis_is_that_of_the_transpose():
+def test_divergence__the_gradient_of_the_basis_is_that_of_the_transpose():
     X, V, B = rows(seed=5, n_rows=5, n_columns=8)
     gradient = V.sum(axis=0) - score(np.ascontiguousarray(X.T), B, V)[0]
     j, c, h = 3, 1, 1e-6
@@ -100,14 +100,14 @@ def gaps(X, V, B):
     return duality_gap(V, score(X, V, B)[0], B.sum(axis=0), X.sum(axis=1))
 
 
-def test_the_gap_equals_the_loops():
+def test_duality_gap__the_gap_equals_the_loops():
     X, V, B = rows(seed=6)
     expected = [naive.gap_of_row(x, v, B) for x, v in zip(X, V, strict=True)]
     np.testing.assert_allclose(gaps(X, V, B), expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize("scale", [0.03, 1.0])
-def test_the_gap_does_not_depend_on_the_scale_of_the_basis(scale):
+def test_duality_gap__the_gap_does_not_depend_on_the_scale_of_the_basis(scale):
     # Spectra of unit sum cost 1 each, those of other scales more or less.
     X, V, B = rows(seed=4, n_rows=7, n_columns=11, k=3)
     B = scale * B / B.sum(axis=0)
@@ -115,7 +115,7 @@ def test_the_gap_does_not_depend_on_the_scale_of_the_basis(scale):
     np.testing.assert_allclose(gaps(X, V / scale, B), expected, rtol=1e-10)
 
 
-def test_no_row_can_gain_more_than_its_gap():
+def test_duality_gap__no_row_can_gain_more_than_its_gap():
     X, V, B = rows(seed=7, n_rows=11, n_columns=7)
     best = naive.solve_rows(X, B)
     gain = naive.divergences(X, V, B) - naive.divergences(X, best, B)
@@ -125,7 +125,7 @@ def test_no_row_can_gain_more_than_its_gap():
 
 @SETTINGS
 @hypothesis.given(st.data())
-def test_no_other_coefficients_are_better_by_more_than_the_gap(data):
+def test_score__no_other_coefficients_are_better_by_more_than_the_gap(data):
     weights = st.floats(1e-3, 1e3)
     X = data.draw(hnp.arrays(np.int64, (1, 5), elements=st.integers(0, 50)))
     B = data.draw(hnp.arrays(float, (5, 3), elements=weights))
@@ -134,7 +134,7 @@ def test_no_other_coefficients_are_better_by_more_than_the_gap(data):
     assert (gain <= gaps(X, V, B) + 1e-8 * (1 + np.abs(gain))).all()
 
 
-def test_a_count_that_the_model_does_not_explain_adds_nothing_to_the_score():
+def test_score__a_count_that_the_model_does_not_explain_adds_nothing_to_the_score():
     X, V, B = rows(seed=8, n_rows=5, n_columns=7, k=3)
     # Only the last component knows of the channel, and the row does not have it.
     B[2, :2] = V[3, 2] = 0.0
@@ -145,13 +145,13 @@ def test_a_count_that_the_model_does_not_explain_adds_nothing_to_the_score():
         np.testing.assert_allclose(S, naive.scores(X, V, B), rtol=1e-12)
 
 
-def test_there_may_be_more_components_than_channels():
+def test_score__there_may_be_more_components_than_channels():
     X, V, B = rows(seed=9, n_rows=5, n_columns=2, k=6)
     for counts in both(X):
         np.testing.assert_allclose(score(counts, V, B)[0], naive.scores(X, V, B), rtol=1e-12)
 
 
-def test_a_component_without_a_spectrum_has_no_part_in_the_gap():
+def test_duality_gap__a_component_without_a_spectrum_has_no_part_in_the_gap():
     X, V, B = rows(seed=6, n_rows=5, n_columns=7, k=3)
     B[:, 1] = 0.0
     expected = [naive.gap_of_row(x, v, B) for x, v in zip(X, V, strict=True)]

@@ -21,7 +21,7 @@ from tests.helpers.problems import rows
     ("n_jobs", "n_threads"),
     [(1, 1), (3, 3), (4, 4), (9, 4), (None, 4), (-1, 4), (-2, 3), (-4, 1), (-99, 1)],
 )
-def test_jobs_are_counted_as_in_scikit_learn(n_jobs, n_threads, many_blocks):
+def test_resolve_n_jobs__jobs_are_counted_as_in_scikit_learn(n_jobs, n_threads, many_blocks):
     assert resolve_n_jobs(n_jobs) == n_threads
     assert n_jobs is None or resolve_n_jobs(np.int64(n_jobs)) == n_threads
 
@@ -47,21 +47,21 @@ CALLS = {
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_no_jobs_at_all_is_an_error_naming_n_jobs(call):
+def test_parallel__no_jobs_at_all_is_an_error_naming_n_jobs(call):
     with pytest.raises(ValueError, match="n_jobs"):
         call(0)
 
 
 @pytest.mark.parametrize("n_jobs", [1.0, "2", True, np.True_, [1]])
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_a_wrong_type_is_an_error_naming_n_jobs(call, n_jobs):
+def test_parallel__a_wrong_type_is_an_error_naming_n_jobs(call, n_jobs):
     with pytest.raises(TypeError, match="n_jobs"):
         call(n_jobs)
 
 
 @hypothesis.settings(max_examples=50, deadline=None, derandomize=True)
 @hypothesis.given(st.lists(st.integers(0, 9), min_size=1, max_size=30), st.integers(1, 40))
-def test_blocks_hold_every_row_once(counts, entries):
+def test_row_blocks__blocks_have_every_row_once(counts, entries):
     indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
     X = sp.csr_array(
         (np.ones(indptr[-1]), np.concatenate([np.arange(n) for n in counts]), indptr),
@@ -76,42 +76,42 @@ def test_blocks_hold_every_row_once(counts, entries):
             assert all(stop > start for start, stop in blocks)
 
 
-def test_blocks_hold_about_as_many_entries_each(monkeypatch):
+def test_row_blocks__blocks_have_about_as_many_entries_each(monkeypatch):
     monkeypatch.setattr(parallel, "ENTRIES_PER_BLOCK", 100)
     blocks = row_blocks(np.zeros((50, 19)))
     assert len(blocks) == 10
     assert {stop - start for start, stop in blocks} == {5}
 
 
-def test_blocks_do_not_depend_on_the_number_of_cores(many_blocks, monkeypatch):
+def test_row_blocks__blocks_do_not_depend_on_the_number_of_cores(many_blocks, monkeypatch):
     X = rows()[0]
     before = row_blocks(X)
     monkeypatch.setattr(parallel, "count_cores", lambda: 1)
     assert row_blocks(X) == before
 
 
-def test_a_matrix_without_rows_has_no_block():
+def test_row_blocks__a_matrix_without_rows_has_no_block():
     assert row_blocks(np.zeros((0, 3))) == []
 
 
 @pytest.mark.parametrize("n_jobs", [1, 4])
-def test_results_come_in_the_order_of_the_blocks(n_jobs, many_blocks):
+def test_run_blocks__results_come_in_the_order_of_the_blocks(n_jobs, many_blocks):
     assert run_blocks(lambda b: b * b, range(40), n_jobs) == [b * b for b in range(40)]
     assert run_blocks(lambda b: b, [], n_jobs) == []
 
 
-def test_blocks_run_at_the_same_time(many_blocks):
+def test_run_blocks__blocks_run_at_the_same_time(many_blocks):
     barrier = threading.Barrier(4, timeout=20)
     assert sorted(run_blocks(lambda b: (barrier.wait(), b)[1], range(4), 4)) == [0, 1, 2, 3]
 
 
-def test_one_job_stays_in_the_calling_thread(many_blocks):
+def test_run_blocks__one_job_stays_in_the_calling_thread(many_blocks):
     found = set(run_blocks(lambda b: threading.get_ident(), range(4), 1))
     assert found == {threading.get_ident()}
 
 
 @pytest.mark.parametrize("n_jobs", [1, 4])
-def test_an_exception_in_one_block_comes_out(n_jobs, many_blocks):
+def test_run_blocks__an_exception_in_one_block_comes_out(n_jobs, many_blocks):
     def task(block):
         if block == 7:
             raise ZeroDivisionError("block seven")
@@ -121,7 +121,7 @@ def test_an_exception_in_one_block_comes_out(n_jobs, many_blocks):
         run_blocks(task, range(30), n_jobs)
 
 
-def test_after_an_exception_blocks_not_begun_are_dropped(many_blocks):
+def test_run_blocks__after_an_exception_blocks_not_begun_are_dropped(many_blocks):
     done, never = [], threading.Event()
 
     def task(block):
@@ -137,12 +137,12 @@ def test_after_an_exception_blocks_not_begun_are_dropped(many_blocks):
 
 @pytest.mark.parametrize("n_jobs", [1, 4])
 @pytest.mark.parametrize("n_blocks", [0, 2, 40])
-def test_results_of_blocks_run_ahead_come_in_their_order(n_jobs, n_blocks, many_blocks):
+def test_run_ahead__results_of_blocks_run_ahead_come_in_their_order(n_jobs, n_blocks, many_blocks):
     found = run_ahead(lambda b: b * b, iter(range(n_blocks)), n_jobs, 6)
     assert list(found) == [b * b for b in range(n_blocks)]
 
 
-def test_blocks_run_ahead_while_results_are_used_but_not_without_bounds(many_blocks):
+def test_run_ahead__blocks_run_ahead_while_results_are_used_but_not_without_bounds(many_blocks):
     begun, enough = [], threading.Event()
 
     def task(block):
@@ -160,7 +160,7 @@ def test_blocks_run_ahead_while_results_are_used_but_not_without_bounds(many_blo
     assert len(begun) == 7
 
 
-def test_an_exception_in_a_block_run_ahead_comes_out_and_ends_the_others(many_blocks):
+def test_run_ahead__an_exception_in_a_block_run_ahead_comes_out_and_ends_the_others(many_blocks):
     done, never = [], threading.Event()
 
     def task(block):
@@ -177,7 +177,7 @@ def test_an_exception_in_a_block_run_ahead_comes_out_and_ends_the_others(many_bl
     assert len(done) == n_done
 
 
-def test_several_threads_may_call_kernels_at_once(many_blocks):
+def test_csr_arrays__several_threads_may_call_kernels_at_once(many_blocks):
     X, V, B = rows(seed=8, n_rows=15, n_columns=16)
     sparse = sp.csr_array(X)
 
