@@ -26,7 +26,7 @@ def divergences(X, V, B):
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 5])
-def test_from_near_by_it_is_the_step_of_newton(k):
+def test_newton_step__from_near_by_it_is_the_step_of_newton(k):
     _, B, V = problem(k=k)
     X = np.random.default_rng(1).poisson(1e4 * V @ B)
     best, _ = solve_rows(X, B.T, np.ones((21, k)), tol=1e-12)
@@ -45,7 +45,7 @@ def test_from_near_by_it_is_the_step_of_newton(k):
 
 @pytest.mark.parametrize("counts", [2.0, 60.0, 5000.0])
 @pytest.mark.parametrize("seed", range(3))
-def test_what_is_done_is_better_and_the_rest_is_left_as_it_was(counts, seed):
+def test_newton_step__what_is_done_is_better_and_the_rest_is_left_as_it_was(counts, seed):
     X, B, V = problem(counts=counts, seed=seed)
     V[4, 1] = V[9, 0] = 0.0
     scaled = V * (X.sum(axis=1) / V.sum(axis=1))[:, None]
@@ -58,7 +58,7 @@ def test_what_is_done_is_better_and_the_rest_is_left_as_it_was(counts, seed):
     assert (found >= 0).all()
 
 
-def test_some_steps_reach_the_optimum():
+def test_newton_step__some_steps_reach_the_optimum():
     X, B, V = problem(counts=500.0)
     best, _ = solve_rows(X, B.T, V, tol=1e-12)
     for _ in range(12):
@@ -67,7 +67,7 @@ def test_some_steps_reach_the_optimum():
     np.testing.assert_allclose(divergences(X, V, B), divergences(X, best, B), rtol=1e-5, atol=1e-3)
 
 
-def test_components_that_are_absent_come_out_at_zero():
+def test_newton_step__components_that_are_absent_come_out_at_zero():
     B = np.array([[0.5, 0.5, 0.0], [0.0, 0.1, 0.9]])
     X = np.array([[50, 50, 0], [500, 480, 0]])
     found, is_done = newton_step(side_by_side(X, 2), B, np.ones((2, 2)))
@@ -76,7 +76,7 @@ def test_components_that_are_absent_come_out_at_zero():
     assert (found[:, 1] == 0).all()
 
 
-def test_pixels_without_counts_and_components_without_a_spectrum_are_zero():
+def test_newton_step__pixels_without_counts_and_components_without_a_spectrum_are_zero():
     X, B, V = problem()
     X[5], B[1], V[:, 1] = 0, 0.0, 0.0
     found, _ = newton_step(side_by_side(X, 7), B, V)
@@ -87,7 +87,7 @@ def test_pixels_without_counts_and_components_without_a_spectrum_are_zero():
 
 
 @pytest.mark.parametrize("n_columns", [1, 256, 300, 600])
-def test_neither_threads_nor_how_many_pixels_are_taken_at_a_time_matter(n_columns):
+def test_newton_step__neither_threads_nor_how_many_pixels_are_taken_at_a_time_matter(n_columns):
     """But for the last digits: loops end with pixels one by one."""
     X, B, V = problem(600 // n_columns, n_columns)
     folded, before = side_by_side(X, n_columns), V.copy()

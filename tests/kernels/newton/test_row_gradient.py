@@ -14,7 +14,7 @@ KINDS = pytest.mark.parametrize("quadratic", [False, True], ids=["plain", "quadr
 
 
 @KINDS
-def test_the_gradient_is_that_of_finite_differences(quadratic):
+def test_row_gradient__the_gradient_is_that_of_finite_differences(quadratic):
     row = Row(1, quadratic=quadratic, pseudo=[0.0, 0.5, 2.0, 3.0])
     _, _, _, g, _ = row.fill_gradient(row.v)
     for c, step in enumerate(1e-6 * np.eye(K)):
@@ -24,7 +24,7 @@ def test_the_gradient_is_that_of_finite_differences(quadratic):
 
 @KINDS
 @pytest.mark.parametrize("absent", [(), (0,), (1, 3)])
-def test_the_gradient_comes_with_the_model_its_ratio_to_the_counts_and_prices(absent, quadratic):
+def test_row_gradient__gradient_comes_with_model_its_ratio_to_counts_and_prices(absent, quadratic):
     row = Row(2, quadratic=quadratic)
     row.v[list(absent)] = 0.0
     all_explained, mu, ratio, g, price = row.fill_gradient(row.v)
@@ -36,7 +36,7 @@ def test_the_gradient_comes_with_the_model_its_ratio_to_the_counts_and_prices(ab
     np.testing.assert_allclose(g, expected_g, rtol=1e-11, atol=1e-12)
 
 
-def test_a_count_where_the_model_is_zero_is_not_explained_and_a_zero_is():
+def test_row_gradient__a_count_where_the_model_is_zero_is_not_explained_and_a_zero_is():
     row = Row(3)
     row.b[:, 2] = 0.0
     row.x[2] = 1.0
@@ -48,7 +48,7 @@ def test_a_count_where_the_model_is_zero_is_not_explained_and_a_zero_is():
     assert np.isfinite(g).all()
 
 
-def test_a_basis_of_any_scale_explains_counts():
+def test_row_gradient__a_basis_of_any_scale_explains_counts():
     row = Row(4, quadratic=False)
     row.b *= 1e-150
     assert row.fill_gradient(row.v)[0]
@@ -59,7 +59,7 @@ def test_a_basis_of_any_scale_explains_counts():
 
 @pytest.mark.parametrize("scale", [0.01, 1.0])
 @pytest.mark.parametrize("n_fixed", [0, 1, 3])
-def test_the_gap_is_what_the_slope_and_the_most_rewarding_component_promise(n_fixed, scale):
+def test_row_gradient__gap_is_what_slope_and_most_rewarding_component_promise(n_fixed, scale):
     row = Row(5)
     row.b, row.cost, row.v = scale * row.b, scale * row.cost, row.v / scale
     row.Q = scale**2 * row.Q
@@ -72,7 +72,7 @@ def test_the_gap_is_what_the_slope_and_the_most_rewarding_component_promise(n_fi
     assert row.gap(row.v, n_fixed) == pytest.approx(expected, rel=1e-12)
 
 
-def test_without_a_component_that_rewards_the_gap_is_the_slope():
+def test_row_gradient__without_a_component_that_rewards_the_gap_is_the_slope():
     row = Row(6)
     row.v *= 50
     g, _ = row.slopes(row.v)
@@ -81,7 +81,7 @@ def test_without_a_component_that_rewards_the_gap_is_the_slope():
 
 
 @pytest.mark.parametrize("share", [0.6, 0.9, 1.0, 1.5, 7.0])
-def test_pseudo_counts_alone_have_a_gap_that_is_exact(share):
+def test_row_gradient__pseudo_counts_alone_have_a_gap_that_is_exact(share):
     # c v - gamma log v is lowest at gamma / c.
     gamma = np.array([2.0, 0.7, 1.0, 3.0])
     row = Row(7, quadratic=False, pseudo=gamma)
@@ -96,7 +96,7 @@ def test_pseudo_counts_alone_have_a_gap_that_is_exact(share):
         assert row.gap(v) == pytest.approx(left, rel=1e-9)
 
 
-def test_pseudo_counts_far_too_few_for_the_slope_do_not_bound_it():
+def test_row_gradient__pseudo_counts_far_too_few_for_the_slope_do_not_bound_it():
     # Its own channel cannot give way any more than it holds.
     row = Row(8, quadratic=False, pseudo=[1.0, 1.0, 1.0, 1.0])
     row.x[:N] = 0.0
@@ -106,7 +106,7 @@ def test_pseudo_counts_far_too_few_for_the_slope_do_not_bound_it():
     assert row.gap(v) == pytest.approx(expected, rel=1e-12)
 
 
-def test_a_component_that_costs_nothing_more_promises_everything():
+def test_row_gradient__a_component_that_costs_nothing_more_promises_everything():
     row = Row(9)
     point = row.point(row.v)
     point.g[1], point.price[1] = -1.0, 0.0
@@ -117,7 +117,7 @@ def test_a_component_that_costs_nothing_more_promises_everything():
 # Active set
 
 
-def test_components_are_held_at_zero_only_where_the_gradient_pushes_outwards():
+def test_row_gradient__components_are_fixed_at_zero_only_where_the_gradient_pushes_outwards():
     row = Row(10)
     row.v[:2] = 0.0
     rising, falling = np.array([1.0, 1.0, 1.0, -1.0]), np.array([-1.0, 1.0, 1.0, -1.0])
@@ -126,13 +126,13 @@ def test_components_are_held_at_zero_only_where_the_gradient_pushes_outwards():
     assert row.free(row.v, rising, n_fixed=3) == [3]
 
 
-def test_components_without_a_cost_are_held():
+def test_row_gradient__components_without_a_cost_are_fixed():
     row = Row(10)
     row.cost[1] = 0.0
     assert row.free(row.v, -np.ones(K)) == [0, 2, 3]
 
 
-def test_zero_is_a_tiny_share_of_the_counts_whatever_the_scale_of_the_basis():
+def test_row_gradient__zero_is_a_tiny_fraction_of_the_counts_whatever_the_scale_of_the_basis():
     row = Row(10)
     up = np.ones(K)
     for share, free in [(1e-13, []), (1e-7, [1])]:
@@ -143,7 +143,7 @@ def test_zero_is_a_tiny_share_of_the_counts_whatever_the_scale_of_the_basis():
             assert row.free(v, up) == free
 
 
-def test_pseudo_counts_that_balance_near_zero_keep_a_component_free():
+def test_row_gradient__pseudo_counts_that_balance_near_zero_keep_a_component_free():
     row = Row(10)
     row.pseudo[0] = [0.0, 1e-3, 1e-3, 0.0]
     v = np.full(K, 1e-14)

@@ -35,7 +35,7 @@ def is_enough(row, v, new):
 @KINDS
 @pytest.mark.parametrize("scale", [0.2, 1.0, 30.0])
 @pytest.mark.parametrize("length", [1.0, 7.0, 60.0])
-def test_a_step_is_halved_until_the_objective_falls_enough(length, scale, quadratic):
+def test_row_search__a_step_is_halved_until_the_objective_falls_enough(length, scale, quadratic):
     row = Row(30, quadratic=quadratic)
     row.Q *= 0.05
     v = scale * row.v
@@ -50,13 +50,13 @@ def test_a_step_is_halved_until_the_objective_falls_enough(length, scale, quadra
     assert first > 0 or length < 60 or scale == 0.2
 
 
-def test_a_direction_uphill_is_given_up():
+def test_row_search__a_direction_uphill_is_given_up():
     row = Row(31, quadratic=False)
     assert not search(row, row.v, np.sign(row.slopes(row.v)[0]) * row.v)[0]
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.1])
-def test_components_that_do_not_move_stay_but_for_those_at_zero(scale):
+def test_row_search__components_that_do_not_move_stay_but_for_those_at_zero(scale):
     row = Row(32)
     row.cost *= scale
     row.pseudo[1, 2] = 1e-13
@@ -76,7 +76,7 @@ def test_components_that_do_not_move_stay_but_for_those_at_zero(scale):
 
 @pytest.mark.parametrize("scale", [1e-3, 1e3])
 @pytest.mark.parametrize(("share", "is_at_zero"), [(1e-11, True), (1e-9, False)])
-def test_at_zero_is_less_than_a_tiny_share_of_the_counts(share, is_at_zero, scale):
+def test_row_search__at_zero_is_less_than_a_tiny_fraction_of_the_counts(share, is_at_zero, scale):
     row = Row(32, quadratic=False)
     row.cost[:] = scale
     row.x *= 50
@@ -87,7 +87,7 @@ def test_at_zero_is_less_than_a_tiny_share_of_the_counts(share, is_at_zero, scal
     assert new[2] == (0.0 if is_at_zero else v[2])
 
 
-def test_a_step_ends_at_the_least_there_may_be():
+def test_row_search__a_step_ends_at_the_least_there_may_be():
     row = Row(33, quadratic=False)
     row.pseudo[1] = 0.01
     v = np.array([5.0, 0.5, 0.5, 5.0])
@@ -106,7 +106,7 @@ def solve(row, v, *, n_fixed=0, tol=1e-9, rtol=np.inf, max_iter=100):
 
 
 @KINDS
-def test_the_gap_returned_is_that_of_the_solution(quadratic):
+def test_scratch__the_gap_returned_is_that_of_the_solution(quadratic):
     row = Row(34, quadratic=quadratic)
     for max_iter in (1, 2, 3):
         v = row.v.copy()
@@ -115,7 +115,7 @@ def test_the_gap_returned_is_that_of_the_solution(quadratic):
 
 
 @KINDS
-def test_one_newton_step_is_taken_at_a_time(quadratic):
+def test_scratch__one_newton_step_is_taken_at_a_time(quadratic):
     row = Row(35, quadratic=quadratic)
     free = ALONG[1:]
     g, hessian = row.slopes(row.v)[0], row.hessian(row.v)
@@ -128,7 +128,7 @@ def test_one_newton_step_is_taken_at_a_time(quadratic):
 
 
 @pytest.mark.parametrize("seed", [359, 370])
-def test_a_step_beyond_the_lowest_point_is_taken_if_the_objective_falls(seed):
+def test_scratch__a_step_beyond_the_lowest_point_is_taken_if_the_objective_falls(seed):
     # By the prices at its end alone it would not seem to.
     row = Row(seed)
     row.Q *= 10
@@ -143,7 +143,7 @@ def test_a_step_beyond_the_lowest_point_is_taken_if_the_objective_falls(seed):
 
 
 @pytest.mark.parametrize(("tol", "rtol"), [(1e-1, np.inf), (np.inf, 1e-3), (1e-3, 1e-1)])
-def test_it_ends_as_soon_as_the_gap_is_small_enough(tol, rtol):
+def test_scratch__it_ends_as_soon_as_the_gap_is_small_enough(tol, rtol):
     row = Row(37)
     limit = min(tol, rtol * row.n_counts)
     gaps = []
@@ -156,7 +156,7 @@ def test_it_ends_as_soon_as_the_gap_is_small_enough(tol, rtol):
 
 
 @pytest.mark.parametrize("n_fixed", [0, 2])
-def test_without_counts_only_what_is_held_or_left_alone_stays(n_fixed):
+def test_scratch__without_counts_only_what_is_fixed_or_left_alone_stays(n_fixed):
     row = Row(38)
     row.x[:] = 0.0
     row.cost[3] = 0.0
@@ -166,7 +166,7 @@ def test_without_counts_only_what_is_held_or_left_alone_stays(n_fixed):
     np.testing.assert_array_equal(v, expected)
 
 
-def test_costs_below_one_are_costs():
+def test_scratch__costs_below_one_are_costs():
     row = Row(38, quadratic=False)
     row.x[:] = 0.0
     row.cost *= 0.01
@@ -175,7 +175,7 @@ def test_costs_below_one_are_costs():
     assert not v.any()
 
 
-def test_in_the_end_the_counts_are_spent():
+def test_scratch__in_the_end_the_counts_are_spent():
     row = Row(39, quadratic=False)
     v = row.v.copy()
     solve(row, v, tol=1e9)

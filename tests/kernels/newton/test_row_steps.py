@@ -24,7 +24,7 @@ def find_direction(row, free, A, d):
 
 @KINDS
 @pytest.mark.parametrize("free", [[2], [0, 3], [1, 2, 3], [0, 1, 2, 3]])
-def test_the_step_solves_the_newton_equations_of_the_free_components(free, quadratic):
+def test_row_steps__the_step_solves_the_newton_equations_of_the_free_components(free, quadratic):
     row = Row(11, quadratic=quadratic)
     row.x += 1.0
     d, A = np.full(K, np.nan), np.full((K, K), np.nan)
@@ -33,7 +33,7 @@ def test_the_step_solves_the_newton_equations_of_the_free_components(free, quadr
     np.testing.assert_allclose(d[: len(free)], expected, rtol=1e-6)
 
 
-def test_a_singular_hessian_still_gives_a_step_downhill():
+def test_row_steps__a_singular_hessian_still_gives_a_step_downhill():
     row = Row(12, quadratic=False)
     row.b[3] = row.b[0]  # alike
     row.x[2:] = 0.0  # two channels, four components
@@ -44,7 +44,7 @@ def test_a_singular_hessian_still_gives_a_step_downhill():
     assert g @ d < 0
 
 
-def test_a_component_that_no_count_knows_of_gets_a_step_that_is_a_number():
+def test_row_steps__a_component_that_no_count_knows_of_gets_a_step_that_is_a_number():
     row = Row(13, quadratic=False)
     row.b[1] = 0.0
     d = np.empty(K)
@@ -54,7 +54,7 @@ def test_a_component_that_no_count_knows_of_gets_a_step_that_is_a_number():
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4])
-def test_weighted_products_fill_the_lower_triangle(n):
+def test_row_steps__weighted_products_fill_the_lower_triangle(n):
     row = Row(14)
     free, weight = np.array([3, 0, 2, 1]), np.linspace(0.5, 2.0, N)
     A = np.zeros((K, K))
@@ -70,7 +70,7 @@ def first_step(row, d, free, v):
     return plain("_first_step")(np.array(d), np.array(free), v, row.cost, row.n_counts)
 
 
-def test_a_newton_step_is_cut_where_one_component_would_cost_more_than_all_counts():
+def test_row_steps__a_newton_step_is_cut_where_one_component_would_cost_more_than_all_counts():
     row = Row(15, quadratic=False)
     row.cost[:] = [1.0, 2.0, 4.0, 8.0]
     v = np.full(K, 1e-3)
@@ -80,14 +80,14 @@ def test_a_newton_step_is_cut_where_one_component_would_cost_more_than_all_count
     assert first_step(row, [1.0, row.n_counts], [1, 3], v) == pytest.approx(0.125)
 
 
-def test_steps_of_faint_rows_are_cut_too():
+def test_row_steps__steps_of_faint_rows_are_cut_too():
     row = Row(15, quadratic=False)
     row.cost[:] = 1.0
     row.x *= 0.1 / row.n_counts
     assert first_step(row, [0.5, 0.2], [1, 3], np.full(K, 1e-3)) == pytest.approx(0.2)
 
 
-def test_what_a_row_spends_already_it_may_spend_again():
+def test_row_steps__what_a_row_spends_already_it_may_spend_again():
     row = Row(15, quadratic=False)
     row.cost[:] = [1.0, 2.0, 4.0, 8.0]
     v = row.n_counts * np.array([5.0, 7.0, 2.0, 0.0])  # 7 x 2 + 2 x 4 times what there is
@@ -97,7 +97,7 @@ def test_what_a_row_spends_already_it_may_spend_again():
 @KINDS
 @pytest.mark.parametrize("scale", [1.0, 1e-3])
 @pytest.mark.parametrize("seed", range(6))
-def test_a_step_is_taken_where_the_objective_falls_enough(seed, scale, quadratic):
+def test_row_steps__a_step_is_taken_where_the_objective_falls_enough(seed, scale, quadratic):
     row = Row(16, quadratic=quadratic)
     row.x, row.cost, row.Q = scale * row.x, scale * row.cost, scale * row.Q
     rng = np.random.default_rng(seed)
@@ -115,7 +115,7 @@ def test_a_step_is_taken_where_the_objective_falls_enough(seed, scale, quadratic
     assert 1 < taken < 8  # both kinds are among them
 
 
-def test_a_step_that_falls_less_than_its_slope_promises_is_not_enough():
+def test_row_steps__a_step_that_falls_less_than_its_slope_promises_is_not_enough():
     # One component: c v - x log v from v = 2 v* to where the objective is the same again.
     x, b, cost = np.array([9.0]), np.array([[1.0]]), np.array([1.0])
     Q = np.empty((0, 0))
@@ -138,7 +138,7 @@ def test_a_step_that_falls_less_than_its_slope_promises_is_not_enough():
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.01])
-def test_an_em_step_shares_the_counts_out(scale):
+def test_row_steps__an_em_step_distributes_the_counts(scale):
     row = Row(17, quadratic=False)
     row.b *= scale
     row.cost[:] = row.b.sum(axis=1)
@@ -149,7 +149,7 @@ def test_an_em_step_shares_the_counts_out(scale):
     assert v[0] == row.v[0]
 
 
-def test_an_em_step_leaves_alone_what_has_no_cost_or_no_price_and_ends_at_zero():
+def test_row_steps__an_em_step_leaves_alone_what_has_no_cost_or_no_price_and_ends_at_zero():
     row = Row(17)
     _, mu, _, g, price = row.fill_gradient(row.v)
     row.cost[0], price[2], g[3] = 0.0, 0.0, 2 * price[3]
@@ -161,7 +161,7 @@ def test_an_em_step_leaves_alone_what_has_no_cost_or_no_price_and_ends_at_zero()
     assert v[1] == pytest.approx(row.v[1] * (1 - g[1] / price[1]), rel=1e-14)
 
 
-def test_coefficients_are_scaled_to_spend_the_counts():
+def test_row_steps__coefficients_are_scaled_to_spend_the_counts():
     row = Row(18)
     v = row.v.copy()
     plain("_scale_to")(row.n_counts, v, row.cost)
@@ -175,7 +175,7 @@ def test_coefficients_are_scaled_to_spend_the_counts():
     assert not nothing.any()
 
 
-def test_free_coefficients_are_raised_to_the_least_and_held_ones_are_not():
+def test_row_steps__free_coefficients_are_raised_to_the_least_and_held_ones_are_not():
     v = np.array([0.1, 0.1, 5.0, 0.0])
     plain("_raise_to")(np.array([1.0, 1.0, 1.0, 0.0]), v, 1)
     np.testing.assert_array_equal(v, [0.1, 1.0, 5.0, 0.0])
@@ -197,7 +197,7 @@ def start(row, v, n_fixed=0):
     return n_counts
 
 
-def test_a_start_that_explains_all_counts_is_scaled_to_spend_them():
+def test_row_steps__a_start_that_explains_all_counts_is_scaled_to_spend_them():
     row = Row(19, quadratic=False)
     v = row.v.copy()
     assert start(row, v) == row.n_counts
@@ -205,14 +205,16 @@ def test_a_start_that_explains_all_counts_is_scaled_to_spend_them():
 
 
 @pytest.mark.parametrize(("quadratic", "n_fixed"), [(True, 0), (False, 1), (True, 1)])
-def test_with_a_quadratic_cost_or_held_coefficients_there_is_no_best_scale(quadratic, n_fixed):
+def test_row_steps__with_quadratic_cost_or_held_coefficients_there_is_no_best_scale(
+    quadratic, n_fixed
+):
     row = Row(19, quadratic=quadratic)
     v = row.v.copy()
     assert start(row, v, n_fixed) == row.n_counts
     np.testing.assert_array_equal(v, row.v)
 
 
-def test_a_start_is_not_below_what_pseudo_counts_allow():
+def test_row_steps__a_start_is_not_below_what_pseudo_counts_allow():
     row = Row(19, pseudo=np.ones(K))
     row.pseudo[1] = 0.3
     v = np.array([0.1, 0.1, 0.5, 0.0])
@@ -231,7 +233,9 @@ def exclusive(quadratic, scale=1.0):
 @pytest.mark.parametrize("scale", [1.0, 0.01])
 @pytest.mark.parametrize("held", [2.0, 1e4])
 @pytest.mark.parametrize("n_fixed", [1, 2])
-def test_where_the_start_explains_nothing_free_components_get_a_millionth(n_fixed, held, scale):
+def test_row_steps__where_start_explains_nothing_free_components_get_millionth(
+    n_fixed, held, scale
+):
     row = exclusive(True, scale)
     row.cost[3] = 0.0
     v = np.array([held, 0.0, 0.0, 0.7])
@@ -243,7 +247,7 @@ def test_where_the_start_explains_nothing_free_components_get_a_millionth(n_fixe
     np.testing.assert_array_equal(row.x, exclusive(True).x)
 
 
-def test_shares_are_scaled_to_spend_the_counts():
+def test_row_steps__fractions_are_scaled_to_spend_the_counts():
     row = exclusive(False)
     v = np.array([0.0, 1.0, 0.0, 2.0])
     n_counts = start(row, v)
@@ -254,7 +258,7 @@ def test_shares_are_scaled_to_spend_the_counts():
 
 
 @pytest.mark.parametrize("n_fixed", [0, 1])
-def test_counts_that_nothing_explains_are_dropped_and_only_they(n_fixed):
+def test_row_steps__counts_that_nothing_explains_are_dropped_and_only_they(n_fixed):
     row = Row(21, quadratic=False)
     row.b[:, 3], row.x[3] = 0.0, 6.0
     before = row.x.copy()

@@ -31,13 +31,13 @@ def assert_optimal(X, B, V, gaps, tol, n_fixed=0):
 
 
 @pytest.mark.parametrize("problem", [rows, awkward_rows])
-def test_every_row_is_solved_to_the_gap_asked_for(problem):
+def test_solve_rows__every_row_is_solved_to_the_gap_asked_for(problem):
     X, V, B = problem()
     for tol in (1e-1, 1e-4, 1e-6):
         assert_optimal(X, B, *solve_rows(X, B, V, tol=tol), tol)
 
 
-def test_the_coefficients_are_those_of_the_reference():
+def test_solve_rows__the_coefficients_are_those_of_the_reference():
     X, V, B = rows(seed=1, n_rows=8, n_columns=12, k=3, counts=500)
     found, _ = solve_rows(X, B, V, tol=1e-9)
     np.testing.assert_allclose(found, naive.solve_rows(X, B, gap=1e-9), atol=1e-2)
@@ -45,7 +45,7 @@ def test_the_coefficients_are_those_of_the_reference():
 
 @pytest.mark.parametrize("n_fixed", [0, 1])
 @pytest.mark.parametrize("problem", [rows, awkward_rows])
-def test_serial_and_parallel_agree_in_every_bit(problem, n_fixed, many_blocks):
+def test_parallel__serial_and_parallel_agree_in_every_bit(problem, n_fixed, many_blocks):
     X, V, B = problem()
     for counts in both(X):
         expected = solve_rows(counts, B, V, n_fixed=n_fixed, n_jobs=1)
@@ -56,21 +56,21 @@ def test_serial_and_parallel_agree_in_every_bit(problem, n_fixed, many_blocks):
 
 
 @pytest.mark.parametrize("n_fixed", [0, 1])
-def test_dense_and_sparse_agree(n_fixed):
+def test_solve_rows__dense_and_sparse_agree(n_fixed):
     X, V, B = rows()
     dense, sparse = (solve_rows(x, B, V, n_fixed=n_fixed, tol=1e-10)[0] for x in both(X))
     np.testing.assert_allclose(dense, sparse, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i2", "u4", "i8", "u8", "f4", "f8"])
-def test_counts_may_have_any_type(dtype):
+def test_solve_rows__counts_may_have_any_type(dtype):
     X, V, B = rows(n_rows=5, n_columns=6, k=2)
     for counts in both(X):
         expected = solve_rows(counts.astype(float), B, V)[0]
         np.testing.assert_array_equal(solve_rows(counts.astype(dtype), B, V)[0], expected)
 
 
-def test_arrays_may_be_in_fortran_order_and_read_only():
+def test_solve_rows__arrays_may_be_in_fortran_order_and_read_only():
     X, V, B = rows(n_rows=5, n_columns=6, k=2)
     expected = solve_rows(X, B, V)
     arguments = [np.asfortranarray(a) for a in (X, B, V)]
@@ -80,14 +80,14 @@ def test_arrays_may_be_in_fortran_order_and_read_only():
         np.testing.assert_array_equal(found, wanted)
 
 
-def test_the_start_is_not_changed():
+def test_solve_rows__the_start_is_not_changed():
     X, V, B = rows(n_rows=5, n_columns=6, k=2)
     before = V.copy()
     solve_rows(X, B, V)
     np.testing.assert_array_equal(V, before)
 
 
-def test_rows_do_not_depend_on_each_other(many_blocks):
+def test_solve_rows__rows_do_not_depend_on_each_other(many_blocks):
     X, V, B = awkward_rows()
     together = solve_rows(X, B, V, n_jobs=4)
     for i in reversed(range(len(X))):
@@ -97,14 +97,14 @@ def test_rows_do_not_depend_on_each_other(many_blocks):
 
 
 @pytest.mark.parametrize("max_iter", [0, 1, 2, 3])
-def test_the_gap_bounds_what_is_left_also_when_stopped_early(max_iter):
+def test_solve_rows__the_gap_bounds_what_is_left_also_when_stopped_early(max_iter):
     X, V, B = rows(seed=2, n_rows=12, n_columns=9, k=4)
     V, gaps = solve_rows(X, B, V, tol=0.0, max_iter=max_iter)
     best = naive.divergences(X, naive.solve_rows(X, B), B)
     assert (naive.divergences(X, V, B) - best <= gaps + 1e-9).all()
 
 
-def test_no_step_makes_a_row_worse():
+def test_solve_rows__no_step_makes_a_row_worse():
     X, V, B = rows(seed=3, n_rows=12, n_columns=9, k=4)
     before = naive.divergences(X, V, B)
     for _ in range(6):
@@ -114,13 +114,13 @@ def test_no_step_makes_a_row_worse():
         before = after
 
 
-def test_a_solution_is_left_alone():
+def test_solve_rows__a_solution_is_left_alone():
     X, V, B = rows(seed=4, n_rows=7, n_columns=9)
     V, _ = solve_rows(X, B, V, tol=1e-6)
     np.testing.assert_allclose(solve_rows(X, B, V, tol=1e-3)[0], V, rtol=1e-12)
 
 
-def test_coefficients_spend_the_counts_of_their_row():
+def test_solve_rows__coefficients_spend_the_counts_of_their_row():
     X, V, B = awkward_rows()
     V, _ = solve_rows(X, B, V)
     shown = B.any(axis=0)
@@ -130,7 +130,7 @@ def test_coefficients_spend_the_counts_of_their_row():
 
 
 @pytest.mark.parametrize("n_fixed", [0, 1])
-def test_a_row_without_counts_is_zero(n_fixed):
+def test_solve_rows__a_row_without_counts_is_zero(n_fixed):
     X, V, B = rows(n_rows=6, n_columns=7, k=3)
     X[4] = 0
     for counts in both(X):
@@ -140,14 +140,14 @@ def test_a_row_without_counts_is_zero(n_fixed):
         assert gaps[4] == 0
 
 
-def test_explicit_zeros_are_no_counts():
+def test_solve_rows__explicit_zeros_are_no_counts():
     X, V, B = rows(n_rows=5, n_columns=6, k=2)
     full = sp.csr_array((X.ravel(), np.tile(np.arange(6), 5), np.arange(0, 31, 6)), shape=X.shape)
     np.testing.assert_array_equal(solve_rows(full, B, V)[0], solve_rows(X, B, V)[0])
 
 
 @pytest.mark.parametrize("n_counts", [1, 3, 1_000_000, 2**40])
-def test_a_row_with_one_channel_goes_to_the_component_strongest_there(n_counts):
+def test_solve_rows__a_row_with_one_channel_goes_to_the_component_strongest_there(n_counts):
     _, V, B = rows(seed=6, n_rows=1, n_columns=8, k=4)
     X = np.zeros((1, 8), np.int64)
     X[0, 5] = n_counts
@@ -157,7 +157,7 @@ def test_a_row_with_one_channel_goes_to_the_component_strongest_there(n_counts):
     np.testing.assert_allclose(found[0], expected, rtol=1e-6, atol=1e-6 * expected.max())
 
 
-def test_one_component_gets_all_counts():
+def test_solve_rows__one_component_gets_all_counts():
     X, V, B = rows(n_rows=5, n_columns=7, k=1)
     found, gaps = solve_rows(X, B, V, tol=1e-9)
     np.testing.assert_allclose(found[:, 0], X.sum(axis=1) / B.sum(), rtol=1e-12)
@@ -165,7 +165,7 @@ def test_one_component_gets_all_counts():
 
 
 @pytest.mark.parametrize("scale", [1e-6, 0.37, 1e6])
-def test_coefficients_scale_with_the_counts(scale):
+def test_solve_rows__coefficients_scale_with_the_counts(scale):
     X, V, B = rows(seed=7, n_rows=6, n_columns=9, counts=200)
     one, _ = solve_rows(X.astype(float), B, V, tol=1e-7)
     other, _ = solve_rows(scale * X, B, scale * V, tol=1e-7 * scale)
@@ -173,27 +173,27 @@ def test_coefficients_scale_with_the_counts(scale):
 
 
 @pytest.mark.parametrize("start", [0.0, 1e-300, 1e-12, 1e12])
-def test_any_start_leads_to_the_solution(start):
+def test_solve_rows__any_start_leads_to_the_solution(start):
     X, V, B = awkward_rows()
     V[:] = start  # where all of it is zero, or far too much
     assert_optimal(X, B, *solve_rows(X, B, V, tol=1e-4), 1e-4)
 
 
-def test_a_start_in_a_corner_leads_to_the_solution():
+def test_solve_rows__a_start_in_a_corner_leads_to_the_solution():
     X, _, B = rows(seed=8, n_rows=6, n_columns=9, k=3)
     for corner in np.eye(3):
         V = np.repeat(corner[None], 6, axis=0)
         assert_optimal(X, B, *solve_rows(X, B, V, tol=1e-5), 1e-5)
 
 
-def test_components_that_are_alike_share_without_harm():
+def test_solve_rows__components_that_are_alike_do_no_harm():
     X, V, B = rows(seed=9, n_rows=6, n_columns=9, k=3)
     B[:, 2] = B[:, 0]
     assert_optimal(X, B, *solve_rows(X, B, V, tol=1e-6), 1e-6)
 
 
 @pytest.mark.parametrize("tiny", [1e-12, 1e-100, 1e-170, 1e-250])
-def test_tiny_entries_of_the_basis_do_no_harm(tiny):
+def test_solve_rows__tiny_entries_of_the_basis_do_no_harm(tiny):
     X = np.array([[5, 10, 0], [3, 0, 2]])
     B = np.array([[tiny, 0.0], [1.0, 2.0], [0.5, 1.0]])
     for V in (np.ones((2, 2)), np.array([[1.0, 0.0], [0.0, 1.0]])):
@@ -204,7 +204,7 @@ def test_tiny_entries_of_the_basis_do_no_harm(tiny):
 
 
 @pytest.mark.parametrize("large", [1e6, 1e12, 1e100])
-def test_components_that_cost_much_and_explain_nothing_vanish(large):
+def test_solve_rows__components_that_cost_much_and_explain_nothing_vanish(large):
     X = np.array([[5, 10, 0, 0]])
     B = np.array([[1.0, 0.0], [2.0, 0.0], [0.0, large], [1.0, 1.0]])
     found, _ = solve_rows(X, B, np.ones((1, 2)), tol=1e-6)
@@ -212,7 +212,7 @@ def test_components_that_cost_much_and_explain_nothing_vanish(large):
 
 
 @pytest.mark.parametrize("n_fixed", [1, 2, 3])
-def test_fixed_coefficients_stay_in_every_bit_and_the_rest_is_optimal(n_fixed):
+def test_solve_rows__fixed_coefficients_stay_in_every_bit_and_the_rest_is_optimal(n_fixed):
     X, V, B = rows(seed=10, n_rows=9, n_columns=11, k=3, counts=40)
     V[0] *= 1e-3
     V[1] *= 1e3
@@ -222,7 +222,7 @@ def test_fixed_coefficients_stay_in_every_bit_and_the_rest_is_optimal(n_fixed):
         assert_optimal(X, B, found, gaps, 1e-5, n_fixed)
 
 
-def test_fixed_coefficients_that_explain_everything_leave_nothing():
+def test_solve_rows__fixed_coefficients_that_explain_everything_leave_nothing():
     _, V, B = rows(seed=11, n_rows=4, n_columns=9, k=3)
     V[:, 2] = 0.0
     X = V @ B.T
@@ -230,7 +230,7 @@ def test_fixed_coefficients_that_explain_everything_leave_nothing():
     np.testing.assert_allclose(found[:, 2], 0, atol=1e-3)
 
 
-def test_a_count_that_only_a_fixed_zero_could_explain_is_left_out():
+def test_solve_rows__a_count_that_only_a_fixed_zero_could_explain_is_left_out():
     B = np.array([[1.0, 0.0], [1.0, 1.0], [2.0, 1.0]])
     X, V = np.array([[5, 3, 4]]), np.array([[0.0, 1.0]])
     alone, _ = solve_rows(X, B, V, n_fixed=1, tol=1e-12)
@@ -243,7 +243,7 @@ def test_a_count_that_only_a_fixed_zero_could_explain_is_left_out():
 
 @SETTINGS
 @hypothesis.given(st.data())
-def test_small_rows_of_all_kinds_are_solved(data):
+def test_solve_rows__small_rows_of_all_kinds_are_solved(data):
     k, n_columns = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 5))
     weights = st.sampled_from([0.0, 1e-3, 0.5, 1.0, 3.0])
     X = data.draw(hnp.arrays(np.int64, (2, n_columns), elements=st.sampled_from([0, 1, 2, 40])))
@@ -255,7 +255,7 @@ def test_small_rows_of_all_kinds_are_solved(data):
 
 @SETTINGS
 @hypothesis.given(st.data())
-def test_small_rows_with_fixed_coefficients_are_solved(data):
+def test_solve_rows__small_rows_with_fixed_coefficients_are_solved(data):
     k, n_columns = data.draw(st.integers(2, 4)), data.draw(st.integers(1, 5))
     n_fixed = data.draw(st.integers(1, k - 1))
     positive = st.sampled_from([1e-3, 0.5, 1.0, 3.0])

@@ -61,7 +61,7 @@ BASIS_COSTS = [np.array([1.0, 0.5, 2.0]), np.array([1.0, 0.0, 2.0]), np.array([0
 @pytest.mark.parametrize("n_fixed", [0, 1, 2])
 @pytest.mark.parametrize("basis_cost", BASIS_COSTS, ids=["all seen", "one unseen", "cheap"])
 @pytest.mark.parametrize("quadratic", [False, True], ids=["linear", "quadratic"])
-def test_terms_are_added_as_the_formulas_say(quadratic, basis_cost, n_fixed):
+def test_rows__terms_are_added_as_the_formulas_say(quadratic, basis_cost, n_fixed):
     terms, v = make_terms(quadratic), np.array([3.0, 20.0, 1.5])
     terms = terms._replace(linear=0.1 * terms.linear)
     n, x, b, cost, pseudo, Q = added(terms, basis_cost, v, n_fixed)
@@ -80,7 +80,7 @@ def test_terms_are_added_as_the_formulas_say(quadratic, basis_cost, n_fixed):
     np.testing.assert_allclose(pseudo[1], least, rtol=1e-13)
 
 
-def test_without_a_price_there_is_no_least():
+def test_rows__without_a_price_there_is_no_least():
     pseudo = np.empty((2, K))
     x, cost = np.array([1.0, 0.5, 0.5, 0.5]), np.array([1.0, 0.0, 2.0])
     plain("_find_least")(x, np.ones(K), 0, cost, np.empty((0, 0)), pseudo)
@@ -89,7 +89,7 @@ def test_without_a_price_there_is_no_least():
 
 @pytest.mark.parametrize("n_fixed", [0, 1])
 @pytest.mark.parametrize("seed", range(5))
-def test_no_solution_is_below_the_least(seed, n_fixed):
+def test_rows__no_solution_is_below_the_least(seed, n_fixed):
     X, V, B = rows(seed, n_rows=4, n_columns=N, k=K, counts=3)
     terms = make_terms(True)._replace(scale=np.full(4, 5.0))
     Q = 5.0 * terms.matrix + np.diag(terms.diagonal[ROW])
@@ -103,7 +103,7 @@ def test_no_solution_is_below_the_least(seed, n_fixed):
     assert (pseudo[1] > 0).all()
 
 
-def test_rows_are_solved_to_the_counts_they_have():
+def test_solve_rows__rows_are_solved_to_the_counts_they_have():
     # A gap of so many nats per count is more for a row of many counts.
     X, V, B = rows(seed=1, n_rows=9, n_columns=11, counts=30)
     X[4] *= 1000
@@ -116,7 +116,7 @@ def test_rows_are_solved_to_the_counts_they_have():
 
 
 @pytest.mark.parametrize("quadratic", [False, True])
-def test_a_row_that_is_solved_is_not_touched(quadratic):
+def test_solve_rows__a_row_that_is_solved_is_not_touched(quadratic):
     # Only the scale is made exact, where there is a best one.
     X, V, B = rows(seed=2, n_rows=4, n_columns=N, k=K)
     terms = make_terms(True) if quadratic else newton.NO_TERMS

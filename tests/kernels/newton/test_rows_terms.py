@@ -62,7 +62,7 @@ def best(X, B, V, terms, n_fixed=0):
 
 @pytest.mark.parametrize("n_fixed", [0, 1, 2])
 @pytest.mark.parametrize("kind", KINDS)
-def test_rows_with_terms_are_solved_to_the_gap_asked_for(kind, n_fixed):
+def test_solve_rows__rows_with_terms_are_solved_to_the_gap_asked_for(kind, n_fixed):
     X, V, B = rows(seed=1, n_rows=9, n_columns=11, k=3)
     terms = make_terms(V, kind)
     lowest = objectives(X, best(X, B, V, terms, n_fixed), B, terms)
@@ -78,7 +78,7 @@ def test_rows_with_terms_are_solved_to_the_gap_asked_for(kind, n_fixed):
 
 @pytest.mark.parametrize("max_iter", [0, 1, 2, 3])
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_gap_bounds_what_is_left_also_when_stopped_early(kind, max_iter):
+def test_solve_rows__the_gap_bounds_what_is_left_also_when_stopped_early(kind, max_iter):
     X, V, B = rows(seed=2, n_rows=8, n_columns=12, k=4)
     terms = make_terms(V, kind, seed=1, strength=3.0)
     found, gaps = solve_rows(X, B, V, terms=terms, tol=0.0, max_iter=max_iter)
@@ -89,7 +89,7 @@ def test_the_gap_bounds_what_is_left_also_when_stopped_early(kind, max_iter):
 
 @pytest.mark.parametrize("n_fixed", [0, 1])
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_step_makes_a_row_worse(kind, n_fixed):
+def test_solve_rows__no_step_makes_a_row_worse(kind, n_fixed):
     X, V, B = rows(seed=3, n_rows=8, n_columns=10, k=4)
     terms = make_terms(V, kind, seed=2, strength=5.0)
     before = objectives(X, V, B, terms)
@@ -102,7 +102,7 @@ def test_no_step_makes_a_row_worse(kind, n_fixed):
 
 @pytest.mark.parametrize("n_fixed", [0, 2])
 @pytest.mark.parametrize("problem", [rows, awkward_rows])
-def test_serial_and_parallel_agree_in_every_bit(problem, n_fixed, many_blocks):
+def test_parallel__serial_and_parallel_agree_in_every_bit(problem, n_fixed, many_blocks):
     X, V, B = problem()
     terms = make_terms(V)
     for counts in both(X):
@@ -115,7 +115,7 @@ def test_serial_and_parallel_agree_in_every_bit(problem, n_fixed, many_blocks):
 
 @pytest.mark.parametrize("n_fixed", [0, 1])
 @pytest.mark.parametrize("kind", KINDS)
-def test_dense_and_sparse_agree(kind, n_fixed):
+def test_solve_rows__dense_and_sparse_agree(kind, n_fixed):
     X, V, B = rows(seed=4)
     terms = make_terms(V, kind)
     dense, sparse = (
@@ -126,7 +126,7 @@ def test_dense_and_sparse_agree(kind, n_fixed):
 
 @pytest.mark.parametrize("n_fixed", [0, 1])
 @pytest.mark.parametrize("tol", [1e-2, 1e-6])
-def test_awkward_rows_with_terms_are_solved(tol, n_fixed):
+def test_solve_rows__awkward_rows_with_terms_are_solved(tol, n_fixed):
     X, V, B = awkward_rows()
     for kind in KINDS:
         for counts in both(X):
@@ -137,7 +137,7 @@ def test_awkward_rows_with_terms_are_solved(tol, n_fixed):
             assert (gaps <= tol + 1e-12 * X.sum(axis=1)).all()
 
 
-def test_terms_of_zero_change_nothing():
+def test_solve_rows__terms_of_zero_change_nothing():
     X, V, B = rows(seed=5)
     zero = RowTerms(np.zeros(V.shape), np.zeros(V.shape))
     plain = solve_rows(X, B, V, tol=1e-9)[0]
@@ -148,7 +148,7 @@ def test_terms_of_zero_change_nothing():
     )
 
 
-def test_the_arguments_are_not_changed():
+def test_solve_rows__the_arguments_are_not_changed():
     X, V, B = rows(seed=6)
     terms = make_terms(V)
     given = (X, V, B, *terms)
@@ -162,7 +162,7 @@ def test_the_arguments_are_not_changed():
 
 
 @pytest.mark.parametrize("n_fixed", [0, 1])
-def test_a_row_of_pseudo_counts_alone_goes_where_they_say(n_fixed):
+def test_solve_rows__a_row_of_pseudo_counts_alone_goes_where_they_say(n_fixed):
     X, V, B = rows(n_rows=6, n_columns=7, k=3)
     X[4] = 0
     terms = RowTerms(np.full(V.shape, 0.5), np.random.default_rng(0).gamma(2, size=V.shape))
@@ -174,7 +174,7 @@ def test_a_row_of_pseudo_counts_alone_goes_where_they_say(n_fixed):
 
 
 @pytest.mark.parametrize("kind", ["linear", "scale", "diagonal"])
-def test_a_row_without_counts_or_pseudo_counts_is_zero(kind):
+def test_solve_rows__a_row_without_counts_or_pseudo_counts_is_zero(kind):
     X, V, B = rows(n_rows=6, n_columns=7, k=3)
     X[4] = 0
     for counts in both(X):
@@ -183,7 +183,7 @@ def test_a_row_without_counts_or_pseudo_counts_is_zero(kind):
         assert gaps[4] == 0
 
 
-def test_pseudo_counts_are_counts_in_channels_of_their_own():
+def test_solve_rows__pseudo_counts_are_counts_in_channels_of_their_own():
     X, V, B = rows(seed=7, n_rows=8, n_columns=10, k=3)
     terms = make_terms(V, "pseudo-counts", strength=8.0)._replace(linear=np.ones(V.shape))
     wide = np.hstack([X, terms.pseudo_counts])
@@ -195,7 +195,9 @@ def test_pseudo_counts_are_counts_in_channels_of_their_own():
 @pytest.mark.parametrize("with_quadratic", [False, True])
 @pytest.mark.parametrize("counts", [25, 10_000])
 @pytest.mark.parametrize("tiny", [1e-3, 1e-6, 1e-12, 1e-25, 1e-100, 1e-300])
-def test_pseudo_counts_next_to_nothing_keep_no_row_from_its_solution(tiny, counts, with_quadratic):
+def test_solve_rows__pseudo_counts_next_to_nothing_keep_no_row_from_its_solution(
+    tiny, counts, with_quadratic
+):
     # Newton steps that must not end at zero are cut ever shorter, unless they end at least
     # where a solution may be.
     X, V, B = rows(seed=8, n_rows=9, n_columns=12, k=4, counts=counts)
@@ -209,14 +211,14 @@ def test_pseudo_counts_next_to_nothing_keep_no_row_from_its_solution(tiny, count
         assert np.isfinite(found).all()
 
 
-def test_pseudo_counts_keep_a_coefficient_positive():
+def test_solve_rows__pseudo_counts_keep_a_coefficient_positive():
     X, V, B = rows(seed=9, n_rows=8, n_columns=10, k=3)
     for kind in ("pseudo-counts", "all"):
         found, _ = solve_rows(X, B, V, terms=make_terms(V, kind))
         assert (found > 0).all()
 
 
-def test_strong_pseudo_counts_decide_the_proportions():
+def test_solve_rows__strong_pseudo_counts_decide_the_proportions():
     X, V, B = rows(seed=10, n_rows=7, n_columns=9, k=3)
     wanted = np.random.default_rng(1).gamma(2, size=V.shape)
     tau = 1e7
@@ -224,7 +226,7 @@ def test_strong_pseudo_counts_decide_the_proportions():
     np.testing.assert_allclose(found, wanted, rtol=1e-3)
 
 
-def test_a_component_that_the_basis_knows_nothing_of_stays_as_it_was():
+def test_solve_rows__a_component_that_the_basis_knows_nothing_of_stays_as_it_was():
     X, V, B = rows(seed=11, n_rows=7, n_columns=9, k=3)
     B[:, 1] = 0.0
     found, gaps = solve_rows(X, B, V, terms=make_terms(V), tol=1e-6)
@@ -235,7 +237,7 @@ def test_a_component_that_the_basis_knows_nothing_of_stays_as_it_was():
 # Penalties
 
 
-def test_a_high_price_makes_a_coefficient_exactly_zero():
+def test_solve_rows__a_high_price_makes_a_coefficient_exactly_zero():
     X, V, B = rows(seed=12, n_rows=7, n_columns=9, k=3)
     linear = np.zeros(V.shape)
     linear[:, 1] = 1e6
@@ -245,7 +247,7 @@ def test_a_high_price_makes_a_coefficient_exactly_zero():
     np.testing.assert_allclose(found[:, [0, 2]], expected, rtol=1e-2, atol=1e-3)
 
 
-def test_a_quadratic_term_shrinks():
+def test_solve_rows__a_quadratic_term_shrinks():
     X, V, B = rows(seed=13, n_rows=7, n_columns=9, k=2, counts=80)
     none = np.zeros(V.shape)
     shrunk, _ = solve_rows(X, B, V, terms=RowTerms(none, none, np.ones(7), np.eye(2), none))
@@ -253,7 +255,7 @@ def test_a_quadratic_term_shrinks():
 
 
 @pytest.mark.parametrize("n_fixed", [1, 2])
-def test_large_held_coefficients_pull_the_free_ones_through_a_coupling(n_fixed):
+def test_solve_rows__large_held_coefficients_pull_the_free_ones_through_a_coupling(n_fixed):
     X, V, B = rows(seed=14, n_rows=8, n_columns=10, k=3)
     V[:, :n_fixed] *= 100
     Q = np.full((3, 3), -0.3) + np.eye(3)
