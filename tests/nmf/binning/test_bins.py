@@ -37,7 +37,7 @@ def naive_binned(cube, binning, energy_binning=1):
 @pytest.mark.parametrize("dense_bytes", [0, 10**9])
 @pytest.mark.parametrize("energy_binning", [1, 3, 11, 40])
 @pytest.mark.parametrize(("shape", "binning"), MAPS)
-def test_bins_hold_the_sums_of_their_pixels_and_channels(
+def test_bins__have_sums_of_their_pixels_and_channels(
     shape, binning, energy_binning, dense_bytes, monkeypatch
 ):
     monkeypatch.setattr(bins, "DENSE_BYTES", dense_bytes)
@@ -57,7 +57,7 @@ def test_bins_hold_the_sums_of_their_pixels_and_channels(
     ("dense_bytes", "density", "is_sparse"),
     [(119, 0.61, True), (120, 0.61, False), (119, 0.60, False), (0, 1e-9, False)],
 )
-def test_sums_are_sparse_where_they_were_large_and_mostly_zeros(
+def test_bin_counts__sums_are_sparse_where_they_were_large_and_mostly_zeros(
     dense_bytes, density, is_sparse, monkeypatch
 ):
     # Three bins of five channels, 120 bytes, from nine entries that are not zero.
@@ -74,7 +74,7 @@ def test_sums_are_sparse_where_they_were_large_and_mostly_zeros(
 
 @SETTINGS
 @hypothesis.given(st.lists(st.tuples(st.integers(1, 7), st.integers(1, 9)), min_size=1, max_size=4))
-def test_every_pixel_is_in_one_bin_of_the_right_size(axes):
+def test_PixelBins__every_pixel_is_in_one_bin_of_the_right_size(axes):
     shape, binning = zip(*axes, strict=True)
     pixel_bins = PixelBins(shape, binning)
     sizes = np.bincount(pixel_bins.index, minlength=pixel_bins.n_bins)
@@ -85,20 +85,20 @@ def test_every_pixel_is_in_one_bin_of_the_right_size(axes):
     assert sizes.max() == np.prod([min(n, b) for n, b in axes])
 
 
-def test_bins_at_the_edge_are_smaller():
+def test_PixelBins__bins_at_the_edge_are_smaller():
     sizes = np.bincount(PixelBins((5, 7), (2, 3)).index).reshape(3, 3)
     np.testing.assert_array_equal(sizes, [[6, 6, 2], [6, 6, 2], [3, 3, 1]])
 
 
 @pytest.mark.parametrize("n_jobs", [1, 4])
-def test_uint8_counts_do_not_overflow(n_jobs):
+def test_bin_counts__uint8_counts_do_not_overflow(n_jobs):
     X = sp.csr_array(np.full((20, 5), 255, np.uint8))
     found = bin_counts(X, PixelBins((4, 5), (4, 5)), n_jobs=n_jobs)
     np.testing.assert_array_equal(found, np.full((1, 5), 20 * 255))
 
 
 @pytest.mark.parametrize("energy_binning", [1, 2, 5, 13, 50])
-def test_spread_spectra_have_the_sums_of_the_binned_ones(energy_binning):
+def test_spread_spectra__have_the_sums_of_the_binned_ones(energy_binning):
     H = np.random.default_rng(1).random((3, 13))
     binned = bin_spectra(H, energy_binning)
     np.testing.assert_allclose(binned.sum(axis=1), H.sum(axis=1))
@@ -107,7 +107,7 @@ def test_spread_spectra_have_the_sums_of_the_binned_ones(energy_binning):
     np.testing.assert_allclose(bin_spectra(spread, energy_binning), binned)
 
 
-def test_a_spectrum_is_binned_as_counts_are():
+def test_bin_counts__a_spectrum_is_binned_as_counts_are():
     H = np.random.default_rng(2).random((3, 13))
     found = bin_counts(sp.csr_array(H), PixelBins((3,), (1,)), energy_binning=4)
     np.testing.assert_allclose(bin_spectra(H, 4), found)
@@ -115,7 +115,7 @@ def test_a_spectrum_is_binned_as_counts_are():
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.float32])
 @pytest.mark.parametrize("energy_binning", [1, 3, 20])
-def test_merged_channels_are_the_sums_of_the_single_ones(dtype, energy_binning):
+def test_merge_channels__merged_channels_are_the_sums_of_the_single_ones(dtype, energy_binning):
     X = np.random.default_rng(4).poisson(1.5, size=(7, 16))
     X = (X * 40).astype(dtype)
     if X.dtype.kind == "f":
@@ -135,7 +135,7 @@ def test_merged_channels_are_the_sums_of_the_single_ones(dtype, energy_binning):
     ("n_axes", "expected"),
     [(0, ()), (1, (True,)), (2, (True, True)), (3, (False, True, True))],
 )
-def test_the_last_two_axes_are_spatial(n_axes, expected):
+def test_spatial_axes__the_last_two_axes_are_spatial(n_axes, expected):
     assert spatial_axes(n_axes) == expected
 
 
@@ -159,12 +159,12 @@ def test_the_last_two_axes_are_spatial(n_axes, expected):
         (1, (9, 64, 96), 3, (1, 16, 16)),  # 16 x 6 x 9 is enough; the first axis is left alone
     ],
 )
-def test_binning_brings_bins_to_four_thousand_counts(counts, shape, k, expected):
+def test_choose_binning__binning_brings_bins_to_four_thousand_counts(counts, shape, k, expected):
     found = choose_binning(np.full(np.prod(shape), counts), shape, spatial_axes(len(shape)), k)
     assert found == expected
 
 
-def test_empty_pixels_do_not_matter_for_the_binning():
+def test_choose_binning__empty_pixels_do_not_matter_for_the_binning():
     counts = np.zeros((64, 80))
     counts[:16] = 216
     assert choose_binning(counts.ravel(), (64, 80), (True, True), 3) == (4, 4)
@@ -173,7 +173,7 @@ def test_empty_pixels_do_not_matter_for_the_binning():
 
 @SETTINGS
 @hypothesis.given(st.floats(0.1, 1e6), st.integers(1, 40), st.integers(1, 90), st.integers(1, 9))
-def test_enough_bins_remain_whatever_the_map(counts, ny, nx, k):
+def test_choose_binning__enough_bins_remain_whatever_the_map(counts, ny, nx, k):
     binning = choose_binning(np.full(ny * nx, counts), (ny, nx), (True, True), k)
     assert binning[0] == binning[1] <= max(1, min(ny, nx))
     assert binning == (1, 1) or PixelBins((ny, nx), binning).n_bins >= max(64, 16 * k)
