@@ -72,8 +72,8 @@ TARGETS = {
     "nmf/binning/bins.py": (
         [
             "tests/nmf/binning/test_bins.py",
-            "tests/nmf/counts/test_blocks.py::test_bins_are_the_same",
-            "tests/nmf/counts/test_blocks.py::test_large_bins_are_the_same",
+            "tests/nmf/counts/test_blocks.py::test_bin_counts__bins_are_the_same",
+            "tests/nmf/counts/test_blocks.py::test_bin_counts__large_bins_are_the_same",
             "tests/nmf/method/test_psnmf.py::test_channels_are_binned_alike_dense_and_sparse",
         ],
         {},
@@ -81,7 +81,7 @@ TARGETS = {
     "nmf/counts/matrix.py": (
         [
             "tests/nmf/counts/test_matrix.py",
-            "tests/nmf/counts/test_blocks.py::test_totals_are_the_same",
+            "tests/nmf/counts/test_blocks.py::test_total_counts__totals_are_the_same",
         ],
         {},
     ),

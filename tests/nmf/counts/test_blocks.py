@@ -65,20 +65,20 @@ def problem(request, tmp_path):
     return found, X, W * np.random.default_rng(1).uniform(0.5, 2, W.shape), H.T.copy()
 
 
-def test_blocks_are_small_and_hold_everything(problem):
+def test_total_counts__blocks_are_small_and_have_everything(problem):
     found, X, _, _ = problem
     assert len(found.blocks) > 5
     np.testing.assert_array_equal(found.gather().toarray(), X.toarray())
     assert found.gather().dtype == X.dtype
 
 
-def test_rows_are_taken_in_any_order(problem):
+def test_total_counts__rows_are_taken_in_any_order(problem):
     found, X, _, _ = problem
     wanted = np.array([31, 2, 167, 90])
     np.testing.assert_array_equal(found.take(wanted).toarray(), X.toarray()[wanted])
 
 
-def test_channels_can_be_blocks(problem, tmp_path):
+def test_transpose__channels_can_be_blocks(problem, tmp_path):
     found, X, _, _ = problem
     columns = transpose(found)
     assert len(columns.blocks) > 2
@@ -87,13 +87,13 @@ def test_channels_can_be_blocks(problem, tmp_path):
 
 
 @pytest.mark.parametrize("axis", [None, 0, 1])
-def test_totals_are_the_same(problem, axis):
+def test_total_counts__totals_are_the_same(problem, axis):
     found, X, _, _ = problem
     np.testing.assert_array_equal(total_counts(found, axis), total_counts(X, axis))
 
 
 @pytest.mark.parametrize("energy_binning", [1, 3])
-def test_bins_are_the_same(problem, energy_binning):
+def test_bin_counts__bins_are_the_same(problem, energy_binning):
     found, X, _, _ = problem
     bins = PixelBins(SHAPE, (5, 4))
     options = {"energy_binning": energy_binning}
@@ -102,7 +102,7 @@ def test_bins_are_the_same(problem, energy_binning):
     )
 
 
-def test_large_bins_are_the_same(problem, monkeypatch):
+def test_bin_counts__large_bins_are_the_same(problem, monkeypatch):
     found, X, _, _ = problem
     bins = PixelBins(SHAPE, (5, 4))
     expected = bin_counts(X, bins, energy_binning=7)
@@ -115,7 +115,7 @@ def test_large_bins_are_the_same(problem, monkeypatch):
     np.testing.assert_array_equal(sparse.toarray(), expected)
 
 
-def test_kernels_are_the_same(problem):
+def test_divergence__kernels_are_the_same(problem):
     found, X, W, B = problem
     for mine, known in zip(
         (*blocks.solve_rows(found, B, W), *blocks.score(found, W, B)),
@@ -129,7 +129,7 @@ def test_kernels_are_the_same(problem):
         np.testing.assert_allclose(mine, known, rtol=1e-12)
 
 
-def test_terms_of_rows_stay_with_their_rows(tmp_path):
+def test_rows__terms_of_rows_stay_with_their_rows(tmp_path):
     counts, V, B = rows(n_rows=23)
     found, X = stored(counts, tmp_path, block_bytes=200)
     rng = np.random.default_rng(0)
@@ -148,7 +148,7 @@ def test_terms_of_rows_stay_with_their_rows(tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(168,), (12, 14), (3, 7, 8)])
-def test_neighbours_in_bands_are_the_same(tmp_path, monkeypatch, shape):
+def test_spatial_prior__neighbours_in_bands_are_the_same(tmp_path, monkeypatch, shape):
     monkeypatch.setattr("hyperspy_psnmf.nmf.method.smoothing.BAND_BYTES", 1)
     cube, W, H = planted((168,), counts=40.0)
     found, X = stored(cube, tmp_path)
@@ -158,7 +158,7 @@ def test_neighbours_in_bands_are_the_same(tmp_path, monkeypatch, shape):
     np.testing.assert_allclose(mine.support, known.support, rtol=1e-5)
 
 
-def test_bands_reach_as_far_as_windows_do(tmp_path, monkeypatch):
+def test_spatial_prior__bands_reach_as_far_as_windows_do(tmp_path, monkeypatch):
     """A map of many more rows than two overlaps, in bands of few rows."""
     monkeypatch.setattr("hyperspy_psnmf.nmf.method.smoothing.BAND_BYTES", 1)
     cube, W, H = planted((190, 7), counts=30.0)
@@ -168,7 +168,7 @@ def test_bands_reach_as_far_as_windows_do(tmp_path, monkeypatch):
     np.testing.assert_allclose(mine.W, known.W, rtol=1e-6, atol=1e-6)
 
 
-def test_bands_cover_a_series_once():
+def test_overlapping_bands__bands_cover_a_series_once():
     seen = np.zeros(3 * 11 * 5, int)
     for band in overlapping_bands((3, 11, 5), 2, 4):
         seen[band.kept] += 1
@@ -178,7 +178,7 @@ def test_bands_cover_a_series_once():
     assert (seen == 1).all()
 
 
-def test_bands_are_about_equal():
+def test_overlapping_bands__bands_are_about_equal():
     assert [band.kept.stop // 5 for band in overlapping_bands((13, 5), 2, 6)] == [5, 10, 13]
 
 
@@ -187,7 +187,7 @@ def test_bands_are_about_equal():
     [{}, {"binning": 3, "refinement": "joint"}, {"binning": 2, "spatial_prior": 0}],
     ids=["default", "joint", "no prior"],
 )
-def test_psnmf_is_the_same(problem, options):
+def test_total_counts__psnmf_is_the_same(problem, options):
     found, X, _, _ = problem
     mine, known = PSNMF(3, **options), PSNMF(3, **options)
     W = mine.fit_transform(found, navigation_shape=SHAPE)
@@ -196,7 +196,7 @@ def test_psnmf_is_the_same(problem, options):
     assert mine.binning_ == known.binning_
 
 
-def test_poisson_nmf_is_the_same(problem):
+def test_PoissonNMF__is_the_same(problem):
     found, X, _, _ = problem
     W = PoissonNMF(3, volume=0.1).fit_transform(found)
     np.testing.assert_allclose(W, PoissonNMF(3, volume=0.1).fit_transform(X), rtol=1e-4, atol=1e-4)
@@ -223,21 +223,21 @@ def test_take_tiles__without_empty_ones(tmp_path):
     assert total_counts(take_tiles(found, (400, 330), 2).X, axis=1).all()
 
 
-def test_bins_grow_until_they_fit_into_memory():
+def test_BinningChoice__bins_grow_until_they_fit_into_memory():
     choice = BinningChoice((1, 4, 4), n_pixels=65_536)
     assert choice.fitting((3, 500, 400), 2048).binning == (1, 4, 4)
     found = choice.fitting((3, 5000, 4000), 2048)
     assert (found.binning, found.n_doubled) == ((1, 32, 32), 3)
 
 
-def test_parts_of_no_whole_numbers_are_told(tmp_path):
+def test_check_whole__parts_of_no_whole_numbers_are_reported(tmp_path):
     found, X = stored(np.full((6, 4), 1.5), tmp_path)
     for counts in (found, X):
         with pytest.raises(ValueError, match="whole numbers"):
             check_whole(counts)
 
 
-def test_progress_is_told(problem):
+def test_divergence__progress_is_reported(problem):
     found, _, W, B = problem
     told = []
     found.notify = lambda n, n_blocks: told.append((n, n_blocks))
@@ -247,7 +247,7 @@ def test_progress_is_told(problem):
     assert len(told) > 1
 
 
-def test_rows_that_no_part_has_are_empty():
+def test_Part__rows_that_no_part_has_are_empty():
     part = as_part(np.array([[0, 3], [4, 0]]), np.array([4, 1]))
     expected = np.zeros((6, 2))
     expected[4, 1], expected[1, 0] = 3, 4
