@@ -24,17 +24,17 @@ def mean_deviance(mu):
 
 
 @pytest.mark.parametrize("mu", [1e-5, 1e-3, 0.02, 0.3, 1.0, 2.5, 17.0, 63.0])
-def test_the_expected_deviance_is_that_of_poisson_counts(mu):
+def test_expected_deviance__is_that_of_poisson_counts(mu):
     assert expected_deviance(mu) == pytest.approx(mean_deviance(mu), rel=1e-3)
 
 
-def test_the_expected_deviance_of_none_is_none_and_of_many_is_one():
+def test_expected_deviance__of_none_is_none_and_of_many_is_one():
     assert expected_deviance(0.0) == 0
     assert expected_deviance(1e5) == pytest.approx(1, abs=0.005)
 
 
 @pytest.mark.parametrize("n_jobs", [1, 3])
-def test_sums_of_a_table_equal_numpy(n_jobs):
+def test_sum_tabulated__sums_of_a_table_equal_numpy(n_jobs):
     _, V, B = rows(n_rows=23, n_columns=11, k=3)
     table, largest = np.cos(np.linspace(0, 3, 50)), 1.5
     position = np.sqrt(V @ B.T / largest) * 49
@@ -52,7 +52,7 @@ def fitted(counts, seed=0, k=3):
 
 
 @pytest.mark.parametrize("counts", [15, 60, 1000, 20_000])
-def test_a_good_fit_reads_one_at_any_number_of_counts(counts):
+def test_goodness_of_fit__a_good_fit_reads_one_at_any_number_of_counts(counts):
     X, W, H, _ = fitted(counts)
     fit = poisson_nmf(X, H, W)
     found = goodness_of_fit(X, fit.W, fit.H)
@@ -62,12 +62,12 @@ def test_a_good_fit_reads_one_at_any_number_of_counts(counts):
     assert np.nanmean(found.channels) == pytest.approx(1, abs=tolerance)
 
 
-def test_the_naive_deviance_per_entry_does_not():
+def test_solve_loadings__the_naive_deviance_per_entry_does_not():
     X, W, H, _ = fitted(15)
     assert 2 * kl_div(X, W @ H).mean() < 0.8
 
 
-def test_a_row_and_a_channel_that_do_not_fit_stand_out():
+def test_goodness_of_fit__a_row_and_a_channel_that_do_not_fit_are_significant():
     X, _, H, _ = fitted(300)
     X = X.copy()
     X[100] = X[100, ::-1]  # another phase
@@ -78,13 +78,13 @@ def test_a_row_and_a_channel_that_do_not_fit_stand_out():
     assert found.channels[17] > 2
 
 
-def test_a_missing_component_is_seen():
+def test_goodness_of_fit__a_missing_component_is_seen():
     X, _, H, _ = fitted(300)
     less = poisson_nmf(X, H[:2])
     assert goodness_of_fit(X, less.W, less.H).total > 1.2
 
 
-def test_dense_equals_sparse_equals_threads():
+def test_goodness_of_fit__dense_equals_sparse_equals_threads():
     X, W, H, _ = fitted(60)
     expected, *others = (
         goodness_of_fit(counts, W, H, n_jobs=n) for counts in both(X) for n in (1, 4)
@@ -94,7 +94,7 @@ def test_dense_equals_sparse_equals_threads():
         np.testing.assert_allclose(other.channels, expected.channels, rtol=1e-10)
 
 
-def test_what_no_component_explains_is_large_but_finite():
+def test_goodness_of_fit__what_no_component_explains_is_large_but_finite():
     X, W, H, _ = fitted(300)
     H, W = H.copy(), W.copy()
     H[:, 9] = 0
@@ -104,7 +104,7 @@ def test_what_no_component_explains_is_large_but_finite():
     assert np.isfinite(found.total)
 
 
-def test_without_counts_there_is_nothing_to_tell():
+def test_goodness_of_fit__without_counts_there_is_nothing_to_report():
     X, W, H, _ = fitted(300)
     X, H, W = np.pad(X, ((1, 0), (0, 1))), np.pad(H, ((0, 0), (0, 1))), np.pad(W, ((1, 0), (0, 0)))
     found = goodness_of_fit(X, W, H)
@@ -115,7 +115,7 @@ def test_without_counts_there_is_nothing_to_tell():
 
 
 @pytest.mark.parametrize("mu", [1e-4, 0.02, 0.3, 1.0, 2.5, 17.0, 63.0])
-def test_the_scatter_of_the_deviance_is_that_of_poisson_counts(mu):
+def test_deviance__the_scatter_of_the_deviance_is_that_of_poisson_counts(mu):
     x = np.arange(500)
     squared = (stats.poisson.pmf(x, mu) * (2 * kl_div(x, mu)) ** 2).sum()
     V, B = np.full((1, 1), mu), np.ones((1, 1))
@@ -124,7 +124,7 @@ def test_the_scatter_of_the_deviance_is_that_of_poisson_counts(mu):
 
 
 @pytest.mark.parametrize(("counts", "at_most"), [(60, 7), (1000, 4), (20_000, 4)])
-def test_a_good_fit_is_off_by_its_scatter(counts, at_most):
+def test_excess_deviance__a_good_fit_is_off_by_its_scatter(counts, at_most):
     # At few counts per entry a parameter does not take exactly one unit.
     found = []
     for seed in range(4):
@@ -136,7 +136,7 @@ def test_a_good_fit_is_off_by_its_scatter(counts, at_most):
     assert np.std(np.concatenate([f.channels for f in found])) == pytest.approx(1, abs=0.25)
 
 
-def test_misfits_are_many_times_the_scatter_and_the_worst_channel_leads():
+def test_excess_deviance__residuals_are_many_times_the_scatter_and_the_worst_channel_leads():
     X, _, H, _ = fitted(300)
     less = poisson_nmf(X, H[:2])
     assert excess_deviance(X, less.W, less.H).significance > 20
@@ -147,14 +147,14 @@ def test_misfits_are_many_times_the_scatter_and_the_worst_channel_leads():
     assert found.channels[17] > 8
 
 
-def test_misfits_of_empty_channels_are_not_known():
+def test_excess_deviance__residuals_of_empty_channels_are_undetermined():
     X, W, H, _ = fitted(300)
     found = excess_deviance(np.pad(X, ((0, 0), (0, 1))), W, np.pad(H, ((0, 0), (0, 1))))
     assert np.isnan(found.channels[-1])
     assert np.isfinite(found.channels[:-1]).all()
 
 
-def test_averaged_rows_adapt_less_to_their_counts():
+def test_goodness_of_fit__averaged_rows_adapt_less_to_their_counts():
     rng = np.random.default_rng(3)
     _, W, H = planted(shape=(24, 31), n_channels=50, counts=300)
     W, n = np.repeat(W[::4], 4, axis=0), 4

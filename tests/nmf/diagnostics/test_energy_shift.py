@@ -36,19 +36,19 @@ def find(X, **options):
     return energy_shifts(X, spectra(), smoothing=1.5, **options)
 
 
-def test_errors_are_the_scatter_of_rows_that_are_not_shifted():
+def test_energy_shifts__errors_are_the_scatter_of_rows_that_are_not_shifted():
     found, error = find(counts(0.0))
     assert np.mean(found) == pytest.approx(0, abs=4 * error.mean() / np.sqrt(N_ROWS))
     assert np.std(found / error) == pytest.approx(1, abs=0.12)
 
 
-def test_shifts_are_found_up_to_what_smoothing_takes():
+def test_energy_shifts__shifts_are_found_up_to_what_smoothing_takes():
     found, _ = find(counts(BY))
     slope = np.polyfit(BY, found, 1)[0]
     assert slope == pytest.approx(1, abs=0.15)
 
 
-def test_dense_equals_sparse_equals_blocks_of_rows(monkeypatch):
+def test_energy_shifts__dense_equals_sparse_equals_blocks_of_rows(monkeypatch):
     X = counts(BY)
     expected, *others = (find(x, n_jobs=n) for x in both(X) for n in (1, 2))
     monkeypatch.setattr(energy_shift, "ROWS_AT_A_TIME", 100)
@@ -56,7 +56,7 @@ def test_dense_equals_sparse_equals_blocks_of_rows(monkeypatch):
         np.testing.assert_allclose(other, expected, rtol=1e-6, atol=1e-9)
 
 
-def test_a_row_without_counts_tells_nothing():
+def test_trends__a_row_without_counts_reports_nothing():
     X = counts(0.0)
     X[7] = 0
     found, error = find(X)
@@ -66,7 +66,7 @@ def test_a_row_without_counts_tells_nothing():
     assert np.isfinite(trends(found, error, BY[:, None])).all()
 
 
-def test_trends_are_told_apart_by_axis_and_have_honest_errors():
+def test_trends__are_reported_apart_by_axis_and_have_honest_errors():
     rng = np.random.default_rng(2)
     positions, error = rng.uniform(size=(N_ROWS, 2)), rng.uniform(0.1, 0.3, N_ROWS)
     z = []
@@ -77,7 +77,7 @@ def test_trends_are_told_apart_by_axis_and_have_honest_errors():
     assert np.abs(np.mean(z, axis=0)).max() < 0.3
 
 
-def test_scatter_beyond_errors_makes_trends_less_sure():
+def test_trends__scatter_beyond_errors_makes_trends_less_sure():
     rng = np.random.default_rng(3)
     values, error = rng.normal(0, 1, N_ROWS), np.full(N_ROWS, 0.1)
     (along,) = trends(values, error, BY[:, None] + 0.5)
