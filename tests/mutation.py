@@ -74,7 +74,7 @@ TARGETS = {
             "tests/nmf/binning/test_bins.py",
             "tests/nmf/counts/test_blocks.py::test_bin_counts__bins_are_the_same",
             "tests/nmf/counts/test_blocks.py::test_bin_counts__large_bins_are_the_same",
-            "tests/nmf/method/test_psnmf.py::test_channels_are_binned_alike_dense_and_sparse",
+            "tests/nmf/method/test_psnmf.py::test_bins__channels_are_binned_alike_dense_and_sparse",
         ],
         {},
     ),

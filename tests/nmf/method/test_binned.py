@@ -18,7 +18,7 @@ def unmix(cube, k=3, binning=(2, 2), **options):
     return psnmf(count_matrix(cube), k, pixel_bins, rng=rng, n_jobs=1, **options)
 
 
-def test_parsimony_is_told_after_the_binned_map():
+def test_decomposition__parsimony_is_reported_after_the_binned_map():
     cube, _, _ = planted(SHAPE, seed=15)
     seen = []
     unmix(cube, callback=lambda step, n, residual: seen.append(step))
@@ -27,7 +27,7 @@ def test_parsimony_is_told_after_the_binned_map():
 
 
 @pytest.mark.parametrize("volume", [0, 0.3])
-def test_of_several_starts_the_likeliest_is_taken(volume):
+def test_decomposition__of_several_starts_the_likeliest_is_taken(volume):
     cube, _, _ = planted(SHAPE, k=4, seed=18)
     options = {"k": 4, "volume": volume, "tol": 1e-7}
     fits = [unmix(cube, init=init, **options).binned_fit for init in ("nndsvdar", "vertex")]
@@ -35,7 +35,7 @@ def test_of_several_starts_the_likeliest_is_taken(volume):
     assert best.history[-1] <= min(fit.history[-1] for fit in fits) + 1.0
 
 
-def test_components_are_found_from_vertices_too():
+def test_decomposition__components_are_found_from_vertices_too():
     cube, _, H = planted(SHAPE, seed=19)
     for energy_binning in (1, 3):
         found = unmix(cube, init="vertex", energy_binning=energy_binning)
@@ -43,7 +43,7 @@ def test_components_are_found_from_vertices_too():
 
 
 @pytest.mark.parametrize("energy_binning", [1, 4])
-def test_what_parsimony_decided_comes_in_the_order_of_the_components(energy_binning):
+def test_decomposition__what_parsimony_decided_comes_in_the_order_of_the_components(energy_binning):
     fractions = grains()[:, ::-1]
     X = np.random.default_rng(0).poisson(4000 * fractions @ np.stack([ALLOY, MATRIX]))
     options = {"k": 2, "binning": (1, 1), "line_width": 7, "energy_binning": energy_binning}
@@ -54,7 +54,7 @@ def test_what_parsimony_decided_comes_in_the_order_of_the_components(energy_binn
     assert (np.diff(found.W.sum(axis=0)) <= 0).all()
 
 
-def test_a_weight_of_the_volume_term_is_asked_no_parsimony():
+def test_decomposition__a_weight_of_the_volume_term_is_asked_no_parsimony():
     cube, _, _ = planted(SHAPE, seed=20)
     heavy, none = unmix(cube, volume=3.0), unmix(cube, volume=0)
     assert heavy.simplification is None

@@ -29,7 +29,7 @@ def few(monkeypatch):
 
 
 @pytest.mark.parametrize("volume", ["auto", 0.0])
-def test_spectra_are_those_of_all_bins(few, volume):
+def test_factorise_map__spectra_are_those_of_all_bins(few, volume):
     cube, W, truth = planted((40, 30), counts=2000.0)
     X = cube.reshape(-1, cube.shape[-1]).astype(float)
     some = factorise(many_bins.factorise_map, X, volume=volume)
@@ -39,28 +39,28 @@ def test_spectra_are_those_of_all_bins(few, volume):
     assert angles(some.H, truth).max() < angles(every.H, truth).max() + 0.2
 
 
-def test_known_spectra_stay(few):
+def test_factorise_map__fixed_spectra_stay(few):
     cube, _, truth = planted((40, 30), counts=2000.0)
     X = cube.reshape(-1, cube.shape[-1]).astype(float)
     found = factorise(many_bins.factorise_map, X, fixed=truth[1:2])
     np.testing.assert_array_equal(found.H[0], truth[1])
 
 
-def test_few_bins_are_all_taken():
+def test_factorise_map__few_bins_are_all_taken():
     cube, _, _ = planted((12, 14), counts=500.0)
     X = cube.reshape(-1, cube.shape[-1]).astype(float)
     some, every = (factorise(f, X) for f in (many_bins.factorise_map, factorise_binned))
     np.testing.assert_array_equal(some.H, every.H)
 
 
-def test_of_bins_with_few_counts_all_are_taken(few):
+def test_factorise_map__of_bins_with_few_counts_all_are_taken(few):
     cube, _, _ = planted((40, 30), counts=300.0)
     X = cube.reshape(-1, cube.shape[-1]).astype(float)
     some, every = (factorise(f, X) for f in (many_bins.factorise_map, factorise_binned))
     np.testing.assert_array_equal(some.H, every.H)
 
 
-def test_bins_of_a_rare_phase_are_among_those_chosen(few):
+def test_choose_bins__bins_of_a_rare_phase_are_among_those_chosen(few):
     """Three bins of twelve hundred hold a line that no other has."""
     rng = np.random.default_rng(0)
     spectrum = np.full(30, 1 / 30)
@@ -72,7 +72,7 @@ def test_bins_of_a_rare_phase_are_among_those_chosen(few):
     assert {101, 102, 900} <= set(subset.choose_bins(csr_array(X), 200).tolist())
 
 
-def test_starts_are_compared_on_some_bins(monkeypatch):
+def test_binned__starts_are_compared_on_some_bins(monkeypatch):
     cube, _, truth = planted((40, 30), counts=2000.0)
     X = cube.reshape(-1, cube.shape[-1]).astype(float)
     every = factorise(factorise_binned, X, init="auto")

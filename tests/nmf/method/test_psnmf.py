@@ -26,7 +26,7 @@ def unmix(cube, k=3, binning=None, seed=0, **options):
 @pytest.mark.parametrize("refinement", ["fixed", "joint"])
 @pytest.mark.parametrize("energy_binning", [1, 3])
 @pytest.mark.parametrize("init", ["nndsvdar", "random"])
-def test_separate_phases_are_found_and_every_count_is_kept(init, energy_binning, refinement):
+def test_psnmf__separate_phases_are_found_and_every_count_is_kept(init, energy_binning, refinement):
     cube, W, H = planted(SHAPE)
     found = unmix(cube, init=init, energy_binning=energy_binning, refinement=refinement)
     assert angles(found.H, H).max() < 8
@@ -39,7 +39,7 @@ def test_separate_phases_are_found_and_every_count_is_kept(init, energy_binning,
 
 
 @pytest.mark.parametrize("refinement", ["fixed", "joint"])
-def test_phases_come_in_the_order_of_their_counts(refinement):
+def test_psnmf__phases_come_in_the_order_of_their_counts(refinement):
     cube, _, _ = planted(SHAPE, seed=1)
     found = unmix(cube, refinement=refinement)
     assert (np.diff(found.W.sum(axis=0)) <= 0).all()
@@ -51,7 +51,7 @@ def test_phases_come_in_the_order_of_their_counts(refinement):
     assert np.corrcoef(summed.ravel(), found.binned_W.ravel())[0, 1] > 0.98
 
 
-def test_fixed_refinement_keeps_the_binned_spectra_and_joint_does_not():
+def test_psnmf__fixed_refinement_keeps_the_binned_spectra_and_joint_does_not():
     cube, _, _ = planted(SHAPE, seed=2)
     fixed, joint = unmix(cube), unmix(cube, refinement="joint")
     assert fixed.joint_fit is None
@@ -61,7 +61,7 @@ def test_fixed_refinement_keeps_the_binned_spectra_and_joint_does_not():
     assert not np.allclose(fixed.H, joint.H, atol=1e-4)
 
 
-def test_joint_refinement_is_the_more_likely_one():
+def test_psnmf__joint_refinement_is_the_more_likely_one():
     cube, _, _ = planted(SHAPE, seed=2)
     joint = unmix(cube, refinement="joint")
     X = count_matrix(cube)
@@ -69,7 +69,7 @@ def test_joint_refinement_is_the_more_likely_one():
     assert joint.joint_fit.divergence <= poisson_nmf(X, unmix(cube).H, start, max_iter=1).divergence
 
 
-def test_without_binning_it_is_plain_poisson_nmf():
+def test_poisson_nmf__without_binning_it_is_plain_poisson_nmf():
     cube, _, _ = planted(SHAPE, seed=3)
     found = unmix(cube, binning=(1, 1), init="nndsvdar", volume=0)
     X = cube.reshape(-1, 40).astype(float)
@@ -80,9 +80,7 @@ def test_without_binning_it_is_plain_poisson_nmf():
 
 
 @pytest.mark.parametrize("energy_binning", [1, 4])
-def test_the_same_seed_gives_the_same_result_with_any_number_of_threads(
-    energy_binning, many_blocks
-):
+def test_psnmf__same_seed_gives_same_result_with_any_number_of_threads(energy_binning, many_blocks):
     cube, _, _ = planted((5, 7), n_channels=23, seed=4)
     X, pixel_bins = count_matrix(cube), PixelBins((5, 7), (2, 3))
     one, two, four = (
@@ -104,7 +102,7 @@ def test_the_same_seed_gives_the_same_result_with_any_number_of_threads(
 
 @pytest.mark.parametrize("n_fixed", [0, 1])
 @pytest.mark.parametrize("energy_binning", [1, 3])
-def test_sparse_bins_give_what_dense_ones_give(energy_binning, n_fixed, monkeypatch):
+def test_bins__sparse_bins_give_what_dense_ones_give(energy_binning, n_fixed, monkeypatch):
     cube, _, H = planted(SHAPE, seed=5)
     options = {"energy_binning": energy_binning, "fixed_spectra": H[:n_fixed], "tol": 1e-7}
     dense = unmix(cube, **options)
@@ -119,7 +117,7 @@ def test_sparse_bins_give_what_dense_ones_give(energy_binning, n_fixed, monkeypa
 @pytest.mark.parametrize("energy_binning", [1, 3])
 @pytest.mark.parametrize("n_fixed", [1, 2])
 @pytest.mark.parametrize("refinement", ["fixed", "joint"])
-def test_fixed_spectra_come_first_and_stay_in_every_bit(refinement, n_fixed, energy_binning):
+def test_psnmf__fixed_spectra_come_first_and_stay_in_every_bit(refinement, n_fixed, energy_binning):
     cube, _, H = planted(SHAPE, seed=6)
     known = H[::-1][:n_fixed] * (1 + 1e-12)  # scaling to unit sum anew would change it
     found = unmix(cube, fixed_spectra=known, refinement=refinement, energy_binning=energy_binning)
@@ -130,7 +128,7 @@ def test_fixed_spectra_come_first_and_stay_in_every_bit(refinement, n_fixed, ene
 
 @pytest.mark.parametrize("energy_binning", [1, 5])
 @pytest.mark.parametrize("refinement", ["fixed", "joint"])
-def test_with_all_spectra_known_nothing_is_factorised(refinement, energy_binning):
+def test_psnmf__with_all_spectra_fixed_nothing_is_factorised(refinement, energy_binning):
     cube, _, H = planted(SHAPE, seed=7)
     found = unmix(cube, fixed_spectra=H, refinement=refinement, energy_binning=energy_binning)
     assert found.binned_fit is None
@@ -139,7 +137,7 @@ def test_with_all_spectra_known_nothing_is_factorised(refinement, energy_binning
     np.testing.assert_allclose(found.W, solve_loadings(count_matrix(cube), H, tol=1e-8), atol=0.1)
 
 
-def test_a_fixed_spectrum_that_explains_everything_leaves_a_valid_rest():
+def test_psnmf__a_fixed_spectrum_that_explains_everything_leaves_a_valid_rest():
     cube, _, H = planted(SHAPE, k=1, seed=8)
     found = unmix(cube, fixed_spectra=H)
     np.testing.assert_array_equal(found.H[0], H[0])
@@ -148,7 +146,7 @@ def test_a_fixed_spectrum_that_explains_everything_leaves_a_valid_rest():
     np.testing.assert_allclose(found.W.sum(axis=1), cube.sum(axis=-1).ravel(), rtol=1e-12)
 
 
-def test_fixed_spectra_may_be_zero_in_most_channels():
+def test_psnmf__fixed_spectra_may_be_zero_in_most_channels():
     cube, _, _ = planted(SHAPE, seed=9)
     known = np.zeros((2, 40))
     known[0, 3] = known[1, 30:33] = 1
@@ -162,7 +160,7 @@ def test_fixed_spectra_may_be_zero_in_most_channels():
 @pytest.mark.parametrize("refinement", ["fixed", "joint"])
 @pytest.mark.parametrize("energy_binning", [1, 3])
 @pytest.mark.parametrize("seed", [10, 137, 147])
-def test_counts_where_the_known_spectrum_is_zero_are_explained(seed, energy_binning, refinement):
+def test_psnmf__counts_where_fixed_spectrum_is_zero_are_explained(seed, energy_binning, refinement):
     # Coarse channels may leave all counts of a pixel to the known spectrum,
     # which is zero in some of the channels summed.
     cube = np.random.default_rng(seed).poisson(0.15, size=(5, 6, 9))
@@ -180,7 +178,7 @@ def test_counts_where_the_known_spectrum_is_zero_are_explained(seed, energy_binn
     assert np.isfinite(divergence(count_matrix(cube), found.W, found.H.T))
 
 
-def test_given_spectra_start_the_search_and_need_no_luck():
+def test_psnmf__given_spectra_start_the_search_and_need_no_luck():
     cube, _, H = planted(SHAPE, seed=10)
     for energy_binning in (1, 4):
         found = unmix(cube, init=H[[1, 2, 0]], energy_binning=energy_binning)
@@ -192,7 +190,7 @@ def test_given_spectra_start_the_search_and_need_no_luck():
     [((2,), (1,)), ((3,), (1,)), ((3,), (2,)), ((1, 2), (1, 1)), ((2, 3, 4), (1, 2, 2))],
 )
 @pytest.mark.parametrize("refinement", ["fixed", "joint"])
-def test_tiny_maps_of_any_number_of_axes_are_unmixed(shape, binning, refinement):
+def test_psnmf__tiny_maps_of_any_number_of_axes_are_unmixed(shape, binning, refinement):
     cube = np.random.default_rng(11).poisson(3.0, size=(*shape, 9))
     found = unmix(cube, k=2, binning=binning, refinement=refinement, energy_binning=2)
     assert found.W.shape == (np.prod(shape), 2)
@@ -202,7 +200,7 @@ def test_tiny_maps_of_any_number_of_axes_are_unmixed(shape, binning, refinement)
 
 @pytest.mark.parametrize("refinement", ["fixed", "joint"])
 @pytest.mark.parametrize("kind", ["rank one", "identical pixels", "one pixel", "one channel"])
-def test_more_components_than_phases_do_no_harm(kind, refinement):
+def test_psnmf__more_components_than_phases_do_no_harm(kind, refinement):
     cube = np.random.default_rng(12).integers(1, 9, size=(4, 6, 1)) * np.arange(11)
     if kind == "identical pixels":
         cube[:] = np.arange(11)
@@ -217,7 +215,7 @@ def test_more_components_than_phases_do_no_harm(kind, refinement):
     np.testing.assert_allclose(found.W.sum(axis=1), cube.sum(axis=-1).ravel(), rtol=1e-2)
 
 
-def test_an_empty_pixel_gets_nothing():
+def test_psnmf__an_empty_pixel_gets_nothing():
     cube, _, _ = planted(SHAPE, seed=13)
     cube[3, 5] = 0
     cube[4:6, 6:8] = 0  # a whole bin
@@ -228,14 +226,14 @@ def test_an_empty_pixel_gets_nothing():
     assert not found.binned_W.reshape(6, 7, 3)[2, 3].any()
 
 
-def test_an_empty_channel_stays_empty():
+def test_psnmf__an_empty_channel_stays_empty():
     cube, _, _ = planted(SHAPE, seed=14)
     cube[..., 17] = 0
     for energy_binning in (1, 4):
         assert not unmix(cube, energy_binning=energy_binning).H[:, 17].any()
 
 
-def test_steps_are_told_in_their_order():
+def test_psnmf__steps_are_reported_in_their_order():
     cube, _, _ = planted(SHAPE, seed=15)
     seen = []
     options = {"init": "nndsvdar", "volume": 0, "refinement": "joint"}
@@ -247,7 +245,7 @@ def test_steps_are_told_in_their_order():
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
-def test_what_the_callback_raises_ends_it():
+def test_psnmf__what_the_callback_raises_ends_it():
     cube, _, _ = planted(SHAPE, seed=16)
 
     def stop(step, n_iter, residual):
@@ -258,7 +256,7 @@ def test_what_the_callback_raises_ends_it():
 
 
 @pytest.mark.parametrize("dense_bytes", [0, 10**9])
-def test_channels_are_binned_alike_dense_and_sparse(dense_bytes, monkeypatch):
+def test_bins__channels_are_binned_alike_dense_and_sparse(dense_bytes, monkeypatch):
     monkeypatch.setattr(bins, "DENSE_BYTES", dense_bytes)
     monkeypatch.setattr(bins, "DENSE_DENSITY", np.inf)
     X = np.random.default_rng(17).poisson(1.0, size=(5, 13)).astype(float)

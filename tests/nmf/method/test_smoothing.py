@@ -66,7 +66,7 @@ def naive_sums(Y, u, n, offsets, locations, scale, n_rows):
 
 
 @pytest.mark.parametrize("n_jobs", [1, 3])
-def test_sums_over_neighbours_equal_the_naive_ones(n_jobs):
+def test_sum_neighbours__sums_over_neighbours_equal_the_naive_ones(n_jobs):
     rng = np.random.default_rng(3)
     n_rows, n_columns = 11, 7  # more rows than a block
     Y = rng.poisson(3.0, (2 * n_rows, 5, n_columns)).astype(np.float32)
@@ -84,7 +84,7 @@ def test_sums_over_neighbours_equal_the_naive_ones(n_jobs):
 
 
 @pytest.mark.parametrize("n_jobs", [1, 3])
-def test_roots_are_projected_as_by_numpy(n_jobs):
+def test_project_roots__roots_are_projected_as_by_numpy(n_jobs):
     rng = np.random.default_rng(4)
     W, B, axes = rng.gamma(1.0, size=(19 * 7, 3)), rng.random((3, 5)), rng.normal(size=(5, 4))
     found = project_roots(W, B, axes, n_columns=7, n_jobs=n_jobs)
@@ -93,7 +93,7 @@ def test_roots_are_projected_as_by_numpy(n_jobs):
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_loadings_come_closer_to_the_truth():
+def test_spatial_prior__loadings_come_closer_to_the_truth():
     X, H, W, truth = blobs()
     found = spatial_prior(X, H, W, SHAPE).W
     assert (found >= 0).all()
@@ -101,28 +101,28 @@ def test_loadings_come_closer_to_the_truth():
     assert after < 0.75 * before
 
 
-def test_the_total_is_still_that_of_the_map():
+def test_spatial_prior__the_total_is_still_that_of_the_map():
     X, H, W, _ = blobs()
     found = spatial_prior(X, H, W, SHAPE).W
     assert found.sum() == pytest.approx(X.sum(), rel=1e-12)
     assert not np.allclose(found.sum(axis=1), X.sum(axis=1), rtol=1e-2)
 
 
-def test_no_weight_changes_nothing():
+def test_spatial_prior__no_weight_changes_nothing():
     X, H, W, _ = blobs()
     found = spatial_prior(X, H, W, SHAPE, weight=0)
     np.testing.assert_array_equal(found.W, W)
     np.testing.assert_array_equal(found.support, 1)
 
 
-def test_auto_is_a_weight_of_one_and_more_weight_smooths_more():
+def test_spatial_prior__auto_is_a_weight_of_one_and_more_weight_smooths_more():
     X, H, W, _ = blobs(counts=30)
     auto, *others = (spatial_prior(X, H, W, SHAPE, weight=w) for w in ("auto", 1, 0.1, 3.0))
     np.testing.assert_array_equal(auto.W, others[0].W)
     assert others[1].support.mean() < auto.support.mean() < others[2].support.mean()
 
 
-def test_where_all_is_alike_all_neighbours_count():
+def test_spatial_prior__where_all_is_alike_all_neighbours_count():
     X, H, W, truth = halves([0.5, 0.3, 0.2], [0.5, 0.3, 0.2], counts=80)
     found = spatial_prior(X, H, W, SHAPE)
     inner = found.support.reshape(SHAPE)[7:-7, 7:-7]
@@ -132,7 +132,7 @@ def test_where_all_is_alike_all_neighbours_count():
     assert after < 0.2 * before
 
 
-def test_a_strong_edge_lets_nothing_through():
+def test_spatial_prior__a_strong_edge_lets_nothing_through():
     X, H, W, _ = halves([0.9, 0.1, 0.0], [0.1, 0.0, 0.9], counts=200)
     found = fractions(spatial_prior(X, H, W, SHAPE).W).reshape(*SHAPE, 3)
     edge = SHAPE[1] // 2
@@ -140,7 +140,7 @@ def test_a_strong_edge_lets_nothing_through():
     assert found[:, edge, 2].min() > 0.85
 
 
-def test_a_pixel_unlike_all_others_is_left_as_it_is():
+def test_spatial_prior__a_pixel_unlike_all_others_is_left_as_it_is():
     X, H, W, _ = halves([0.9, 0.1, 0.0], [0.9, 0.1, 0.0], counts=200)
     odd = 8 * SHAPE[1] + 11
     X[odd] = np.random.default_rng(1).poisson(200 * H[2])
@@ -151,7 +151,7 @@ def test_a_pixel_unlike_all_others_is_left_as_it_is():
     assert found.W[odd + 1, 2] < 0.02 * 200
 
 
-def test_an_edge_of_thickness_stays_sharp():
+def test_spatial_prior__an_edge_of_thickness_stays_sharp():
     thick, thin = np.array([0.6, 0.3, 0.1]), np.array([0.06, 0.03, 0.01])
     X, H, W, _ = halves(thick, thin, counts=200)
     found = spatial_prior(X, H, W, SHAPE).W.sum(axis=1).reshape(SHAPE)
@@ -160,7 +160,7 @@ def test_an_edge_of_thickness_stays_sharp():
     assert found[:, edge].max() < 35
 
 
-def test_empty_pixels_neither_give_nor_receive():
+def test_spatial_prior__empty_pixels_neither_give_nor_receive():
     X, H, _, _ = halves([0.5, 0.3, 0.2], [0.5, 0.3, 0.2], counts=80)
     gone = np.zeros(SHAPE, bool)
     gone[6:13, 9:20], gone[2, 3] = True, True
@@ -173,7 +173,7 @@ def test_empty_pixels_neither_give_nor_receive():
     assert total[~gone].min() > 60
 
 
-def test_dense_equals_sparse_equals_threads():
+def test_spatial_prior__dense_equals_sparse_equals_threads():
     X, H, W, _ = blobs()
     expected, *others = (
         spatial_prior(counts, H, W, SHAPE, n_jobs=n) for counts in both(X) for n in (1, 4)
@@ -183,7 +183,7 @@ def test_dense_equals_sparse_equals_threads():
         np.testing.assert_allclose(other.support, expected.support, rtol=1e-9)
 
 
-def test_a_transposed_map_gives_transposed_maps():
+def test_spatial_prior__a_transposed_map_gives_transposed_maps():
     X, H, W, _ = blobs()
     turn = np.arange(len(X)).reshape(SHAPE).T.ravel()
     expected = spatial_prior(X, H, W, SHAPE)
@@ -192,7 +192,7 @@ def test_a_transposed_map_gives_transposed_maps():
     np.testing.assert_allclose(found.support, expected.support[turn], rtol=0.01)
 
 
-def test_slices_of_a_series_do_not_see_each_other():
+def test_spatial_prior__slices_of_a_series_are_independent():
     X, H, W, _ = blobs(shape=(2, 9, 13))
     found = spatial_prior(X, H, W, (2, 9, 13)).support.reshape(2, -1)
     for part, support in zip(np.split(np.arange(len(X)), 2), found, strict=True):
@@ -201,7 +201,7 @@ def test_slices_of_a_series_do_not_see_each_other():
 
 
 @pytest.mark.parametrize("shape", [(150,), (1, 150), (2, 1, 75)])
-def test_a_line_is_smoothed_along_itself(shape):
+def test_spatial_prior__a_line_is_smoothed_along_itself(shape):
     _, H, _, _ = blobs(shape=(3, 4))
     truth = np.tile([30.0, 20.0, 10.0], (150, 1))
     X = sp.csr_array(np.random.default_rng(2).poisson(truth @ H))
@@ -213,7 +213,7 @@ def test_a_line_is_smoothed_along_itself(shape):
     )
 
 
-def test_one_component_has_totals_to_smooth():
+def test_spatial_prior__one_component_has_totals_to_smooth():
     _, H, _, _ = blobs(k=1)
     truth = np.full((np.prod(SHAPE), 1), 50.0)
     X = np.random.default_rng(4).poisson(truth @ H[:1])
@@ -222,7 +222,7 @@ def test_one_component_has_totals_to_smooth():
     assert np.std(found) < 0.3 * np.std(W)
 
 
-def test_what_no_component_explains_does_not_matter():
+def test_spatial_prior__what_no_component_explains_does_not_matter():
     X, H, W, _ = blobs()
     H, W = np.vstack([H, np.zeros(N_CHANNELS)]), np.pad(W, ((0, 0), (0, 1)))
     expected = spatial_prior(X, H, W, SHAPE).W
@@ -232,14 +232,14 @@ def test_what_no_component_explains_does_not_matter():
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
 
 
-def test_a_map_without_counts_stays_empty():
+def test_spatial_prior__a_map_without_counts_stays_empty():
     _, H, _, _ = blobs(shape=(3, 4))
     found = spatial_prior(np.zeros((12, N_CHANNELS)), H, np.zeros((12, 3)), (3, 4))
     np.testing.assert_array_equal(found.W, 0)
     np.testing.assert_array_equal(found.support, 0)
 
 
-def test_groups_of_channels_hold_what_tells_components_apart():
+def test_solve_loadings__groups_of_channels_have_what_reports_components_apart():
     X, H, _, truth = blobs()
     H = H.copy()
     H[:, 5] = 0.0
@@ -255,7 +255,7 @@ def test_groups_of_channels_hold_what_tells_components_apart():
     assert variance(B) < 1.05 * variance(H[:, H.any(axis=0)])
 
 
-def test_channels_that_are_few_or_alike_need_few_groups():
+def test_smoothing__channels_that_are_few_or_alike_need_few_groups():
     H = np.array([[0.1, 0.2, 0.3, 0.4], [0.4, 0.3, 0.2, 0.1]])
     assert len(np.unique(_cluster_channels(H, 9))) == 4
     assert len(np.unique(_cluster_channels(np.repeat(H[:1], 2, axis=0), 9))) == 1
@@ -272,7 +272,7 @@ def test_channels_that_are_few_or_alike_need_few_groups():
         ({"shape": (1, 1, 21, 26)}, ValueError, "shape"),
     ],
 )
-def test_errors_name_the_argument(wrong, error, name):
+def test_spatial_prior__errors_name_the_argument(wrong, error, name):
     X, H, W, _ = blobs()
     with pytest.raises(error, match=name):
         spatial_prior(X, H, W, **{"shape": SHAPE, **wrong})
