@@ -37,7 +37,7 @@ def choose(X, k=2, shape=SHAPE, **options):
     return choose_finer_binning(X, k, shape, **{"rng": rng(), **options})
 
 
-def test_large_features_keep_the_rule_of_thumb():
+def test_choose_finer_binning__large_features_keep_the_rule_of_thumb():
     X, _ = large_features()
     found = choose(X)
     rule = choose_binning(X.sum(axis=1), SHAPE, (True, True), 2)
@@ -47,7 +47,7 @@ def test_large_features_keep_the_rule_of_thumb():
     assert gain < 0 < error
 
 
-def test_small_features_get_small_bins():
+def test_choose_finer_binning__small_features_get_small_bins():
     X, _ = small_particles()
     found = choose(X)
     assert found.tried[0] == (8, 8)
@@ -56,7 +56,7 @@ def test_small_features_get_small_bins():
     assert gain > 4 * error
 
 
-def test_the_seed_makes_it_reproducible_and_threads_do_not_matter():
+def test_choose_finer_binning__the_seed_makes_it_reproducible_and_threads_do_not_matter():
     X, _ = small_particles()
     assert choose(X) == choose(X)
     assert choose(X, n_jobs=3).binning == choose(X).binning
@@ -73,26 +73,26 @@ def test_choose_finer_binning__fixed_spectra_used_and_nothing_compared_if_all_ar
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int64, np.float32, float])
-def test_whole_numbers_of_any_type_are_judged(dtype):
+def test_choose_finer_binning__whole_numbers_of_any_type_are_judged(dtype):
     X, _ = small_particles()
     assert choose(X.astype(dtype)).binning == choose(X).binning
 
 
-def test_data_that_are_no_whole_numbers_fall_back_on_the_rule_of_thumb():
+def test_choose_finer_binning__data_that_are_no_whole_numbers_fall_back_on_the_rule_of_thumb():
     X, _ = small_particles()
     found = choose(0.9 * X)
     assert found.binning == (8, 8)
     assert found.not_tried == "fractions"
 
 
-def test_single_pixels_are_not_halved():
+def test_choose_finer_binning__single_pixels_are_not_halved():
     X, _ = large_features(counts=20_000.0)
     found = choose(X)
     assert found.binning == (1, 1)
     assert found.not_tried == "single pixels"
 
 
-def test_energy_bins_line_scans_series_and_empty_pixels_are_fine():
+def test_choose_finer_binning__energy_bins_line_scans_series_and_empty_pixels_are_fine():
     X, _ = small_particles()
     X = X.tolil()
     X[:70] = 0
@@ -104,7 +104,7 @@ def test_energy_bins_line_scans_series_and_empty_pixels_are_fine():
     assert all(tried[0] == 1 for tried in series.tried)
 
 
-def test_every_fit_is_announced_and_can_end_the_search():
+def test_choose_finer_binning__every_fit_is_announced_and_can_end_the_search():
     X, _ = large_features()
     calls = []
     choose(X, callback=lambda *args: calls.append(args))

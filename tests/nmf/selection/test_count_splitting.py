@@ -44,7 +44,7 @@ def counts_of(dtype, shape=(11, 7), largest=200):
     st.integers(2, 7),
     st.integers(0, 99),
 )
-def test_every_count_is_conserved(X, n_folds, seed):
+def test_split_counts__every_count_is_conserved(X, n_folds, seed):
     for counts in both(X):
         folds = split_counts(counts, n_folds, rng(seed))
         np.testing.assert_array_equal(sum(dense(f) for f in folds), X)
@@ -54,7 +54,7 @@ def test_every_count_is_conserved(X, n_folds, seed):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_folds_keep_integer_types_and_widen_floats(dtype):
+def test_split_counts__folds_keep_integer_types_and_widen_floats(dtype):
     X = counts_of(dtype)
     for counts in both(X):
         folds = split_counts(counts, 3, rng())
@@ -64,14 +64,14 @@ def test_folds_keep_integer_types_and_widen_floats(dtype):
         np.testing.assert_array_equal(sum(dense(f).astype(float) for f in folds), X)
 
 
-def test_half_precision_is_widened_too():
+def test_split_counts__half_precision_is_widened_too():
     X = counts_of(np.float16)
     folds = split_counts(X, 3, rng())
     assert folds[0].dtype == np.float64
     np.testing.assert_array_equal(sum(folds), X)
 
 
-def test_an_array_and_a_csr_matrix_are_split_alike():
+def test_csr__an_array_and_a_csr_matrix_are_split_alike():
     X, csr = both(counts_of(np.uint16))
     for a, b in zip(split_counts(X, 4, rng(3)), split_counts(csr, 4, rng(3)), strict=True):
         np.testing.assert_array_equal(a, b.toarray())
@@ -89,7 +89,7 @@ def test_split_counts__input_unchanged_and_folds_independent_copies():
     np.testing.assert_array_equal(X, before.toarray())
 
 
-def test_a_seed_makes_it_reproducible():
+def test_split_counts__a_seed_makes_it_reproducible():
     X = counts_of(np.uint8)
     first, second, other = (split_counts(X, 3, rng(seed)) for seed in (5, 5, 6))
     np.testing.assert_array_equal(first, second)
@@ -105,7 +105,7 @@ def test_split_counts__a_million_counts_in_one_entry_are_binomial(dtype):
     assert np.abs(folds - 200_000).max() < 5 * np.sqrt(1e6 * 0.2 * 0.8)
 
 
-def test_folds_are_of_equal_size_and_independent_poisson():
+def test_split_counts__folds_are_of_equal_size_and_independent_poisson():
     X = rng(4).poisson(6.0, size=(300, 200))
     a, b, c = (f.ravel().astype(float) for f in split_counts(X, 3, rng(8)))
     for fold in (a, b, c):
@@ -122,7 +122,7 @@ def test_thin_counts__expected_fraction_in_the_test():
     assert train.dtype == test.dtype == np.uint8
 
 
-def test_booleans_are_counts_of_one():
+def test_make_folds__booleans_are_counts_of_one():
     X = counts_of(np.uint8) > 0
     for counts in both(X):
         folds = make_folds(counts, 3, rng())
@@ -131,13 +131,13 @@ def test_booleans_are_counts_of_one():
 
 
 @pytest.mark.parametrize("shape", [(0, 4), (3, 0), (3, 4)])
-def test_no_counts_make_empty_folds(shape):
+def test_split_counts__no_counts_make_empty_folds(shape):
     for X in both(np.zeros(shape, np.uint8)):
         assert [f.shape for f in split_counts(X, 2, rng())] == [shape] * 2
 
 
 @pytest.mark.parametrize("value", [0.5, -1.0, np.nan, np.inf, 1e300])
-def test_what_is_no_count_is_refused_with_the_reason(value):
+def test_thin_counts__what_is_no_count_is_refused_with_the_reason(value):
     X = np.zeros((4, 3))
     X[2, 1] = value
     for counts in both(X):
@@ -147,7 +147,7 @@ def test_what_is_no_count_is_refused_with_the_reason(value):
         thin_counts(np.array([[-1, 2]]), 0.5, rng())
 
 
-def test_wrong_arguments_are_named():
+def test_split_counts__wrong_arguments_are_named():
     X = counts_of(np.uint8)
     for n_folds in (1, 0):
         with pytest.raises(ValueError, match="n_folds must be at least 2"):
@@ -172,7 +172,7 @@ def test_wrong_arguments_are_named():
         compare(X, {})
 
 
-def test_held_out_deviance_is_the_formula():
+def test_held_out_deviance__is_the_formula():
     X, W, B = rows(seed=3, n_rows=6, n_columns=9, k=2)
     H, spectrum = (B / B.sum(axis=0)).T, rng(1).uniform(5, 9, 9)
     mean = (spectrum + 0.5) / (spectrum + 0.5).sum()
@@ -183,7 +183,7 @@ def test_held_out_deviance_is_the_formula():
         assert found == pytest.approx(expected, rel=1e-12)
 
 
-def test_held_out_deviance_does_not_depend_on_how_spectra_are_scaled():
+def test_held_out_deviance__does_not_depend_on_how_spectra_are_scaled():
     X, W, B = rows(seed=4, n_rows=6, n_columns=9, k=2)
     scale = np.array([3.0, 0.2])
     a = held_out_deviance(X, W, B.T, 0.2, X.sum(axis=0))
@@ -191,7 +191,7 @@ def test_held_out_deviance_does_not_depend_on_how_spectra_are_scaled():
     assert a == pytest.approx(b, rel=1e-12)
 
 
-def test_held_out_deviance_is_always_finite():
+def test_held_out_deviance__is_always_finite():
     test = np.ones((5, 8))
     W, H = np.ones((5, 2)), np.full((2, 8), 1 / 8)
     empty_pixel, empty_channel, nothing = W.copy(), H.copy(), np.zeros(8)
@@ -201,14 +201,14 @@ def test_held_out_deviance_is_always_finite():
             assert np.isfinite(held_out_deviance(counts, V, B, 0.2, nothing))
 
 
-def test_models_that_are_not_finite_are_refused():
+def test_held_out_deviance__models_that_are_not_finite_are_refused():
     W, H = np.ones((5, 2)), np.ones((2, 8))
     for bad in (np.nan, np.inf):
         with pytest.raises(ValueError, match="W and H must be finite"):
             held_out_deviance(np.ones((5, 8)), bad * W, H, 0.2, np.ones(8))
 
 
-def test_no_model_predicts_better_than_the_truth_on_average():
+def test_thin_counts__no_model_predicts_better_than_the_truth_on_average():
     cube, W, H = planted(shape=(9, 10), n_channels=31, counts=200.0)
     X = cube.reshape(-1, 31)
     train, test = thin_counts(X, 0.2, rng(1))
@@ -245,7 +245,7 @@ FITS = {"mean": mean_model, "nmf": nmf_model(3), "saturated": saturated_model}
 
 
 @pytest.mark.parametrize("kind", [0, 1])
-def test_the_true_model_wins_over_too_simple_and_too_complex_ones(kind):
+def test_compare__the_true_model_wins_over_too_simple_and_too_complex_ones(kind):
     X = both(planted(shape=(9, 10), n_channels=31)[0].reshape(-1, 31))[kind]
     found = compare(X, FITS, n_folds=4, rng=rng(2))
     assert found.names == ("mean", "nmf", "saturated")
@@ -255,14 +255,14 @@ def test_the_true_model_wins_over_too_simple_and_too_complex_ones(kind):
     assert (found.differences[1] == 0).all()
 
 
-def test_an_array_and_a_csr_matrix_are_scored_alike():
+def test_csr__an_array_and_a_csr_matrix_are_scored_alike():
     X, csr = both(planted(shape=(5, 6), n_channels=31)[0].reshape(-1, 31))
     fits = {"mean": mean_model, "saturated": saturated_model}
     a, b = compare(X, fits, rng=rng(3)), compare(csr, fits, rng=rng(3))
     np.testing.assert_allclose(a.deviances, b.deviances, rtol=1e-12)
 
 
-def test_the_simplest_is_the_first_within_an_error_of_the_best():
+def test_Comparison__the_simplest_is_the_first_within_an_error_of_the_best():
     # Differences to "c": 6 to "a", 3 +- 4 to "b"; "d" is as good, but no simpler.
     base = np.array([100.0, 90.0, 110.0, 95.0, 105.0])
     spread = 4 * np.array([-1, 1, 0, -1, 1]) / np.sqrt(0.2 + 0.25)
@@ -274,7 +274,7 @@ def test_the_simplest_is_the_first_within_an_error_of_the_best():
     assert found.simplest(0.7) == "c"
 
 
-def test_the_callback_sees_every_fit_and_can_end_the_comparison():
+def test_compare__the_callback_sees_every_fit_and_can_end_the_comparison():
     X, calls = counts_of(np.uint8), []
 
     def stop(name, fold, deviance):
@@ -288,13 +288,13 @@ def test_the_callback_sees_every_fit_and_can_end_the_comparison():
     assert calls == [("mean", 0), ("mean", 1), ("saturated", 0)]
 
 
-def test_a_fit_sees_none_of_the_test_counts():
+def test_compare__a_fit_sees_none_of_the_test_counts():
     X = counts_of(np.uint8)
     trained = []
     compare(X, {"mean": lambda train: trained.append(train) or mean_model(train)}, n_folds=3)
     np.testing.assert_array_equal(sum(t.astype(int) for t in trained), 2 * X.astype(int))
 
 
-def test_the_floor_keeps_half_a_count_per_channel():
+def test_count_splitting__the_floor_keeps_half_a_count_per_channel():
     assert count_splitting.ETA == 1e-4
     assert count_splitting.JEFFREYS == 0.5

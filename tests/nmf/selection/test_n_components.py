@@ -18,7 +18,7 @@ def counts_of(k, shape=(9, 10), seed=0, **options):
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 4])
-def test_the_number_of_planted_components_is_found(k):
+def test_choose_n_components__the_number_of_planted_components_is_found(k):
     X = counts_of(k)
     for counts in both(X):
         found = choose_n_components(counts, n_folds=5, rng=rng(k))
@@ -27,13 +27,13 @@ def test_the_number_of_planted_components_is_found(k):
         assert found.deviances.shape == (k + n_components.PATIENCE, 5)
 
 
-def test_an_array_and_a_csr_matrix_are_judged_alike():
+def test_csr__an_array_and_a_csr_matrix_are_judged_alike():
     X, csr = both(counts_of(3))
     a, b = (choose_n_components(c, n_folds=3, rng=rng(1)) for c in (X, csr))
     np.testing.assert_allclose(a.deviances[:3], b.deviances[:3], rtol=1e-4)
 
 
-def test_a_seed_makes_it_reproducible_and_is_the_default():
+def test_choose_n_components__a_seed_makes_it_reproducible_and_is_the_default():
     X = counts_of(2)
     a, b, c = (choose_n_components(X, n_folds=3, **o) for o in ({}, {}, {"rng": rng(0)}))
     np.testing.assert_array_equal(a.deviances, b.deviances)
@@ -42,7 +42,7 @@ def test_a_seed_makes_it_reproducible_and_is_the_default():
     assert (a.deviances[0] != d.deviances[0]).all()
 
 
-def test_a_component_with_few_counts_is_found():
+def test_choose_n_components__a_component_with_few_counts_is_found():
     # 2 % of the pixels, at 60 counts each, in channels between the lines of the others.
     X = counts_of(2, shape=(13, 14))
     X[50:54] = 0
@@ -50,26 +50,26 @@ def test_a_component_with_few_counts_is_found():
     assert choose_n_components(X, n_folds=5).simplest() == 3
 
 
-def test_few_counts_never_show_more_components_than_there_are():
+def test_choose_n_components__few_counts_never_show_more_components_than_there_are():
     for seed in range(5):
         X = counts_of(3, counts=3.0, seed=seed)
         assert choose_n_components(X, n_folds=5, rng=rng(seed)).simplest() <= 3
 
 
 @pytest.mark.parametrize("max_components", [1, 2])
-def test_no_more_components_than_asked_for_are_tried(max_components):
+def test_choose_n_components__no_more_components_than_asked_for_are_tried(max_components):
     found = choose_n_components(counts_of(3), max_components=max_components, n_folds=2)
     assert found.names == (1, 2)[:max_components]
 
 
 @pytest.mark.parametrize("shape", [(1, 8), (7, 1), (2, 9)])
-def test_no_more_components_than_rows_or_channels_are_tried(shape):
+def test_choose_n_components__no_more_components_than_rows_or_channels_are_tried(shape):
     found = choose_n_components(rng().poisson(50.0, size=shape), n_folds=2)
     assert max(found.names) <= min(shape)
     assert np.isfinite(found.deviances).all()
 
 
-def test_empty_rows_and_channels_and_a_single_count_do_no_harm():
+def test_choose_n_components__empty_rows_and_channels_and_a_single_count_do_no_harm():
     X = counts_of(2)
     X[7], X[:, 5] = 0, 0
     assert choose_n_components(X, n_folds=5).simplest() == 2
@@ -82,14 +82,14 @@ def test_empty_rows_and_channels_and_a_single_count_do_no_harm():
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float64])
-def test_all_types_of_counts_give_the_same(dtype):
+def test_choose_n_components__all_types_of_counts_give_the_same(dtype):
     X = counts_of(2)
     expected = choose_n_components(X, n_folds=2).deviances
     found = choose_n_components(X.astype(dtype), n_folds=2).deviances
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
-def test_the_callback_sees_every_fit_and_can_end_the_search():
+def test_choose_n_components__the_callback_sees_every_fit_and_can_end_the_search():
     calls = []
 
     def stop(k, fold, deviance):
@@ -102,7 +102,7 @@ def test_the_callback_sees_every_fit_and_can_end_the_search():
     assert calls == [(1, 0), (1, 1), (1, 2), (2, 0)]
 
 
-def test_what_cannot_be_judged_is_refused():
+def test_choose_n_components__what_cannot_be_judged_is_refused():
     X = counts_of(2)
     with pytest.raises(ValueError, match="X has no counts"):
         choose_n_components(0 * X)
@@ -114,7 +114,7 @@ def test_what_cannot_be_judged_is_refused():
         choose_n_components(X, n_folds=1)
 
 
-def test_a_new_component_starts_with_what_the_fit_misses():
+def test_n_components__a_new_component_starts_with_what_the_fit_misses():
     X, W, H = planted((9, 10), n_channels=31, k=3, counts=500.0)
     X = X.reshape(-1, 31)
     mean = X.sum(axis=0) / X.sum()
@@ -127,7 +127,7 @@ def test_a_new_component_starts_with_what_the_fit_misses():
             assert np.argmax(H @ found / np.linalg.norm(H, axis=1)) == missing
 
 
-def test_coarse_counts_are_sums_over_pixels_and_channels():
+def test_coarse_counts__are_sums_over_pixels_and_channels():
     cube = rng(2).poisson(0.3, size=(36, 40, 50)).astype(np.uint8)
     X = sp.csr_array(cube.reshape(-1, 50))
     found = coarse_counts(X, (36, 40), (True, True), energy_binning=10)
