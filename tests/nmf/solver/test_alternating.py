@@ -25,7 +25,7 @@ def assert_same_fit(found, expected, **tolerance):
 
 @pytest.mark.parametrize("n_fixed", [0, 1, 2])
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_the_divergence_never_rises(seed, n_fixed):
+def test_poisson_nmf__the_divergence_never_rises(seed, n_fixed):
     X, H, _ = start_problem(seed)
     seen = []
     fit = poisson_nmf(X, H, n_fixed=n_fixed, callback=lambda n, loss, r: seen.append(loss))
@@ -38,7 +38,7 @@ def test_the_divergence_never_rises(seed, n_fixed):
 
 
 @pytest.mark.parametrize("tol", [1e-4, 1e-6])
-def test_at_the_solution_the_kkt_conditions_hold(tol):
+def test_poisson_nmf__at_the_solution_the_kkt_conditions_have(tol):
     X, H, _ = start_problem(seed=3)
     fit = poisson_nmf(X, H, tol=tol)
     assert fit.converged
@@ -51,7 +51,7 @@ def test_at_the_solution_the_kkt_conditions_hold(tol):
 
 
 @pytest.mark.parametrize("seed", [64, 104, 205, 588])
-def test_at_an_exact_solution_the_residual_is_not_an_old_one(seed):
+def test_poisson_nmf__at_an_exact_solution_the_residual_is_not_an_old_one(seed):
     rng = np.random.default_rng(seed)
     X, H = rng.poisson(0.15, size=(7, 9)), rng.gamma(0.3, size=(2, 9)) + 1e-3
     fit = poisson_nmf(X, H / H.sum(axis=1, keepdims=True), max_iter=100)
@@ -61,7 +61,7 @@ def test_at_an_exact_solution_the_residual_is_not_an_old_one(seed):
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_the_divergence_is_no_higher_than_after_200_sweeps_of_scikit_learn(seed):
+def test_poisson_nmf__the_divergence_is_no_higher_than_after_200_sweeps_of_scikit_learn(seed):
     X, H, _ = start_problem(seed)
     model = NMF(3, init="custom", solver="mu", beta_loss="kullback-leibler", max_iter=200, tol=0)
     W = model.fit_transform(X.astype(float), W=np.full((42, 3), X.mean()), H=H.copy())
@@ -70,12 +70,12 @@ def test_the_divergence_is_no_higher_than_after_200_sweeps_of_scikit_learn(seed)
     assert ours.divergence < naive.divergences(X, W, model.components_.T).sum() + 1e-3
 
 
-def test_separate_phases_are_found():
+def test_poisson_nmf__separate_phases_are_found():
     X, H, truth = start_problem(counts=500)
     assert angles(poisson_nmf(X, H).H, truth).max() < 3
 
 
-def test_loadings_sum_to_the_counts_of_their_row_and_the_model_to_those_of_its_channel():
+def test_poisson_nmf__loadings_sum_to_counts_of_their_row_and_model_to_those_of_its_channel():
     X, H, _ = start_problem(seed=4)
     fit = poisson_nmf(X, H, tol=1e-7)
     W = solve_loadings(X, fit.H, fit.W)
@@ -83,14 +83,14 @@ def test_loadings_sum_to_the_counts_of_their_row_and_the_model_to_those_of_its_c
     np.testing.assert_allclose((fit.W @ fit.H).sum(axis=0), X.sum(axis=0), atol=0.05)
 
 
-def test_a_sparse_matrix_gives_what_a_dense_one_gives():
+def test_poisson_nmf__a_sparse_matrix_gives_what_a_dense_one_gives():
     X, H, _ = start_problem(seed=5)
     dense, sparse = (poisson_nmf(counts, H, tol=1e-7) for counts in both(X.astype(float)))
     assert_same_fit(sparse, dense, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("convert", [np.asarray, sp.csr_array])
-def test_the_number_of_threads_changes_no_bit(convert, many_blocks):
+def test_poisson_nmf__the_number_of_threads_changes_no_bit(convert, many_blocks):
     X, H, _ = start_problem(seed=6)
     one, four = (poisson_nmf(convert(X), H, n_jobs=n_jobs) for n_jobs in (1, 4))
     np.testing.assert_array_equal(one.W, four.W)
@@ -99,14 +99,14 @@ def test_the_number_of_threads_changes_no_bit(convert, many_blocks):
 
 
 @pytest.mark.parametrize("n_fixed", [1, 2])
-def test_fixed_spectra_stay_in_every_bit(n_fixed):
+def test_poisson_nmf__fixed_spectra_stay_in_every_bit(n_fixed):
     X, H, _ = start_problem(seed=7)
     fit = poisson_nmf(X, H, n_fixed=n_fixed)
     np.testing.assert_array_equal(fit.H[:n_fixed], H[:n_fixed])
     assert not np.allclose(fit.H[n_fixed:], H[n_fixed:])
 
 
-def test_fixed_spectra_that_are_true_help():
+def test_poisson_nmf__fixed_spectra_that_are_true_help():
     X, H, truth = start_problem(seed=8, counts=60)
     H[0] = truth[0]
     fit = poisson_nmf(X, H, n_fixed=1)
@@ -115,7 +115,7 @@ def test_fixed_spectra_that_are_true_help():
 
 
 @pytest.mark.parametrize("n_fixed", [1, 2])
-def test_fixed_spectra_may_be_zero_where_there_are_counts(n_fixed):
+def test_poisson_nmf__fixed_spectra_may_be_zero_where_there_are_counts(n_fixed):
     X, H, truth = start_problem(seed=9)
     H[:n_fixed] = np.where(truth[:n_fixed] > 0.02, truth[:n_fixed], 0)
     H[:n_fixed] /= H[:n_fixed].sum(axis=1, keepdims=True)
@@ -129,14 +129,14 @@ def test_fixed_spectra_may_be_zero_where_there_are_counts(n_fixed):
 
 
 @pytest.mark.parametrize("c", [3, 1000])
-def test_c_times_the_counts_have_c_times_the_loadings(c):
+def test_poisson_nmf__c_times_the_counts_have_c_times_the_loadings(c):
     X, H, _ = start_problem(seed=10)
     one, many = poisson_nmf(X, H, tol=1e-8), poisson_nmf(c * X, H, tol=1e-8)
     np.testing.assert_allclose(many.W, c * one.W, rtol=1e-2, atol=0.05 * c)
     np.testing.assert_allclose(many.H, one.H, atol=1e-3)
 
 
-def test_permuted_channels_have_permuted_spectra():
+def test_poisson_nmf__permuted_channels_have_permuted_spectra():
     X, H, _ = start_problem(seed=11)
     order = np.random.default_rng(0).permutation(29)
     one, other = poisson_nmf(X, H, tol=1e-7), poisson_nmf(X[:, order], H[:, order], tol=1e-7)
@@ -144,7 +144,7 @@ def test_permuted_channels_have_permuted_spectra():
     np.testing.assert_allclose(other.W, one.W, rtol=1e-4, atol=1e-3)
 
 
-def test_permuted_pixels_have_permuted_loadings():
+def test_poisson_nmf__permuted_pixels_have_permuted_loadings():
     X, H, _ = start_problem(seed=12)
     order = np.random.default_rng(0).permutation(42)
     np.testing.assert_array_equal(solve_loadings(X[order], H), solve_loadings(X, H)[order])
@@ -153,7 +153,7 @@ def test_permuted_pixels_have_permuted_loadings():
 
 
 @pytest.mark.parametrize("convert", [np.asarray, sp.csr_array])
-def test_an_empty_pixel_and_an_empty_channel_change_nothing(convert):
+def test_poisson_nmf__an_empty_pixel_and_an_empty_channel_change_nothing(convert):
     X, H, _ = start_problem(seed=13)
     wide, wide_H = np.zeros((43, 30), int), np.zeros((3, 30))
     wide[np.arange(43) != 5, 1:], wide_H[:, 1:] = X, H
@@ -165,12 +165,12 @@ def test_an_empty_pixel_and_an_empty_channel_change_nothing(convert):
     assert other.divergence == pytest.approx(one.divergence, abs=0.01)
 
 
-def test_float_counts_are_solved_as_integers_are():
+def test_poisson_nmf__float_counts_are_solved_as_integers_are():
     X, H, _ = start_problem(seed=14)
     assert_same_fit(poisson_nmf(X.astype(float), H), poisson_nmf(X, H), rtol=1e-12)
 
 
-def test_one_component_is_the_mean():
+def test_poisson_nmf__one_component_is_the_mean():
     X, _, _ = start_problem(seed=15)
     fit = poisson_nmf(X, np.full((1, 29), 1 / 29))
     assert fit.converged
@@ -201,7 +201,7 @@ KINDS = ["rank one", "identical rows", "one count", "one channel", "one pixel", 
 @pytest.mark.parametrize("init", ["nndsvdar", "random"])
 @pytest.mark.parametrize("convert", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("kind", KINDS)
-def test_degenerate_data_are_factorised_without_harm(kind, convert, init):
+def test_poisson_nmf__degenerate_data_are_factorised_without_harm(kind, convert, init):
     X = degenerate(kind)
     H = initial_spectra(convert(X), 3, init, np.random.default_rng(0))
     fit = poisson_nmf(convert(X), H)
@@ -214,7 +214,7 @@ def test_degenerate_data_are_factorised_without_harm(kind, convert, init):
         assert fit.divergence < 0.1 + 0.01 * X.sum() ** 0.5
 
 
-def test_components_that_vanish_keep_a_spectrum_and_get_no_counts():
+def test_poisson_nmf__components_that_vanish_keep_a_spectrum_and_get_no_counts():
     X, H, _ = start_problem(seed=16)
     H[2] = 0.0
     W = np.full((42, 3), 10.0)
@@ -225,7 +225,7 @@ def test_components_that_vanish_keep_a_spectrum_and_get_no_counts():
     np.testing.assert_allclose(H.sum(axis=1), 1)
 
 
-def test_a_channel_that_no_start_spectrum_explains_is_taken_up():
+def test_poisson_nmf__a_channel_that_no_start_spectrum_explains_is_taken_up():
     X, H, _ = start_problem(seed=17)
     H[:, 4] = 0.0
     assert X[:, 4].any()
@@ -234,7 +234,7 @@ def test_a_channel_that_no_start_spectrum_explains_is_taken_up():
     assert np.isfinite(fit.divergence)
 
 
-def test_what_the_callback_raises_ends_it():
+def test_poisson_nmf__what_the_callback_raises_ends_it():
     X, H, _ = start_problem()
 
     def stop(n_iter, loss, residual):
@@ -246,14 +246,14 @@ def test_what_the_callback_raises_ends_it():
 
 
 @pytest.mark.parametrize("max_iter", [1, 2])
-def test_stopping_early_is_told(max_iter):
+def test_poisson_nmf__stopping_early_is_reported(max_iter):
     X, H, _ = start_problem()
     fit = poisson_nmf(X, H, max_iter=max_iter)
     assert not fit.converged
     assert fit.n_iter == max_iter
 
 
-def test_the_arguments_are_not_changed():
+def test_poisson_nmf__the_arguments_are_not_changed():
     X, H, _ = start_problem()
     W = np.full((42, 3), 20.0)
     copies = [a.copy() for a in (X, H, W)]

@@ -52,27 +52,27 @@ def is_small(before, decrease):
     return patience_after(before, decrease).n_small > 0
 
 
-def test_patience_is_out_after_three_small_decreases_running():
+def test_alternating_moves__patience_is_out_after_three_small_decreases_running():
     assert not patience_after(9.0, 0.04, 0.01).is_out
     assert patience_after(9.0, 0.04, 0.01, 0.0).is_out
     assert not patience_after(9.0, 0.04, 0.01, 5.0, 0.01, 0.001).is_out
     assert patience_after(9.0, 0.04, 0.01, 5.0, 0.01, 0.001, 0.0).is_out
 
 
-def test_small_means_that_less_than_a_tenth_of_a_nat_is_to_come():
+def test_alternating_moves__small_means_that_less_than_a_tenth_of_a_nat_is_to_come():
     assert is_small(9.0, 0.0999)
     assert not is_small(9.0, 0.1)
     assert not is_small(9.0, 0.2)
 
 
 @pytest.mark.parametrize(("decrease", "largest_ratio"), [(0.05, 2 / 3), (0.01, 10 / 11)])
-def test_what_is_to_come_is_the_sum_of_a_geometric_series(decrease, largest_ratio):
+def test_alternating_moves__what_is_to_come_is_sum_of_geometric_series(decrease, largest_ratio):
     # decrease times ratio / (1 - ratio) is a tenth.
     assert is_small(decrease / (largest_ratio - 0.01), decrease)
     assert not is_small(decrease / (largest_ratio + 0.01), decrease)
 
 
-def test_a_decrease_that_grows_is_taken_for_one_that_hardly_falls():
+def test_alternating_moves__a_decrease_that_grows_is_taken_for_one_that_hardly_falls():
     # 99 times the last one is to come.
     assert is_small(0.0001, 0.0010)
     assert not is_small(0.0001, 0.0011)
@@ -80,25 +80,25 @@ def test_a_decrease_that_grows_is_taken_for_one_that_hardly_falls():
     assert patience_after(0.0011).n_small == 0
 
 
-def test_only_the_last_two_decreases_count():
+def test_alternating_moves__only_the_last_two_decreases_count():
     assert is_small(0.3, 0.05)
     assert patience_after(0.05, 0.3, 0.05).n_small == 1
     assert patience_after(9.0, 0.051, 0.05).n_small == 0
 
 
 @pytest.mark.parametrize("before", [0.0, np.inf, -5.0])
-def test_where_there_is_no_series_the_last_decrease_is_what_is_to_come(before):
+def test_alternating_moves__where_there_is_no_series_the_last_decrease_is_what_is_to_come(before):
     assert is_small(before, 0.0999)
     assert not is_small(before, 0.1)
 
 
-def test_a_rise_in_the_last_digit_is_no_decrease():
+def test_alternating_moves__a_rise_in_the_last_digit_is_no_decrease():
     assert is_small(9.0, -5.0)
     assert is_small(9.0, -1e-12)
 
 
 @pytest.mark.parametrize("max_iter", [0, 1, 4])
-def test_at_most_so_many_alternations_are_done(max_iter):
+def test_poisson_nmf__at_most_so_many_alternations_are_done(max_iter):
     X, W, B = start()
     numbers = []
     fit = poisson_nmf(X, B.T, W, max_iter=max_iter, callback=lambda n, *_: numbers.append(n))
@@ -108,7 +108,7 @@ def test_at_most_so_many_alternations_are_done(max_iter):
     assert not fit.converged
 
 
-def test_it_converges_when_the_residual_is_small_and_patience_is_out():
+def test_poisson_nmf__it_converges_when_the_residual_is_small_and_patience_is_out():
     X, W, B = start(1)
     residuals, losses = [], []
 
@@ -245,7 +245,7 @@ def test_alternate__rows_solved_to_a_fraction_of_the_present_gap(large, monkeypa
     assert -1e-9 <= of_spectra <= allowed
 
 
-def test_with_a_volume_term_the_gap_of_spectra_is_that_of_the_next_bound():
+def test_VolumeTerm__with_a_volume_term_the_gap_of_spectra_is_that_of_the_next_bound():
     X, W, B = start(9)
     problem = make_problem(X, 0.01)
     point = problem.alternate(Point(W, B), 1.0)
@@ -258,7 +258,7 @@ def test_with_a_volume_term_the_gap_of_spectra_is_that_of_the_next_bound():
     assert gaps.sum() > 1
 
 
-def test_without_counts_the_residual_is_a_number():
+def test_poisson_nmf__without_counts_the_residual_is_a_number():
     X, _, B = start(10)
     fit = poisson_nmf(np.zeros_like(X), B.T, max_iter=5)
     assert fit.kkt_residual == 0
@@ -266,7 +266,7 @@ def test_without_counts_the_residual_is_a_number():
     assert not fit.W.any()
 
 
-def test_the_divergence_of_a_fit_is_without_its_volume_term():
+def test_VolumeTerm__the_divergence_of_a_fit_is_without_its_volume_term():
     X, W, B = start(11)
     fit = poisson_nmf(X, B.T, W, volume=0.7, max_iter=20)
     assert fit.divergence == pytest.approx(naive.divergences(X, fit.W, fit.H.T).sum(), rel=1e-9)
@@ -274,6 +274,6 @@ def test_the_divergence_of_a_fit_is_without_its_volume_term():
     assert fit.history[-1] - fit.divergence == pytest.approx(penalty, rel=1e-9)
 
 
-def test_a_fit_is_shown_without_its_history():
+def test_poisson_nmf__a_fit_is_shown_without_its_history():
     X, W, B = start(12)
     assert "history" not in repr(poisson_nmf(X, B.T, W, max_iter=1))

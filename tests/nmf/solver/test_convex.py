@@ -31,7 +31,7 @@ def problem(seed=0, k=4, counts=60.0):
 
 @pytest.mark.parametrize("counts", [2.0, 5000.0])
 @pytest.mark.parametrize("tol", [1e-1, 1e-5])
-def test_loadings_are_solved_to_the_gap_asked_for_and_faint_rows_to_less(tol, counts):
+def test_solve_loadings__loadings_are_solved_to_gap_asked_for_and_faint_rows_to_less(tol, counts):
     X, W, H = problem(counts=counts)
     for start in (None, W, 1e3 * W):
         for given in both(X):
@@ -41,7 +41,7 @@ def test_loadings_are_solved_to_the_gap_asked_for_and_faint_rows_to_less(tol, co
                 assert gap <= min(tol, 0.01 * tol * x.sum()) * (1 + 1e-6) + 1e-12 * x.sum()
 
 
-def test_a_spectrum_of_zeros_gets_no_loadings():
+def test_solve_loadings__a_spectrum_of_zeros_gets_no_loadings():
     X, W, H = problem(1)
     H[2] = 0.0
     for start in (None, W):
@@ -53,7 +53,7 @@ def test_a_spectrum_of_zeros_gets_no_loadings():
         )
 
 
-def test_without_a_start_the_counts_of_a_row_are_shared_alike():
+def test_solve_loadings__without_a_start_the_counts_of_a_row_are_divided_equally():
     X, _, H = problem(2)
     alike = np.tile(X.sum(axis=1)[:, None] / 4, (1, 4))
     for given in both(X):
@@ -65,7 +65,7 @@ def test_without_a_start_the_counts_of_a_row_are_shared_alike():
 
 @pytest.mark.parametrize("n_fixed", [0, 1, 2])
 @pytest.mark.parametrize("with_frozen", [False, True])
-def test_no_spectrum_that_is_free_can_do_better(n_fixed, with_frozen):
+def test_solve_spectra__no_spectrum_that_is_free_can_do_better(n_fixed, with_frozen):
     X, W, H = problem(3)
     frozen = np.random.default_rng(0).random(H.shape) < 0.4 if with_frozen else None
     W_new, H_new = solve_spectra(X, W, H, n_fixed=n_fixed, frozen=frozen, tol=1e-7)
@@ -86,7 +86,7 @@ def test_no_spectrum_that_is_free_can_do_better(n_fixed, with_frozen):
 
 @pytest.mark.parametrize("kind", ["linear", "all"])
 @pytest.mark.parametrize("n_fixed", [0, 1])
-def test_held_entries_and_terms_go_together(n_fixed, kind):
+def test_solve_channels__held_entries_and_terms_go_together(n_fixed, kind):
     X, W, H = problem(4)
     rng = np.random.default_rng(1)
     B, frozen = H.T.copy(), rng.random((11, 4)) < 0.4
@@ -117,7 +117,7 @@ def test_held_entries_and_terms_go_together(n_fixed, kind):
         np.testing.assert_allclose(b[order], best, rtol=1e-3, atol=1e-5)
 
 
-def test_without_held_entries_channels_are_rows():
+def test_solve_channels__without_held_entries_channels_are_rows():
     X, W, H = problem(5)
     Xt = np.ascontiguousarray(X.T)
     expected = solve_rows(Xt, W, H.T, n_fixed=1, tol=1e-5)
@@ -128,7 +128,7 @@ def test_without_held_entries_channels_are_rows():
             np.testing.assert_array_equal(a, b)
 
 
-def test_the_gaps_of_channels_stay_with_their_channels():
+def test_solve_channels__the_gaps_of_channels_stay_with_their_channels():
     X, W, H = problem(6)
     frozen = np.zeros((11, 4), bool)
     frozen[::3, 1] = frozen[1::4, 3] = True
@@ -144,7 +144,7 @@ def test_the_gaps_of_channels_stay_with_their_channels():
 # Terms and scales
 
 
-def test_what_is_kept_at_zero_is_zero_and_the_rest_is_as_without_it():
+def test_freeze_at_zero__what_is_kept_at_zero_is_zero_and_the_rest_is_as_without_it():
     X, W, H = problem(7)
     absent = np.zeros(W.shape, bool)
     absent[:, 2] = absent[3, 0] = True
@@ -158,7 +158,7 @@ def test_what_is_kept_at_zero_is_zero_and_the_rest_is_as_without_it():
 
 
 @pytest.mark.parametrize("n_fixed", [0, 2])
-def test_scaling_to_unit_sum_keeps_the_product(n_fixed):
+def test_normalise__scaling_to_unit_sum_keeps_the_product(n_fixed):
     _, W, H = problem(8)
     B = H.T * [1.0, 2.0, 0.3, 5.0]
     W_new, H_new = normalise(W, B, n_fixed)
@@ -168,7 +168,7 @@ def test_scaling_to_unit_sum_keeps_the_product(n_fixed):
     np.testing.assert_array_equal(W_new[:, :n_fixed], W[:, :n_fixed])
 
 
-def test_a_component_without_a_spectrum_gets_a_flat_one_and_no_counts():
+def test_normalise__a_component_without_a_spectrum_gets_a_flat_one_and_no_counts():
     _, W, H = problem(9)
     B = H.T.copy()
     B[:, 1] = 0.0
@@ -178,7 +178,7 @@ def test_a_component_without_a_spectrum_gets_a_flat_one_and_no_counts():
     np.testing.assert_allclose(W_new @ H_new, W @ B.T, rtol=1e-13)
 
 
-def test_a_fixed_spectrum_of_zeros_stays():
+def test_normalise__a_fixed_spectrum_of_zeros_stays():
     _, W, H = problem(9)
     B = H.T.copy()
     B[:, 0] = 0.0
@@ -187,7 +187,7 @@ def test_a_fixed_spectrum_of_zeros_stays():
     np.testing.assert_array_equal(W_new[:, 0], W[:, 0])
 
 
-def test_a_transpose_has_the_layout_of_the_counts():
+def test_transpose__a_transpose_has_the_layout_of_the_counts():
     X, _, _ = problem(10)
     dense, sparse = (transpose(x) for x in both(X))
     assert dense.flags.c_contiguous
@@ -196,7 +196,7 @@ def test_a_transpose_has_the_layout_of_the_counts():
     np.testing.assert_array_equal(sparse.toarray(), X.T)
 
 
-def test_loadings_do_not_depend_on_where_the_search_starts():
+def test_solve_loadings__loadings_do_not_depend_on_where_the_search_starts():
     X, H, _ = start_problem(seed=18)
     X[3] = 0
     expected = solve_loadings(X, H, tol=1e-8)
@@ -204,7 +204,7 @@ def test_loadings_do_not_depend_on_where_the_search_starts():
         np.testing.assert_allclose(solve_loadings(X, H, start, tol=1e-8), expected, atol=1e-2)
 
 
-def test_other_pixels_change_loadings_by_less_than_a_twentieth_of_their_error():
+def test_solve_loadings__other_pixels_change_loadings_by_less_than_a_twentieth_of_their_error():
     X, H, _ = start_problem(seed=19, counts=20)
     bright = np.vstack([X, 1_000_000 * X[:1]])
     change = solve_loadings(bright, H)[:-1] - solve_loadings(X, H)
@@ -212,12 +212,12 @@ def test_other_pixels_change_loadings_by_less_than_a_twentieth_of_their_error():
 
 
 @pytest.mark.parametrize("convert", [np.asarray, sp.csr_array])
-def test_without_counts_loadings_are_zero(convert):
+def test_solve_loadings__without_counts_loadings_are_zero(convert):
     _, H, _ = start_problem()
     assert not solve_loadings(convert(np.zeros((4, 29), np.uint8)), H).any()
 
 
-def test_spectra_are_the_most_likely_ones_for_the_loadings():
+def test_solve_loadings__spectra_are_the_most_likely_ones_for_the_loadings():
     X, H, _ = start_problem(seed=20)
     W = solve_loadings(X, H)
     W_new, H_new = solve_spectra(X, W, H, tol=1e-8)
@@ -228,7 +228,7 @@ def test_spectra_are_the_most_likely_ones_for_the_loadings():
 
 
 @pytest.mark.parametrize("n_fixed", [0, 2])
-def test_spectra_are_the_same_whatever_the_channels_solved_at_a_time(n_fixed, monkeypatch):
+def test_solve_spectra__spectra_are_same_whatever_channels_solved_at_time(n_fixed, monkeypatch):
     X, W, H = problem()
     frozen = np.zeros(H.shape, bool)
     frozen[3, 2:9] = frozen[2, 4:6] = True
@@ -240,7 +240,7 @@ def test_spectra_are_the_same_whatever_the_channels_solved_at_a_time(n_fixed, mo
         np.testing.assert_array_equal(found, wanted)
 
 
-def test_spectra_with_fixed_ones_are_the_most_likely_ones():
+def test_solve_loadings__spectra_with_fixed_ones_are_the_most_likely_ones():
     X, H, _ = start_problem(seed=21)
     W = solve_loadings(X, H)
     W_new, H_new = solve_spectra(X, W, H, n_fixed=1, tol=1e-8)

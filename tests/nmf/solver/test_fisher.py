@@ -17,13 +17,13 @@ def naive_information(V, B):
     return found
 
 
-def test_information_is_what_a_loop_gives():
+def test_information__is_what_a_loop_gives():
     _, V, B = rows()
     V[3], B[5], V[:, 1] = 0.0, 0.0, 0.0
     np.testing.assert_allclose(information(V, B), naive_information(V, B), rtol=1e-12)
 
 
-def test_information_of_many_columns_is_the_same_for_any_number_of_threads():
+def test_information__of_many_columns_is_the_same_for_any_number_of_threads():
     """More columns than are looked at at a time, and more entries than a block has."""
     _, V, B = rows(seed=3, n_rows=1100, n_columns=2500)
     found = information(V, B, n_jobs=1)
@@ -31,7 +31,7 @@ def test_information_of_many_columns_is_the_same_for_any_number_of_threads():
     np.testing.assert_array_equal(information(V, B, n_jobs=4), found)
 
 
-def test_covariance_is_the_inverse():
+def test_covariance__is_the_inverse():
     _, V, B = rows(seed=1)
     product = covariance(V, B) @ naive_information(V, B)
     np.testing.assert_allclose(product, np.repeat(np.eye(3)[None], 13, axis=0), atol=1e-6)
@@ -40,13 +40,13 @@ def test_covariance_is_the_inverse():
     )
 
 
-def test_one_component_has_the_error_of_its_counts():
+def test_standard_deviation__one_component_has_the_error_of_its_counts():
     _, H = planted((3, 4), 19, k=1)[1:]
     W = np.array([[4.0], [100.0], [2500.0]])
     np.testing.assert_allclose(standard_deviation(W, H.T), [[2.0], [10.0], [50.0]])
 
 
-def test_loadings_scatter_as_the_covariance_says():
+def test_covariance__loadings_scatter_as_the_covariance_says():
     _, _, H = planted((3, 4), 29, k=3)
     w, rng = np.array([300.0, 500.0, 200.0]), np.random.default_rng(1)
     found = solve_loadings(rng.poisson(np.repeat([w @ H], 3000, axis=0)), H)
@@ -58,7 +58,9 @@ def test_loadings_scatter_as_the_covariance_says():
 
 
 @pytest.mark.parametrize("kind", ["no loadings", "no spectrum", "alike", "one row"])
-def test_what_counts_cannot_tell_has_a_huge_error_or_none_but_is_finite(kind):
+def test_standard_deviation__what_counts_cannot_distinguish_has_huge_error_or_none_but_is_finite(
+    kind,
+):
     _, V, B = rows(seed=2)
     if kind == "no loadings":
         V[4] = 0.0

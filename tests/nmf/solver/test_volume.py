@@ -49,7 +49,7 @@ def normalised(B, n_fixed):
 
 
 @pytest.mark.parametrize("weight", [0.3, 2.0])
-def test_the_value_is_half_the_rows_times_the_logarithm_of_the_determinant(weight):
+def test_VolumeTerm__the_value_is_half_the_rows_times_the_logarithm_of_the_determinant(weight):
     X, _, _ = problem()
     X[:, 7], X[:, 8] = 0, np.eye(len(X))[5]  # no count, and a single one
     B = random_spectra(1)
@@ -57,7 +57,7 @@ def test_the_value_is_half_the_rows_times_the_logarithm_of_the_determinant(weigh
         assert VolumeTerm(counts, K, weight).value(B) == pytest.approx(naive_value(X, B, weight))
 
 
-def test_a_map_of_one_count_has_a_volume():
+def test_VolumeTerm__a_map_of_one_count_has_a_volume():
     X = np.zeros((4, 29), int)
     X[2, 5] = 1
     B = random_spectra(2)
@@ -72,7 +72,7 @@ def test_bound__no_terms_for_fixed_spectra():
         assert (part[:, 2] > 0).all()
 
 
-def test_without_a_weight_or_counts_there_is_no_term():
+def test_VolumeTerm__without_a_weight_or_counts_there_is_no_term():
     X, _, _ = problem()
     for term in (VolumeTerm(X, K, 0.0), VolumeTerm(np.zeros_like(X), K, 1.0)):
         assert not term
@@ -80,7 +80,7 @@ def test_without_a_weight_or_counts_there_is_no_term():
         assert not term.bound(random_spectra(1)).linear.size
 
 
-def test_spectra_that_are_alike_have_the_smallest_volume():
+def test_VolumeTerm__spectra_that_are_alike_have_the_smallest_volume():
     X, _, _ = problem()
     term, B = VolumeTerm(X, K, 1.0), random_spectra(1)
     values = [term.value((1 - t) * B + t * B.mean(axis=1, keepdims=True)) for t in (0, 0.5, 0.9, 1)]
@@ -90,7 +90,7 @@ def test_spectra_that_are_alike_have_the_smallest_volume():
 
 @pytest.mark.parametrize("n_fixed", [0, 1, 2])
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_the_bound_touches_the_penalty_and_is_nowhere_below_it(seed, n_fixed):
+def test_VolumeTerm__the_bound_touches_the_penalty_and_is_nowhere_below_it(seed, n_fixed):
     X, _, _ = problem()
     X[:, 7] = 0
     term, at = VolumeTerm(X, K, 0.7, n_fixed), random_spectra(seed)
@@ -104,7 +104,7 @@ def test_the_bound_touches_the_penalty_and_is_nowhere_below_it(seed, n_fixed):
 
 
 @pytest.mark.parametrize("n_fixed", [0, 1])
-def test_the_bound_has_the_slope_of_the_penalty_where_it_touches(n_fixed):
+def test_VolumeTerm__the_bound_has_the_slope_of_the_penalty_where_it_touches(n_fixed):
     X, _, _ = problem()
     term, at = VolumeTerm(X, K, 0.7, n_fixed), random_spectra(3)
     bound, step = term.bound(at), 1e-6
@@ -117,7 +117,7 @@ def test_the_bound_has_the_slope_of_the_penalty_where_it_touches(n_fixed):
         assert slope == pytest.approx(expected, rel=1e-3, abs=1e-8)
 
 
-def test_the_bound_is_convex():
+def test_VolumeTerm__the_bound_is_convex():
     X, _, _ = problem()
     bound = VolumeTerm(X, K, 1.0).bound(random_spectra(4))
     assert np.linalg.eigvalsh(bound.matrix).min() > 0
@@ -127,7 +127,7 @@ def test_the_bound_is_convex():
 
 @pytest.mark.parametrize("volume", [0.01, 0.3, 5.0])
 @pytest.mark.parametrize("n_fixed", [0, 1])
-def test_the_objective_never_rises_and_converges(n_fixed, volume):
+def test_poisson_nmf__the_objective_never_rises_and_converges(n_fixed, volume):
     X, H, truth = problem(seed=2)
     H[:n_fixed] = truth[:n_fixed]
     fit = poisson_nmf(X, H, n_fixed=n_fixed, volume=volume)
@@ -140,7 +140,7 @@ def test_the_objective_never_rises_and_converges(n_fixed, volume):
 
 
 @pytest.mark.parametrize("n_fixed", [0, 1])
-def test_the_heavier_the_weight_the_smaller_the_volume_and_the_worse_the_fit(n_fixed):
+def test_VolumeTerm__the_heavier_the_weight_the_smaller_the_volume_and_the_worse_the_fit(n_fixed):
     X, H, _ = problem(seed=1)
     fits = [poisson_nmf(X, H, n_fixed=n_fixed, volume=v, tol=1e-7) for v in (0, 0.1, 1, 10)]
     volumes = [VolumeTerm(X, K, 1.0).value(fit.H.T) for fit in fits]
@@ -148,14 +148,14 @@ def test_the_heavier_the_weight_the_smaller_the_volume_and_the_worse_the_fit(n_f
     assert (np.diff([fit.divergence for fit in fits]) > 0).all()
 
 
-def test_weight_zero_is_plain_maximum_likelihood():
+def test_poisson_nmf__weight_zero_is_plain_maximum_likelihood():
     X, H, _ = problem(seed=3)
     plain, zero = poisson_nmf(X, H), poisson_nmf(X, H, volume=0.0)
     np.testing.assert_array_equal(zero.H, plain.H)
     assert zero.history == plain.history
 
 
-def test_no_start_is_better_than_where_it_converges():
+def test_poisson_nmf__no_start_is_better_than_where_it_converges():
     X, H, _ = problem(seed=4)
     fit = poisson_nmf(X, H, volume=0.5, tol=1e-7)
     rng = np.random.default_rng(0)
@@ -165,14 +165,14 @@ def test_no_start_is_better_than_where_it_converges():
         assert again.history[-1] > fit.history[-1] - 0.05
 
 
-def test_a_sparse_matrix_gives_what_a_dense_one_gives():
+def test_poisson_nmf__a_sparse_matrix_gives_what_a_dense_one_gives():
     X, H, _ = problem(seed=5)
     dense, sparse = (poisson_nmf(x, H, volume=0.5, tol=1e-7) for x in both(X.astype(float)))
     np.testing.assert_allclose(sparse.H, dense.H, atol=1e-6)
 
 
 @pytest.mark.parametrize("n_fixed", [0, 1])
-def test_zeros_in_the_start_and_empty_channels_do_no_harm(n_fixed):
+def test_poisson_nmf__zeros_in_the_start_and_empty_channels_do_no_harm(n_fixed):
     X, H, _ = problem(seed=6)
     X[:, 7] = X[11] = 0
     H = np.where(H > 0.02, H, 0.0)
@@ -182,7 +182,7 @@ def test_zeros_in_the_start_and_empty_channels_do_no_harm(n_fixed):
     assert not fit.W[11].any()
 
 
-def test_components_that_vanish_do_no_harm():
+def test_initial_spectra__components_that_vanish_do_no_harm():
     X = np.outer(np.arange(1, 12), np.arange(7))
     H = initial_spectra(X, K, "random", np.random.default_rng(0))
     fit = poisson_nmf(X, H, volume=1.0)
