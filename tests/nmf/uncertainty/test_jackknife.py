@@ -30,7 +30,7 @@ def again(X, H, settings, seed=0, n_folds=3, n_splits=2, **kwargs):
     return spectra_without_folds(X, H, settings, rng, OPTIONS, **folds, **kwargs)
 
 
-def test_spectra_come_in_the_order_of_those_found(problem):
+def test_spectra_without_folds__spectra_come_in_the_order_of_those_found(problem):
     X, _, H, settings = problem
     found = again(X, H, settings)
     assert found.shape == (6, 3, 50)
@@ -58,7 +58,7 @@ def test_spectra_without_folds__dense_equals_sparse_and_every_fit_reported(probl
     assert {step for step, _, _ in told} == {STEP}
 
 
-def test_errors_are_the_mean_squared_difference_of_loadings(problem):
+def test_errors_from_spectra__errors_are_the_mean_squared_difference_of_loadings(problem):
     X, _, H, _ = problem
     others = np.array([H, H])
     others[1, 0] = 0.8 * H[0] + 0.2 * H[1]
@@ -77,7 +77,9 @@ def found_in(X, H, settings, rng):
 
 
 @pytest.mark.parametrize("n_folds", [2, 5])
-def test_errors_are_within_a_factor_of_two_those_of_maps_measured_again(problem, n_folds):
+def test_errors_from_spectra__errors_are_within_factor_of_two_those_of_maps_measured_again(
+    problem, n_folds
+):
     _, W, H, settings = problem
     rng, expected = np.random.default_rng(5), W @ H
     maps = [rng.poisson(expected) for _ in range(20)]

@@ -40,7 +40,7 @@ def band(solutions):
     return counts.min(axis=0), counts.max(axis=0)
 
 
-def test_every_solution_is_a_factorisation_as_likely_as_the_best():
+def test_equally_likely__every_solution_is_a_factorisation_as_likely_as_the_best():
     X, _, H = ambiguous(k=3)
     solutions = equally_likely(X, H, confidence=0.9)
     best = solutions[0]
@@ -56,7 +56,7 @@ def test_every_solution_is_a_factorisation_as_likely_as_the_best():
 
 
 @pytest.mark.parametrize(("seed", "k"), [(0, 2), (1, 2), (0, 3)])
-def test_never_pure_phases_have_wide_bands_with_the_truth_inside(seed, k):
+def test_equally_likely__never_pure_phases_have_wide_bands_with_the_truth_inside(seed, k):
     X, W, H = ambiguous(seed, k)
     low, high = band(equally_likely(X, H))
     noise = 2 * np.sqrt(W.sum(axis=0))
@@ -65,14 +65,14 @@ def test_never_pure_phases_have_wide_bands_with_the_truth_inside(seed, k):
     assert ((high - low) / W.sum(axis=0) > 0.1).all()
 
 
-def test_separate_phases_have_narrow_bands():
+def test_equally_likely__separate_phases_have_narrow_bands():
     X, W, H = separate()
     low, high = band(equally_likely(X, H))
     assert (high - low).mean() < 0.05 * W.sum()
     assert (np.abs(W.sum(axis=0) - (low + high) / 2) < 0.03 * W.sum()).all()
 
 
-def test_a_rotated_start_has_the_same_bands():
+def test_equally_likely__a_rotated_start_has_the_same_bands():
     X, _, H = ambiguous(seed=3)
     rotated = H.copy()
     rotated[1] = 0.6 * H[1] + 0.4 * H[0]
@@ -80,7 +80,7 @@ def test_a_rotated_start_has_the_same_bands():
     np.testing.assert_allclose(other, one, rtol=0.08)
 
 
-def test_more_confidence_has_wider_bands():
+def test_equally_likely__more_confidence_has_wider_bands():
     X, _, H = ambiguous(seed=4)
     widths = [np.ptp(band(equally_likely(X, H, confidence=c)), axis=0).sum() for c in (0.5, 0.99)]
     assert widths[1] > widths[0]
@@ -98,13 +98,13 @@ def test_equally_likely__fixed_spectra_unchanged_and_bands_narrower(n_fixed):
         assert len(solutions) == 1
 
 
-def test_one_component_leaves_nothing_to_choose():
+def test_equally_likely__one_component_leaves_nothing_to_choose():
     X, _, _ = ambiguous(seed=6)
     solutions = equally_likely(X, np.full((1, 36), 1 / 36))
     assert band(solutions)[0] == pytest.approx(band(solutions)[1], rel=1e-6)
 
 
-def test_sparse_gives_what_dense_gives_in_any_number_of_threads():
+def test_equally_likely__sparse_gives_what_dense_gives_in_any_number_of_threads():
     X, _, H = ambiguous(seed=7)
     expected, *others = (
         band(equally_likely(counts, H, n_jobs=n)) for counts in both(X) for n in (1, 2)
@@ -113,7 +113,7 @@ def test_sparse_gives_what_dense_gives_in_any_number_of_threads():
         np.testing.assert_allclose(other, expected, rtol=1e-3)
 
 
-def test_entries_that_became_zero_count_as_degrees_of_freedom():
+def test_Solution__entries_that_became_zero_count_as_degrees_of_freedom():
     best = Solution(np.ones((1, 1)), np.ones((1, 1)), 100.0, 50)
     limit = chi2.ppf(0.95, 1) / 2
 
@@ -127,7 +127,7 @@ def test_entries_that_became_zero_count_as_degrees_of_freedom():
     assert not at(1.01 * chi2.ppf(0.95, 11) / 2, 40).is_as_likely(best, 0.95)
 
 
-def test_empty_rows_channels_and_components_do_no_harm():
+def test_equally_likely__empty_rows_channels_and_components_do_no_harm():
     X, _, H = ambiguous(seed=8, n_rows=21)
     X[3] = 0
     X[:, 11] = 0
@@ -137,7 +137,7 @@ def test_empty_rows_channels_and_components_do_no_harm():
     assert np.isfinite(sampling_errors(solutions[0].W, solutions[0].H)).all()
 
 
-def test_nothing_that_was_given_is_changed():
+def test_equally_likely__nothing_that_was_given_is_changed():
     X, _, H = ambiguous(seed=9)
     copies = X.copy(), H.copy()
     alternatives(X, H, equally_likely(X, H), 1)
@@ -145,7 +145,7 @@ def test_nothing_that_was_given_is_changed():
     np.testing.assert_array_equal(H, copies[1])
 
 
-def test_sampling_errors_are_those_of_repeated_counts():
+def test_sampling_errors__are_those_of_repeated_counts():
     _, W, H = ambiguous(seed=10)
     rng = np.random.default_rng(0)
     found = []
@@ -168,7 +168,7 @@ def test_sampling_errors__zero_for_fixed_spectra():
     assert not sampling_errors(W, H, n_fixed=2).any()
 
 
-def test_alternatives_begin_with_what_was_found_and_are_at_full_energy():
+def test_alternatives__begin_with_what_was_found_and_are_at_full_energy():
     X, _, H = ambiguous(seed=11, n_channels=37)
     fit = poisson_nmf(X, H)
     coarse = bin_spectra(X, 3)
@@ -183,7 +183,7 @@ def test_alternatives_begin_with_what_was_found_and_are_at_full_energy():
     np.testing.assert_allclose(kept.max(axis=0), all_of_them.max(axis=0), rtol=0.02)
 
 
-def test_bands_are_envelopes_with_noise():
+def test_Alternatives__bands_are_envelopes_with_noise():
     counts = np.array([[100.0, 400.0], [225.0, 275.0]])
     spectra = np.array([[[0.5, 0.5, 0.0]] * 2, [[0.2, 0.7, 0.1]] * 2])
     bands = Alternatives(counts, spectra, np.full(spectra.shape, 0.01))

@@ -29,7 +29,7 @@ def fitted():
     return X, W, H
 
 
-def test_covariances_equal_the_formula(fitted):
+def test_loading_covariance__covariances_equal_the_formula(fitted):
     _, W, H = fitted
     found = loading_covariance(W, H)
     for i in range(len(W)):
@@ -40,7 +40,7 @@ def test_covariances_equal_the_formula(fitted):
         np.testing.assert_allclose(found[i], expected, rtol=1e-8, atol=1e-8)
 
 
-def test_blocks_and_threads_change_nothing(fitted, monkeypatch):
+def test_loading_covariance__blocks_and_threads_change_nothing(fitted, monkeypatch):
     _, W, H = fitted
     expected = loading_covariance(W, H)
     monkeypatch.setattr(kernels, "ENTRIES_PER_BLOCK", 350)
@@ -48,18 +48,18 @@ def test_blocks_and_threads_change_nothing(fitted, monkeypatch):
         np.testing.assert_allclose(loading_covariance(W, H, n_jobs=n_jobs), expected, rtol=1e-12)
 
 
-def test_a_component_alone_has_the_posterior_of_a_poisson_mean():
+def test_loading_errors__a_component_alone_has_the_posterior_of_a_poisson_mean():
     H = np.full((1, 7), 1 / 7)
     np.testing.assert_allclose(loading_errors(np.array([[24.0], [3.0]]), H), [[5.0], [2.0]])
 
 
-def test_there_is_no_sigma_at_zero_and_no_limit_elsewhere(fitted):
+def test_loading_errors__there_is_no_sigma_at_zero_and_no_limit_elsewhere(fitted):
     X, W, H = fitted
     np.testing.assert_array_equal(np.isnan(loading_errors(W, H)), W == 0)
     np.testing.assert_array_equal(np.isnan(upper_limits(X, W, H)), W > 0)
 
 
-def test_spectra_that_are_alike_have_large_finite_errors(fitted):
+def test_reconstruction_errors__spectra_that_are_alike_have_large_finite_errors(fitted):
     _, W, H = fitted
     H = H.copy()
     H[1] = H[0]
@@ -71,7 +71,7 @@ def test_spectra_that_are_alike_have_large_finite_errors(fitted):
     assert (total[both_free] < 30).all()
 
 
-def test_errors_of_linear_functions_equal_the_quadratic_form(fitted):
+def test_reconstruction_errors__errors_of_linear_functions_equal_the_quadratic_form(fitted):
     _, W, H = fitted
     covariance = loading_covariance(W, H)
     a = np.random.default_rng(0).uniform(size=(3, 5))
@@ -80,14 +80,14 @@ def test_errors_of_linear_functions_equal_the_quadratic_form(fitted):
     np.testing.assert_allclose(reconstruction_errors(covariance, a[:, 2]), expected[:, 2])
 
 
-def test_all_counts_together_are_as_uncertain_as_counts(fitted):
+def test_reconstruction_errors__all_counts_together_are_as_uncertain_as_counts(fitted):
     X, W, H = fitted
     inside = (W > 0).all(axis=1)
     errors = reconstruction_errors(loading_covariance(W, H), np.ones(3))[inside]
     np.testing.assert_allclose(errors, np.sqrt(X.sum(axis=1)[inside] + 3), rtol=1e-6)
 
 
-def test_a_pixel_without_counts_has_limits_only(fitted):
+def test_reconstruction_errors__a_pixel_without_counts_has_limits_only(fitted):
     X, W, H = fitted
     X, W = X.copy(), W.copy()
     X[4] = W[4] = 0
@@ -110,7 +110,7 @@ def profile(x, H, c, U):
 
 
 @pytest.mark.parametrize("confidence", [0.68, 0.95])
-def test_limits_are_where_the_profile_likelihood_has_fallen(fitted, confidence):
+def test_upper_limits__limits_are_where_the_profile_likelihood_has_fallen(fitted, confidence):
     X, W, H = fitted
     X, W = X[::6], W[::6]
     found = upper_limits(X, W, H, confidence=confidence)
@@ -123,7 +123,7 @@ def test_limits_are_where_the_profile_likelihood_has_fallen(fitted, confidence):
         assert found[i, c] == pytest.approx(expected, rel=0.02)
 
 
-def test_dense_equals_sparse_equals_threads(fitted):
+def test_upper_limits__dense_equals_sparse_equals_threads(fitted):
     X, W, H = fitted
     expected, *others = (upper_limits(x, W, H, n_jobs=n) for x in both(X) for n in (1, 3))
     for other in others:
@@ -139,7 +139,7 @@ def test_upper_limits__loadings_need_not_be_a_solution(fitted):
     assert (limits > best)[:, 1:].all()
 
 
-def test_a_component_without_a_spectrum_is_unlimited(fitted):
+def test_loading_errors__a_component_without_a_spectrum_is_unlimited(fitted):
     X, W, H = fitted
     H, W = np.vstack([H, np.zeros(50)]), np.hstack([W, np.zeros((143, 1))])
     assert np.isinf(upper_limits(X, W, H)[:, 3]).all()
@@ -147,7 +147,7 @@ def test_a_component_without_a_spectrum_is_unlimited(fitted):
 
 
 @pytest.mark.parametrize("confidence", [0.5, 1.0, -1])
-def test_a_confidence_outside_its_range_is_named(fitted, confidence):
+def test_upper_limits__a_confidence_outside_its_range_is_named(fitted, confidence):
     with pytest.raises(ValueError, match="confidence"):
         upper_limits(*fitted, confidence=confidence)
 
