@@ -82,7 +82,7 @@ def spectra_of(axes):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nothing_is_written_beyond_the_picture(drawn, name):
+def test_decomposition__nothing_is_written_beyond_the_picture(drawn, name):
     figure, _ = drawn[name]
     page = figure.bbox.padded(3)  # to which the layout keeps
     for text, box in texts(figure).items():
@@ -91,7 +91,7 @@ def test_nothing_is_written_beyond_the_picture(drawn, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_text_lies_on_another(drawn, name):
+def test_decomposition__no_text_lies_on_another(drawn, name):
     figure, _ = drawn[name]
     boxes = [(text.get_text(), box.shrunk(0.9, 0.9)) for text, box in texts(figure).items()]
     pairs = combinations(boxes, 2)
@@ -99,14 +99,14 @@ def test_no_text_lies_on_another(drawn, name):
 
 
 @pytest.mark.parametrize("name", ["phases", "ambiguity"])
-def test_labels_of_lines_stay_inside_their_axes(drawn, name):
+def test_decomposition__labels_of_lines_stay_inside_their_axes(drawn, name):
     for ax in spectra_of(drawn[name][1]):
         for text in ax.texts:
             assert text.get_window_extent().y1 <= ax.bbox.y1 + 1, text.get_text()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_axes_say_what_they_are(drawn, name):
+def test_decomposition__axes_say_what_they_are(drawn, name):
     figure, _ = drawn[name]
     named = {
         "phases": {"200 nm", "Energy (keV)", "Counts"},
@@ -119,7 +119,7 @@ def test_axes_say_what_they_are(drawn, name):
     assert named[name] <= {text.get_text() for text in texts(figure)}
 
 
-def test_a_phase_has_one_colour_in_all_figures(drawn):
+def test_phase_color__a_phase_has_one_colour_in_all_figures(drawn):
     colours = [phase_color(i).lower() for i in range(3)]
     assert len(set(colours)) == 3
     for name in ("phases", "ambiguity"):
@@ -135,7 +135,7 @@ def test_a_phase_has_one_colour_in_all_figures(drawn):
     ]
 
 
-def test_the_shades_of_a_map_pass_through_the_colour_of_its_phase(drawn):
+def test_phase_color__the_shades_of_a_map_pass_through_the_colour_of_its_phase(drawn):
     for i, ax in enumerate(drawn["phases"][1][:, 0]):
         cmap = ax.images[0].get_cmap()
         expected = matplotlib.colors.to_rgb(phase_color(i))
@@ -146,7 +146,7 @@ def test_the_shades_of_a_map_pass_through_the_colour_of_its_phase(drawn):
 
 
 @pytest.mark.parametrize("name", ["phases", "residuals", "element_maps"])
-def test_maps_are_in_real_units_with_one_scale_for_both_axes(drawn, unmixed, name):
+def test_decomposition__maps_are_in_real_units_with_one_scale_for_both_axes(drawn, unmixed, name):
     _, axes = drawn[name]
     maps = [ax for ax in axes.flat if ax.images]
     assert maps
@@ -161,7 +161,7 @@ def test_maps_are_in_real_units_with_one_scale_for_both_axes(drawn, unmixed, nam
 
 
 @pytest.mark.parametrize("name", ["phases", "residuals", "element_maps"])
-def test_colour_bars_are_no_taller_than_their_maps(drawn, name):
+def test_decomposition__colour_bars_are_no_taller_than_their_maps(drawn, name):
     _, axes = drawn[name]
     maps = [ax for ax in axes.flat if ax.images]
     bars = [ax.images[0].colorbar.ax for ax in maps]

@@ -33,7 +33,7 @@ def drawn(signal, k):
     return fig, axes
 
 
-def test_each_phase_has_a_map_and_a_spectrum(grains):
+def test_phase_maps__each_phase_has_a_map_and_a_spectrum(grains):
     _, axes = plot(grains)
     maps, spectra = grains.psnmf.phase_maps(), grains.psnmf.phase_spectra()
     for i, (left, right) in enumerate(axes):
@@ -44,7 +44,7 @@ def test_each_phase_has_a_map_and_a_spectrum(grains):
     assert axes[-1, 1].get_xlabel() == "Energy (keV)"
 
 
-def test_pixels_are_where_the_axes_say(grains):
+def test_plot__pixels_are_where_the_axes_say(grains):
     grains.axes_manager[0].offset = 100.0
     _, axes = plot(grains)
     x, y = grains.axes_manager.navigation_axes
@@ -53,7 +53,7 @@ def test_pixels_are_where_the_axes_say(grains):
     assert (top, bottom) == pytest.approx((-y.scale / 2, 10.5 * y.scale))
 
 
-def test_maps_in_pixels_have_axes(grains):
+def test_plot__maps_in_pixels_have_axes(grains):
     for axis in grains.axes_manager.navigation_axes:
         axis.units = "px"
     _, axes = plot(grains)
@@ -61,7 +61,7 @@ def test_maps_in_pixels_have_axes(grains):
     assert axes[0, 0].get_ylabel() == "y (px)"
 
 
-def test_titles_are_the_names_and_lines_are_labelled(grains):
+def test_names__titles_are_the_names_and_lines_are_labelled(grains):
     plot(grains)
     grains.psnmf.names = ["silicate", "oxide", "$rest_3"]
     fig, axes = drawn(grains, 3)
@@ -74,7 +74,7 @@ def test_titles_are_the_names_and_lines_are_labelled(grains):
         assert all(0 < y <= right.get_ylim()[1] for _, y in at.values())
 
 
-def test_lines_that_a_phase_does_not_have_are_grey(grains):
+def test_plot__lines_that_a_phase_does_not_have_are_grey(grains):
     truth, results = grains.metadata.Truth, grains.learning_results
     results.factors, results.loadings = truth.factors, truth.loadings
     results.decomposition_algorithm, results.output_dimension = "truth", 3
@@ -86,50 +86,50 @@ def test_lines_that_a_phase_does_not_have_are_grey(grains):
     assert not black[2]["Mg Kα"]
 
 
-def test_a_phase_that_fills_the_map_keeps_its_colour(grains):
+def test_plot__a_phase_that_fills_the_map_keeps_its_colour(grains):
     image = plot(grains)[1][0, 0].images[0]
     red, _, blue, _ = image.cmap(1.0)
     assert blue > red + 0.15
 
 
-def test_colours_are_those_of_the_phase_everywhere(grains):
+def test_plot__colours_are_those_of_the_phase_everywhere(grains):
     _, axes = plot(grains)
     for left, right in axes:
         assert left.title.get_color() == right.lines[0].get_color()
     assert len({right.lines[0].get_color() for _, right in axes}) == 3
 
 
-def test_a_single_phase(grains):
+def test_plot__a_single_phase(grains):
     plot(grains, k=1)
 
 
-def test_more_phases_than_colours(grains):
+def test_plot__more_phases_than_colours(grains):
     plot(grains, k=9, binning=1, tol=1e-2)
 
 
-def test_a_line_scan(grains):
+def test_plot__a_line_scan(grains):
     _, axes = plot(grains.inav[:, 3].deepcopy(), k=2)
     assert axes[0, 0].get_xlabel() == "x (nm)"
     assert len(axes[0, 0].lines) == 1
     assert not axes[0, 0].images
 
 
-def test_a_series_is_summed_over_its_third_axis(grains):
+def test_phase_maps__a_series_is_summed_over_its_third_axis(grains):
     s = hs.stack([grains, grains])
     _, axes = plot(s)
     maps = s.psnmf.phase_maps()
     np.testing.assert_allclose(axes[1, 0].images[0].get_array(), maps.data[1].sum(axis=0))
 
 
-def test_lazy_signals(grains):
+def test_plot__lazy_signals(grains):
     plot(grains.as_lazy())
 
 
-def test_sem_signals():
+def test_plot__sem_signals():
     plot(data.sem_two_phases(shape=(11, 14), n_channels=310, counts=900, seed=2), k=2)
 
 
-def test_energies_in_ev(grains):
+def test_plot__energies_in_ev(grains):
     axis = grains.axes_manager.signal_axes[0]
     axis.units, axis.scale, axis.offset = "eV", 1000 * axis.scale, 1000 * axis.offset
     _, axes = plot(grains)
@@ -139,7 +139,7 @@ def test_energies_in_ev(grains):
 
 
 @pytest.mark.parametrize("without", ["xray_lines", "Sample"])
-def test_without_lines_there_are_no_labels(grains, without):
+def test_plot__without_lines_there_are_no_labels(grains, without):
     if without == "Sample":
         del grains.metadata.Sample
     else:
@@ -149,18 +149,18 @@ def test_without_lines_there_are_no_labels(grains, without):
     assert axes[0, 1].get_xlim()[1] == pytest.approx(grains.axes_manager[-1].high_value)
 
 
-def test_lines_beyond_the_axis_are_left_out(grains):
+def test_plot__lines_beyond_the_axis_are_left_out(grains):
     grains.metadata.Sample.xray_lines = ["Si_Ka", "Fe_Ka", "U_La"]
     _, axes = plot(grains)
     assert [t.get_text() for t in axes[0, 1].texts] == ["Si Kα"]
 
 
-def test_without_units_and_names_nothing_is_called_undefined(grains):
+def test_plot__without_units_and_names_nothing_is_called_undefined(grains):
     fig, _ = plot(exspy.signals.EDSTEMSpectrum(grains.data))
     assert not [text for text in texts_of(fig) if "undefined" in text.lower()]
 
 
-def test_masked_and_empty_pixels(grains):
+def test_plot__masked_and_empty_pixels(grains):
     grains.data[2] = 0
     mask = np.zeros((14, 11), bool)
     mask[:4] = True
@@ -168,7 +168,7 @@ def test_masked_and_empty_pixels(grains):
     assert np.isnan(np.ma.filled(axes[0, 0].images[0].get_array(), np.nan)[:, :4]).all()
 
 
-def test_masked_pixels_of_a_series_and_a_line(grains):
+def test_plot__masked_pixels_of_a_series_and_a_line(grains):
     series = hs.stack([grains, grains])
     mask = np.zeros((14, 11, 2), bool)
     mask[3, :, 0] = True
@@ -178,11 +178,11 @@ def test_masked_pixels_of_a_series_and_a_line(grains):
     plot(grains.inav[:, 3].deepcopy(), k=2, navigation_mask=np.arange(14) < 3)
 
 
-def test_masked_channels(grains):
+def test_plot__masked_channels(grains):
     plot(grains, energy_range=(0.5, 2.0))
 
 
-def test_a_phase_without_counts(grains):
+def test_plot__a_phase_without_counts(grains):
     grains.data[:] = 0
     grains.data[3, 4, 50] = 200
     with warnings.catch_warnings():
@@ -190,13 +190,13 @@ def test_a_phase_without_counts(grains):
         plot(grains, k=2)
 
 
-def test_axes_that_are_not_uniform(grains):
+def test_plot__axes_that_are_not_uniform(grains):
     grains.axes_manager.navigation_axes[0].convert_to_non_uniform_axis()
     grains.axes_manager.signal_axes[0].convert_to_non_uniform_axis()
     plot(grains)
 
 
-def test_the_zero_peak_does_not_set_the_scale(grains):
+def test_phase_spectra__the_zero_peak_does_not_set_the_scale(grains):
     grains.axes_manager.signal_axes[0].offset = -0.05
     grains.data = grains.data.astype("u2")
     grains.data[..., :10] += 500
@@ -207,13 +207,13 @@ def test_the_zero_peak_does_not_set_the_scale(grains):
     assert axes[0, 1].get_ylim()[1] < spectrum.max() / 2
 
 
-def test_figures_can_be_saved(grains, tmp_path):
+def test_plot__figures_can_be_saved(grains, tmp_path):
     fig, _ = plot(grains)
     fig.savefig(tmp_path / "phases.png")
     assert (tmp_path / "phases.png").stat().st_size > 10_000
 
 
-def test_the_current_figure_and_settings_are_left_alone(grains):
+def test_plot__the_current_figure_and_settings_are_left_alone(grains):
     mine, ax = plt.subplots()
     ax.plot([1, 2])
     settings = dict(matplotlib.rcParams)

@@ -33,7 +33,7 @@ def quietly(method, **kwargs):
     return fig, axes
 
 
-def test_bands_of_ambiguity_are_drawn_around_what_was_found(unmixed, ambiguity):
+def test_ambiguity__bands_of_ambiguity_are_drawn_around_what_was_found(unmixed, ambiguity):
     fig, axes = quietly(unmixed.psnmf.plot_ambiguity, result=ambiguity)
     assert axes.shape == (3, 2)
     for i, (left, right) in enumerate(axes):
@@ -51,14 +51,14 @@ def test_bands_of_ambiguity_are_drawn_around_what_was_found(unmixed, ambiguity):
     assert "Si Kα" in texts_of(fig)
 
 
-def test_without_factors_only_counts_have_a_bar(grains):
+def test_plot_ambiguity__without_factors_only_counts_have_a_bar(grains):
     grains.decomposition(algorithm="PSNMF", output_dimension=1, print_info=False)
     fig, axes = quietly(grains.psnmf.plot_ambiguity, confidence=0.9)
     assert [label.get_text() for label in axes[0, 1].get_yticklabels()] == ["counts"]
     assert "Per cent (90 % bands)" in texts_of(fig)
 
 
-def test_residuals_are_a_map_and_two_spectra(unmixed):
+def test_residuals__are_a_map_and_two_spectra(unmixed):
     result = unmixed.psnmf.residuals()
     fig, axes = quietly(unmixed.psnmf.plot_residuals, result=result)
     assert axes.shape == (3,)
@@ -73,14 +73,14 @@ def test_residuals_are_a_map_and_two_spectra(unmixed):
     assert texts_of(fig).count("Deviance per degree of freedom") == 2
 
 
-def test_lines_that_stand_out_are_labelled(grains):
+def test_plot_residuals__lines_that_are_significant_are_labelled(grains):
     grains.decomposition(algorithm="PSNMF", output_dimension=1, print_info=False)
     _, axes = quietly(grains.psnmf.plot_residuals)
     for ax in axes[1:]:
         assert "Mg Kα" in [text.get_text() for text in ax.texts]
 
 
-def test_a_peak_that_is_no_line_of_the_sample_is_labelled_by_its_energy(grains):
+def test_plot_residuals__a_peak_that_is_no_line_of_the_sample_is_labelled_by_its_energy(grains):
     grains.data[:3, :3, 250:253] += 60
     grains.decomposition(algorithm="PSNMF", output_dimension=2, print_info=False)
     _, axes = quietly(grains.psnmf.plot_residuals)
@@ -94,7 +94,7 @@ def test_a_peak_that_is_no_line_of_the_sample_is_labelled_by_its_energy(grains):
     assert not axes[2].texts
 
 
-def test_residuals_of_a_line_scan_of_a_series_and_with_masks(grains):
+def test_plot_residuals__residuals_of_a_line_scan_of_a_series_and_with_masks(grains):
     line = grains.inav[:, 3].deepcopy()
     line.decomposition(algorithm="PSNMF", output_dimension=1, print_info=False)
     _, axes = quietly(line.psnmf.plot_residuals)

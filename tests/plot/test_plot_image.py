@@ -47,14 +47,14 @@ def drawn(axes):
         (4.0, "mm", 1.0, "1 mm"),
     ],
 )
-def test_the_largest_round_length_within_a_quarter_of_the_width(width, unit, length, label):
+def test_scale_of__largest_round_length_within_quarter_of_width(width, unit, length, label):
     found, words = scale_of(width, unit)
     assert found == pytest.approx(length)
     assert words == label
 
 
 @pytest.mark.parametrize("unit", ["nm", "um", "µm", "\N{GREEK SMALL LETTER MU}m"])
-def test_the_bar_is_as_long_as_it_says(unit):
+def test_draw_image__the_bar_is_as_long_as_it_says(unit):
     ax, label, length = drawn(map_axes(units=(unit, unit)))
     assert label == ("10 nm" if unit == "nm" else "10 µm")
     assert length == pytest.approx(10)
@@ -62,26 +62,26 @@ def test_the_bar_is_as_long_as_it_says(unit):
     assert not ax.get_xlabel()
 
 
-def test_pixels_that_are_no_squares_have_a_true_scale():
+def test_draw_image__pixels_that_are_no_squares_have_a_true_scale():
     ax, label, length = drawn(map_axes(scale=(0.5, 1.5)))
     assert (label, length) == ("10 nm", pytest.approx(10))
     assert ax.get_aspect() == 1.0
 
 
 @pytest.mark.parametrize("units", [("", ""), ("nm", "µm"), ("s", "s"), ("px", "px"), ("nm", "eV")])
-def test_without_a_common_unit_of_length_there_are_axes(units):
+def test_draw_image__without_a_common_unit_of_length_there_are_axes(units):
     ax, label, _ = drawn(map_axes(units=units))
     assert label is None
     assert ax.get_xlabel() == (f"x ({units[0]})" if units[0] else "x")
     assert ax.get_xticks().size
 
 
-def test_axes_that_are_not_uniform_are_drawn_as_axes():
+def test_draw_image__axes_that_are_not_uniform_are_drawn_as_axes():
     axes = map_axes()
     axes[0].convert_to_non_uniform_axis()
     assert drawn(axes)[1] is None
 
 
-def test_a_map_of_a_single_pixel():
+def test_draw_image__a_map_of_a_single_pixel():
     _, label, length = drawn(map_axes(size=(1, 1)))
     assert (label, length) == ("100 pm", pytest.approx(0.1))

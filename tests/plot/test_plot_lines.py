@@ -21,7 +21,7 @@ def result(signal):
     return signal.psnmf.quantify(factors=factors)
 
 
-def test_each_phase_has_its_spectrum_and_the_rest(signal, result):
+def test_plot_line_fit__each_phase_has_its_spectrum_and_the_rest(signal, result):
     fig, axes = signal.psnmf.plot_line_fit(result)
     fig.canvas.draw()
     assert axes.shape == (3, 2)
@@ -40,7 +40,7 @@ def test_each_phase_has_its_spectrum_and_the_rest(signal, result):
     assert {"Si Kα", "O Kα"} <= labels
 
 
-def test_what_is_left_of_phases_is_noise(result):
+def test_quantify__what_is_left_of_phases_is_noise(result):
     fit = result.fit
     rest = (fit.spectra.data - fit.fitted) / fit.sigma
     assert np.nanmean(rest**2) < 1.3
@@ -48,7 +48,7 @@ def test_what_is_left_of_phases_is_noise(result):
     assert (np.nan_to_num(fit.continuum) <= np.nan_to_num(fit.fitted) + 50).all()
 
 
-def test_windows_fit_nothing(signal):
+def test_quantify__windows_fit_nothing(signal):
     factors = signal.metadata.Truth.k_factors.as_dictionary()
     found = signal.psnmf.quantify(factors=factors, intensities="windows")
     assert found.fit is None
@@ -56,7 +56,7 @@ def test_windows_fit_nothing(signal):
         signal.psnmf.plot_line_fit(found)
 
 
-def test_channels_left_out_are_not_drawn(result):
+def test_plot_line_fit__channels_left_out_are_not_drawn(result):
     nan = replace(result.fit, fitted=result.fit.fitted.copy())
     nan.fitted[:, :100] = np.nan
     _, axes = plot.plot_line_fit(nan)

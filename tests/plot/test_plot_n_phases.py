@@ -19,14 +19,14 @@ def drawn(differences, best):
     return ax, triangles, [text.get_text() for text in ax.texts]
 
 
-def test_too_few_phases_are_triangles_with_their_value():
+def test_EstimatedNumber__too_few_phases_are_triangles_with_their_value():
     ax, triangles, words = drawn([31879.4, 3143.0, 0.0, 195.0, 389.0], best=3)
     assert triangles == [1, 2]
     assert words == ["31879", "3143"]
     assert 389 < ax.get_ylim()[1] < 3143
 
 
-def test_what_is_in_the_figure_has_no_triangle():
+def test_EstimatedNumber__what_is_in_the_figure_has_no_triangle():
     ax, triangles, words = drawn([60.0, 0.0, 50.0], best=2)
     assert (triangles, words) == ([], [])
     assert ax.get_ylim()[1] > 60

@@ -16,7 +16,7 @@ def grains(pristine):
     return unmix_quietly(pristine.deepcopy(), 3)
 
 
-def test_each_pixel_has_the_colour_of_its_phase(grains):
+def test_plot_overlay__each_pixel_has_the_colour_of_its_phase(grains):
     s = grains.deepcopy()
     pure = np.repeat(np.eye(3), [50, 50, 54], axis=0)
     s.learning_results.loadings = pure * [10.0, 500.0, 3.0]
@@ -29,7 +29,7 @@ def test_each_pixel_has_the_colour_of_its_phase(grains):
     assert set(s.psnmf.names) <= set(texts_of(fig))
 
 
-def test_there_is_a_scale_bar_or_there_are_axes(grains):
+def test_plot_overlay__there_is_a_scale_bar_or_there_are_axes(grains):
     fig, ax = grains.psnmf.plot_overlay()
     assert any(text.endswith(" nm") for text in texts_of(fig))
     assert not ax.get_xlabel()
@@ -39,7 +39,7 @@ def test_there_is_a_scale_bar_or_there_are_axes(grains):
     assert s.psnmf.plot_overlay()[1].get_xlabel() == "x (px)"
 
 
-def test_a_phase_in_a_single_pixel_is_seen(grains):
+def test_plot_overlay__a_phase_in_a_single_pixel_is_seen(grains):
     s = grains.deepcopy()
     s.learning_results.loadings[:, 2] = 0
     s.learning_results.loadings[0, 2] = 5
@@ -49,7 +49,7 @@ def test_a_phase_in_a_single_pixel_is_seen(grains):
 
 
 @pytest.mark.parametrize("kind", ["line", "series", "masked", "empty phase", "no units"])
-def test_every_kind_of_map_is_drawn(grains, kind):
+def test_plot_overlay__every_kind_of_map_is_drawn(grains, kind):
     s, options = grains.deepcopy(), {}
     if kind == "line":
         s = s.inav[:, 3]

@@ -30,7 +30,7 @@ def result():
     )  # fmt: skip
 
 
-def test_bars_are_as_high_as_the_contents(result):
+def test_plot_composition__bars_are_as_high_as_the_contents(result):
     fig, ax = plot.plot_composition(result)
     fig.canvas.draw()
     heights = [[bar.get_height() for bar in group.patches] for group in ax.containers
@@ -41,7 +41,7 @@ def test_bars_are_as_high_as_the_contents(result):
     assert ax.get_ylabel() == "Content (at%)"
 
 
-def test_k_ratios_say_that_nothing_was_corrected(result):
+def test_plot_composition__k_ratios_say_that_nothing_was_corrected(result):
     from dataclasses import replace
 
     _, ax = plot.plot_composition(replace(result, method="k_ratios", composition_units="weight"))
@@ -49,7 +49,7 @@ def test_k_ratios_say_that_nothing_was_corrected(result):
     assert ax.get_ylabel() == "Content (wt%)"
 
 
-def test_bars_say_that_their_errors_hold_no_ambiguity(result):
+def test_plot_composition__bars_say_that_their_errors_have_no_ambiguity(result):
     from dataclasses import replace
 
     assert "without ambiguity" not in plot.plot_composition(result)[1].get_title()
@@ -57,7 +57,7 @@ def test_bars_say_that_their_errors_hold_no_ambiguity(result):
     assert "1 sigma, without ambiguity" in plot.plot_composition(plain)[1].get_title()
 
 
-def test_a_phase_without_composition_says_so_in_the_legend(result):
+def test_plot_composition__a_phase_without_composition_says_so_in_the_legend(result):
     from dataclasses import replace
 
     values = result.atomic.values.copy()
@@ -78,7 +78,7 @@ def element_map(values, line="Fe_Ka"):
     return signal
 
 
-def test_element_maps_stand_in_a_grid():
+def test_plot_element_maps__element_maps_stand_in_a_grid():
     rng = np.random.default_rng(0)
     maps = [element_map(rng.poisson(9, (5, 7)).astype(float), f"Ca_K{i}") for i in "abgde"]
     maps[1].data[2] = np.nan
@@ -91,19 +91,19 @@ def test_element_maps_stand_in_a_grid():
     assert axes[1].images[0].get_extent() == [-0.25, 3.25, 2.25, -0.25]
 
 
-def test_a_map_of_noise_below_zero_has_a_scale_that_can_be_read():
+def test_plot_element_maps__a_map_of_noise_below_zero_has_a_scale_that_can_be_read():
     _, axes = plot.plot_element_maps([element_map(np.full((5, 7), -0.01))])
     assert axes[0].images[0].get_clim() == (0, 1)
 
 
-def test_line_scans_are_lines_and_series_are_averaged():
+def test_plot_element_maps__line_scans_are_lines_and_series_are_averaged():
     values = np.arange(24.0).reshape(2, 3, 4)
     _, axes = plot.plot_element_maps([element_map(values[0, 0]), element_map(values)])
     np.testing.assert_array_equal(axes[0].lines[0].get_ydata(), values[0, 0])
     np.testing.assert_array_equal(axes[1].images[0].get_array(), values.mean(axis=0))
 
 
-def test_the_accessor_draws_both(result):
+def test_plot_element_maps__the_accessor_draws_both(result):
     s = data.sem_two_phases(shape=(11, 14), n_channels=310, counts=900, seed=2)
     truth = s.metadata.Truth
     s.learning_results.factors, s.learning_results.loadings = truth.factors, truth.loadings
