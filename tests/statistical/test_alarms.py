@@ -55,7 +55,7 @@ def say(name, what, found):
 
 
 @pytest.mark.parametrize("counts", [50, 300])
-def test_a_right_model_is_rarely_found_fault_with(counts):
+def test_find_fit_quality__a_right_model_is_rarely_found_fault_with(counts):
     print(f"\nright models, {SHAPE}, {counts} counts/px, {N_SEEDS} seeds")  # noqa: T201
     alarms = []
     for name in N_PHASES:
@@ -66,7 +66,7 @@ def test_a_right_model_is_rarely_found_fault_with(counts):
 
 
 @pytest.mark.parametrize("name", N_PHASES)
-def test_a_missed_phase_is_a_misfit_and_no_drift(name):
+def test_find_fit_quality__a_missed_phase_is_a_deviance_and_no_drift(name):
     found = [quality(name, seed, n_missed=1) for seed in range(N_FLAWED)]
     say(name, "a phase too few", found)
     assert not any(f.is_within_noise for f in found)
@@ -75,7 +75,7 @@ def test_a_missed_phase_is_a_misfit_and_no_drift(name):
 
 @pytest.mark.parametrize("electronvolts", [5, 10, 20])
 @pytest.mark.parametrize("name", N_PHASES)
-def test_a_drift_is_found(name, electronvolts):
+def test_find_fit_quality__a_drift_is_found(name, electronvolts):
     def flaw(s):
         return drifting(s, electronvolts)
 
@@ -85,7 +85,7 @@ def test_a_drift_is_found(name, electronvolts):
 
 
 @pytest.mark.parametrize("share", [0.01, 0.02, 0.04, 0.08])
-def test_pile_up_is_found_in_most_maps_where_it_is_large(share):
+def test_find_fit_quality__pile_up_is_found_in_most_maps_where_it_is_large(share):
     shown = []
     print()  # noqa: T201
     for name in N_PHASES:

@@ -89,7 +89,7 @@ def judge(name, size, seed):
 
 @pytest.mark.statistical
 @pytest.mark.parametrize("size", [64, 128])
-def test_the_truth_is_inside_in_nine_of_ten_cases(size):
+def test_ambiguity__the_truth_is_inside_in_nine_of_ten_cases(size):
     found = [judge(name, size, seed) for name in PHANTOMS for seed in range(N_SEEDS)]
     inside = np.concatenate([f["counts"] & f["lines"] & f["composition"] for f in found])
     # Of fewer cases than from ten seeds, the binomial error is allowed for.

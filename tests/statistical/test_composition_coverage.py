@@ -168,7 +168,7 @@ MARKS = {
         for name in SCENES
     ],
 )
-def test_compositions_are_near_the_truth(how, name):
+def test_quantify__compositions_are_near_the_truth(how, name):
     say(f"\n{how.__name__}, {MAP}, {n_seeds(how)} seeds")
     tell(how, name)
     truth, error, *_ = chosen(how, name, *CLASSES["major"]).T
@@ -180,7 +180,7 @@ def test_compositions_are_near_the_truth(how, name):
 # Not with everything found: what unmixing leaves of one phase in another, 1 to 2 % of a major
 # line, is ambiguity, which these errors do not hold (0.54 of major elements, of ten seeds).
 @pytest.mark.parametrize("how", [noisy_spectra, true_maps])
-def test_one_sigma_holds_the_truth_as_often_as_it_should(how):
+def test_quantify__one_sigma_has_the_truth_as_often_as_it_should(how):
     inside = []
     for label, (low, high) in CLASSES.items():
         rows = np.concatenate([chosen(how, name, low, high) for name in SCENES])

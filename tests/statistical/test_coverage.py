@@ -72,7 +72,7 @@ def held(name, counts):
 
 
 @pytest.mark.parametrize("counts", [60, 300, 1000])
-def test_loadings_with_the_spectra_at_the_truth(counts):
+def test_solve_loadings__loadings_with_the_spectra_at_the_truth(counts):
     say(f"\nspectra at the truth, {SHAPE}, {counts} counts/px, {N_SEEDS} seeds")
     found = {name: held(name, counts) for name in PHANTOMS}
     for name, inside in found.items():
@@ -98,7 +98,7 @@ def limits_hold(name, counts):
 
 
 @pytest.mark.parametrize("counts", [60, 300])
-def test_upper_limits_hold_the_truth(counts):
+def test_upper_limits__have_the_truth(counts):
     say(f"\none-sided 95 % limits, {SHAPE}, {counts} counts/px, {N_SEEDS} seeds")
     truth, hits, at_zero = map(
         np.concatenate, zip(*(limits_hold(name, counts) for name in PHANTOMS), strict=True)
@@ -111,7 +111,7 @@ def test_upper_limits_hold_the_truth(counts):
     assert hits[truth > 0].mean() > 0.92
 
 
-def test_spectra_with_the_loadings_at_the_truth():
+def test_solve_spectra__spectra_with_the_loadings_at_the_truth():
     """Of entries with more than 20 true counts."""
     say(f"\nspectra, loadings at the truth, {SHAPE}, 300 counts/px, {N_SEEDS} seeds")
     inside = []
@@ -164,11 +164,11 @@ def cover_with_estimated_spectra():
     return mean
 
 
-def test_errors_from_estimated_spectra_are_not_too_small():
+def test_standard_errors__errors_from_estimated_spectra_are_not_too_small():
     one, two = cover_with_estimated_spectra()[1]
     assert one >= 0.60
     assert two >= 0.9
 
 
-def test_errors_from_estimated_spectra_are_not_too_large():
+def test_standard_errors__errors_from_estimated_spectra_are_not_too_large():
     assert cover_with_estimated_spectra()[1, 0] <= 0.75

@@ -52,13 +52,13 @@ def errors(name, counts):
 
 
 @pytest.mark.parametrize("name", GRADED)
-def test_the_error_is_a_third_of_that_of_weighted_pca(name):
+def test_spatial_prior__the_error_is_a_third_of_that_of_weighted_pca(name):
     error, _, pca = errors(name, 300)
     assert error <= pca / 3
 
 
 @pytest.mark.parametrize("name", GRADED)
-def test_at_few_counts_the_error_is_half_of_that_without(name):
+def test_spatial_prior__at_few_counts_the_error_is_half_of_that_without(name):
     error, without, _ = errors(name, 20)
     assert error <= without / 2
 
@@ -76,7 +76,7 @@ def figure(name, counts, key):
 
 
 @pytest.mark.parametrize("counts", [20, 300])
-def test_an_interface_stays_as_sharp_as_it_is(counts):
+def test_count_matrix__an_interface_stays_as_sharp_as_it_is(counts):
     after, before = figure("sharp_interface", counts, "edge_width")
     truth = problem("sharp_interface", counts, 0)[0].metadata.Truth.edge_width
     assert after <= 1.05 * max(before, truth)
@@ -84,13 +84,13 @@ def test_an_interface_stays_as_sharp_as_it_is(counts):
 
 
 @pytest.mark.parametrize("counts", [20, 300])
-def test_particles_of_three_pixels_keep_their_counts(counts):
+def test_spatial_prior__particles_of_three_pixels_keep_their_counts(counts):
     after, _ = figure("isolated_particles", counts, "kept")
     assert 0.9 <= after <= 1.1
 
 
 @pytest.mark.parametrize("counts", [5, 20, 100, 1000])
-def test_where_all_is_alike_few_neighbours_are_turned_away(counts):
+def test_count_matrix__where_all_is_alike_few_neighbours_are_turned_away(counts):
     _, _, H, _ = problem("mineral_grains", 300, 0)
     shape = (60, 70)
     W = np.tile(counts * np.array([0.7, 0.2, 0.1]), (np.prod(shape), 1))
@@ -102,7 +102,7 @@ def test_where_all_is_alike_few_neighbours_are_turned_away(counts):
 
 
 @pytest.mark.parametrize("name", ["isolated_particles", "mineral_grains", "sharp_interface"])
-def test_counts_left_out_find_no_better_weight(name):
+def test_compare__counts_left_out_find_no_better_weight(name):
     _, X, H, _ = problem(name, 100, 0)
 
     def fit(weight):

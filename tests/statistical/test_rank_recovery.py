@@ -57,7 +57,7 @@ def search(name, side, counts):
 
 @pytest.mark.parametrize(("side", "counts"), CASES)
 @pytest.mark.parametrize("name", N_PHASES)
-def test_the_number_of_phases_is_found(name, side, counts):
+def test_count_matrix__the_number_of_phases_is_found(name, side, counts):
     simplest, best = search(name, side, counts)
     k = N_PHASES[name]
     lines = [f"\n{name} {side}x{side}, {counts} counts/px, {N_SEEDS} seeds:"]
@@ -71,7 +71,7 @@ def test_the_number_of_phases_is_found(name, side, counts):
 
 @needs_maps(*IN_MAPS)
 @pytest.mark.parametrize("name", IN_MAPS)
-def test_the_number_in_a_real_map_is_stable(name):
+def test_estimate_number_of_components__the_number_in_a_real_map_is_stable(name):
     s = load(name)
     found = [
         s.psnmf.estimate_number_of_components(random_state=seed, show_progressbar=False)
