@@ -118,7 +118,9 @@ CALLS = {
 
 
 @pytest.mark.parametrize(("call", "error", "match"), CALLS.values(), ids=CALLS)
-def test_a_wrong_argument_is_named_and_the_map_left_alone(unmixed, call, error, match):
+def test_bad_accessor_calls__wrong_argument_is_named_and_map_left_alone(
+    unmixed, call, error, match
+):
     before = describe_state(unmixed)
     with pytest.raises(error, match=match):
         call(unmixed.psnmf)
@@ -127,7 +129,9 @@ def test_a_wrong_argument_is_named_and_the_map_left_alone(unmixed, call, error, 
 
 @pytest.mark.spot_checks("error")
 @pytest.mark.parametrize(("make", "error", "match"), REFUSED_MAPS.values(), ids=REFUSED_MAPS)
-def test_a_map_that_holds_no_counts_has_no_number_of_phases(grains, make, error, match):
+def test_estimate_number_of_components__map_that_has_no_counts_has_no_number_of_phases(
+    grains, make, error, match
+):
     s = make(grains)
     before = describe_state(s)
     # It wants whole numbers first, but speaks of the data all the same.
@@ -159,7 +163,7 @@ NEED_RESULTS = {
 @pytest.mark.crossed("call", "kind")
 @pytest.mark.parametrize("call", NEED_RESULTS.values(), ids=NEED_RESULTS)
 @pytest.mark.parametrize("kind", ["none", "cropped", "negative", "NaN"])
-def test_without_results_of_this_map_each_call_says_so(unmixed, call, kind):
+def test_bad_accessor_calls__without_results_of_this_map_each_call_says_so(unmixed, call, kind):
     s = unmixed.deepcopy()
     if kind == "none":
         s.learning_results = type(s.learning_results)()
@@ -202,14 +206,14 @@ def test_energy_calibration__what_the_metadata_lack_is_named(unmixed, metadata, 
 
 
 @pytest.mark.parametrize("value", [3, None, "x"])
-def test_the_accessor_cannot_be_overwritten(grains, value):
+def test_bad_accessor_calls__the_accessor_cannot_be_overwritten(grains, value):
     with pytest.raises(AttributeError, match="psnmf cannot be set"):
         grains.psnmf = value
     assert grains.psnmf.__class__.__name__ == "PSNMFAccessor"
 
 
 @pytest.mark.parametrize("value", ["x", np.nan, None, 0, True, [3]])
-def test_maps_of_compositions_name_a_wrong_limit(unmixed, value):
+def test_bad_accessor_calls__maps_of_compositions_name_a_wrong_limit(unmixed, value):
     found = quantify()(unmixed.psnmf)
     with pytest.raises(ValueError, match="min_counts"):
         found.maps(min_counts=value)

@@ -61,14 +61,14 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("name", "break_it"), BROKEN.values(), ids=BROKEN)
-def test_a_broken_file_is_named(good, tmp_path, capsys, name, break_it):
+def test_main__a_broken_file_is_named(good, tmp_path, capsys, name, break_it):
     path = tmp_path / name
     path.write_bytes(break_it(good.read_bytes()))
     assert_refused([path], f"{path} cannot be read: ", tmp_path, capsys)
 
 
 @pytest.mark.parametrize("name", ["there_is_none.hspy", "."])
-def test_what_is_no_file_is_named(tmp_path, capsys, name):
+def test_main__what_is_no_file_is_named(tmp_path, capsys, name):
     assert_refused([tmp_path / name], f"{tmp_path / name} cannot be read: ", tmp_path, capsys)
 
 
@@ -99,7 +99,7 @@ UNSUITABLE = {
 
 @pytest.mark.filterwarnings("ignore:energy_binning:UserWarning")
 @pytest.mark.parametrize(("make", "message"), UNSUITABLE.values(), ids=UNSUITABLE)
-def test_a_file_without_a_map_of_counts_says_so(good, tmp_path, capsys, make, message):
+def test_main__a_file_without_a_map_of_counts_says_so(good, tmp_path, capsys, make, message):
     path = tmp_path / "other.hspy"
     make(hs.load(good)).save(path)
     assert_refused([path, "--energy-range", "0.2", "3"], message, tmp_path, capsys)
@@ -135,7 +135,7 @@ def test_a_file_without_a_map_of_counts_says_so(good, tmp_path, capsys, make, me
     ],
     ids=str,
 )
-def test_a_wrong_option_is_named(good, tmp_path, capsys, options, message):
+def test_main__a_wrong_option_is_named(good, tmp_path, capsys, options, message):
     assert_refused([good, *options], message, tmp_path, capsys)
 
 
@@ -157,7 +157,7 @@ def test_a_wrong_option_is_named(good, tmp_path, capsys, options, message):
     ],
     ids=" ".join,
 )
-def test_what_cannot_be_parsed_is_named_with_the_usage(good, capsys, options):
+def test_main__what_cannot_be_parsed_is_named_with_the_usage(good, capsys, options):
     with pytest.raises(SystemExit) as stopped:
         main([str(good), *options])
     assert stopped.value.code == 2
@@ -168,14 +168,14 @@ def test_what_cannot_be_parsed_is_named_with_the_usage(good, capsys, options):
 
 
 @pytest.mark.parametrize("below", ["", "folder"])
-def test_an_output_folder_that_cannot_be_is_named(good, tmp_path, capsys, below):
+def test_main__an_output_folder_that_cannot_be_is_named(good, tmp_path, capsys, below):
     (tmp_path / "file").write_text("mine")
     assert main([str(good), "-k", "2", "-o", str(tmp_path / "file" / below)]) == 1
     assert str(tmp_path / "file") in capsys.readouterr().err
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_a_single_count_is_taken_and_nothing_claimed_of_the_fit(good, tmp_path, capsys):
+def test_main__a_single_count_is_taken_and_nothing_claimed_of_the_fit(good, tmp_path, capsys):
     path = tmp_path / "one.hspy"
     with_value(hs.load(good) * 0, 1, "u1").save(path)
     assert main([str(path), "-k", "2", "-o", str(tmp_path / "out")]) == 0
@@ -185,7 +185,7 @@ def test_a_single_count_is_taken_and_nothing_claimed_of_the_fit(good, tmp_path, 
     assert "There are too few counts to judge whether the model fits." in report
 
 
-def test_elements_without_lines_are_taken(good, tmp_path):
+def test_main__elements_without_lines_are_taken(good, tmp_path):
     assert main([str(good), "-k", "2", "--elements", "Li,Mg,Si", "-o", str(tmp_path)]) == 0
     metadata = hs.load(tmp_path / "map.hspy").metadata.Sample
     assert list(metadata.elements) == ["Li", "Mg", "Si"]

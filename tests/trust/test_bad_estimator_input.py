@@ -60,7 +60,7 @@ def fitted():
 @pytest.mark.parametrize("method", ["fit", "transform"])
 @pytest.mark.parametrize("cls", [PoissonNMF, PSNMF])
 @pytest.mark.parametrize(("given", "error", "match"), NO_MATRIX.values(), ids=NO_MATRIX)
-def test_no_matrix_of_counts(fitted, cls, method, given, error, match):
+def test_PoissonNMF__no_matrix_of_counts(fitted, cls, method, given, error, match):
     if method == "fit":
         with pytest.raises(error, match=match):
             cls(1).fit(given)
@@ -70,18 +70,18 @@ def test_no_matrix_of_counts(fitted, cls, method, given, error, match):
 
 
 @pytest.mark.parametrize(("given", "error", "match"), NO_MAP.values(), ids=NO_MAP)
-def test_no_map_of_counts(given, error, match):
+def test_bad_estimator_input__no_map_of_counts(given, error, match):
     with pytest.raises(error, match=match):
         PSNMF(1).fit(given)
 
 
-def test_a_matrix_wants_no_map():
+def test_PoissonNMF__a_matrix_wants_no_map():
     with pytest.raises(ValueError, match="dim 3"):
         PoissonNMF(2).fit(CUBE)
 
 
 @pytest.mark.parametrize("given", [CUBE * 1j, np.full((2, 2, 31), None), np.zeros((0, 2, 31))])
-def test_no_map_to_transform(fitted, given):
+def test_PoissonNMF__no_map_to_transform(fitted, given):
     with pytest.raises((TypeError, ValueError), match=r"^X "):
         fitted[PSNMF].transform(given)
 
@@ -100,12 +100,12 @@ NO_LOADINGS = {
 @pytest.mark.crossed("given", "cls")
 @pytest.mark.parametrize(("given", "error"), NO_LOADINGS.values(), ids=NO_LOADINGS)
 @pytest.mark.parametrize("cls", [PoissonNMF, PSNMF])
-def test_no_loadings_to_go_back_from(fitted, cls, given, error):
+def test_PoissonNMF__no_loadings_to_go_back_from(fitted, cls, given, error):
     with pytest.raises(error, match=r"^X must"):
         fitted[cls].inverse_transform(given)
 
 
-def test_loadings_that_are_not_known_give_counts_that_are_not_known(fitted):
+def test_PoissonNMF__loadings_that_are_undetermined_give_counts_that_are_undetermined(fitted):
     assert np.isnan(fitted[PSNMF].inverse_transform([[np.nan, 1.0]])).all()
 
 
@@ -134,7 +134,7 @@ BAD_PARAMETERS = [
 
 @pytest.mark.spot_checks("name")
 @pytest.mark.parametrize(("name", "value", "error"), BAD_PARAMETERS)
-def test_a_parameter_that_makes_no_sense_is_named(name, value, error):
+def test_bad_estimator_input__a_parameter_that_makes_no_sense_is_named(name, value, error):
     model = PSNMF(2).set_params(**{name: value})
     with pytest.raises(error, match=name):
         model.fit(CUBE)
@@ -143,7 +143,9 @@ def test_a_parameter_that_makes_no_sense_is_named(name, value, error):
 
 @pytest.mark.parametrize("callback", [3, 0, "print", []])
 @pytest.mark.parametrize("cls", [PoissonNMF, PSNMF])
-def test_a_callback_that_cannot_be_called_is_named_before_any_work(cls, callback):
+def test_bad_estimator_input__callback_that_cannot_be_called_is_named_before_any_work(
+    cls, callback
+):
     with pytest.raises(TypeError, match="callback"):
         cls(2).fit(X, callback=callback)
 
@@ -153,7 +155,9 @@ def test_a_callback_that_cannot_be_called_is_named_before_any_work(cls, callback
 @pytest.mark.parametrize("format", ["coo", "csr", "csc", "bsr", "dia", "dok", "lil"])
 @pytest.mark.parametrize("dtype", ["u1", "i1", "i2", "u8", "?", "f4"])
 @pytest.mark.parametrize("cls", [PoissonNMF, PSNMF])
-def test_a_sparse_matrix_of_any_format_and_type_keeps_its_counts(cls, dtype, format):
+def test_bad_estimator_input__sparse_matrix_of_any_format_and_type_keeps_its_counts(
+    cls, dtype, format
+):
     given = sp.coo_array(X.astype(dtype)).asformat(format)
     before = given.toarray()
     found = cls(2, max_iter=3, tol=1.0).fit_transform(given)
@@ -166,7 +170,7 @@ def test_a_sparse_matrix_of_any_format_and_type_keeps_its_counts(cls, dtype, for
 @pytest.mark.parametrize("make", [sp.coo_array, sp.csr_array, sp.csc_array, sp.coo_matrix])
 @pytest.mark.parametrize("dtype", ["u1", "i1", "i2", "u8", "f4"])
 @pytest.mark.parametrize("cls", [PoissonNMF, PSNMF])
-def test_entries_given_twice_are_added_and_do_not_overflow(cls, dtype, make):
+def test_bad_estimator_input__entries_given_twice_are_added_and_do_not_overflow(cls, dtype, make):
     rows = np.repeat(np.arange(6), 40)
     given = sp.coo_array((np.full(240, 100, dtype), (rows, rows % 5)), shape=(6, 5))
     if make is sp.csr_array:
@@ -182,7 +186,7 @@ def test_entries_given_twice_are_added_and_do_not_overflow(cls, dtype, make):
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 31), (72, 1)])
 @pytest.mark.parametrize("cls", [PoissonNMF, PSNMF])
-def test_one_row_or_one_channel_is_one_component(cls, shape):
+def test_bad_estimator_input__one_row_or_one_channel_is_one_component(cls, shape):
     counts = X[: shape[0], : shape[1]] + 1
     model = cls(1)
     np.testing.assert_allclose(model.fit_transform(counts).sum(), counts.sum())

@@ -21,7 +21,9 @@ QUIET = {"algorithm": "PSNMF", "print_info": False, "show_progressbar": False}
 
 
 @pytest.mark.parametrize(("make", "error", "match"), REFUSED_MAPS.values(), ids=REFUSED_MAPS)
-def test_a_map_that_holds_no_counts_is_refused_and_left_alone(grains, earlier, make, error, match):
+def test_decomposition__map_that_has_no_counts_is_refused_and_left_alone(
+    grains, earlier, make, error, match
+):
     s = make(grains)
     before = earlier(s)
     with pytest.raises(error, match=match):
@@ -30,7 +32,7 @@ def test_a_map_that_holds_no_counts_is_refused_and_left_alone(grains, earlier, m
 
 
 @pytest.mark.parametrize(("make", "warning"), TAKEN_MAPS.values(), ids=TAKEN_MAPS)
-def test_an_awkward_map_keeps_its_counts_and_is_left_alone(grains, make, warning):
+def test_decomposition__an_awkward_map_keeps_its_counts_and_is_left_alone(grains, make, warning):
     s = make(grains)
     before = describe_state(s)[:-1]
     with warnings.catch_warnings(record=True) as record:
@@ -103,8 +105,9 @@ def _id(value):
 
 
 @pytest.mark.parametrize(("kwargs", "error", "match"), REFUSED_ARGUMENTS, ids=_id)
-def test_a_wrong_argument_is_named_before_any_work(grains, earlier, monkeypatch, kwargs, error,
-                                                   match):  # fmt: skip
+def test_decomposition__wrong_argument_is_named_before_any_work(
+    grains, earlier, monkeypatch, kwargs, error, match
+):
     def work(*args, **kwargs):
         raise AssertionError("work was begun")
 
@@ -120,7 +123,7 @@ def test_a_wrong_argument_is_named_before_any_work(grains, earlier, monkeypatch,
     ["psnmf", "PSNMF ", "", None, 3, object()],
     ids=lambda word: type(word).__name__ + str(word)[:6],
 )
-def test_what_is_not_psnmf_is_left_to_hyperspy(grains, earlier, word):
+def test_decomposition__what_is_not_psnmf_is_left_to_hyperspy(grains, earlier, word):
     before = earlier(grains)
     # Which refuses integers before it looks at the algorithm.
     with pytest.raises(TypeError, match=NEEDS_FLOATS):

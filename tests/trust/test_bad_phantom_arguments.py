@@ -49,7 +49,7 @@ ALL = [
 
 @pytest.mark.spot_checks("name")
 @pytest.mark.parametrize(("phantom", "name", "value", "error"), CASES + ALL)
-def test_a_bad_argument_is_named(phantom, name, value, error):
+def test_bad_phantom_arguments__a_bad_argument_is_named(phantom, name, value, error):
     with pytest.raises(error, match=name):
         getattr(data, phantom)(**{"shape": (5, 6), "n_channels": 200, name: value})
 
@@ -67,7 +67,7 @@ def test_a_bad_argument_is_named(phantom, name, value, error):
     ],
     ids=str,
 )
-def test_extreme_settings_give_counts_still(phantom, settings):
+def test_bad_phantom_arguments__extreme_settings_give_counts_still(phantom, settings):
     s = getattr(data, phantom)(**{"shape": (5, 6), "n_channels": 200, **settings})
     assert s.data.shape == (5, 6, 200)
     assert s.data.dtype.kind == "u"

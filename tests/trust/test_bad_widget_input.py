@@ -73,7 +73,7 @@ def assert_told(tool, act, message, before):
 
 @pytest.mark.spot_checks("name")
 @pytest.mark.parametrize(("name", "value"), VALUES)
-def test_a_trait_of_a_wrong_type_is_refused_by_name(tool, name, value):
+def test_PSNMFTool__a_trait_of_a_wrong_type_is_refused_by_name(tool, name, value):
     before, old = describe_state(tool.signal), getattr(tool, name)
     with pytest.raises(TraitError, match=f"'{name}' trait"):
         setattr(tool, name, value)
@@ -82,7 +82,7 @@ def test_a_trait_of_a_wrong_type_is_refused_by_name(tool, name, value):
 
 
 @pytest.mark.parametrize("value", [3, "map.hspy", np.ones((4, 5, 31)), Signal2D(np.ones((4, 5)))])
-def test_a_tool_for_what_is_no_map_is_refused(value):
+def test_PSNMFTool__a_tool_for_what_is_no_map_is_refused(value):
     with pytest.raises(TraitError, match="'signal' trait"):
         PSNMFTool(value)
 
@@ -137,7 +137,9 @@ def _id(value):
 
 @pytest.mark.spot_checks("settings")
 @pytest.mark.parametrize(("settings", "message"), SETTINGS, ids=_id)
-def test_a_setting_that_makes_no_sense_is_told_when_it_is_used(tool, settings, message):
+def test_PSNMFTool__setting_that_makes_no_sense_is_reported_when_it_is_used(
+    tool, settings, message
+):
     before = describe_state(tool.signal)
     tool.trait_set(**settings)
     assert_told(tool, "run", message, before)
@@ -147,7 +149,7 @@ def test_a_setting_that_makes_no_sense_is_told_when_it_is_used(tool, settings, m
 @pytest.mark.spot_checks("act")
 @pytest.mark.parametrize("act", ["run", "update_preview"])
 @pytest.mark.parametrize(("make", "error", "match"), REFUSED_MAPS.values(), ids=REFUSED_MAPS)
-def test_a_map_that_holds_no_counts_is_told(grains, make, error, match, act):
+def test_PSNMFTool__a_map_that_has_no_counts_is_reported(grains, make, error, match, act):
     tool = PSNMFTool(make(grains))
     before = describe_state(tool.signal)
     getattr(tool, act)()
@@ -175,7 +177,7 @@ def _saved(path, s):
 
 
 @pytest.mark.parametrize("name", BROKEN_SPECTRA)
-def test_a_file_that_holds_no_known_spectra_is_told(tool, tmp_path, name):
+def test_PSNMFTool__a_file_that_has_no_fixed_spectra_is_reported(tool, tmp_path, name):
     path, before = tmp_path / name, describe_state(tool.signal)
     BROKEN_SPECTRA[name](path, tool.signal)
     tool.fixed_spectra_file = str(path)
@@ -184,7 +186,7 @@ def test_a_file_that_holds_no_known_spectra_is_told(tool, tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["", " ", "nowhere.hspy", ".", "text.hspy", "half.hspy"])
-def test_a_file_that_holds_no_map_is_told_and_the_map_stays(tool, tmp_path, name):
+def test_PSNMFTool__a_file_that_has_no_map_is_reported_and_the_map_stays(tool, tmp_path, name):
     path, before, signal = tmp_path / name.strip(), describe_state(tool.signal), tool.signal
     if name in BROKEN_SPECTRA:
         BROKEN_SPECTRA[name](path, tool.signal)
@@ -228,7 +230,7 @@ NO_FACTORS = [
 
 @pytest.mark.spot_checks("traits")
 @pytest.mark.parametrize(("traits", "message"), NO_FACTORS, ids=_id)
-def test_a_factor_that_makes_no_sense_is_told_by_its_line(done, traits, message):
+def test_PSNMFTool__a_factor_that_makes_no_sense_is_reported_by_its_line(done, traits, message):
     before = describe_state(done.signal)
     assert done.factors[0].line == "Al_Ka"
     done.factors[0].trait_set(**traits)
@@ -237,13 +239,13 @@ def test_a_factor_that_makes_no_sense_is_told_by_its_line(done, traits, message)
 
 
 @pytest.mark.parametrize("name", ["line", "value", "sigma", "in_specimen"])
-def test_a_factor_of_a_wrong_type_is_refused_by_name(done, name):
+def test_PSNMFTool__a_factor_of_a_wrong_type_is_refused_by_name(done, name):
     with pytest.raises(TraitError, match=f"'{name}' trait"):
         setattr(done.factors[0], name, None)
 
 
 @pytest.mark.parametrize("names", ["", ",", "a, b", "a, b, c, d", "a, a, b", "a, , c"])
-def test_names_that_make_no_sense_are_told(done, names):
+def test_PSNMFTool__names_that_make_no_sense_are_reported(done, names):
     before = describe_state(done.signal)
     done.names = names
     assert_told(done, "rename", "names", before)
@@ -251,7 +253,7 @@ def test_names_that_make_no_sense_are_told(done, names):
 
 @pytest.mark.parametrize("act", ["export_csv", "export_hspy"])
 @pytest.mark.parametrize("below", ["", "folder"])
-def test_a_folder_that_cannot_be_is_told(done, tmp_path, act, below):
+def test_PSNMFTool__a_folder_that_cannot_be_is_reported(done, tmp_path, act, below):
     (tmp_path / "file").write_text("mine")
     before = describe_state(done.signal)
     done.folder = str(tmp_path / "file" / below)
@@ -260,7 +262,7 @@ def test_a_folder_that_cannot_be_is_told(done, tmp_path, act, below):
 
 
 @pytest.mark.parametrize("act", ["find_residuals", "rename", "quantify", "export_csv", "store"])
-def test_a_result_of_a_map_cropped_since_is_told(done, act):
+def test_PSNMFTool__a_result_of_a_map_cropped_since_is_reported(done, act):
     done.signal.crop_signal(1.0, 2.0)
     before = describe_state(done.signal)
     if act == "store":
@@ -277,14 +279,14 @@ TOOLKITS = ["nope", "", ["ipywidgets", "nope"], 3, True, object()]
 
 
 @pytest.mark.parametrize("toolkit", TOOLKITS, ids=id_of)
-def test_a_toolkit_that_there_is_not_is_refused_by_name(unmixed, toolkit):
+def test_gui__a_toolkit_that_there_is_not_is_refused_by_name(unmixed, toolkit):
     before = describe_state(unmixed)
     with pytest.raises(ValueError, match="toolkit"):
         unmixed.psnmf.gui(display=False, toolkit=toolkit)
     assert describe_state(unmixed) == before
 
 
-def test_the_widget_needs_no_results_and_gives_none(pristine_grains):
+def test_gui__the_widget_needs_no_results_and_gives_none(pristine_grains):
     pytest.importorskip("hyperspy_gui_ipywidgets")
     s = pristine_grains.deepcopy()
     before = describe_state(s)

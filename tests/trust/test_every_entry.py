@@ -65,7 +65,7 @@ ENTRIES = {
 
 
 @pytest.mark.parametrize("table", ENTRIES)
-def test_every_entry_is_tried_with_bad_input(table):
+def test_every_entry__is_tried_with_bad_input(table):
     text = "".join(path.read_text(encoding="utf-8") for path in TABLES[table])
     missing = {e for e in ENTRIES[table] if not re.search(rf"(?<![\w-]){re.escape(e)}(?!\w)", text)}
     assert not missing, "add these"

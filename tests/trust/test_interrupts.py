@@ -43,7 +43,9 @@ def n_calls(pristine_grains):
 @pytest.mark.crossed("error", "when")
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, ZeroDivisionError])
 @pytest.mark.parametrize("when", [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0])
-def test_a_callback_that_raises_leaves_earlier_results(grains, earlier, n_calls, when, error):
+def test_listening__callback_that_raises_leaves_earlier_results(
+    grains, earlier, n_calls, when, error
+):
     before, threads = earlier(grains), threading.active_count()
     with pytest.raises(error), listening(Stop(round(when * (n_calls - 1)), error)):
         unmix_quietly(grains, 3)
@@ -53,7 +55,7 @@ def test_a_callback_that_raises_leaves_earlier_results(grains, earlier, n_calls,
 
 @pytest.mark.parametrize("when", [0, 3, 12])
 @pytest.mark.parametrize("model", [PoissonNMF(2), PSNMF(2, volume=0)], ids=["matrix", "map"])
-def test_an_estimator_interrupted_is_the_one_fitted_before(model, when):
+def test_interrupts__an_estimator_interrupted_is_the_one_fitted_before(model, when):
     X = np.random.default_rng(0).poisson(2.0, size=(72, 31))
     model.fit(X)
     before = {name: value for name, value in vars(model).items() if name.endswith("_")}
@@ -66,7 +68,7 @@ def test_an_estimator_interrupted_is_the_one_fitted_before(model, when):
 
 
 @pytest.mark.parametrize("name", ["poisson_nmf.divergence", "poisson_nmf.solve_loadings"])
-def test_a_lack_of_memory_at_the_end_leaves_the_estimator(monkeypatch, name):
+def test_PoissonNMF__a_lack_of_memory_at_the_end_leaves_the_estimator(monkeypatch, name):
     X = np.random.default_rng(0).poisson(2.0, size=(72, 31))
     model = PoissonNMF(2).fit(X)
     before = dict(vars(model))
@@ -93,7 +95,7 @@ OUT_OF_MEMORY = [
 
 
 @pytest.mark.parametrize("where", OUT_OF_MEMORY)
-def test_a_lack_of_memory_leaves_earlier_results(grains, earlier, monkeypatch, where):
+def test_decomposition__lack_of_memory_leaves_earlier_results(grains, earlier, monkeypatch, where):
     def fail(*args, **kwargs):
         raise MemoryError("not enough")
 
@@ -107,7 +109,7 @@ def test_a_lack_of_memory_leaves_earlier_results(grains, earlier, monkeypatch, w
 SCRIPT = Path(__file__).with_name("interrupted.py")
 
 
-def test_ctrl_c_at_any_time_leaves_earlier_results():
+def test_interrupts__ctrl_c_at_any_time_leaves_earlier_results():
     # In a process of its own, for a signal goes to the main thread of all of pytest.
     paths = os.pathsep.join([str(SCRIPT.parents[2]), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
@@ -144,7 +146,9 @@ def in_threads(*tasks):
     return found
 
 
-def test_decompositions_in_several_threads_know_nothing_of_each_other(pristine_grains):
+def test_decomposition__decompositions_in_several_threads_know_nothing_of_each_other(
+    pristine_grains,
+):
     maps = [
         pristine_grains.deepcopy(),
         pristine_grains.inav[:17, :13].deepcopy(),
@@ -159,7 +163,9 @@ def test_decompositions_in_several_threads_know_nothing_of_each_other(pristine_g
         )
 
 
-def test_one_thread_that_fails_does_not_disturb_another(pristine_grains, unmixed, grains, earlier):
+def test_listening__one_thread_that_fails_does_not_disturb_another(
+    pristine_grains, unmixed, grains, earlier
+):
     before = earlier(grains)
 
     def fail():
@@ -172,7 +178,7 @@ def test_one_thread_that_fails_does_not_disturb_another(pristine_grains, unmixed
     np.testing.assert_array_equal(good.learning_results.loadings, unmixed.learning_results.loadings)
 
 
-def test_the_preference_for_progress_bars_survives_several_threads(monkeypatch):
+def test_no_progress_bars__the_preference_for_progress_bars_survives_several_threads(monkeypatch):
     monkeypatch.setattr(preferences.General, "show_progressbar", True)
     first, second = no_progress_bars(), no_progress_bars()
     first.__enter__()

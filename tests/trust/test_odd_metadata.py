@@ -38,7 +38,7 @@ def sample(request, unmixed):
     return s, drawn
 
 
-def test_an_odd_sample_is_reported_and_drawn_with_what_is_known_of_it(sample):
+def test_residuals__an_odd_sample_is_reported_and_drawn_with_what_is_known_of_it(sample):
     s, drawn = sample
     before = describe_state(s)
     assert "was unmixed" in s.psnmf.report()
@@ -50,7 +50,7 @@ def test_an_odd_sample_is_reported_and_drawn_with_what_is_known_of_it(sample):
     assert describe_state(s) == before
 
 
-def test_lines_of_an_odd_sample_are_mapped_or_asked_for(sample):
+def test_element_maps__lines_of_an_odd_sample_are_mapped_or_asked_for(sample):
     s, drawn = sample
     before = describe_state(s)
     if drawn:
@@ -63,7 +63,7 @@ def test_lines_of_an_odd_sample_are_mapped_or_asked_for(sample):
     assert describe_state(s) == before
 
 
-def test_what_has_no_factor_in_an_odd_sample_is_left_out_by_name(sample):
+def test_quantify__what_has_no_factor_in_an_odd_sample_is_left_out_by_name(sample):
     s, _ = sample
     before = describe_state(s)
     listed = s.metadata.Sample.elements
@@ -95,7 +95,7 @@ NUMBERS = {
 @pytest.mark.crossed("path", "value")
 @pytest.mark.parametrize("value", ["much", [1.0, 2.0], {"a": 1}, 1j], ids=str)
 @pytest.mark.parametrize(("path", "use"), NUMBERS.items(), ids=NUMBERS)
-def test_what_should_be_a_number_is_named(unmixed, path, use, value):
+def test_odd_metadata__what_should_be_a_number_is_named(unmixed, path, use, value):
     s = unmixed.deepcopy()
     s.metadata.set_item(path, value)
     before = describe_state(s)
@@ -105,7 +105,7 @@ def test_what_should_be_a_number_is_named(unmixed, path, use, value):
 
 
 @pytest.mark.parametrize(("path", "use"), NUMBERS.items(), ids=NUMBERS)
-def test_a_number_that_is_nan_is_as_good_as_none(unmixed, path, use):
+def test_odd_metadata__a_number_that_is_nan_is_as_good_as_none(unmixed, path, use):
     s = unmixed.deepcopy()
     s.metadata.set_item(path, np.nan)
     if path.endswith(("beam_energy", "resolution_MnKa")):
@@ -117,7 +117,7 @@ def test_a_number_that_is_nan_is_as_good_as_none(unmixed, path, use):
 
 
 @pytest.mark.parametrize("what", ["Sample", "Acquisition_instrument", "Signal", "Truth"])
-def test_a_map_without_a_part_of_its_metadata_is_unmixed_and_reported(grains, what):
+def test_report__a_map_without_a_part_of_its_metadata_is_unmixed_and_reported(grains, what):
     delattr(grains.metadata, what)
     before = repr(grains.metadata.as_dictionary())
     grains.decomposition(

@@ -58,7 +58,7 @@ def with_counts(cube):
 
 @SETTINGS
 @hypothesis.given(maps(), st.integers(1, 4), st.integers(1, 9), st.integers(1, 20))
-def test_binning_keeps_every_count(drawn, by, bx, energy_binning):
+def test_bin_counts__binning_keeps_every_count(drawn, by, bx, energy_binning):
     cube, _ = drawn
     bins = PixelBins(cube.shape[:2], (by, bx))
     X = sp.csr_array(cube.reshape(-1, cube.shape[-1]))
@@ -68,7 +68,7 @@ def test_binning_keeps_every_count(drawn, by, bx, energy_binning):
 
 @SETTINGS
 @hypothesis.given(maps(), st.integers(2, 7), st.tuples(st.integers(1, 3), st.integers(1, 3)))
-def test_splitting_keeps_every_count_and_commutes_with_binning(drawn, n_folds, binning):
+def test_bin_counts__splitting_keeps_every_count_and_commutes_with_binning(drawn, n_folds, binning):
     cube, _ = drawn
     X = cube.reshape(-1, cube.shape[-1])
     folds = split_counts(X, n_folds, np.random.default_rng(0))
@@ -80,7 +80,7 @@ def test_splitting_keeps_every_count_and_commutes_with_binning(drawn, n_folds, b
 
 @SETTINGS
 @hypothesis.given(maps(), st.sampled_from([2, 10, 1000]))
-def test_scaling_counts_scales_loadings(drawn, scale):
+def test_properties__scaling_counts_scales_loadings(drawn, scale):
     cube, spectra = drawn
     one, other = step_3(with_counts(cube), spectra), step_3(scale * cube, spectra)
     # A gap of 1e-3 nats leaves about this of a loading open.
@@ -91,7 +91,7 @@ def test_scaling_counts_scales_loadings(drawn, scale):
 
 @SETTINGS
 @hypothesis.given(maps(), st.randoms(use_true_random=False))
-def test_permuting_pixels_permutes_loadings(drawn, random):
+def test_properties__permuting_pixels_permutes_loadings(drawn, random):
     cube, spectra = drawn
     X = with_counts(cube).reshape(-1, 1, cube.shape[-1])
     order = np.array(random.sample(range(len(X)), len(X)))
@@ -100,7 +100,7 @@ def test_permuting_pixels_permutes_loadings(drawn, random):
 
 @SETTINGS
 @hypothesis.given(maps(), st.randoms(use_true_random=False))
-def test_permuting_channels_permutes_spectra(drawn, random):
+def test_PoissonNMF__permuting_channels_permutes_spectra(drawn, random):
     cube, spectra = drawn
     X = with_counts(cube).reshape(-1, cube.shape[-1])
     order = np.array(random.sample(range(X.shape[1]), X.shape[1]))
@@ -110,7 +110,7 @@ def test_permuting_channels_permutes_spectra(drawn, random):
 
 @SETTINGS
 @hypothesis.given(maps(), st.integers(0, 10))
-def test_an_empty_pixel_changes_nothing(drawn, where):
+def test_PoissonNMF__an_empty_pixel_changes_nothing(drawn, where):
     cube, spectra = drawn
     X = with_counts(cube).reshape(-1, cube.shape[-1])
     where = min(where, len(X))
@@ -121,7 +121,7 @@ def test_an_empty_pixel_changes_nothing(drawn, where):
 
 @SETTINGS
 @hypothesis.given(maps(), st.integers(0, 4))
-def test_an_empty_channel_changes_nothing(drawn, where):
+def test_PoissonNMF__an_empty_channel_changes_nothing(drawn, where):
     cube, spectra = drawn
     X = with_counts(cube).reshape(-1, cube.shape[-1])
     begin = np.insert(spectra, where, 0, axis=1)
@@ -132,7 +132,7 @@ def test_an_empty_channel_changes_nothing(drawn, where):
 
 @SETTINGS
 @hypothesis.given(maps(), st.integers(0, 4))
-def test_an_empty_channel_stays_empty_whatever_the_start_says_of_it(drawn, where):
+def test_PoissonNMF__an_empty_channel_stays_empty_whatever_the_start_says_of_it(drawn, where):
     cube, spectra = drawn
     X = with_counts(cube).reshape(-1, cube.shape[-1])
     begin = np.insert(spectra, where, 0.1, axis=1)
@@ -143,7 +143,7 @@ def test_an_empty_channel_stays_empty_whatever_the_start_says_of_it(drawn, where
 
 @SETTINGS
 @hypothesis.given(maps(), st.integers(1, 5))
-def test_the_number_of_threads_changes_no_bit(drawn, n_jobs):
+def test_properties__the_number_of_threads_changes_no_bit(drawn, n_jobs):
     cube, _ = drawn
     hypothesis.assume((cube.sum(axis=-1) > 0).sum() >= K)
     models = [PSNMF(K, binning=1, max_iter=5, tol=1.0, n_jobs=n) for n in (1, n_jobs)]

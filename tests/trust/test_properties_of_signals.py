@@ -23,7 +23,7 @@ def results(signal):
 
 @SETTINGS
 @hypothesis.given(BINS, BINS, BINS, st.integers(0, 40), st.integers(0, 40))
-def test_masks_along_the_edges_equal_a_crop(left, right, below, first, last):
+def test_decomposition__masks_along_the_edges_equal_a_crop(left, right, below, first, last):
     pixels, channels = np.ones((26, 20), bool), np.ones(310, bool)
     x, y = slice(2 * left, 26 - 2 * right), slice(0, 20 - 2 * below)
     energy = slice(first, 310 - last)
@@ -43,7 +43,7 @@ def test_masks_along_the_edges_equal_a_crop(left, right, below, first, last):
 
 @SETTINGS
 @hypothesis.given(st.integers(6, 26), st.integers(7, 20), st.integers(99, 310), st.booleans())
-def test_chunks_change_nothing(nx, ny, n_channels, masked):
+def test_decomposition__chunks_change_nothing(nx, ny, n_channels, masked):
     mask = np.random.default_rng(0).random((26, 20)) < 0.2 if masked else None
     lazy = MAP.as_lazy()
     lazy.data = lazy.data.rechunk((ny, nx, n_channels))
@@ -63,7 +63,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_s
     st.sampled_from(["auto", 2, (2, 4)]),
     st.booleans(),
 )
-def test_saving_and_loading_changes_nothing(tmp_path_factory, names, seed, binning, masked):
+def test_report__saving_and_loading_changes_nothing(tmp_path_factory, names, seed, binning, masked):
     s = MAP.deepcopy()
     mask = np.random.default_rng(1).random((26, 20)) < 0.1 if masked else None
     unmix_quietly(s, random_state=seed, navigation_mask=mask, **{**PLAIN, "binning": binning})
