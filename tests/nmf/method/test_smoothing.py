@@ -151,6 +151,15 @@ def test_spatial_prior__a_pixel_unlike_all_others_is_left_as_it_is():
     assert found.W[odd + 1, 2] < 0.02 * 200
 
 
+@pytest.mark.parametrize(("extra", "is_apart"), [(160.0, True), (90.0, False)])
+def test_spatial_prior__apart_from_a_p_value_of_a_thousandth_on(extra, is_apart):
+    # Contrasts of 12.8 and 4.1; one in a thousand is above 10.8, and half of that agrees fully.
+    W = np.full((63, 1), 1000.0)
+    W[31] += extra
+    found = spatial_prior(W, np.ones((1, 1)), W, (7, 9))
+    assert (found.support[31] == 1) == is_apart
+
+
 def test_spatial_prior__an_edge_of_thickness_stays_sharp():
     thick, thin = np.array([0.6, 0.3, 0.1]), np.array([0.06, 0.03, 0.01])
     X, H, W, _ = halves(thick, thin, counts=200)
