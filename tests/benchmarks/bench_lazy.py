@@ -109,7 +109,7 @@ def run(file, what):
     [{}, {"spatial_prior": 0}, {"spatial_prior": 0, "binning": 8, "volume": 0}],
     ids=["default", "no prior", "nothing automatic"],
 )
-def test_against_one_sum(benchmark, file, options):
+def test_decomposition__against_one_sum(benchmark, file, options):
     run(file, options)  # compiled
     sums = [run(file, "sum")]
     ours = benchmark.pedantic(lambda: run(file, options), rounds=1)
@@ -126,7 +126,7 @@ def test_against_one_sum(benchmark, file, options):
     print("\n" + ", ".join(f"{name}: {value:.3g}" for name, value in figures.items()))
 
 
-def test_two_workers(benchmark, file, monkeypatch):
+def test_decomposition__two_workers(benchmark, file, monkeypatch):
     """Step 3: the loadings of all pixels, with counts and spectra on the workers."""
     distributed = pytest.importorskip("distributed")
     from hyperspy_psnmf.eds.lazy.distributed import ClusterBlocks

@@ -77,7 +77,7 @@ def growth(benchmark, name, small, large, rounds=5):
 
 
 @pytest.mark.parametrize("form", ["dense", "CSR"])
-def test_poisson_nmf_against_scikit_learn(benchmark, counts, form):
+def test_PoissonNMF__against_scikit_learn(benchmark, counts, form):
     X = counts.toarray().astype(float) if form == "dense" else counts.astype(float)
     rival = NMF(3, solver="mu", beta_loss="kullback-leibler", init="nndsvdar", tol=0, max_iter=200,
                 random_state=0)  # fmt: skip
@@ -105,7 +105,7 @@ def test_poisson_nmf_against_scikit_learn(benchmark, counts, form):
     print(f"divergence: scikit-learn {reached:.0f}, PoissonNMF {ours.divergence:.0f} nats")
 
 
-def test_psnmf_against_stock_nmf(benchmark, signal):
+def test_decomposition__against_stock_nmf(benchmark, signal):
     stock = signal.deepcopy()
     stock.change_dtype("float64")
     compare(
@@ -117,7 +117,7 @@ def test_psnmf_against_stock_nmf(benchmark, signal):
     )
 
 
-def test_the_default_against_stock_nmf(benchmark, signal):
+def test_decomposition__default_against_stock_nmf(benchmark, signal):
     stock = signal.deepcopy()
     stock.change_dtype("float64")
     compare(
@@ -129,7 +129,7 @@ def test_the_default_against_stock_nmf(benchmark, signal):
     )
 
 
-def test_automatic_choices(benchmark, signal):
+def test_decomposition__automatic_choices(benchmark, signal):
     """Against the same steps with values given: a prior is a prior, chosen or not."""
     chosen = {"binning": 4, "init": "nndsvdar", "volume": 0.25, "spatial_prior": 1.0}
     growth(
@@ -140,29 +140,29 @@ def test_automatic_choices(benchmark, signal):
     )
 
 
-def test_psnmf_against_one_sum(benchmark, signal):
+def test_decomposition__against_one_sum(benchmark, signal):
     decompose(signal)
     ratios = [seconds(lambda: decompose(signal)) / seconds(signal.data.sum) for _ in range(15)]
     benchmark.pedantic(lambda: decompose(signal), rounds=5)
     report(benchmark, "PSNMF / one sum over the cube", ratios)
 
 
-def test_growth_with_pixels(benchmark, signal):
+def test_decomposition__growth_with_pixels(benchmark, signal):
     large = mineral_grains(shape=(256, 256))
     growth(benchmark, "4x the pixels", lambda: decompose(signal), lambda: decompose(large))
 
 
-def test_growth_with_channels(benchmark, signal):
+def test_decomposition__growth_with_channels(benchmark, signal):
     half = signal.isig[: signal.axes_manager.signal_size // 2].deepcopy()
     growth(benchmark, "2x the channels", lambda: decompose(half), lambda: decompose(signal))
 
 
-def test_growth_with_counts(benchmark):
+def test_decomposition__growth_with_counts(benchmark):
     few, many = mineral_grains(counts=100), mineral_grains(counts=400)
     growth(benchmark, "4x the counts", lambda: decompose(few), lambda: decompose(many))
 
 
-def test_growth_with_components(benchmark, signal):
+def test_decomposition__growth_with_components(benchmark, signal):
     growth(
         benchmark,
         "k = 10 / k = 3",
@@ -171,7 +171,7 @@ def test_growth_with_components(benchmark, signal):
     )
 
 
-def test_memory_beyond_the_cube(benchmark):
+def test_count_matrix__memory_beyond_the_cube(benchmark):
     """Peak memory of the conversion, per byte of a cube with 10 % non-zeros."""
     rng = np.random.default_rng(0)
     cube = (rng.random((128, 128, 1980)) < 0.1).astype(np.uint8)
@@ -198,7 +198,7 @@ print(time.perf_counter() - begin)
 """
 
 
-def test_start_of_a_second_process(benchmark):
+def test_PSNMF__start_of_a_second_process(benchmark):
     def start():
         with warnings.catch_warnings():
             return subprocess.run(
@@ -210,7 +210,7 @@ def test_start_of_a_second_process(benchmark):
     report(benchmark, "seconds from call to result in a new process", [float(start().stdout)])
 
 
-def test_a_big_map_in_memory(benchmark):
+def test_decomposition__big_map_in_memory(benchmark):
     """512 x 512 x 2048 uint16, 100 counts per pixel."""
     big = mineral_grains(shape=(512, 512), counts=100, n_channels=2048)
     big.data = big.data.astype(np.uint16)
