@@ -7,10 +7,10 @@ from hyperspy_psnmf.nmf.binning.bins import MOST_AXES, PixelBins, spatial_axes
 from hyperspy_psnmf.nmf.validation import as_array, check_choice, check_int, check_spectra
 
 
-def check_fixed(spectra, n_components: int, n_channels: int) -> np.ndarray | None:
+def check_fixed(spectra, n_components: int, n_channels: int) -> np.ndarray:
     """Return the fixed spectra of unit sum, of shape (n_fixed, n_channels)."""
     if spectra is None:
-        return None
+        return np.empty((0, n_channels))
     fixed = check_spectra("fixed_spectra", spectra, n_channels)
     if len(fixed) > n_components:
         raise ValueError(

@@ -13,6 +13,7 @@ from hyperspy_psnmf.nmf.binning.bins import PixelBins
 from hyperspy_psnmf.nmf.binning.tiles import take_tiles
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.counts.matrix import check_no_mask, check_range, count_matrix
+from hyperspy_psnmf.nmf.method.binned import BinnedSettings
 from hyperspy_psnmf.nmf.method.psnmf import psnmf
 from hyperspy_psnmf.nmf.selection.binning import BinningChoice, choose_finer_binning
 from hyperspy_psnmf.nmf.validation import (
@@ -187,26 +188,18 @@ class PSNMF(PoissonModel):
         X = self._count(X)
         check_range(X)
         k, n_channels = self.n_components, X.shape[1]
-        n_jobs = resolve_n_jobs(self.n_jobs)
-        fixed = check_fixed(self.fixed_spectra, k, n_channels)
-        choice = self._choose_binning(X, shape, fixed, callback)
+        settings = self._settings(k, n_channels)
+        choice = self._choose_binning(X, shape, settings.fixed, callback)
         bins = PixelBins(shape, choice.binning)
+        options = {"max_iter": self.max_iter, "tol": self.tol}
         found = psnmf(
             X,
-            k,
             bins,
-            energy_binning=self.energy_binning,
-            init=self._check_init(k, n_channels),
-            fixed_spectra=fixed,
-            volume=self.volume,
-            line_width=self.line_width,
-            absent=self._check_absent(k, n_channels),
+            settings,
+            random_generator(self.random_state),
+            {**options, "n_jobs": resolve_n_jobs(self.n_jobs)},
             refinement=self.refinement,
             prior=self.spatial_prior,
-            max_iter=self.max_iter,
-            tol=self.tol,
-            rng=random_generator(self.random_state),
-            n_jobs=n_jobs,
             callback=callback,
         )
         self.components_ = np.ascontiguousarray(found.H)
@@ -219,6 +212,13 @@ class PSNMF(PoissonModel):
         self.reconstruction_err_ = found.divergence
         self._store_convergence(found.binned_fit, found.joint_fit)
         return found.W
+
+    def _settings(self, k, n_channels):
+        init = self._check_init(k, n_channels)
+        fixed = check_fixed(self.fixed_spectra, k, n_channels)
+        absent = check_absent(self.absent, len(fixed), k, n_channels)
+        energy, width = self.energy_binning, self.line_width
+        return BinnedSettings(k, fixed, energy, init, self.volume, width, absent)
 
     def check_parameters(self, navigation_shape: tuple[int, ...], n_channels: int) -> None:
         """Raise TypeError or ValueError where a parameter does not fit a map.
@@ -235,9 +235,7 @@ class PSNMF(PoissonModel):
         check_int("line_width", self.line_width)
         check_weight("spatial_prior", self.spatial_prior, ("auto",))
         k = self._check_n_components(int(np.prod(navigation_shape)), n_channels)
-        self._check_init(k, n_channels)
-        check_fixed(self.fixed_spectra, k, n_channels)
-        self._check_absent(k, n_channels)
+        self._settings(k, n_channels)
         check_binning(self.binning, navigation_shape, k)
         e = check_int("energy_binning", self.energy_binning)
         if -(-n_channels // e) < k:
@@ -272,10 +270,6 @@ class PSNMF(PoissonModel):
         if isinstance(X, CountBlocks):
             return X
         return count_matrix(X, n_jobs=resolve_n_jobs(self.n_jobs))
-
-    def _check_absent(self, n_components, n_channels):
-        n_fixed = 0 if self.fixed_spectra is None else len(np.atleast_2d(self.fixed_spectra))
-        return check_absent(self.absent, n_fixed, n_components, n_channels)
 
     def _choose_binning(self, X, shape, fixed, callback):
         given = check_binning(self.binning, shape, self.n_components)

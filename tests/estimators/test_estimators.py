@@ -11,12 +11,12 @@ import hyperspy_psnmf
 from hyperspy_psnmf import PSNMF, PoissonNMF, estimators
 from hyperspy_psnmf.nmf.binning.bins import PixelBins
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix
-from hyperspy_psnmf.nmf.method.psnmf import psnmf
 from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from hyperspy_psnmf.nmf.solver.initialise import initial_spectra
 from tests.helpers.problems import MAP_SHAPE as SHAPE
 from tests.helpers.problems import angles, make_cube, make_matrix
+from tests.nmf.method.run_psnmf import run_psnmf
 
 WITHOUT_NEIGHBOURS = PSNMF(3, binning=2, navigation_shape=SHAPE, spatial_prior=0)
 
@@ -48,13 +48,8 @@ def test_psnmf__is_the_function(refinement):
     model = PSNMF(3, binning=(2, 3), random_state=5, **options)
     W = model.fit_transform(cube)
     options["fixed_spectra"] = H[:1] / H[:1].sum()
-    found = psnmf(
-        count_matrix(cube),
-        3,
-        PixelBins(SHAPE, (2, 3)),
-        prior="auto",
-        rng=np.random.default_rng(5),
-        **options,
+    found = run_psnmf(
+        count_matrix(cube), 3, PixelBins(SHAPE, (2, 3)), prior="auto", seed=5, **options
     )
     np.testing.assert_array_equal(model.components_, found.H)
     np.testing.assert_array_equal(W, found.W)

@@ -27,18 +27,33 @@ TRIAL_BINS = 1024
 
 @dataclass(frozen=True, eq=False)
 class BinnedSettings:
-    """How to factorise the binned map; see `psnmf` for the meaning.
+    """How to factorise the binned map.
 
-    `fixed` has shape (n_fixed, n_channels); `absent`, of bool, has shape (n_components,
-    n_channels) and refers to components in the order of the result.
+    Attributes
+    ----------
+    n_components : int
+        Number of components, the fixed ones included.
+    fixed : ndarray of shape (n_fixed, n_channels)
+        Fixed spectra, of unit sum. They come first in the result, unchanged.
+    energy_binning : int
+        Channels summed in step 2a.
+    init : {"auto", "nndsvdar", "vertex", "random"} or ndarray (n_components, n_channels)
+        Start. "auto" tries each and continues with the most likely.
+    volume : "auto" or float
+        Weight of the volume term in step 2a. "auto" is parsimony without a volume term.
+    line_width : int
+        Channels; wider structures in a spectrum than that are background.
+    absent : ndarray of bool of shape (n_components, n_channels), optional
+        Channels excluded from a component: background only, with components in the order
+        of the result without it, which is the order of the result with it too.
     """
 
     n_components: int
     fixed: np.ndarray
-    energy_binning: int
-    init: object
-    volume: object
-    line_width: int
+    energy_binning: int = 1
+    init: str | np.ndarray = "auto"
+    volume: str | float = "auto"
+    line_width: int = 1
     absent: np.ndarray | None = None
 
 

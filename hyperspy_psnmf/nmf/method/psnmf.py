@@ -78,21 +78,13 @@ class PSNMFResult:
 
 def psnmf(
     X,
-    n_components: int,
     pixel_bins: PixelBins,
+    settings: BinnedSettings,
+    rng: np.random.Generator,
+    options: dict,
     *,
-    energy_binning: int = 1,
-    init="auto",
-    fixed_spectra: np.ndarray | None = None,
-    volume: float | str = "auto",
-    line_width: int = 1,
-    absent: np.ndarray | None = None,
     refinement: str = "fixed",
     prior: float | str = 0.0,
-    max_iter: int = 500,
-    tol: float = 1e-5,
-    rng: np.random.Generator | None = None,
-    n_jobs: int | None = None,
     callback: Callback | None = None,
 ) -> PSNMFResult:
     """Unmix a map of counts.
@@ -102,48 +94,28 @@ def psnmf(
     X : csr_array or CountBlocks of shape (n_pixels, n_channels)
         Counts, one row per pixel in C order of the map. A pixel left out is an
         empty row.
-    n_components : int
-        Number of components, the fixed ones included.
     pixel_bins : PixelBins
         Bins of the map.
-    energy_binning : int
-        Channels summed in step 2a.
-    init : {"auto", "nndsvdar", "vertex", "random"} or ndarray (n_components, n_channels)
-        Start of step 2. "auto" tries each and continues with the most likely.
-    fixed_spectra : ndarray of shape (n_fixed, n_channels), optional
-        Fixed spectra, of unit sum. They come first in the result, unchanged.
-    volume : "auto" or float
-        Weight of the volume term in step 2a. "auto" is parsimony without a volume term.
-    line_width : int
-        Channels; wider structures in a spectrum than that are background.
+    settings : BinnedSettings
+        Components, start and constraints of step 2.
+    rng : numpy.random.Generator
+        Source of random numbers.
+    options : dict
+        `max_iter`, `tol` and `n_jobs` of `poisson_nmf`.
     refinement : {"fixed", "joint"}
         Whether spectra are fixed in step 3 or updated too, as published.
-    absent : ndarray of bool of shape (n_components, n_channels), optional
-        Channels excluded from a component: background only, with components in the order
-        of the result without it, which is the order of the result with it too.
     prior : "auto" or float
         Weight of neighbouring pixels in the adaptive smoothing of step 4; see
         `spatial_prior`.
-    max_iter, tol :
-        See `poisson_nmf`.
-    rng : numpy.random.Generator, optional
-        Source of random numbers.
-    n_jobs : int or None
-        Threads; None is all cores.
     callback : callable, optional
         Called with the name of the step, the iteration and its KKT residual.
     """
-    rng = np.random.default_rng(0) if rng is None else rng
     notify = callback or (lambda step, iteration, residual: None)
-    options = {"max_iter": max_iter, "tol": tol, "n_jobs": n_jobs}
-    fixed = np.empty((0, X.shape[1])) if fixed_spectra is None else fixed_spectra
+    n_jobs, fixed, n_components = options["n_jobs"], settings.fixed, settings.n_components
 
     notify("bin", 0, np.inf)
     binned = bin_counts(X, pixel_bins, n_jobs=n_jobs)
     if len(fixed) < n_components:
-        settings = BinnedSettings(
-            n_components, fixed, energy_binning, init, volume, line_width, absent
-        )
         found = factorise_map(binned, settings, rng, options, notify)
     else:
         found = BinnedMap(solve_loadings(binned, fixed, n_jobs=n_jobs), fixed, None, None)
@@ -160,7 +132,7 @@ def psnmf(
 
     notify("neighbours", 0, np.inf)
     local = spatial_prior(X, H, W, pixel_bins.shape, weight=prior, n_jobs=n_jobs)
-    order = order_by_counts(W, len(fixed)) if absent is None else np.arange(n_components)
+    order = order_by_counts(W, len(fixed)) if settings.absent is None else np.arange(n_components)
     return PSNMFResult(
         local.W[:, order],
         H[order],

@@ -6,16 +6,15 @@ import pytest
 
 from hyperspy_psnmf.nmf.binning.bins import PixelBins
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix
-from hyperspy_psnmf.nmf.method.psnmf import psnmf
 from tests.helpers.problems import ALLOY, MATRIX, angles, grains, planted
+from tests.nmf.method.run_psnmf import run_psnmf
 
 SHAPE = (12, 14)
 
 
 def unmix(cube, k=3, binning=(2, 2), **options):
     pixel_bins = PixelBins(cube.shape[:-1], binning)
-    rng = np.random.default_rng(0)
-    return psnmf(count_matrix(cube), k, pixel_bins, rng=rng, n_jobs=1, **options)
+    return run_psnmf(count_matrix(cube), k, pixel_bins, **options)
 
 
 def test_decomposition__parsimony_is_reported_after_the_binned_map():

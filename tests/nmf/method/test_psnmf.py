@@ -7,11 +7,11 @@ from hyperspy_psnmf.kernels.likelihood import divergence
 from hyperspy_psnmf.nmf.binning import bins
 from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_energy
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix
-from hyperspy_psnmf.nmf.method.psnmf import psnmf
 from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from hyperspy_psnmf.nmf.solver.initialise import initial_spectra
 from tests.helpers.problems import angles, planted
+from tests.nmf.method.run_psnmf import run_psnmf
 
 SHAPE = (12, 14)
 
@@ -19,8 +19,7 @@ SHAPE = (12, 14)
 def unmix(cube, k=3, binning=None, seed=0, **options):
     shape = cube.shape[:-1]
     pixel_bins = PixelBins(shape, binning or (1,) * (len(shape) - 2) + (2,) * min(2, len(shape)))
-    rng = np.random.default_rng(seed)
-    return psnmf(count_matrix(cube), k, pixel_bins, rng=rng, n_jobs=1, **options)
+    return run_psnmf(count_matrix(cube), k, pixel_bins, seed=seed, **options)
 
 
 @pytest.mark.parametrize("refinement", ["fixed", "joint"])
@@ -84,13 +83,13 @@ def test_psnmf__same_seed_gives_same_result_with_any_number_of_threads(energy_bi
     cube, _, _ = planted((5, 7), n_channels=23, seed=4)
     X, pixel_bins = count_matrix(cube), PixelBins((5, 7), (2, 3))
     one, two, four = (
-        psnmf(
+        run_psnmf(
             X,
             3,
             pixel_bins,
             energy_binning=energy_binning,
             refinement="joint",
-            rng=np.random.default_rng(7),
+            seed=7,
             n_jobs=n_jobs,
         )
         for n_jobs in (1, 1, 4)
