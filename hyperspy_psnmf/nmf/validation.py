@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Checks of arguments; every error names the argument."""
 
+import re
 from collections.abc import Callable
+from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
@@ -101,3 +103,17 @@ def random_generator(random_state) -> np.random.Generator:
         return np.random.default_rng(random_state)
     except (TypeError, ValueError):
         raise ValueError(f"random_state cannot be used as a seed: {random_state!r}") from None
+
+
+@contextmanager
+def named(**names):
+    """Replace the names of keywords in errors by the caller's: ``named(n_components="k")``."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        message = str(error)
+        for inner, outer in names.items():
+            message = re.sub(rf"\b{inner}=", f"{outer}=", message)
+        if message == str(error):
+            raise
+        raise type(error)(message) from None

@@ -22,7 +22,6 @@ from hyperspy_psnmf.eds.decompose.stock_arguments import (
 from hyperspy_psnmf.eds.lazy.memory import resolve_max_memory
 from hyperspy_psnmf.eds.lazy.open_counts import open_counts
 from hyperspy_psnmf.eds.lazy.read import NAME, check_data
-from hyperspy_psnmf.eds.signals.argument_names import named
 from hyperspy_psnmf.eds.signals.axes import (
     binning_in_array_order,
     line_width,
@@ -35,7 +34,7 @@ from hyperspy_psnmf.eds.signals.same_data import make_fingerprint
 from hyperspy_psnmf.estimators import PSNMF
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
 from hyperspy_psnmf.nmf.counts.matrix import check_range
-from hyperspy_psnmf.nmf.validation import check_scale, random_generator
+from hyperspy_psnmf.nmf.validation import check_scale, named, random_generator
 
 MODEL_PARAMETERS = frozenset(inspect.signature(PSNMF).parameters) - {"n_components"}
 

@@ -21,7 +21,6 @@ from hyperspy_psnmf.eds.quantify.factors import check_factors, elements_to_exclu
 from hyperspy_psnmf.eds.quantify.normalisation import describe_normalisation, find_not_quantified
 from hyperspy_psnmf.eds.quantify.options import exposed, resolve_options
 from hyperspy_psnmf.eds.quantify.result import UNITS, Percent, Quantification
-from hyperspy_psnmf.eds.signals.argument_names import named
 from hyperspy_psnmf.eds.signals.learning_results import (
     read_counts_and_spectra,
     read_names,
@@ -31,7 +30,7 @@ from hyperspy_psnmf.eds.signals.learning_results import (
 from hyperspy_psnmf.eds.signals.metadata import sample_elements
 from hyperspy_psnmf.eds.signals.phases import count_pixels
 from hyperspy_psnmf.eds.uncertainty.alternatives import find_alternatives
-from hyperspy_psnmf.nmf.validation import check_choice, check_confidence
+from hyperspy_psnmf.nmf.validation import check_choice, check_confidence, named
 
 DETECTED = 3.0  # standard deviations of a blank (Goldstein et al., ch. 9)
 

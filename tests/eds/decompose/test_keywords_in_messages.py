@@ -4,7 +4,7 @@
 import pytest
 
 from hyperspy_psnmf import PSNMF, PoissonNMF
-from hyperspy_psnmf.eds.signals.argument_names import named
+from hyperspy_psnmf.nmf.validation import named
 
 REST = ["Al", "C", "Ca", "Cu", "Fe", "Mg", "Ti"]
 CALLS = [
