@@ -50,6 +50,7 @@ PUBLIC = [
     "deactivate",
     "accessor.PSNMFAccessor",
     "eds.decompose.decompose.decompose",
+    "eds.decompose.settings.Settings",
     *(f"data.{name}" for name in data.__all__),
     *own_members("accessor.PSNMFAccessor", PSNMFAccessor),
     *own_members("PSNMF", PSNMF),

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import svds
 from sklearn.decomposition import NMF
 
-from hyperspy_psnmf.eds.decompose.decompose import decompose
+from hyperspy_psnmf.eds.decompose.settings import Settings
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings, solve_spectra
 from tests.benchmarks.fidelity_figures import Unmixed, true_phases
@@ -48,7 +48,7 @@ def psnmf_known(signal, X, k, **settings) -> Unmixed:
 
 def published_psnmf(signal, X, k) -> Unmixed:
     """PSNMF as published: all later additions are switched off."""
-    known = inspect.signature(decompose).parameters
+    known = inspect.signature(Settings).parameters
     return psnmf(signal, X, k, **{key: PUBLISHED[key] for key in PUBLISHED if key in known})
 
 

@@ -33,7 +33,7 @@ def endless(monkeypatch):
     """Runs that go on until they are cancelled; an event tells that one has begun."""
     begun = threading.Event()
 
-    def iterate(signal, **kwargs):
+    def iterate(signal, settings):
         for i in range(1, 100_000):
             with_listener(None)("binned map", i, 10.0**-i if i < 5 else 1e-4)
             begun.set()

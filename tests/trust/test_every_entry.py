@@ -10,7 +10,7 @@ import pytest
 from hyperspy_psnmf import PSNMF, PoissonNMF, data
 from hyperspy_psnmf.__main__ import _parser
 from hyperspy_psnmf.accessor import PSNMFAccessor
-from hyperspy_psnmf.eds.decompose.decompose import decompose
+from hyperspy_psnmf.eds.decompose.settings import Settings
 from hyperspy_psnmf.gui import PSNMFTool
 
 HERE = Path(__file__).parent
@@ -41,7 +41,7 @@ def public(cls):
 
 
 ENTRIES = {
-    "decomposition": set(inspect.signature(decompose).parameters) - {"signal"} - SWITCHES,
+    "decomposition": set(inspect.signature(Settings).parameters) - SWITCHES,
     "accessor": {name for base in PSNMFAccessor.__mro__[:-1] for name in public(base)},
     "estimators": {
         *(set(inspect.signature(PSNMF).parameters) | set(inspect.signature(PoissonNMF).parameters)),

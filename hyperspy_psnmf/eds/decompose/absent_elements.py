@@ -6,8 +6,8 @@ from numbers import Integral
 
 import numpy as np
 
-from hyperspy_psnmf.eds.signals.axes import energies
 from hyperspy_psnmf.eds.signals.learning_results import stored_names
+from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.eds.signals.metadata import find_resolution
 from hyperspy_psnmf.eds.xray.detector import TYPICAL_RESOLUTION, peak_fwhms
 from hyperspy_psnmf.eds.xray.lines import is_element, lines_of
@@ -15,19 +15,19 @@ from hyperspy_psnmf.eds.xray.lines import is_element, lines_of
 HALF_WIDTH = 1.2  # of a line's FWHM to either side: 99.5 % of a Gaussian
 
 
-def absent_channels(signal, absent, n_phases: int, keep_channels) -> np.ndarray | None:
+def absent_channels(signal, map_input: MapInput, absent, n_phases: int) -> np.ndarray | None:
     """Return the channels in which phases have background only.
 
     Parameters
     ----------
     signal : EDSSpectrum
-        The map.
+        The map, for the resolution of its detector and the names of its phases.
+    map_input : MapInput
+        Of the map.
     absent : dict or None
         ``{phase: [elements]}``, a phase by its number or its name.
     n_phases : int
         Number of phases.
-    keep_channels : ndarray of bool or None
-        Channels in use.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def absent_channels(signal, absent, n_phases: int, keep_channels) -> np.ndarray 
         return None
     if not isinstance(absent, Mapping):
         raise TypeError(f"absent must be a dict of lists of elements, not {absent!r}")
-    energy = energies(signal)
+    energy, keep_channels = map_input.require_energy(), map_input.keep_channels
     found = np.zeros((n_phases, energy.size), dtype=bool)
     for phase, symbols in absent.items():
         if isinstance(symbols, str) or not np.iterable(symbols):

@@ -6,10 +6,11 @@ from hyperspy.signal import BaseSignal
 
 from hyperspy_psnmf._compat import data_in_array_order
 from hyperspy_psnmf.eds.signals.axes import energies
+from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.nmf.validation import as_floats, check_spectra
 
 
-def spectra_on_map(name: str, spectra, signal, keep_channels) -> np.ndarray:
+def spectra_on_map(name: str, spectra, map_input: MapInput) -> np.ndarray:
     """Return spectra of shape (n_spectra, n_channels_in_use).
 
     Parameters
@@ -19,10 +20,8 @@ def spectra_on_map(name: str, spectra, signal, keep_channels) -> np.ndarray:
     spectra : BaseSignal or array-like
         One spectrum per phase: a signal with at most one navigation axis, or an
         array of shape (n_spectra, n_channels) or (n_channels,).
-    signal : EDSSpectrum
-        The map.
-    keep_channels : ndarray of bool or None
-        Channels in use.
+    map_input : MapInput
+        Of the map.
 
     Raises
     ------
@@ -30,9 +29,9 @@ def spectra_on_map(name: str, spectra, signal, keep_channels) -> np.ndarray:
         If lengths or energy axes do not match, or values are negative, not
         finite, or all zero.
     """
-    n_channels = signal.axes_manager.signal_size
+    n_channels, keep_channels = map_input.n_channels, map_input.keep_channels
     if isinstance(spectra, BaseSignal):
-        spectra = _align(name, spectra, signal, keep_channels)
+        spectra = _align(name, spectra, map_input)
     spectra = np.atleast_2d(as_floats(name, spectra))
     if spectra.ndim != 2 or spectra.shape[1] != n_channels:
         raise ValueError(f"{name} must have shape (n, {n_channels}), not {spectra.shape}")
@@ -42,11 +41,11 @@ def spectra_on_map(name: str, spectra, signal, keep_channels) -> np.ndarray:
     return check_spectra(name, spectra, spectra.shape[1])
 
 
-def _align(name, spectra, signal, keep_channels):
+def _align(name, spectra, map_input):
     """Return the spectra on the map's channels, NaN where they do not reach."""
     if spectra.axes_manager.signal_dimension != 1 or spectra.axes_manager.navigation_dimension > 1:
         raise ValueError(f"{name} must have one spectrum per phase, not {spectra}")
-    own, theirs = energies(signal), energies(spectra, name)
+    own, theirs = map_input.require_energy(), energies(spectra, name)
     width = own[1] - own[0]
     first = round((theirs[0] - own[0]) / width)
     covered = slice(first, first + theirs.size)
@@ -63,7 +62,8 @@ def _align(name, spectra, signal, keep_channels):
     full = np.full((len(data), own.size), np.nan)
     full[:, covered] = data
     missing = np.isnan(full).any(axis=0)
-    if (missing if keep_channels is None else missing & keep_channels).any():
+    keep = map_input.keep_channels
+    if (missing if keep is None else missing & keep).any():
         raise ValueError(
             f"{name} covers {theirs[0]:.4g} to {theirs[-1]:.4g} keV only; "
             "pass an energy_range within it"

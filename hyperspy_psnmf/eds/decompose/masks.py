@@ -11,7 +11,35 @@ import numpy as np
 from hyperspy.signal import BaseSignal
 
 from hyperspy_psnmf.eds.signals.axes import channels_of_range
-from hyperspy_psnmf.nmf.validation import as_array
+from hyperspy_psnmf.eds.signals.map_input import MapInput
+from hyperspy_psnmf.nmf.validation import as_array, check_scale
+
+
+def read_map_input(
+    signal, *, navigation_mask=None, signal_mask=None, energy_range=None, counts_per_unit=None
+) -> MapInput:
+    """Return the axes of a map, with its pixels and channels in use.
+
+    Parameters
+    ----------
+    signal : EDSSpectrum
+        The map.
+    navigation_mask
+        See `pixels_in_use`.
+    signal_mask, energy_range
+        See `channels_in_use`.
+    counts_per_unit : float or None
+        What the data are multiplied by to be counts; None is 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument.
+    """
+    counts_per_unit = check_scale("counts_per_unit", counts_per_unit)
+    keep_pixels = pixels_in_use(signal, navigation_mask)
+    keep_channels = channels_in_use(signal, signal_mask, energy_range)
+    return MapInput.of(signal, keep_pixels, keep_channels, counts_per_unit)
 
 
 def pixels_in_use(signal, navigation_mask) -> np.ndarray | None:

@@ -12,14 +12,15 @@ import numpy as np
 from prettytable import PrettyTable
 
 from hyperspy_psnmf.eds.decompose.fixed_spectra import spectra_on_map
-from hyperspy_psnmf.eds.decompose.masks import channels_in_use, pixels_in_use
+from hyperspy_psnmf.eds.decompose.masks import read_map_input
 from hyperspy_psnmf.eds.decompose.notes import note_on_counts, why_not_counts
 from hyperspy_psnmf.eds.decompose.report import phases, why_number
 from hyperspy_psnmf.eds.lazy.memory import resolve_max_memory
 from hyperspy_psnmf.eds.lazy.not_counts import judge_values
 from hyperspy_psnmf.eds.lazy.open_counts import open_counts
 from hyperspy_psnmf.eds.lazy.read import NAME, check_data
-from hyperspy_psnmf.eds.signals.axes import channel_width, channels_within, map_shape
+from hyperspy_psnmf.eds.signals.axes import channels_within
+from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.eds.signals.progress import progress_bar, with_listener
 from hyperspy_psnmf.eds.xray.detector import LINE_CHANNEL
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
@@ -27,7 +28,7 @@ from hyperspy_psnmf.nmf.binning.bins import bin_spectra, spatial_axes
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.selection.count_splitting import Comparison, check_whole
 from hyperspy_psnmf.nmf.selection.n_components import choose_n_components, coarse_counts
-from hyperspy_psnmf.nmf.validation import check_int, check_scale, random_generator
+from hyperspy_psnmf.nmf.validation import check_int, random_generator
 
 MAX_COMPONENTS = 8
 STEP = "number of phases"  # for listeners
@@ -109,26 +110,29 @@ def estimate_number(
 ) -> NumberOfComponents:
     """Return the number of phases that the counts of a map support; see the accessor."""
     check_data(signal)
-    counts_per_unit = check_scale("counts_per_unit", counts_per_unit)
-    keep_pixels = pixels_in_use(signal, navigation_mask)
-    keep_channels = channels_in_use(signal, signal_mask, energy_range)
+    map_input = read_map_input(
+        signal,
+        navigation_mask=navigation_mask,
+        signal_mask=signal_mask,
+        energy_range=energy_range,
+        counts_per_unit=counts_per_unit,
+    )
     check_int("max_components", max_components)
     check_int("n_folds", n_folds, minimum=2)
     if fixed_spectra is not None:
-        fixed_spectra = spectra_on_map("fixed_spectra", fixed_spectra, signal, keep_channels)
+        fixed_spectra = spectra_on_map("fixed_spectra", fixed_spectra, map_input)
         check_int("max_components", max_components, minimum=len(fixed_spectra))
     rng, n_jobs = random_generator(random_state), resolve_n_jobs(n_jobs)
-    what = {"keep_pixels": keep_pixels, "keep_channels": keep_channels}
-    what["counts_per_unit"] = counts_per_unit
     memory = {"max_memory": resolve_max_memory("auto"), "show_progressbar": show_progressbar}
-    with open_counts(signal, **what, **memory, n_jobs=n_jobs) as X:
+    with open_counts(signal, map_input, **memory, n_jobs=n_jobs) as X:
         if X.nnz and not (values := judge_values(X)).are_counts:
             # Before the error of check_whole, which suggests no scale.
-            warnings.warn(note_on_counts(values, counts_per_unit), UserWarning, stacklevel=3)
+            warnings.warn(
+                note_on_counts(values, map_input.counts_per_unit), UserWarning, stacklevel=3
+            )
         return choose_number(
             X,
-            map_shape(signal),
-            channels_per_line(signal, keep_channels),
+            map_input,
             max_components=max_components,
             fixed_spectra=fixed_spectra,
             n_folds=n_folds,
@@ -140,8 +144,7 @@ def estimate_number(
 
 def choose_number(
     X,
-    shape,
-    energy_binning,
+    map_input: MapInput,
     *,
     max_components=MAX_COMPONENTS,
     fixed_spectra=None,
@@ -156,10 +159,8 @@ def choose_number(
     ----------
     X : csr_array or CountBlocks of shape (n_pixels, n_channels)
         Counts, one row per pixel in C order of the map.
-    shape : tuple of int
-        Shape of the map, in array order.
-    energy_binning : int
-        Channels per bin; see `channels_per_line`.
+    map_input : MapInput
+        Of the map.
     max_components, fixed_spectra, n_folds, rng, n_jobs
         As for `choose_n_components`; the spectra at full energy.
     show_progressbar : bool, optional
@@ -173,6 +174,7 @@ def choose_number(
     _check_whole(X)
     if not total_counts(X):
         raise ValueError(f"{NAME} are zero everywhere in the pixels and channels in use")
+    energy_binning, shape = channels_per_line(map_input), map_input.shape
     options = {"energy_binning": energy_binning, "n_jobs": n_jobs}
     coarse = coarse_counts(X, shape, spatial_axes(len(shape)), **options)
     if fixed_spectra is not None:
@@ -200,14 +202,10 @@ def _check_whole(X):
         raise ValueError(f"{error}. In these data, {reason}; see counts_per_unit") from None
 
 
-def channels_per_line(signal, keep_channels) -> int:
+def channels_per_line(map_input: MapInput) -> int:
     """Return channels per bin of about 160 eV, as long as 32 bins remain."""
-    n_channels = signal.axes_manager.signal_size if keep_channels is None else keep_channels.sum()
-    try:
-        channel = channel_width(signal)
-    except ValueError:  # an axis without units
-        channel = USUAL_CHANNEL
-    return channels_within(LINE_CHANNEL, channel, n_channels)
+    channel = USUAL_CHANNEL if map_input.energy is None else map_input.channel_width
+    return channels_within(LINE_CHANNEL, channel, map_input.n_channels_in_use)
 
 
 def _callback(bar, n_folds):

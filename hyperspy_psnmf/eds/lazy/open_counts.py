@@ -21,6 +21,7 @@ from hyperspy_psnmf._compat import data_in_array_order
 from hyperspy_psnmf.eds.lazy.chunks import make_tasks, plan_pieces, put_away
 from hyperspy_psnmf.eds.lazy.distributed import ClusterBlocks, active_client, fetch
 from hyperspy_psnmf.eds.lazy.read import NAME, read_counts
+from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.eds.signals.progress import progress_bar
 from hyperspy_psnmf.nmf.counts.blocks import BLOCK_BYTES
 from hyperspy_psnmf.nmf.counts.on_disk import StoredBlocks
@@ -33,10 +34,8 @@ DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 @contextmanager
 def open_counts(
     signal,
+    map_input: MapInput,
     *,
-    keep_pixels=None,
-    keep_channels=None,
-    counts_per_unit: float = 1.0,
     max_memory: int,
     by_pixel: bool = True,
     show_progressbar=None,
@@ -48,10 +47,8 @@ def open_counts(
     ----------
     signal : EDSSpectrum
         The map.
-    keep_pixels, keep_channels : ndarray of bool, optional
-        What to use. Pixels left out are empty rows, channels left out are gone.
-    counts_per_unit : float
-        What the data are multiplied by to be counts.
+    map_input : MapInput
+        What to use of it. Pixels left out are empty rows, channels left out are gone.
     max_memory : int
         Bytes that a decomposition may take; an eager signal is in memory anyway.
     by_pixel : bool
@@ -71,8 +68,10 @@ def open_counts(
     OSError
         If there is no room for the temporary files.
     """
-    what = {"keep_pixels": keep_pixels, "keep_channels": keep_channels}
-    what["counts_per_unit"] = counts_per_unit
+    what = {
+        name: getattr(map_input, name)
+        for name in ("keep_pixels", "keep_channels", "counts_per_unit")
+    }
     data = data_in_array_order(signal)
     if not isinstance(data, da.Array):
         yield read_counts(signal, **what, n_jobs=n_jobs)

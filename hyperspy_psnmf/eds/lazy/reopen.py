@@ -14,8 +14,9 @@ from hyperspy_psnmf._compat import is_lazy
 from hyperspy_psnmf.eds.lazy.memory import resolve_max_memory
 from hyperspy_psnmf.eds.lazy.open_counts import open_counts
 from hyperspy_psnmf.eds.lazy.read import NAME, check_data
-from hyperspy_psnmf.eds.signals.axes import map_shape, resolve_energy_binning
+from hyperspy_psnmf.eds.signals.axes import map_shape
 from hyperspy_psnmf.eds.signals.learning_results import read_counts_and_spectra, read_record
+from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.eds.signals.same_data import check_counts
 from hyperspy_psnmf.eds.xray.detector import MIN_COARSE_CHANNELS
 from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts, choose_binning, spatial_axes
@@ -66,10 +67,9 @@ def open_decomposed(signal) -> Iterator[Decomposed]:
     keep_pixels = np.nan_to_num(loadings).any(axis=1)
     record = read_record(signal)
     W = np.where(keep_pixels[:, None], loadings, 0.0)
-    masks = {"keep_pixels": keep_pixels, "keep_channels": keep_channels}
+    map_input = MapInput.of(signal, keep_pixels, keep_channels, record.counts_per_unit)
     options = {"max_memory": resolve_max_memory("auto"), "show_progressbar": False}
-    options["counts_per_unit"] = record.counts_per_unit
-    with open_counts(signal, **masks, **options) as X:
+    with open_counts(signal, map_input, **options) as X:
         if not X.nnz:
             raise ValueError(f"{NAME} are zero everywhere in the pixels and channels in use")
         if is_lazy(signal):  # eager data have been compared already
@@ -115,7 +115,8 @@ def coarse_energy_binning(signal, n_channels: int) -> int:
     An X-ray line is about as wide. Narrower channels have no more information
     about the mixing of phases, but more noise to fit.
     """
-    auto = COARSER * resolve_energy_binning(signal, "auto", n_channels)
+    # All of `n_channels` are in use.
+    auto = COARSER * MapInput.of(signal).resolve_energy_binning("auto")
     record = read_record(signal)
     used = 1 if record.binning is None else record.energy_binning
     return max(1, min(max(auto, used), n_channels // MIN_COARSE_CHANNELS))

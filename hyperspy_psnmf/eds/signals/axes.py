@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Axes of a signal in keV and in array order."""
 
-import warnings
-
 import numpy as np
 
-from hyperspy_psnmf.eds.xray.detector import COARSE_CHANNEL, LINE_WIDTH, MIN_COARSE_CHANNELS
-from hyperspy_psnmf.nmf.validation import check_int
+from hyperspy_psnmf.eds.xray.detector import MIN_COARSE_CHANNELS
 
 _KEV = {"keV": 1.0, "eV": 1e-3}
 
@@ -66,11 +63,6 @@ def format_energy(energy: float) -> str:
     return f"{round(float(energy), 2) + 0.0:.2f} keV"
 
 
-def channel_width(signal) -> float:
-    """Return the median width of channels in keV, or raise as `energies` does."""
-    return float(np.median(np.abs(np.diff(energies(signal)))))
-
-
 def channels_of_range(signal, energy_range) -> np.ndarray:
     """Return which channels lie in ``energy_range=(low, high)``, in keV."""
     try:
@@ -90,23 +82,6 @@ def channels_of_range(signal, energy_range) -> np.ndarray:
     return keep
 
 
-def resolve_energy_binning(signal, energy_binning, n_channels: int) -> int:
-    """Return channels per coarse channel; "auto" is nearest to 40 eV.
-
-    At least 32 of the `n_channels` in use remain.
-    """
-    if not isinstance(energy_binning, str):
-        return check_int("energy_binning", energy_binning)
-    if energy_binning != "auto":
-        raise ValueError(f"energy_binning must be 'auto' or an int, not {energy_binning!r}")
-    try:
-        width = channel_width(signal)
-    except ValueError as error:
-        warnings.warn(f"energy_binning='auto' takes single channels: {error}", stacklevel=5)
-        return 1
-    return channels_within(COARSE_CHANNEL, width, n_channels)
-
-
 def channels_within(width: float, channel: float, n_channels: int) -> int:
     """Return how many channels to sum to about a width, as long as 32 sums remain.
 
@@ -120,15 +95,7 @@ def channels_within(width: float, channel: float, n_channels: int) -> int:
     return max(1, min(round(width / channel), int(n_channels) // MIN_COARSE_CHANNELS))
 
 
-def line_width(signal) -> int:
-    """Return the number of channels over which the background varies more slowly than lines."""
-    try:
-        return max(1, round(LINE_WIDTH / channel_width(signal)))
-    except ValueError:  # an axis without units has been warned of
-        return 1
-
-
-def binning_in_array_order(signal, binning):
+def binning_in_array_order(binning, n_axes: int):
     """Return `binning`, given in HyperSpy's (x, y) order, in array order.
 
     An int and "auto" stay as they are. Fewer numbers than axes leave the last
@@ -136,7 +103,6 @@ def binning_in_array_order(signal, binning):
     """
     if isinstance(binning, str) or np.ndim(binning) == 0:
         return binning
-    n_axes = signal.axes_manager.navigation_dimension
     binning = tuple(binning)
     if len(binning) not in {n_axes, min(n_axes, 2)}:
         raise ValueError(

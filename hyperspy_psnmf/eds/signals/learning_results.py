@@ -4,6 +4,7 @@
 import numpy as np
 
 from hyperspy_psnmf._compat import learning_attributes
+from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.eds.signals.record import Record
 from hyperspy_psnmf.eds.signals.same_data import find_change, refusal
 from hyperspy_psnmf.eds.signals.stored_record import find_record, store_names, store_record
@@ -27,23 +28,23 @@ _RESET = {
 }
 
 
-def write_results(signal, loadings, factors, keep_pixels, keep_channels, record: Record):
+def write_results(signal, map_input: MapInput, loadings, factors, record: Record):
     """Store a finished decomposition, in one step.
 
     Parameters
     ----------
     signal : EDSSpectrum
         The map.
+    map_input : MapInput
+        Which pixels and channels were used; the rest becomes NaN.
     loadings : ndarray of shape (n_pixels, n_components)
         In counts.
     factors : ndarray of shape (n_channels_in_use, n_components)
         Each column of unit sum.
-    keep_pixels, keep_channels : ndarray of bool or None
-        What was used; the rest becomes NaN.
     record : Record
         Stored as ``learning_results.psnmf``, a dict of plain values and arrays.
     """
-    am = signal.axes_manager
+    keep_pixels, keep_channels = map_input.keep_pixels, map_input.keep_channels
     results = {
         **_RESET,
         "factors": _expand(factors, keep_channels),
@@ -51,8 +52,8 @@ def write_results(signal, loadings, factors, keep_pixels, keep_channels, record:
         "decomposition_algorithm": record.algorithm,
         "output_dimension": factors.shape[1],
         "number_significant_components": factors.shape[1],
-        "navigation_mask": _mask(keep_pixels, am.navigation_shape[::-1]),
-        "signal_mask": _mask(keep_channels, am.signal_shape[::-1]),
+        "navigation_mask": _mask(keep_pixels, map_input.shape),
+        "signal_mask": _mask(keep_channels, (map_input.n_channels,)),
     }
     learning_attributes(signal.learning_results).update(results)
     store_record(signal.learning_results, record)

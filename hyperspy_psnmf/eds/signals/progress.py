@@ -4,7 +4,7 @@
 What runs in a background thread is followed, and cancelled, by a listener::
 
     with listening(callback):
-        decompose(signal, ...)
+        decompose(signal, settings)
 
 The callback gets the name of the step, the iteration and its KKT residual. What it raises
 ends the run, and the signal stays as it was.

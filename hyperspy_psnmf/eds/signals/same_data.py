@@ -17,6 +17,7 @@ import dask.array as da
 import numpy as np
 
 from hyperspy_psnmf._compat import data_in_array_order
+from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.eds.signals.record import Record
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 
@@ -25,7 +26,7 @@ MULTIPLIER = 2654435761  # 2**32 over the golden ratio: multiples of it are spre
 ROUNDING = 1e-5  # relative, of sums of counts that are no integers
 
 
-def make_fingerprint(signal, X, keep_pixels, keep_channels) -> dict:
+def make_fingerprint(signal, X, map_input: MapInput) -> dict:
     """Return the fingerprint of a map's data, as entries of the record.
 
     Parameters
@@ -34,14 +35,14 @@ def make_fingerprint(signal, X, keep_pixels, keep_channels) -> dict:
         The map.
     X : csr_array or CountBlocks of shape (n_pixels, n_channels_in_use)
         Its counts; pixels left out are empty.
-    keep_pixels, keep_channels : ndarray of bool or None
-        What is used: the rest may change.
+    map_input : MapInput
+        Which pixels and channels are used: the rest may change.
     """
     data = data_in_array_order(signal)
     rows, shape = _pixels_compared(data.shape), {"data_shape": list(data.shape)}
     if isinstance(data, da.Array):
         return {**shape, "data_pixel_counts": total_counts(X, axis=1)[rows].astype(float)}
-    spectra = _read_spectra(data, rows, keep_pixels, keep_channels)
+    spectra = _read_spectra(data, rows, map_input.keep_pixels, map_input.keep_channels)
     counts = spectra.sum(axis=1, dtype=float)
     return {**shape, "data_pixel_counts": counts, "data_checksum": zlib.crc32(spectra)}
 

@@ -13,6 +13,7 @@ from traits.api import Any, Bool, Enum, Float, Property, Str, observe
 
 from hyperspy_psnmf.eds.decompose.decompose import decompose
 from hyperspy_psnmf.eds.decompose.n_phases import STEP as NUMBER
+from hyperspy_psnmf.eds.decompose.settings import Settings
 from hyperspy_psnmf.gui.model.background import BackgroundRun, Cancelled
 from hyperspy_psnmf.gui.model.messages import action
 from hyperspy_psnmf.gui.model.results import ToolResults
@@ -107,7 +108,7 @@ class PSNMFTool(ToolResults):
         options = self.arguments()
 
         def task():
-            decompose(trial, print_info=False, show_progressbar=False, **options)
+            decompose(trial, Settings(print_info=False, show_progressbar=False, **options))
             return trial
 
         skipped = [] if self.estimate_number else [NUMBER]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf import PSNMF, PoissonNMF
-from hyperspy_psnmf.eds.signals.axes import line_width
+from hyperspy_psnmf.eds.signals.map_input import MapInput
 from tests.helpers.maps import angle, assert_same_results
 
 
@@ -32,7 +32,7 @@ def test_decomposition__init_is_cut_to_the_energy_range(grains, unmixed, unmix):
 
 
 def test_line_width__a_psnmf_instance_takes_the_same_path(grains, unmixed):
-    model = PSNMF(3, energy_binning=4, binning=2, line_width=line_width(grains))
+    model = PSNMF(3, energy_binning=4, binning=2, line_width=MapInput.of(grains).line_width)
     result = grains.decomposition(
         algorithm=model, return_info=True, print_info=False, show_progressbar=False
     )
@@ -59,7 +59,7 @@ def test_line_width__a_subclass_of_an_estimator_takes_the_same_path(grains, unmi
     class Mine(PSNMF):
         pass
 
-    model = Mine(3, energy_binning=4, line_width=line_width(grains))
+    model = Mine(3, energy_binning=4, line_width=MapInput.of(grains).line_width)
     grains.decomposition(algorithm=model, print_info=False)
     assert_same_results(grains, unmixed)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf import data
-from hyperspy_psnmf.eds.signals.axes import line_width
+from hyperspy_psnmf.eds.signals.map_input import MapInput
 
 
 def results_of(signal):
@@ -170,6 +170,6 @@ def test_line_width__masks_reach_an_instance_too(grains, unmix, navigation_mask,
 
     options = {"navigation_mask": navigation_mask, "signal_mask": signal_mask}
     expected = unmix(grains.deepcopy(), **options)
-    model = PSNMF(3, energy_binning=4, line_width=line_width(grains))
+    model = PSNMF(3, energy_binning=4, line_width=MapInput.of(grains).line_width)
     grains.decomposition(algorithm=model, print_info=False, **options)
     assert_same_results(grains, expected)

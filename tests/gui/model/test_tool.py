@@ -98,7 +98,7 @@ def test_PSNMFTool__a_real_run_can_be_cancelled_at_any_step(tool, signal, monkey
 
 
 def test_PSNMFTool__a_cancel_that_comes_too_late_for_the_run_still_counts(tool, monkeypatch):
-    def cancel_itself(signal, **kwargs):
+    def cancel_itself(signal, settings):
         tool.cancel()
 
     monkeypatch.setattr(tool_module, "decompose", cancel_itself)
@@ -192,7 +192,7 @@ def test_PSNMFTool__bad_input_is_message_and_tool_stays_usable(
 
 
 def test_PSNMFTool__what_nobody_expected_is_a_message_with_its_name(tool, monkeypatch):
-    def fail(signal, **kwargs):
+    def fail(signal, settings):
         raise KeyError("x")
 
     monkeypatch.setattr(tool_module, "decompose", fail)
