@@ -109,10 +109,7 @@ def decompose(signal, settings: Settings):
         fit_params = {"navigation_shape": map_input.shape} if is_pansharpening else {}
         with progress_of_decomposition(settings.show_progressbar, X) as callback:
             loadings = estimator.fit_transform(X, callback=callback, **fit_params)
-        record = make_record(
-            signal, estimator, X, loadings, map_input.keep_channels, chosen,
-            map_input.counts_per_unit,
-        )  # fmt: skip
+        record = make_record(map_input, estimator, X, loadings, chosen)
         record = replace(record, **make_fingerprint(signal, X, map_input))
     # Before anything is stored, as a warning may be turned into an error.
     for note in () if has_listener() else notes(record, record.phase_names):

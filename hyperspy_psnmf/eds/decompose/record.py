@@ -7,32 +7,27 @@ import numpy as np
 
 from hyperspy_psnmf._version import __version__
 from hyperspy_psnmf.eds.decompose.weaknesses import find_weaknesses
+from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.eds.signals.record import Record
 from hyperspy_psnmf.estimators import PSNMF
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 
 
-def make_record(
-    signal, estimator, X, loadings, keep_channels, chosen=None, counts_per_unit=1.0
-) -> Record:
+def make_record(map_input: MapInput, estimator, X, loadings, chosen=None) -> Record:
     """Return the record of a run.
 
     Parameters
     ----------
-    signal : EDSSpectrum
-        The map.
+    map_input : MapInput
+        Of the map.
     estimator : PSNMF or PoissonNMF
         Fitted.
     X : csr_array of shape (n_pixels, n_channels_in_use)
         Counts; pixels left out are empty.
     loadings : ndarray of shape (n_pixels, n_components)
         In counts.
-    keep_channels : ndarray of bool or None
-        Channels in use.
     chosen : NumberOfComponents, optional
         How the number of phases was chosen.
-    counts_per_unit : float
-        What the signal's data were multiplied by.
     """
     pixel_counts, channel_counts = total_counts(X, axis=1), total_counts(X, axis=0)
     filled = pixel_counts[pixel_counts > 0]
@@ -41,7 +36,7 @@ def make_record(
         version=__version__,
         algorithm="PSNMF" if isinstance(estimator, PSNMF) else type(estimator).__name__,
         n_components=int(estimator.n_components),
-        navigation_shape=tuple(signal.axes_manager.navigation_shape),
+        navigation_shape=map_input.shape[::-1],
         init=estimator.init if isinstance(estimator.init, str) else "given",
         max_iter=int(estimator.max_iter),
         tol=float(estimator.tol),
@@ -50,7 +45,7 @@ def make_record(
         converged=bool(estimator.converged_),
         kkt_residual=float(estimator.kkt_residual_),
         divergence=float(estimator.reconstruction_err_),
-        counts_per_unit=float(counts_per_unit),
+        counts_per_unit=map_input.counts_per_unit,
         n_counts=n_counts,
         n_filled_pixels=int(filled.size),
         median_pixel_counts=float(np.median(filled)),
@@ -62,7 +57,7 @@ def make_record(
         **({} if chosen is None else _of_choice(chosen)),
     )
     weaknesses = find_weaknesses(
-        signal, record, estimator, X, loadings, keep_channels, (pixel_counts, channel_counts)
+        map_input, record, estimator, X, loadings, (pixel_counts, channel_counts)
     )
     return replace(record, weaknesses=tuple(weaknesses))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from hyperspy_psnmf.eds.lazy.not_counts import judge_model, judge_values
-from hyperspy_psnmf.eds.signals.axes import energies, map_shape
+from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.eds.signals.record import Record
 from hyperspy_psnmf.eds.signals.weaknesses import (
     AlikeSpectra,
@@ -44,88 +44,83 @@ N_WIDTHS = 64  # energies at which line widths are computed, to interpolate betw
 
 
 def find_weaknesses(
-    signal, record: Record, estimator, X, loadings, keep_channels, sums
+    map_input: MapInput, record: Record, estimator, X, loadings, sums
 ) -> Iterator[Weakness]:
     """Yield the weaknesses of a result, in the order of a report.
 
     Parameters
     ----------
-    signal : EDSSpectrum
-        The map.
+    map_input : MapInput
+        Of the map.
     record : Record
         Of the run, without weaknesses.
-    estimator, X, loadings, keep_channels
+    estimator, X, loadings
         As for `make_record`.
     sums : (ndarray of shape (n_pixels,), ndarray of shape (n_channels_in_use,))
         Counts of each pixel and of each channel.
     """
     channel_counts = sums[1]
-    below_lines = _below_lines(signal, keep_channels, channel_counts.size)
-    values = _judge_counts(signal, estimator, X, loadings)
+    below_lines = _below_lines(map_input)
+    values = _judge_counts(map_input.shape, estimator, X, loadings)
     if not values.are_counts:
         yield values
     options = {"sums": sums, "n_jobs": estimator.n_jobs}
-    yield from hot_voxels_of_map(signal, X, keep_channels, **options)
+    yield from hot_voxels_of_map(map_input, X, **options)
     yield from _few_counts(record)
     fraction = float(channel_counts[below_lines].sum() / channel_counts.sum())
     if fraction > ZERO_PEAK_FRACTION:
-        yield ZeroPeak(fraction, float(energies(signal).max()))
+        yield ZeroPeak(fraction, float(map_input.require_energy().max()))
     if record.n_unexplained:
         yield CountsWithoutSpectrum(record.n_unexplained)
     yield from _alike_spectra(np.where(below_lines, 0.0, estimator.components_))
     if record.binning is not None:
-        bins = PixelBins(map_shape(signal), record.binning[::-1])
+        bins = PixelBins(map_input.shape, record.binning[::-1])
         yield from _small_features(bins, loadings)
 
 
-def _judge_counts(signal, estimator, X, loadings) -> CountLikeness:
+def _judge_counts(shape, estimator, X, loadings) -> CountLikeness:
     if not isinstance(estimator, PSNMF):
         return judge_values(X)
     return judge_model(
         X,
         loadings,
         estimator.components_,
-        PixelBins(map_shape(signal), estimator.binning_),
+        PixelBins(shape, estimator.binning_),
         estimator.energy_binning,
         resolve_n_jobs(estimator.n_jobs),
     )
 
 
-def hot_voxels_of_map(signal, X, keep_channels=None, **options) -> list[HotVoxel]:
+def hot_voxels_of_map(map_input: MapInput, X, **options) -> list[HotVoxel]:
     """Return the hot voxels of a map, the least probable first.
 
     The data are not changed. Lazy maps are looked at block by block.
 
     Parameters
     ----------
-    signal : EDSSpectrum
-        The map. Without a unit of its energy axis the width of lines is unknown, and nothing
-        is found.
+    map_input : MapInput
+        Of the map. Without energies the width of lines is unknown, and nothing is found.
     X : csr_array or CountBlocks of shape (n_pixels, n_channels_in_use)
         Its counts.
-    keep_channels : ndarray of bool, optional
-        Channels in use.
     **options
         As for `find_hot_voxels`.
     """
-    try:
-        energy = energies(signal)
-    except ValueError:  # an axis without units has been warned of
+    energy, keep = map_input.energy, map_input.keep_channels
+    if energy is None:  # which has been warned of
         return []
     some = np.linspace(energy.min(), energy.max(), N_WIDTHS)
     width = np.interp(energy, some, peak_fwhms(TYPICAL_RESOLUTION, some))
     width /= np.abs(np.gradient(energy))
-    if keep_channels is not None:
-        energy, width = energy[keep_channels], width[keep_channels]
-    shape = map_shape(signal)
+    if keep is not None:
+        energy, width = energy[keep], width[keep]
     return [
         HotVoxel(
-            tuple(int(i) for i in np.unravel_index(voxel.row, shape)[::-1]),
+            tuple(int(i) for i in np.unravel_index(voxel.row, map_input.shape)[::-1]),
             float(energy[voxel.channel]),
             float(voxel.counts),
             float(voxel.expected),
         )
-        for voxel in find_hot_voxels(X, shape, width, **options)
+        for voxel in find_hot_voxels(X, map_input.shape, width, **options)
     ]
 
 
@@ -157,10 +152,8 @@ def _small_features(bins: PixelBins, loadings):
             yield SmallFeatures(phase, squares / expected)
 
 
-def _below_lines(signal, keep_channels, n_channels):
+def _below_lines(map_input):
     """Return which channels in use lie in the zero peak."""
-    try:
-        energy = energies(signal)
-    except ValueError:  # an axis without units has been warned of
-        return np.zeros(n_channels, bool)
-    return (energy if keep_channels is None else energy[keep_channels]) < ZERO_PEAK
+    if map_input.energy is None:  # which has been warned of
+        return np.zeros(map_input.n_channels_in_use, bool)
+    return map_input.energy_in_use < ZERO_PEAK

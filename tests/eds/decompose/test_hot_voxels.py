@@ -9,6 +9,7 @@ import pytest
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.decompose.weaknesses import hot_voxels_of_map
 from hyperspy_psnmf.eds.lazy.read import read_counts
+from hyperspy_psnmf.eds.signals.map_input import MapInput
 from tests.helpers.maps import unmix_quietly
 from tests.helpers.real_maps import load, needs_maps
 
@@ -66,7 +67,7 @@ def test_several__are_named_and_the_rest_counted(grains):
     s = heat(grains)
     for i in range(6):
         s.data[2 * i, 3, 40 * i + 5] = 900 + 10 * i
-    found = hot_voxels_of_map(s, read_counts(s))
+    found = hot_voxels_of_map(MapInput.of(s), read_counts(s))
     assert (found[0].pixel, found[0].counts, len(found)) == ((17, 4), 3000, 7)
     with pytest.warns(UserWarning, match="hot voxels") as caught:
         s.decomposition(algorithm="PSNMF", output_dimension=2, print_info=False)
@@ -82,7 +83,7 @@ def test_units__of_the_energy_axis(grains, units):
     if units == "eV":
         axis.scale, axis.offset = 1000 * axis.scale, 1000 * axis.offset
     axis.units = units
-    assert len(hot_voxels_of_map(s, read_counts(s))) == (units == "eV")
+    assert len(hot_voxels_of_map(MapInput.of(s), read_counts(s))) == (units == "eV")
 
 
 @pytest.mark.crossed("name", "counts")
@@ -90,7 +91,7 @@ def test_units__of_the_energy_axis(grains, units):
 @pytest.mark.parametrize("name", [n for n in data.__all__ if callable(getattr(data, n))])
 def test_phantoms__have_none(name, counts):
     s = getattr(data, name)(shape=(28, 34), counts=counts, seed=7)
-    assert hot_voxels_of_map(s, read_counts(s)) == []
+    assert hot_voxels_of_map(MapInput.of(s), read_counts(s)) == []
 
 
 @pytest.mark.parametrize(
@@ -105,4 +106,4 @@ def test_phantoms__have_none(name, counts):
 )  # fmt: skip
 def test_real_maps__have_none(name):
     s = load(name)
-    assert hot_voxels_of_map(s, read_counts(s)) == []
+    assert hot_voxels_of_map(MapInput.of(s), read_counts(s)) == []
