@@ -169,7 +169,7 @@ def _check_factors(signal, k_factors, energy_range):
         exclude = elements_to_exclude(signal, check_factors(k_factors))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it comes again with the composition
-            resolve_factors(signal, k_factors, exclude=exclude, keep=keep)
+            resolve_factors(signal, keep, k_factors, exclude=exclude)
     except (TypeError, ValueError) as error:
         raise type(error)(f"k_factors: {error}") from None
 

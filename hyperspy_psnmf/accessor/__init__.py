@@ -6,13 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from hyperspy_psnmf import plot
 from hyperspy_psnmf.accessor.certainty import Certainty
 from hyperspy_psnmf.accessor.chemistry import Chemistry
 from hyperspy_psnmf.eds.decompose import report as describe
 from hyperspy_psnmf.eds.fit_check.verdict import find_fit_quality
+from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.signals import learning_results, phases
 from hyperspy_psnmf.gui import PSNMFTool
 
@@ -94,7 +93,7 @@ class PSNMFAccessor(Certainty, Chemistry):
             ``metadata.Signal.Noise_properties`` has the variance, that of
             Poisson counts and at least 1.
         """
-        return phases.phase_spectra(self._signal)
+        return Decomposed.read(self._signal).spectra
 
     def phase_maps(self, normalize: str | None = None) -> BaseSignal:
         """Return the map of each phase as a signal.
@@ -111,7 +110,7 @@ class PSNMFAccessor(Certainty, Chemistry):
         BaseSignal
             With a navigation axis "Phase" and the map's axes as signal axes.
         """
-        return phases.phase_maps(self._signal, normalize=normalize)
+        return phases.phase_maps(Decomposed.read(self._signal), normalize=normalize)
 
     def report(self) -> str:
         """Return a methods paragraph with every setting and diagnostic.
@@ -123,10 +122,9 @@ class PSNMFAccessor(Certainty, Chemistry):
         str
             One paragraph with the settings, decisions and diagnostics.
         """
-        record = learning_results.require_record(self._signal)
-        loadings, _ = learning_results.read_counts_and_spectra(self._signal)
-        quality = find_fit_quality(self._signal)
-        return describe.report(record, self.names, np.nansum(loadings, axis=0), quality)
+        decomposed = Decomposed.read(self._signal)
+        record, quality = decomposed.require_record(), find_fit_quality(decomposed)
+        return describe.report(record, decomposed.names, decomposed.counts, quality)
 
     def plot(self) -> tuple[Figure, NDArray]:
         """Plot each phase's map beside its spectrum with labelled X-ray lines.

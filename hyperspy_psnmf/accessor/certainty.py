@@ -9,6 +9,7 @@ from hyperspy_psnmf import plot
 from hyperspy_psnmf.eds.decompose.n_phases import estimate_number
 from hyperspy_psnmf.eds.fit_check import residuals
 from hyperspy_psnmf.eds.fit_check.residuals import Residuals
+from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.quantify.quantify import quantify_with_bands
 from hyperspy_psnmf.eds.signals.learning_results import check_result
 from hyperspy_psnmf.eds.uncertainty import ambiguity
@@ -141,7 +142,7 @@ class Certainty:
             Naming the argument; with `given_spectra=False` if the data are not counts.
         """
         return uncertainty.standard_errors(
-            self._signal,
+            Decomposed.read(self._signal),
             of,
             given_spectra=given_spectra,
             show_progressbar=show_progressbar,
@@ -165,7 +166,7 @@ class Certainty:
             Like `phase_maps`, in counts; NaN where a loading is above zero, for
             which `standard_errors` are valid, and in masked pixels.
         """
-        return uncertainty.find_upper_limits(self._signal, confidence=confidence)
+        return uncertainty.find_upper_limits(Decomposed.read(self._signal), confidence=confidence)
 
     def ambiguity(self, *, confidence: float = 0.95, factors: dict | None = None) -> Ambiguity:
         """Return confidence bands of each phase's spectrum, counts and composition.
@@ -191,10 +192,10 @@ class Certainty:
             With ``spectra_low``, ``spectra_high``, ``counts_band``,
             ``compositions_band`` and ``table()``. See `plot_ambiguity` for a figure.
         """
-        quantified = None
+        decomposed, quantified = Decomposed.read(self._signal), None
         if factors is not None:
-            quantified = quantify_with_bands(self._signal, factors, confidence)
-        return ambiguity.find_ambiguity(self._signal, confidence=confidence, quantified=quantified)
+            quantified = quantify_with_bands(decomposed, factors, confidence)
+        return ambiguity.find_ambiguity(decomposed, confidence=confidence, quantified=quantified)
 
     def residuals(self) -> Residuals:
         """Return how well the model fits each pixel and each channel.
@@ -210,7 +211,7 @@ class Certainty:
             based on it.
             See `plot_residuals`.
         """
-        return residuals.find_residuals(self._signal)
+        return residuals.find_residuals(Decomposed.read(self._signal))
 
     def plot_ambiguity(
         self,

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from hyperspy_psnmf import plot
+from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.line_model.energy_axis import EnergyCalibration
 from hyperspy_psnmf.eds.lines.energy_calibration import energy_calibration
 from hyperspy_psnmf.eds.quantify.element_maps import element_maps
@@ -72,7 +73,10 @@ class Chemistry:
             or what the metadata lack; if no line of the metadata can be measured.
         """
         return element_maps(
-            self._signal, xray_lines, method=method, standard_errors=standard_errors
+            Decomposed.read(self._signal),
+            xray_lines,
+            method=method,
+            standard_errors=standard_errors,
         )
 
     def quantify(
@@ -159,7 +163,7 @@ class Chemistry:
             Naming the argument, or what the metadata lack and the call that sets it.
         """
         return quantify(
-            self._signal,
+            Decomposed.read(self._signal),
             method,
             factors,
             composition_units=composition_units,

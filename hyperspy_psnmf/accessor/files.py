@@ -18,6 +18,7 @@ from matplotlib import pyplot as plt
 
 from hyperspy_psnmf import plot
 from hyperspy_psnmf.eds.files.export import intensity_table
+from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.lines.intensities import LineIntensities, measure_lines
 from hyperspy_psnmf.eds.lines.measurable_lines import (
     LEFT_OUT,
@@ -130,20 +131,21 @@ def write_results(
     folder.mkdir(parents=True, exist_ok=True)
     done = WrittenResults(folder)
     done.write(MAP, lambda path: signal.save(path, overwrite=True))
+    decomposed = Decomposed.read(signal)
     spectra = done.attempt("phase_spectra.hspy", signal.psnmf.phase_spectra)
     if spectra is not None:
         done.write("phase_spectra.hspy", lambda path: spectra.save(path, overwrite=True))
     done.write_figure("phases.png", signal.psnmf.plot)
-    measured = _measure(signal, done)
+    measured = _measure(decomposed, done)
     if measured is not None:
         done.write_figure(
-            "element_maps.png", lambda: plot.plot_element_maps(line_maps(signal, measured))
+            "element_maps.png", lambda: plot.plot_element_maps(line_maps(decomposed, measured))
         )
         if measured.fit is not None:
             done.write_figure("line_fit.png", lambda: plot.plot_line_fit(measured.fit))
     composition = None
     if k_factors:
-        composition = done.attempt("compositions.png", lambda: _quantify(signal, k_factors))
+        composition = done.attempt("compositions.png", lambda: _quantify(decomposed, k_factors))
     if composition is not None:
         done.write_figure("compositions.png", lambda: plot.plot_composition(composition))
     rows = (spectra, measured, composition)
@@ -152,10 +154,10 @@ def write_results(
     return done
 
 
-def _measure(signal: Any, done: WrittenResults) -> LineIntensities | None:
+def _measure(decomposed: Decomposed, done: WrittenResults) -> LineIntensities | None:
     """Return the net intensities of the lines in the metadata, by windows if need be."""
     try:
-        return _measure_by("model", signal, done)
+        return _measure_by("model", decomposed, done)
     except NoLinesError as error:
         for name in ("element_maps.png", "line_fit.png"):
             done.leave_out(name, str(error))
@@ -165,21 +167,22 @@ def _measure(signal: Any, done: WrittenResults) -> LineIntensities | None:
         reason = f"lines are integrated by windows, as {error}"
     done.note(reason)
     done.leave_out("line_fit.png", reason)
-    return done.attempt("element_maps.png", lambda: _measure_by("windows", signal, done))
+    return done.attempt("element_maps.png", lambda: _measure_by("windows", decomposed, done))
 
 
-def _measure_by(method: str, signal: Any, done: WrittenResults) -> LineIntensities:
-    lines, left_out = choose_lines(signal, method)
-    found = measure_lines(signal, lines, method=method, elements=sample_elements(signal))
+def _measure_by(method: str, decomposed: Decomposed, done: WrittenResults) -> LineIntensities:
+    signal = decomposed.signal
+    lines, left_out = choose_lines(signal, decomposed.keep_channels, method)
+    found = measure_lines(decomposed, lines, method=method, elements=sample_elements(signal))
     if left_out:
         done.note(LEFT_OUT + describe_reasons(left_out))
     return found
 
 
-def _quantify(signal: Any, k_factors: dict[str, float]) -> Quantification:
+def _quantify(decomposed: Decomposed, k_factors: dict[str, float]) -> Quantification:
     """Return the composition of the elements that have a factor."""
-    exclude = elements_to_exclude(signal, k_factors)
-    return quantify(signal, "CL", k_factors, exclude=exclude)
+    exclude = elements_to_exclude(decomposed.signal, k_factors)
+    return quantify(decomposed, "CL", k_factors, exclude=exclude)
 
 
 def _write_table(path: Path, *of: Any) -> None:

@@ -5,7 +5,8 @@ import io
 
 from hyperspy_psnmf import plot
 from hyperspy_psnmf.eds.files.export import new_files
-from hyperspy_psnmf.eds.signals.phases import phase_maps, phase_spectra
+from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
+from hyperspy_psnmf.eds.signals.phases import phase_maps
 from hyperspy_psnmf.gui.model.messages import action
 from hyperspy_psnmf.plot.figure import off_screen
 
@@ -50,7 +51,8 @@ def export_png(tool) -> None:
 
 
 def _plot_phases(result):
-    return plot.plot_phases(phase_maps(result), phase_spectra(result))
+    decomposed = Decomposed.read(result)
+    return plot.plot_phases(phase_maps(decomposed), decomposed.spectra)
 
 
 def _image(result, draw, dpi=DPI):

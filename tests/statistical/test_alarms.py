@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf import data
-from hyperspy_psnmf.eds.fit_check.verdict import find_fit_quality
+from tests.eds.on_signals import find_fit_quality
 from tests.helpers.flawed_maps import drifting, piled_up
 from tests.statistical.seeds import N_SEEDS
 

@@ -17,7 +17,7 @@ import pytest
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.data import scenes
-from hyperspy_psnmf.eds.lazy.reopen import bins_as_decomposed, open_decomposed
+from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.nmf.binning.bins import bin_counts
 from hyperspy_psnmf.nmf.solver.convex import solve_spectra
 from tests.helpers.compositions import as_found, truth_of
@@ -87,11 +87,12 @@ def noisy_spectra(name, seed):
 def true_maps(name, seed):
     """Return a map whose phases have the spectra that belong to their true maps."""
     s = as_found(getattr(data, name)(**MAP, seed=seed))
-    with open_decomposed(s) as found:
-        bins = bins_as_decomposed(s, found)
+    found = Decomposed.read(s)
+    with found.open_counts() as X:
+        bins = found.bins(X)
     W = np.zeros((bins.n_bins, found.W.shape[1]))
     np.add.at(W, bins.index, found.W)
-    _, H = solve_spectra(bin_counts(found.X, bins, n_jobs=None), W, found.H, n_jobs=None)
+    _, H = solve_spectra(bin_counts(X, bins, n_jobs=None), W, found.H, n_jobs=None)
     s.learning_results.factors = (H / H.sum(axis=1, keepdims=True)).T
     return s, np.arange(len(H))
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hyperspy_psnmf.eds.signals.phases import phase_maps, phase_spectra
+from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
+from hyperspy_psnmf.eds.signals.phases import phase_maps
 
 
 def write_csv(signal, composition, folder: Path, overwrite: bool) -> list[Path]:
@@ -32,7 +33,7 @@ def write_csv(signal, composition, folder: Path, overwrite: bool) -> list[Path]:
     FileExistsError
         Before anything is written.
     """
-    spectra = phase_spectra(signal)
+    spectra = Decomposed.read(signal).spectra
     names, counts = spectra.metadata.Phases.names, np.atleast_2d(spectra.data).sum(axis=1)
     axis = spectra.axes_manager.signal_axes[0]
     fractions = counts / counts.sum()
@@ -106,10 +107,11 @@ def intensity_table(spectra, measured, composition):
 
 def write_hspy(signal, folder: Path, overwrite: bool) -> list[Path]:
     """Write ``map.hspy``, ``phase_spectra.hspy`` and ``phase_maps.hspy``; see `write_csv`."""
+    decomposed = Decomposed.read(signal)
     parts = {
         "map.hspy": signal,
-        "phase_spectra.hspy": phase_spectra(signal),
-        "phase_maps.hspy": phase_maps(signal),
+        "phase_spectra.hspy": decomposed.spectra,
+        "phase_maps.hspy": phase_maps(decomposed),
     }
     paths = new_files(parts, folder, overwrite)
     for path, part in zip(paths, parts.values(), strict=True):

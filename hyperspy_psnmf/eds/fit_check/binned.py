@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hyperspy_psnmf.eds.lazy.reopen import Decomposed, bins_as_decomposed, open_decomposed
-from hyperspy_psnmf.eds.signals.axes import channels_within, energies
+from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
+from hyperspy_psnmf.eds.signals.axes import channels_within
 from hyperspy_psnmf.eds.xray.detector import COARSE_CHANNEL
 from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts, bin_energy, bin_spectra
 from hyperspy_psnmf.nmf.diagnostics.deviance import ExcessDeviance, excess_deviance
@@ -18,8 +18,6 @@ class BinnedDeviance:
 
     Attributes
     ----------
-    decomposed : Decomposed
-        Loadings and spectra of pixels, and sums of their counts.
     bins : PixelBins
         Bins of pixels.
     X : ndarray or csr_array of shape (n_bins, n_channels_in_use)
@@ -32,7 +30,6 @@ class BinnedDeviance:
         Of summed channels.
     """
 
-    decomposed: Decomposed
     bins: PixelBins
     X: object
     energy: np.ndarray | None
@@ -42,32 +39,28 @@ class BinnedDeviance:
     @property
     def channels(self) -> np.ndarray:
         """Deviance above its expectation, in standard deviations, of the sum each channel is in."""
-        n_channels = self.decomposed.H.shape[1]
-        return np.repeat(self.excess.channels, self.width)[:n_channels]
+        return np.repeat(self.excess.channels, self.width)[: self.X.shape[1]]
 
 
-def find_binned_deviance(signal, decomposed: Decomposed | None = None) -> BinnedDeviance:
-    """Return the deviance of the binned counts of a decomposed map from its model."""
-    if decomposed is None:
-        with open_decomposed(signal) as opened:
-            return find_binned_deviance(signal, opened)
-    d, bins = decomposed, bins_as_decomposed(signal, decomposed)
-    energy = _energy_of_channels(signal, d.keep_channels)
+def find_binned_deviance(decomposed: Decomposed, X) -> BinnedDeviance:
+    """Return the deviance of the binned counts of a decomposed map from its model.
+
+    Parameters
+    ----------
+    decomposed : Decomposed
+    X : csr_array or CountBlocks of shape (n_pixels, n_channels_in_use)
+        Its counts.
+    """
+    d, bins = decomposed, decomposed.bins(X)
+    energy = d.map_input.energy_in_use
     width = _channels_per_bin(energy)
-    X = bin_counts(d.X, bins, n_jobs=None)
+    X = bin_counts(X, bins, n_jobs=None)
     W = np.zeros((bins.n_bins, d.W.shape[1]))
     np.add.at(W, bins.index, d.W)
     found = excess_deviance(
         bin_energy(X, width, n_jobs=None), W, bin_spectra(d.H, width), n_jobs=None
     )
-    return BinnedDeviance(d, bins, X, energy, width, found)
-
-
-def _energy_of_channels(signal, keep_channels):
-    try:
-        return energies(signal)[keep_channels]
-    except ValueError:  # an axis without units
-        return None
+    return BinnedDeviance(bins, X, energy, width, found)
 
 
 def _channels_per_bin(energy):

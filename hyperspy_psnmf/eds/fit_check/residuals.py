@@ -7,10 +7,8 @@ import numpy as np
 from hyperspy.signals import BaseSignal
 
 from hyperspy_psnmf.eds.fit_check.binned import find_binned_deviance
-from hyperspy_psnmf.eds.lazy.reopen import open_decomposed
+from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.signals.build import images_like, spectra_like
-from hyperspy_psnmf.eds.signals.learning_results import read_record
-from hyperspy_psnmf.eds.signals.phases import phase_spectra
 from hyperspy_psnmf.eds.signals.picklable import Picklable
 from hyperspy_psnmf.nmf.diagnostics.deviance import goodness_of_fit
 
@@ -44,30 +42,27 @@ class Residuals(Picklable):
     binned: object
 
 
-def find_residuals(signal) -> Residuals:
+def find_residuals(decomposed: Decomposed) -> Residuals:
     """Return the residuals of a decomposed map; see the accessor."""
-    found = phase_spectra(signal)
-    behind = read_record(signal).n_pixels_behind
-    with open_decomposed(signal) as decomposed:
-        X, W, H = decomposed.X, decomposed.W, decomposed.H
+    W, H, behind = decomposed.W, decomposed.H, decomposed.record.n_pixels_behind
+    with decomposed.open_counts() as X:
         fit = goodness_of_fit(X, W, H, support=behind, n_jobs=None)
-        binned = find_binned_deviance(signal, decomposed).channels
-    rows = np.where(decomposed.keep_pixels, fit.rows, np.nan)
+        binned = find_binned_deviance(decomposed, X).channels
+    rows = np.where(decomposed.map_input.keep_pixels, fit.rows, np.nan)
     return Residuals(
-        images_like(signal, rows, QUANTITY, QUANTITY),
-        _spectrum(found, fit.channels, decomposed, QUANTITY),
+        images_like(decomposed.signal, rows, QUANTITY, QUANTITY),
+        _spectrum(decomposed, fit.channels, QUANTITY),
         fit.total,
-        _spectrum(found, binned, decomposed, BINNED),
+        _spectrum(decomposed, binned, BINNED),
     )
 
 
-def _spectrum(found, channels, decomposed, quantity):
+def _spectrum(decomposed, channels, quantity):
     """Return the residuals on the channels of the phases' spectra."""
-    used = np.flatnonzero(decomposed.keep_channels)
-    full = np.full(decomposed.keep_channels.size, np.nan)
-    full[used] = channels
+    found, data = decomposed.spectra, np.full(decomposed.inside.size, np.nan)
+    data[decomposed.inside] = channels
     title = f"{quantity} of {found.metadata.General.title.removeprefix('Phase spectra of ')}"
-    spectrum = spectra_like(found, full[used[0] : used[-1] + 1], title, navigation=[])
+    spectrum = spectra_like(found, data, title, navigation=[])
     del spectrum.metadata.Phases
     spectrum.metadata.Signal.quantity = quantity
     return spectrum

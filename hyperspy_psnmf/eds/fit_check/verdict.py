@@ -14,8 +14,8 @@ from scipy.ndimage import label, maximum_position
 from hyperspy_psnmf.eds.fit_check.binned import find_binned_deviance
 from hyperspy_psnmf.eds.fit_check.drift import Drift, find_drift
 from hyperspy_psnmf.eds.fit_check.pile_up import SumPeak, find_sum_peaks
+from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.lazy.not_counts import judge_values
-from hyperspy_psnmf.eds.lazy.reopen import open_decomposed
 from hyperspy_psnmf.eds.signals.metadata import sample_lines
 from hyperspy_psnmf.eds.signals.weaknesses import CountLikeness
 from hyperspy_psnmf.eds.xray.lines import line_energy
@@ -83,13 +83,12 @@ class FitQuality:
         return self.is_within_noise and self.drift is None and self.values.are_counts
 
 
-def find_fit_quality(signal) -> FitQuality:
+def find_fit_quality(decomposed: Decomposed) -> FitQuality:
     """Return how well the model of a decomposed map fits its counts."""
-    with open_decomposed(signal) as opened:
-        binned, values = (
-            find_binned_deviance(signal, opened),
-            judge_values(opened.X, opened.W, opened.H),
-        )
+    signal = decomposed.signal
+    with decomposed.open_counts() as X:
+        binned = find_binned_deviance(decomposed, X)
+        values = judge_values(X, decomposed.W, decomposed.H)
     found, energy = binned.excess, binned.energy
     places, drift, sum_peaks = [], None, []
     if energy is not None:
@@ -98,8 +97,8 @@ def find_fit_quality(signal) -> FitQuality:
         last = np.minimum(first + width, energy.size) - 1
         places = _places(found.channels, (energy[first] + energy[last]) / 2, signal)
         names = _axis_names(signal, len(bins.shape))
-        drift = find_drift(binned.X, binned.decomposed.H, bins, energy, names)
-        sum_peaks = find_sum_peaks(signal, binned.decomposed.X, energy)
+        drift = find_drift(binned.X, decomposed.H, bins, energy, names)
+        sum_peaks = find_sum_peaks(signal, X, energy)
     values = replace(values, deviance=found.total, scatter=found.scatter)
     return FitQuality(found.total, found.scatter, places, drift, sum_peaks, values)
 

@@ -4,6 +4,7 @@
 import numpy as np
 
 from hyperspy_psnmf._compat import data_in_array_order
+from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.line_model.calibration import calibrate
 from hyperspy_psnmf.eds.line_model.energy_axis import EnergyCalibration
 from hyperspy_psnmf.eds.lines.fit import fit_spectra
@@ -11,7 +12,6 @@ from hyperspy_psnmf.eds.lines.notes import AXIS_OFF
 from hyperspy_psnmf.eds.signals.axes import energies, require_rising
 from hyperspy_psnmf.eds.signals.build import spectra_like
 from hyperspy_psnmf.eds.signals.metadata import sample_elements
-from hyperspy_psnmf.eds.signals.phases import phase_spectra
 from hyperspy_psnmf.eds.unlisted.search import on_found_axis
 from hyperspy_psnmf.eds.xray.lines import lines_of
 
@@ -33,7 +33,7 @@ def energy_calibration(signal) -> EnergyCalibration:
 def _sum_spectrum(signal):
     """Return the sum spectrum of a map, as the spectrum of a single phase."""
     if signal.learning_results.decomposition_algorithm is not None:
-        found = phase_spectra(signal)
+        found = Decomposed.read(signal).spectra
         total = found.data.sum(axis=0)
     else:
         found, axes = signal, tuple(range(signal.axes_manager.navigation_dimension))

@@ -23,14 +23,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from hyperspy_psnmf.eds.lazy.reopen import bin_as_decomposed, open_decomposed
+from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.line_model.energy_axis import EnergyCalibration
 from hyperspy_psnmf.eds.lines.fit import fit_spectra
 from hyperspy_psnmf.eds.lines.notes import notes_on_fit, widen_below_zero
 from hyperspy_psnmf.eds.lines.windows import window_operators
-from hyperspy_psnmf.eds.signals.phases import phase_spectra
 from hyperspy_psnmf.eds.unlisted.found import Unlisted
-from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from hyperspy_psnmf.nmf.uncertainty.bands import sampling_errors
 
 METHODS = ("model", "windows")
@@ -114,12 +112,12 @@ class LineIntensities:
         return np.einsum("...pj,pjl->...pl", spectra, self.operators)
 
 
-def measure_lines(signal, lines: list[str], *, method: str = "model", elements=()):
+def measure_lines(decomposed: Decomposed, lines: list[str], *, method: str = "model", elements=()):
     """Return the net intensities of X-ray lines in each phase of a decomposed map.
 
     Parameters
     ----------
-    signal : EDSSpectrum
+    decomposed : Decomposed
         The map; it is not changed.
     lines : list of str
         Lines as eXSpy writes them, such as "Fe_Ka".
@@ -133,8 +131,7 @@ def measure_lines(signal, lines: list[str], *, method: str = "model", elements=(
     ValueError
         If a line cannot be measured on the channels in use.
     """
-    found = phase_spectra(signal)
-    noise = _Noise(signal, found)
+    found, noise = decomposed.spectra, _Noise(decomposed)
     if method == "windows":
         parts = _by_windows(found, lines, noise)
     else:
@@ -213,14 +210,10 @@ def _by_windows(found, lines, noise):
 class _Noise:
     """The variance of phase spectra, from the binned loadings."""
 
-    def __init__(self, signal, found):
-        with open_decomposed(signal) as decomposed:
-            binned = bin_as_decomposed(signal, decomposed)
-        used = np.flatnonzero(decomposed.keep_channels)
-        self.inside = decomposed.keep_channels[used[0] : used[-1] + 1]
-        self.W = solve_loadings(binned, decomposed.H, n_jobs=None)
-        self.n_fixed = decomposed.n_fixed
-        self.counts = found.data.sum(axis=1, keepdims=True)
+    def __init__(self, decomposed: Decomposed):
+        self.inside, self.n_fixed = decomposed.inside, decomposed.n_fixed
+        self.W = decomposed.binned_loadings
+        self.counts = decomposed.spectra.data.sum(axis=1, keepdims=True)
 
     def variance(self, spectra):
         """Return the variance (n_phases, n_channels) that spectra in counts have.

@@ -13,7 +13,6 @@ from hyperspy_psnmf.eds.line_model.linear_model import build_line_model, familie
 from hyperspy_psnmf.eds.lines.windows import clip_windows
 from hyperspy_psnmf.eds.signals.axes import energies
 from hyperspy_psnmf.eds.signals.build import spectra_like
-from hyperspy_psnmf.eds.signals.learning_results import channels_decomposed, read_counts_and_spectra
 from hyperspy_psnmf.eds.signals.metadata import find_beam_energy, sample_lines
 from hyperspy_psnmf.eds.xray.detector import ZERO_PEAK
 from hyperspy_psnmf.eds.xray.lines import is_element, line_energy, lines_of
@@ -28,12 +27,12 @@ class NoLinesError(ValueError):
     """The metadata have no line that can be measured."""
 
 
-def choose_lines(signal, method: str, keep=None) -> tuple[list[str], dict[str, str]]:
+def choose_lines(signal, keep: np.ndarray, method: str) -> tuple[list[str], dict[str, str]]:
     """Return the lines of the metadata that can be measured, and {line: why not} of the rest.
 
     Parameters
     ----------
-    signal, method, keep
+    signal, keep, method
         See `explain_lines`.
 
     Raises
@@ -48,7 +47,7 @@ def choose_lines(signal, method: str, keep=None) -> tuple[list[str], dict[str, s
         raise NoLinesError(
             "xray_lines: none given, and none in the metadata: pass a list, or s.add_lines()"
         )
-    why = explain_lines(signal, listed, method, keep)
+    why = explain_lines(signal, keep, listed, method)
     lines = [line for line in listed if line not in why]
     if not lines:
         raise NoLinesError(
@@ -59,13 +58,13 @@ def choose_lines(signal, method: str, keep=None) -> tuple[list[str], dict[str, s
 
 
 def require_measurable(
-    name: str, signal, lines, method: str, keep=None, *, windows: str = ""
+    name: str, signal, keep: np.ndarray, lines, method: str, *, windows: str = ""
 ) -> None:
     """Raise ValueError, naming the argument and each line, where lines cannot be measured.
 
     `windows` is the argument that integrates lines by themselves, if there is one.
     """
-    why = explain_lines(signal, lines, method, keep)
+    why = explain_lines(signal, keep, lines, method)
     if why:
         members = windows and any(reason.startswith(RECORDED) for reason in why.values())
         hint = f"; {windows} integrates a line by itself" if members else ""
@@ -78,14 +77,14 @@ def warn_left_out(why: dict[str, str], stacklevel: int) -> None:
         warnings.warn(LEFT_OUT + describe_reasons(why), UserWarning, stacklevel=stacklevel + 1)
 
 
-def explain_elements(signal, elements, method: str, keep=None) -> dict[str, str]:
+def explain_elements(signal, keep: np.ndarray, elements, method: str) -> dict[str, str]:
     """Return {element: why} of the elements that have no line which can be measured.
 
     Parameters
     ----------
     elements : iterable of str
         As in the metadata; symbols that are no element are ignored.
-    signal, method, keep
+    signal, keep, method
         See `explain_lines`.
     """
     listed, candidates = sample_lines(signal), {}
@@ -94,7 +93,7 @@ def explain_elements(signal, elements, method: str, keep=None) -> dict[str, str]
         own += [line for line in listed if line.startswith(f"{element}_") and line not in own]
         candidates[element] = own
     lines = [line for own in candidates.values() for line in own]
-    why = explain_lines(signal, lines, method, keep) if lines else {}
+    why = explain_lines(signal, keep, lines, method) if lines else {}
     return {
         element: _explain_element(own, why)
         for element, own in candidates.items()
@@ -107,26 +106,25 @@ def _explain_element(lines, why):
     return f"({describe_reasons(own)})" if own else "(without lines)"
 
 
-def explain_lines(signal, lines, method: str, keep=None) -> dict[str, str]:
+def explain_lines(signal, keep: np.ndarray, lines, method: str) -> dict[str, str]:
     """Return {line: why not} of the lines that cannot be measured, in the order given.
 
     Parameters
     ----------
     signal : EDSSpectrum
         The map.
+    keep : ndarray of bool of shape (n_channels,)
+        Channels in use.
     lines : iterable of str
         As eXSpy writes them.
     method : {"model", "windows"}
         As of `measure_lines`.
-    keep : ndarray of bool of shape (n_channels,), optional
-        Channels in use; by default those that the decomposition used.
 
     Raises
     ------
     ValueError
         If the axis or the metadata do not allow for the method at all.
     """
-    keep = channels_decomposed(read_counts_and_spectra(signal)[1]) if keep is None else keep
     energy, beam_energy = energies(signal), _read_beam_energy(signal)
     ends = [_ends(energy), _ends(energy[keep])]
     beyond = {line: _explain_beyond(line_energy(line), ends, beam_energy) for line in lines}

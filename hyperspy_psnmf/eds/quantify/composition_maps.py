@@ -6,12 +6,12 @@ from numbers import Real
 
 import numpy as np
 
+from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.quantify.element_maps import loadings_in_use, per_count
 from hyperspy_psnmf.eds.quantify.exspy_call import Quantifier
 from hyperspy_psnmf.eds.quantify.options import LIVE_TIME, exposed
 from hyperspy_psnmf.eds.quantify.result import UNITS
 from hyperspy_psnmf.eds.signals.build import MapFrame
-from hyperspy_psnmf.eds.signals.phases import count_pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,19 +82,21 @@ class CompositionMaps:
         )
 
 
-def keep_for_maps(signal, quantifier: Quantifier, measured, unit: str) -> CompositionMaps:
+def keep_for_maps(
+    decomposed: Decomposed, quantifier: Quantifier, measured, unit: str
+) -> CompositionMaps:
     """Return the data from which composition maps are computed.
 
     Parameters
     ----------
-    signal : EDSSpectrum
-        The decomposed map, which is not kept.
+    decomposed : Decomposed
+        The map, which is not kept.
     quantifier : Quantifier
     measured : LineIntensities
         Of the lines of the quantifier.
     unit : {"atomic", "weight"}
     """
     return CompositionMaps(
-        MapFrame.of(signal), loadings_in_use(signal), per_count(measured, measured.net),
-        quantifier, unit, count_pixels(signal),
+        MapFrame.of(decomposed.signal), loadings_in_use(decomposed),
+        per_count(measured, measured.net), quantifier, unit, decomposed.n_pixels,
     )  # fmt: skip

@@ -8,6 +8,7 @@ precision of the spectra of all pixels.
 
 import numpy as np
 
+from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.line_model.linear_model import read_beam_energy, read_resolution
 from hyperspy_psnmf.eds.lines.intensities import METHODS, LineIntensities, measure_lines
 from hyperspy_psnmf.eds.lines.measurable_lines import (
@@ -18,67 +19,69 @@ from hyperspy_psnmf.eds.lines.measurable_lines import (
 from hyperspy_psnmf.eds.quantify.factors import check_lines
 from hyperspy_psnmf.eds.signals.axes import require_rising
 from hyperspy_psnmf.eds.signals.build import MapFrame
-from hyperspy_psnmf.eds.signals.learning_results import (
-    pixels_decomposed,
-    read_counts_and_spectra,
-    require_results,
-)
 from hyperspy_psnmf.eds.signals.metadata import sample_elements
 from hyperspy_psnmf.eds.uncertainty.standard_errors import intensity_errors
 from hyperspy_psnmf.nmf.validation import check_choice
 
 
-def element_maps(signal, xray_lines=None, *, method: str = "model", standard_errors: bool = False):
+def element_maps(
+    decomposed: Decomposed,
+    xray_lines=None,
+    *,
+    method: str = "model",
+    standard_errors: bool = False,
+):
     """Return net maps of X-ray lines; see the accessor."""
-    require_results(signal)
+    signal = decomposed.signal
     check_choice("method", method, METHODS)
     if not isinstance(standard_errors, bool):
         raise TypeError(f"standard_errors must be True or False, not {standard_errors!r}")
     require_rising(signal)
     read_beam_energy(signal), read_resolution(signal)
-    lines = _lines_asked_for(signal, xray_lines, method)
-    measured = measure_lines(signal, lines, method=method, elements=sample_elements(signal))
-    maps = line_maps(signal, measured)
-    return (maps, error_maps(signal, measured)) if standard_errors else maps
+    lines = _lines_asked_for(decomposed, xray_lines, method)
+    measured = measure_lines(decomposed, lines, method=method, elements=sample_elements(signal))
+    maps = line_maps(decomposed, measured)
+    return (maps, error_maps(decomposed, measured)) if standard_errors else maps
 
 
-def _lines_asked_for(signal, xray_lines, method):
+def _lines_asked_for(decomposed, xray_lines, method):
+    channels = decomposed.signal, decomposed.keep_channels
     if xray_lines is None:
-        lines, left_out = choose_lines(signal, method)
+        lines, left_out = choose_lines(*channels, method)
         warn_left_out(left_out, stacklevel=4)
         return lines
     lines = check_lines("xray_lines", xray_lines)
-    require_measurable("xray_lines", signal, lines, method, windows="method='windows'")
+    require_measurable("xray_lines", *channels, lines, method, windows="method='windows'")
     return lines
 
 
-def line_maps(signal, measured: LineIntensities) -> list:
+def line_maps(decomposed: Decomposed, measured: LineIntensities) -> list:
     """Return the net counts of each line in every pixel, NaN in masked ones."""
-    values, frame = loadings_in_use(signal) @ per_count(measured, measured.net), MapFrame.of(signal)
+    values = loadings_in_use(decomposed) @ per_count(measured, measured.net)
+    frame = MapFrame.of(decomposed.signal)
     return [
         frame.as_map(line, column, "X-ray line intensity", "Counts")
         for line, column in zip(measured.lines, values.T, strict=True)
     ]
 
 
-def loadings_in_use(signal) -> np.ndarray:
+def loadings_in_use(decomposed: Decomposed) -> np.ndarray:
     """Return loadings in counts, of shape (n_pixels, n_phases), NaN in masked pixels."""
-    loadings, _ = read_counts_and_spectra(signal)
-    return np.where(pixels_decomposed(signal)[:, None], loadings, np.nan)
+    return np.where(decomposed.pixels_in_use[:, None], decomposed.loadings, np.nan)
 
 
-def error_maps(signal, measured: LineIntensities) -> list:
+def error_maps(decomposed: Decomposed, measured: LineIntensities) -> list:
     """Return standard errors of `line_maps`, in counts.
 
     Those of the loadings, given the spectra, and those of the net intensities of
     phases, which are common to all pixels and do not average out.
     """
-    loadings = np.nan_to_num(read_counts_and_spectra(signal)[0])
-    of_loadings = intensity_errors(signal, per_count(measured, np.maximum(measured.net, 0.0)))
+    loadings = np.nan_to_num(decomposed.loadings)
+    of_loadings = intensity_errors(decomposed, per_count(measured, np.maximum(measured.net, 0.0)))
     of_lines = np.sqrt(loadings**2 @ per_count(measured, measured.sigma) ** 2)
     values = np.hypot(of_loadings, of_lines)
-    values[~pixels_decomposed(signal)] = np.nan
-    frame = MapFrame.of(signal)
+    values[~decomposed.pixels_in_use] = np.nan
+    frame = MapFrame.of(decomposed.signal)
     return [
         frame.as_map(line, column, "Standard error", "Standard error in counts")
         for line, column in zip(measured.lines, values.T, strict=True)

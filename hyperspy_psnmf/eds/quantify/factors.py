@@ -21,7 +21,14 @@ from hyperspy_psnmf.eds.xray.lines import is_element, is_xray_line
 
 
 def resolve_factors(
-    signal, factors, xray_lines=None, exclude=(), *, intensities: str = "model", keep=None
+    signal,
+    keep: np.ndarray,
+    factors,
+    xray_lines=None,
+    exclude=(),
+    *,
+    method: str = "model",
+    windows: str = "",
 ):
     """Return the lines to quantify with their factors.
 
@@ -31,16 +38,18 @@ def resolve_factors(
     ----------
     signal : EDSSpectrum
         A map; its metadata name the elements of the specimen.
+    keep : ndarray of bool of shape (n_channels,)
+        Channels in use.
     factors : dict
         {line: value} or {line: (value, sigma)}.
     xray_lines : list of str, optional
         Lines asked for; all of `factors` by default.
     exclude : str or iterable of str
         Elements that are left out of the composition.
-    intensities : {"model", "windows"}
+    method : {"model", "windows"}
         How lines are to be measured.
-    keep : ndarray of bool of shape (n_channels,), optional
-        Channels in use, before a decomposition says so.
+    windows : str
+        The argument for windows, to be named in an error, if there is one.
 
     Returns
     -------
@@ -65,7 +74,7 @@ def resolve_factors(
         )
     missing = [line for line in lines if line not in given]
     without = elements_without_line(signal, lines, excluded)
-    left_out = explain_elements(signal, without, intensities, keep)
+    left_out = explain_elements(signal, keep, without, method)
     missing += [element for element in without if element not in left_out]
     if missing:
         raise ValueError(
@@ -73,8 +82,7 @@ def resolve_factors(
             "another specimen. Give it, or leave the element out with exclude="
         )
     _check_one_each(lines)
-    windows = "intensities='windows'" if keep is None else ""
-    require_measurable("factors", signal, lines, intensities, keep, windows=windows)
+    require_measurable("factors", signal, keep, lines, method, windows=windows)
     warn_left_out(left_out, stacklevel=5)
     return lines, *np.array([given[line] for line in lines]).T
 

@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 
+from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.lines.intensities import measure_lines
 from hyperspy_psnmf.eds.lines.measurable_lines import name_some
 from hyperspy_psnmf.eds.quantify.factors import element_of
@@ -19,13 +20,12 @@ NEARLY_ALL = 99.0  # per cent
 MIN_FRACTION = 0.01  # of the net counts in all lines of a phase
 
 
-def find_not_quantified(signal, measured, elements) -> tuple[tuple[str, ...], ...]:
+def find_not_quantified(decomposed: Decomposed, measured, elements) -> tuple[tuple[str, ...], ...]:
     """Return the unlisted elements of each phase's spectrum, strongest first.
 
     Parameters
     ----------
-    signal : EDSSpectrum
-        A decomposed map.
+    decomposed : Decomposed
     measured : LineIntensities
         Of the lines to quantify, by the model.
     elements : iterable of str
@@ -37,7 +37,7 @@ def find_not_quantified(signal, measured, elements) -> tuple[tuple[str, ...], ..
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # all has been warned of with `measured`
         everything = measure_lines(
-            signal, [*measured.lines, *lines.values()], elements={*elements, *lines}
+            decomposed, [*measured.lines, *lines.values()], elements={*elements, *lines}
         )
     total = np.maximum(everything.net, 0.0).sum(axis=1, keepdims=True)
     net, sigma = (of[:, len(measured.lines) :] for of in (everything.net, everything.sigma))

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.stats import norm
 
+from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.lines.intensities import METHODS as INTENSITIES
 from hyperspy_psnmf.eds.lines.intensities import measure_lines
 from hyperspy_psnmf.eds.quantify.composition_maps import keep_for_maps
@@ -21,27 +22,20 @@ from hyperspy_psnmf.eds.quantify.factors import check_factors, elements_to_exclu
 from hyperspy_psnmf.eds.quantify.normalisation import describe_normalisation, find_not_quantified
 from hyperspy_psnmf.eds.quantify.options import exposed, resolve_options
 from hyperspy_psnmf.eds.quantify.result import UNITS, Percent, Quantification
-from hyperspy_psnmf.eds.signals.learning_results import (
-    read_counts_and_spectra,
-    read_names,
-    read_record,
-    require_results,
-)
 from hyperspy_psnmf.eds.signals.metadata import sample_elements
-from hyperspy_psnmf.eds.signals.phases import count_pixels
 from hyperspy_psnmf.eds.uncertainty.alternatives import find_alternatives
 from hyperspy_psnmf.nmf.validation import check_choice, check_confidence, named
 
 DETECTED = 3.0  # standard deviations of a blank (Goldstein et al., ch. 9)
 
 
-def quantify(signal, method: str | None = None, factors: dict | None = None, **options):
+def quantify(decomposed, method: str | None = None, factors: dict | None = None, **options):
     """Return the composition of each phase; see the accessor for the options."""
-    return quantify_among(signal, method, factors, **options)[0]
+    return quantify_among(decomposed, method, factors, **options)[0]
 
 
 def quantify_among(
-    signal,
+    decomposed: Decomposed,
     method: str | None = None,
     factors: dict | None = None,
     *,
@@ -62,49 +56,51 @@ def quantify_among(
 
     The latter is None without `ambiguity`.
     """
-    require_results(signal)
+    signal, names = decomposed.signal, decomposed.names
     check_choice("composition_units", composition_units, tuple(UNITS))
     check_choice("intensities", intensities, INTENSITIES)
     check_confidence(confidence)
     if not isinstance(ambiguity, bool):
         raise TypeError(f"ambiguity must be True or False, not {ambiguity!r}")
-    names = read_names(signal)
     method, exposure, options = resolve_options(
         signal, names, method, absorption_correction=absorption_correction, thickness=thickness,
         density=density, take_off_angle=take_off_angle, probe_area=probe_area,
         live_time_per=live_time_per,
     )  # fmt: skip
     lines, values, errors = resolve_factors(
-        signal, factors, xray_lines, exclude, intensities=intensities
-    )
+        signal, decomposed.keep_channels, factors, xray_lines, exclude, method=intensities,
+        windows="intensities='windows'",
+    )  # fmt: skip
     listed = _others(signal, exclude)
     with named(method="intensities"):
-        measured = measure_lines(signal, lines, method=intensities, elements=listed)
-    quantifier = Quantifier(measured.spectra, method, lines, values, fill=_fill(signal), **options)
+        measured = measure_lines(decomposed, lines, method=intensities, elements=listed)
+    quantifier = Quantifier(
+        measured.spectra, method, lines, values, fill=_fill(decomposed), **options
+    )
     if exposure:
-        n = count_pixels(signal)
+        n = decomposed.n_pixels
         quantifier = exposed(quantifier, **{name: n * value for name, value in exposure.items()})
     net = _usable(measured, names)
-    others = find_alternatives(signal, measured.spectra, confidence) if ambiguity else None
+    others = find_alternatives(decomposed, confidence) if ambiguity else None
     atomic, weight = _compositions(quantifier, measured, net, errors / values, others, confidence)
     detected = measured.net > DETECTED * measured.blank
-    besides = find_not_quantified(signal, measured, listed)
+    besides = find_not_quantified(decomposed, measured, listed)
     normalised = describe_normalisation(
         measured, listed, intensities, atomic.values, detected, besides
     )
     found = Quantification(
         names, quantifier.elements, lines, method, composition_units, measured.counts,
         measured.net, measured.sigma, detected, atomic, weight, float(confidence),
-        keep_for_maps(signal, quantifier, measured, composition_units),
-        (*normalised, *measured.notes, *_notes(signal, names, quantifier, others, exposure)),
+        keep_for_maps(decomposed, quantifier, measured, composition_units),
+        (*normalised, *measured.notes, *_notes(decomposed, quantifier, others, exposure)),
         measured.fit, besides,
     )  # fmt: skip
     return found, others
 
 
-def _notes(signal, names, quantifier, others, exposure):
+def _notes(decomposed, quantifier, others, exposure):
     """Yield notes on what the errors do not include."""
-    given = names[: read_record(signal).n_fixed]
+    given = decomposed.names[: decomposed.n_fixed]
     if given:
         yield (
             f"spectra given and kept: {', '.join(given)}. Layers above and below where they were "
@@ -128,12 +124,12 @@ def _notes(signal, names, quantifier, others, exposure):
         )
 
 
-def _fill(signal):
+def _fill(decomposed):
     """Return the fraction of the pixels that each phase fills: 1 if it is the same in all."""
-    loadings = np.nan_to_num(read_counts_and_spectra(signal)[0])
+    loadings = np.nan_to_num(decomposed.loadings)
     squares = np.maximum((loadings**2).sum(axis=0), 1e-300)
     pixels = loadings.sum(axis=0) ** 2 / squares
-    return np.maximum(pixels, 1.0) / count_pixels(signal)
+    return np.maximum(pixels, 1.0) / decomposed.n_pixels
 
 
 def _others(signal, exclude):
@@ -199,12 +195,11 @@ def _with_band(found, of_others, confidence):
     return replace(found, budget=budget, band=np.clip(band, 0.0, 100.0))
 
 
-def quantify_with_bands(signal, factors, confidence):
+def quantify_with_bands(decomposed, factors, confidence):
     """Return compositions of the elements with factors, and the result of `find_alternatives`."""
     check_confidence(confidence)
-    require_results(signal)
-    exclude = elements_to_exclude(signal, check_factors(factors))
+    exclude = elements_to_exclude(decomposed.signal, check_factors(factors))
     with named(intensities="s.psnmf.quantify() with intensities"):
         return quantify_among(
-            signal, None, factors, exclude=exclude, ambiguity=True, confidence=confidence
+            decomposed, None, factors, exclude=exclude, ambiguity=True, confidence=confidence
         )

@@ -151,16 +151,11 @@ def read_counts_and_spectra(signal):
     return loadings * scale, factors / scale
 
 
-def pixels_decomposed(signal) -> np.ndarray:
+def pixels_decomposed(signal, loadings: np.ndarray) -> np.ndarray:
     """Return which pixels a decomposition used, of shape (n_pixels,)."""
     # eXSpy turns the NaN of masked pixels into zeros, so the mask comes first.
     used = _used(signal.learning_results.navigation_mask)
-    return ~np.isnan(read_counts_and_spectra(signal)[0]).any(axis=1) if used is None else used
-
-
-def channels_decomposed(factors: np.ndarray) -> np.ndarray:
-    """Return which channels a decomposition used, of shape (n_channels,), from its factors."""
-    return ~np.isnan(factors).any(axis=1)
+    return ~np.isnan(loadings).any(axis=1) if used is None else used
 
 
 def read_record(signal) -> Record:
@@ -168,19 +163,16 @@ def read_record(signal) -> Record:
     return find_record(signal.learning_results)
 
 
-def require_record(signal) -> Record:
-    """Return the record of the decomposition, or raise RuntimeError without one."""
-    results, record = require_results(signal), read_record(signal)
-    if record.version is not None:
-        return record
-    algorithm = results.decomposition_algorithm
+def describe_missing_record(signal) -> str:
+    """Return the message for learning results without a record."""
+    algorithm = signal.learning_results.decomposition_algorithm
     if algorithm in OURS:
-        raise RuntimeError(
+        return (
             f"the learning results are those of {algorithm}, but the record of its run is "
             "missing: they were loaded from a .npz file of an earlier version, or changed after "
             "they were loaded from one. This call needs the record: decompose the map again"
         )
-    raise RuntimeError(
+    return (
         f"the learning results are those of {algorithm}; "
         "this call needs those of s.decomposition(algorithm='PSNMF')"
     )

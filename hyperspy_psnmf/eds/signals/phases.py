@@ -8,62 +8,50 @@ from hyperspy.signals import Signal1D
 
 from hyperspy_psnmf.eds.signals.build import images_like, phase_axis, spectra_like
 from hyperspy_psnmf.eds.signals.exposure import time_per_pixel
-from hyperspy_psnmf.eds.signals.learning_results import read_counts_and_spectra, read_names
 from hyperspy_psnmf.eds.signals.metadata import read_number
 
 _TEM = "Acquisition_instrument.TEM"
 
 
-def phase_spectra(signal):
+def phase_spectra(decomposed):
     """Return the spectrum of each phase, in counts; see the accessor."""
-    loadings, factors = read_counts_and_spectra(signal)
-    used = np.flatnonzero(~np.isnan(factors).any(axis=1))
-    window = slice(used[0], used[-1] + 1)
-    data = np.nan_to_num(factors[window].T) * np.nansum(loadings, axis=0)[:, None]
+    signal, window = decomposed.signal, decomposed.window
+    data = np.nan_to_num(decomposed.factors[window].T) * decomposed.counts[:, None]
     title = f"Phase spectra of {signal.metadata.General.title}"
     navigation = [phase_axis(len(data))]
     spectra = spectra_like(signal, data, title, navigation=navigation, window=window)
-    _scale_exposure(spectra, signal, count_pixels(signal))
+    _scale_exposure(spectra, signal, decomposed.n_pixels)
     # At least one count: fits weigh channels by the inverse of their variance. HyperSpy slices
     # the variance like the spectra, in keV too, so it needs their axes.
     axes = spectra.axes_manager.as_dictionary().values()
     spectra.set_noise_variance(Signal1D(np.maximum(data, 1.0), axes=list(axes)))
-    _store_names(spectra, read_names(signal))
+    _store_names(spectra, decomposed.names)
     return spectra
 
 
-def phase_maps(signal, normalize=None):
+def phase_maps(decomposed, normalize=None):
     """Return the map of each phase; see the accessor."""
     if normalize is not None and not (isinstance(normalize, str) and normalize == "counts"):
         raise ValueError(f"normalize must be None or 'counts', not {normalize!r}")
-    loadings, _ = read_counts_and_spectra(signal)
+    loadings = decomposed.loadings
     if normalize == "counts":
         total = loadings.sum(axis=1, keepdims=True)
         loadings = np.divide(loadings, total, out=np.full_like(loadings, np.nan), where=total > 0)
     return maps_like_phases(
-        signal, loadings, "Phase maps", "Fraction of counts" if normalize else "Counts"
+        decomposed, loadings, "Phase maps", "Fraction of counts" if normalize else "Counts"
     )
 
 
-def maps_like_phases(signal, values: np.ndarray, title: str, quantity: str):
+def maps_like_phases(decomposed, values: np.ndarray, title: str, quantity: str):
     """Return values of shape (n_pixels, n_phases) as maps with the names of phases."""
-    maps = images_like(signal, values, title, quantity)
-    _store_names(maps, read_names(signal))
+    maps = images_like(decomposed.signal, values, title, quantity)
+    _store_names(maps, decomposed.names)
     return maps
 
 
 def spectra_like_phases(found, data: np.ndarray, title: str):
     """Return other spectra of the phases that `phase_spectra` has found, without a variance."""
     return spectra_like(found, data, title, navigation=[phase_axis(len(data))])
-
-
-def count_pixels(signal) -> int:
-    """Return the number of pixels that a decomposition used."""
-    # eXSpy turns the NaN of masked pixels into zeros, so the mask comes first.
-    mask = signal.learning_results.navigation_mask
-    if mask is not None:
-        return np.count_nonzero(~np.asarray(mask, dtype=bool))
-    return np.count_nonzero(~np.isnan(read_counts_and_spectra(signal)[0][:, 0]))
 
 
 def _scale_exposure(spectra, signal, n_pixels):

@@ -3,23 +3,20 @@
 
 import numpy as np
 
-from hyperspy_psnmf.eds.lazy.reopen import bin_as_decomposed, coarse_energy_binning, open_decomposed
-from hyperspy_psnmf.eds.signals.learning_results import read_counts_and_spectra
+from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.signals.phases import spectra_like_phases
 from hyperspy_psnmf.nmf.binning.bins import bin_energy
 from hyperspy_psnmf.nmf.uncertainty.bands import alternatives
 from hyperspy_psnmf.nmf.uncertainty.profile_likelihood import equally_likely
 
 
-def find_alternatives(signal, found, confidence: float):
+def find_alternatives(decomposed: Decomposed, confidence: float):
     """Return the factorisations that fit equally well, and a converter of them to signals.
 
     Parameters
     ----------
-    signal : EDSSpectrum
+    decomposed : Decomposed
         A decomposed map.
-    found : EDSSpectrum
-        Its `phase_spectra`.
     confidence : float
         Between 0 and 1.
 
@@ -28,26 +25,21 @@ def find_alternatives(signal, found, confidence: float):
     Alternatives
     Window
     """
-    with open_decomposed(signal) as decomposed:
-        X = bin_as_decomposed(signal, decomposed)
-    energy_binning = coarse_energy_binning(signal, X.shape[1])
+    X, energy_binning = decomposed.binned_counts, decomposed.coarse_energy_binning
     coarse = bin_energy(X, energy_binning, n_jobs=None)
     n_fixed, H = decomposed.n_fixed, decomposed.H
     solutions = equally_likely(
         coarse, bin_energy(H, energy_binning), confidence=confidence, n_fixed=n_fixed, n_jobs=None
     )
     others = alternatives(X, H, solutions, energy_binning, n_fixed=n_fixed, n_jobs=None)
-    counts = np.nansum(read_counts_and_spectra(signal)[0], axis=0)
-    return others, Window(found, decomposed.keep_channels, counts)
+    return others, Window(decomposed.spectra, decomposed.inside, decomposed.counts)
 
 
 class Window:
     """Converts spectra of unit sum, on the channels in use, to signals like `phase_spectra()`."""
 
-    def __init__(self, found, keep_channels, counts):
-        used = np.flatnonzero(keep_channels)
-        self.found, self.counts = found, counts
-        self.inside = keep_channels[used[0] : used[-1] + 1]
+    def __init__(self, found, inside, counts):
+        self.found, self.inside, self.counts = found, inside, counts
 
     def spread(self, H):
         """Return spectra (..., n_phases, n_channels) in counts, zero in masked channels."""

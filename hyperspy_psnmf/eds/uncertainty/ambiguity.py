@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from prettytable import PrettyTable
 
-from hyperspy_psnmf.eds.signals.learning_results import read_names
-from hyperspy_psnmf.eds.signals.phases import phase_spectra
+from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.signals.picklable import Picklable
 from hyperspy_psnmf.eds.uncertainty.alternatives import find_alternatives
 from hyperspy_psnmf.nmf.validation import check_confidence
@@ -73,17 +72,18 @@ def _with_band(value, band, decimals):
     return f"{value:.{decimals}f} ({band[0]:.{decimals}f} to {band[1]:.{decimals}f})"
 
 
-def find_ambiguity(signal, *, confidence: float = 0.95, quantified=None) -> Ambiguity:
+def find_ambiguity(
+    decomposed: Decomposed, *, confidence: float = 0.95, quantified=None
+) -> Ambiguity:
     """Return the bands of a decomposed map; see the accessor.
 
     With `quantified`, what `quantify_with_bands` returned for the same confidence, bands of
     compositions too.
     """
     check_confidence(confidence)
-    found = phase_spectra(signal)
     percent, bands = {}, {}
     if quantified is None:
-        others, window = find_alternatives(signal, found, confidence)
+        others, window = find_alternatives(decomposed, confidence)
     else:
         composition, (others, window) = quantified
         percent = composition.atomic_percent
@@ -92,9 +92,9 @@ def find_ambiguity(signal, *, confidence: float = 0.95, quantified=None) -> Ambi
     # The band includes the result itself, whose loadings are not from the binned map alone.
     counts = np.concatenate([others.counts_band(confidence), window.counts[:, None]], axis=1)
     return Ambiguity(
-        read_names(signal),
+        decomposed.names,
         float(confidence),
-        found,
+        decomposed.spectra,
         window.like_found(low, "Lowest"),
         window.like_found(high, "Highest"),
         window.counts,

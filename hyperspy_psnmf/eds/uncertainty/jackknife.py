@@ -3,11 +3,9 @@
 
 import numpy as np
 
+from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.lazy.read import NAME
-from hyperspy_psnmf.eds.lazy.reopen import Decomposed, bins_as_decomposed, open_decomposed
-from hyperspy_psnmf.eds.signals.learning_results import read_record
 from hyperspy_psnmf.eds.signals.progress import progress_bar, with_listener
-from hyperspy_psnmf.eds.signals.record import Record
 from hyperspy_psnmf.nmf.binning.bins import bin_counts
 from hyperspy_psnmf.nmf.method.binned import BinnedSettings
 from hyperspy_psnmf.nmf.selection.count_splitting import check_whole
@@ -19,12 +17,14 @@ from hyperspy_psnmf.nmf.validation import random_generator
 N_FOLDS, N_SPLITS = 4, 5
 
 
-def find_errors_from_spectra(signal, *, show_progressbar=None, random_state=0) -> np.ndarray:
+def find_errors_from_spectra(
+    decomposed: Decomposed, *, show_progressbar=None, random_state=0
+) -> np.ndarray:
     """Return the standard errors of the loadings that come from their spectra.
 
     Parameters
     ----------
-    signal : EDSSpectrum
+    decomposed : Decomposed
         A map decomposed by PSNMF.
     show_progressbar : bool, optional
         None is HyperSpy's preference.
@@ -43,30 +43,30 @@ def find_errors_from_spectra(signal, *, show_progressbar=None, random_state=0) -
     ValueError
         If the data are not whole numbers.
     """
-    record, rng = read_record(signal), random_generator(random_state)
-    if record.algorithm != "PSNMF":
+    d, rng = decomposed, random_generator(random_state)
+    if d.record.algorithm != "PSNMF":
         raise RuntimeError(
             "given_spectra=False unmixes the map again with the settings of its decomposition, "
             "which must be by s.decomposition(algorithm='PSNMF')"
         )
-    with open_decomposed(signal) as d:
-        check_whole(d.X, NAME)
+    with d.open_counts() as X:
+        check_whole(X, NAME)
         if d.n_fixed == len(d.H) or len(d.H) == 1:  # all counts are a single phase's
             return np.zeros(d.W.shape)
-        others = _spectra_without_folds(signal, d, record, rng, show_progressbar)
-        return errors_from_spectra(d.X, d.W, d.H, others, n_folds=N_FOLDS, n_jobs=None)
+        others = _spectra_without_folds(d, X, rng, show_progressbar)
+        return errors_from_spectra(X, d.W, d.H, others, n_folds=N_FOLDS, n_jobs=None)
 
 
-def _spectra_without_folds(signal, d: Decomposed, record, rng, show_progressbar):
-    binned = bin_counts(d.X, bins_as_decomposed(signal, d, max_bins=None), n_jobs=None)
-    options = {"max_iter": record.max_iter, "tol": record.tol, "n_jobs": None}
+def _spectra_without_folds(d: Decomposed, X, rng, show_progressbar):
+    binned = bin_counts(X, d.bins(X, max_bins=None), n_jobs=None)
+    options = {"max_iter": d.record.max_iter, "tol": d.record.tol, "n_jobs": None}
     bar_options = {"desc": "Spectra without a fold", "unit": " fits", "total": N_FOLDS * N_SPLITS}
     with progress_bar(show_progressbar, **bar_options) as bar:
         notify = with_listener(None if bar is None else lambda *_: bar.update())
         return spectra_without_folds(
             binned,
             d.H,
-            _settings(d, record),
+            _settings(d),
             rng,
             options,
             n_folds=N_FOLDS,
@@ -75,8 +75,9 @@ def _spectra_without_folds(signal, d: Decomposed, record, rng, show_progressbar)
         )
 
 
-def _settings(d: Decomposed, record: Record) -> BinnedSettings:
+def _settings(d: Decomposed) -> BinnedSettings:
     """Return the settings by which the spectra were found."""
+    record = d.record
     return BinnedSettings(
         len(d.H),
         d.H[: d.n_fixed],

@@ -11,6 +11,7 @@ from hyperspy_psnmf.eds.decompose.notes import notes
 from hyperspy_psnmf.eds.decompose.report import summary
 from hyperspy_psnmf.eds.files import export
 from hyperspy_psnmf.eds.fit_check.residuals import find_residuals
+from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.lines.measurable_lines import describe_reasons, explain_lines, warn_left_out
 from hyperspy_psnmf.eds.quantify.factors import elements_to_exclude
 from hyperspy_psnmf.eds.quantify.quantify import quantify
@@ -121,7 +122,7 @@ class ToolResults(ToolSettings):
     @action
     def find_residuals(self) -> None:
         """Compute the residuals: where the model does not fit the counts."""
-        self.residuals = find_residuals(self.require_result())
+        self.residuals = find_residuals(Decomposed.read(self.require_result()))
 
     @action
     def quantify(self) -> None:
@@ -133,13 +134,15 @@ class ToolResults(ToolSettings):
         if twice:
             raise ValueError(f"table of k-factors: more than one row for {', '.join(twice)}")
         # Rows that nobody added stand for the metadata.
-        left_out = explain_lines(result, [x for x in sample_lines(result) if x in lines], "model")
+        decomposed = Decomposed.read(result)
+        listed = [line for line in sample_lines(result) if line in lines]
+        left_out = explain_lines(result, decomposed.keep_channels, listed, "model")
         given = {row.line: (row.value, row.sigma) for row in rows if row.line not in left_out}
         if left_out and not given:
             raise ValueError(f"no line of the table can be measured: {describe_reasons(left_out)}")
         warn_left_out(left_out, stacklevel=1)
         self.composition = quantify(
-            result,
+            decomposed,
             factors=given,
             exclude=elements_to_exclude(result, given),
             composition_units=self.composition_units,

@@ -5,7 +5,8 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.eds.fit_check.verdict import SIGNIFICANT_CHANNEL, find_fit_quality
+from hyperspy_psnmf.eds.fit_check.verdict import SIGNIFICANT_CHANNEL
+from tests.eds.on_signals import find_fit_quality
 
 
 def test_residuals__a_good_fit_reads_one_everywhere(unmixed):

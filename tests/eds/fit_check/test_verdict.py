@@ -9,8 +9,8 @@ import pytest
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.fit_check.pile_up import find_sum_peaks
-from hyperspy_psnmf.eds.fit_check.verdict import find_fit_quality
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix
+from tests.eds.on_signals import find_fit_quality
 from tests.helpers.flawed_maps import drifting, piled_up
 
 SIGNIFICANT = "differ from the model by more than noise"

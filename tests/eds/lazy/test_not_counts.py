@@ -8,8 +8,8 @@ import pytest
 from scipy.ndimage import uniform_filter
 
 from hyperspy_psnmf import data
-from hyperspy_psnmf.eds.fit_check.verdict import find_fit_quality
 from tests.eds.lazy.scaled_maps import SCALED, in_chunks, scaled, smoothed, warnings_of, with_data
+from tests.eds.on_signals import find_fit_quality
 from tests.helpers.maps import SMALL
 from tests.helpers.real_maps import load, needs_maps
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf import data
-from hyperspy_psnmf.eds.lines.intensities import measure_lines
+from tests.eds.on_signals import measure_lines
 from tests.helpers.compositions import as_found
 from tests.helpers.real_maps import load, needs_maps
 

@@ -10,8 +10,8 @@ from hyperspy_psnmf import data
 from hyperspy_psnmf.data import scenes
 from hyperspy_psnmf.eds.line_model.linear_model import build_line_model
 from hyperspy_psnmf.eds.lines.fit import fit_spectra
-from hyperspy_psnmf.eds.lines.intensities import measure_lines
 from tests.eds.lines.test_intensities import as_decomposed, true_intensities
+from tests.eds.on_signals import measure_lines
 
 SCENES = {
     "core_shell_particles": scenes.PARTICLES,

@@ -11,9 +11,9 @@ from hyperspy_psnmf.data.physics import detector
 from hyperspy_psnmf.eds.line_model import linear_model
 from hyperspy_psnmf.eds.line_model.calibration import calibrate
 from hyperspy_psnmf.eds.line_model.linear_model import build_line_model
-from hyperspy_psnmf.eds.lines.intensities import measure_lines
 from hyperspy_psnmf.eds.xray import lines as sample
 from hyperspy_psnmf.eds.xray.detector import peak_fwhm
+from tests.eds.on_signals import measure_lines
 
 TOTAL = 1e5  # counts of a phase
 

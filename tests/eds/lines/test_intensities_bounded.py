@@ -8,8 +8,8 @@ import pytest
 from exspy.material import elements as elements_db
 
 from hyperspy_psnmf import data
-from hyperspy_psnmf.eds.lines.intensities import measure_lines
 from tests.eds.lines.carbon_maps import carbon_map
+from tests.eds.on_signals import measure_lines
 from tests.helpers.compositions import as_found
 
 

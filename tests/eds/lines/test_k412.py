@@ -5,8 +5,8 @@ import warnings
 
 import pytest
 
-from hyperspy_psnmf.eds.lines.intensities import measure_lines
 from tests.eds.lines.k412 import K_RATIOS, STANDARDS, one_phase
+from tests.eds.on_signals import measure_lines
 from tests.helpers.real_maps import needs_maps
 
 FILES = [f"k412/{standard}{'_std'}.msa" for standard, _ in STANDARDS.values()]

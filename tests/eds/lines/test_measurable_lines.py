@@ -9,11 +9,11 @@ import pytest
 from exspy.material import elements as elements_db
 
 from hyperspy_psnmf import data
-from hyperspy_psnmf.eds.lines.intensities import measure_lines
-from hyperspy_psnmf.eds.lines.measurable_lines import LEFT_OUT, MAX_NAMES, explain_lines, name_some
+from hyperspy_psnmf.eds.lines.measurable_lines import LEFT_OUT, MAX_NAMES, name_some
 from hyperspy_psnmf.eds.quantify import element_maps as maps_module
 from hyperspy_psnmf.eds.quantify import quantify as quantify_module
 from hyperspy_psnmf.eds.signals.axes import energies
+from tests.eds.on_signals import explain_lines, measure_lines
 from tests.helpers.compositions import as_found
 
 pytestmark = pytest.mark.filterwarnings("ignore:(net counts below|in the spectra, but not)")

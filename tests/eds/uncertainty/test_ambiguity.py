@@ -165,8 +165,7 @@ def test_ambiguity__bad_arguments_are_named_before_any_work(
     def work(*args, **kwargs):
         raise AssertionError("counts were read")
 
-    for module in ("uncertainty.alternatives", "lines.intensities"):
-        monkeypatch.setattr(f"hyperspy_psnmf.eds.{module}.open_decomposed", work)
+    monkeypatch.setattr("hyperspy_psnmf.eds.lazy.decomposed.open_counts", work)
     with pytest.raises(error, match=match):
         unmixed.psnmf.ambiguity(**kwargs)
 

@@ -5,11 +5,7 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.eds.uncertainty.standard_errors import (
-    find_upper_limits,
-    intensity_errors,
-    standard_errors,
-)
+from tests.eds.on_signals import find_upper_limits, intensity_errors, standard_errors
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A decomposed map: its results, checked and read once, and its counts, opened again.
+
+Counts are binned as they were decomposed, by the binning of the record; after another algorithm, by
+the rules of thumb.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from hyperspy_psnmf._compat import is_lazy
+from hyperspy_psnmf.eds.lazy.memory import resolve_max_memory
+from hyperspy_psnmf.eds.lazy.open_counts import open_counts
+from hyperspy_psnmf.eds.lazy.read import NAME, check_data
+from hyperspy_psnmf.eds.signals.learning_results import (
+    describe_missing_record,
+    pixels_decomposed,
+    read_counts_and_spectra,
+    read_record,
+    stored_names,
+)
+from hyperspy_psnmf.eds.signals.map_input import MapInput
+from hyperspy_psnmf.eds.signals.phases import phase_spectra
+from hyperspy_psnmf.eds.signals.record import Record
+from hyperspy_psnmf.eds.signals.same_data import check_counts
+from hyperspy_psnmf.eds.xray.detector import MIN_COARSE_CHANNELS
+from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts, choose_binning, spatial_axes
+from hyperspy_psnmf.nmf.counts.matrix import total_counts
+from hyperspy_psnmf.nmf.solver.convex import solve_loadings
+
+COARSER = 4  # times 40 eV, about the resolution at Mn Ka
+MAX_BINS = 2048  # for a short run time
+
+
+@dataclass(frozen=True, eq=False)
+class Decomposed:
+    """A decomposed map: its learning results, and what follows from them and from its counts.
+
+    It is made once per call of ``s.psnmf``. What takes time is computed when it is needed first.
+
+    Attributes
+    ----------
+    signal : EDSSpectrum
+        The map, for its axes and metadata.
+    loadings : ndarray of shape (n_pixels, n_phases)
+        In counts; NaN in pixels left out.
+    factors : ndarray of shape (n_channels, n_phases)
+        Spectra of unit sum; NaN in channels left out.
+    record : Record
+        Settings and diagnostics of the decomposition; empty after another algorithm.
+    names : list of str
+        Of the phases.
+    """
+
+    signal: Any
+    loadings: np.ndarray
+    factors: np.ndarray
+    record: Record
+    names: list[str]
+
+    @classmethod
+    def read(cls, signal):
+        """Return the results of a map, or raise where they are missing or do not fit it."""
+        loadings, factors = read_counts_and_spectra(signal)
+        return cls(signal, loadings, factors, read_record(signal), stored_names(signal))
+
+    def require_record(self) -> Record:
+        """Return the record, or raise RuntimeError without one."""
+        if self.record.version is None:
+            raise RuntimeError(describe_missing_record(self.signal))
+        return self.record
+
+    @property
+    def n_fixed(self) -> int:
+        """Number of spectra, the first ones, that were given by the user."""
+        return self.record.n_fixed
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """All counts of each phase, of shape (n_phases,)."""
+        return np.nansum(self.loadings, axis=0)
+
+    @cached_property
+    def pixels_in_use(self) -> np.ndarray:
+        """Pixels that were decomposed, ndarray of bool of shape (n_pixels,)."""
+        return pixels_decomposed(self.signal, self.loadings)
+
+    @property
+    def n_pixels(self) -> int:
+        """Number of pixels that were decomposed."""
+        return np.count_nonzero(self.pixels_in_use)
+
+    @cached_property
+    def keep_channels(self) -> np.ndarray:
+        """Channels that were decomposed, ndarray of bool of shape (n_channels,)."""
+        return ~np.isnan(self.factors).any(axis=1)
+
+    @property
+    def window(self) -> slice:
+        """Channels from the first in use to the last, which `spectra` have."""
+        used = np.flatnonzero(self.keep_channels)
+        return slice(used[0], used[-1] + 1)
+
+    @property
+    def inside(self) -> np.ndarray:
+        """Which channels of the window are in use."""
+        return self.keep_channels[self.window]
+
+    @cached_property
+    def spectra(self) -> Any:
+        """The spectra of phases as a signal; see `phase_spectra`. Not to be changed."""
+        return phase_spectra(self)
+
+    @cached_property
+    def map_input(self) -> MapInput:
+        """Axes of the map, with the pixels that have loadings and the channels in use."""
+        # HyperSpy's own masks leave NaN, which eXSpy turns into zeros.
+        keep_pixels = np.nan_to_num(self.loadings).any(axis=1)
+        scale = self.record.counts_per_unit
+        return MapInput.of(self.signal, keep_pixels, self.keep_channels, scale)
+
+    @cached_property
+    def W(self) -> np.ndarray:
+        """Loadings in counts, (n_pixels, n_phases), zero in pixels left out."""
+        return np.where(self.map_input.keep_pixels[:, None], self.loadings, 0.0)
+
+    @cached_property
+    def H(self) -> np.ndarray:
+        """Spectra of unit sum, (n_phases, n_channels_in_use)."""
+        return self.factors[self.keep_channels].T
+
+    @contextmanager
+    def open_counts(self) -> Iterator[Any]:
+        """Open the counts that were decomposed.
+
+        Those of a lazy signal are in memory, or in temporary files that are removed afterwards,
+        as for a decomposition with ``max_memory="auto"``. RuntimeError if they are
+        not those that were decomposed.
+
+        Yields
+        ------
+        csr_array or CountBlocks of shape (n_pixels, n_channels_in_use)
+            Pixels left out are empty rows.
+        """
+        check_data(self.signal)
+        options = {"max_memory": resolve_max_memory("auto"), "show_progressbar": False}
+        with open_counts(self.signal, self.map_input, **options) as X:
+            if not X.nnz:
+                raise ValueError(f"{NAME} are zero everywhere in the pixels and channels in use")
+            if is_lazy(self.signal):  # eager data have been compared already
+                check_counts(X, self.record, self.map_input.keep_pixels)
+            yield X
+
+    @cached_property
+    def binned_counts(self) -> Any:
+        """Counts summed over `bins`, at full energy, (n_bins, n_channels_in_use)."""
+        with self.open_counts() as X:
+            return bin_counts(X, self.bins(X), n_jobs=None)
+
+    @cached_property
+    def binned_loadings(self) -> np.ndarray:
+        """Loadings of the binned counts, (n_bins, n_phases), given the spectra."""
+        return solve_loadings(self.binned_counts, self.H, n_jobs=None)
+
+    def bins(self, X, max_bins: int | None = MAX_BINS) -> PixelBins:
+        """Return the bins of the decomposition, doubled until at most `max_bins` remain."""
+        # Unfolding a map changes its axes, but not the order of its pixels.
+        shape = (self.record.navigation_shape or self.map_input.shape[::-1])[::-1]
+        spatial = spatial_axes(len(shape))
+        if self.record.binning is not None:
+            binning = self.record.binning[::-1]
+        else:
+            binning = choose_binning(total_counts(X, axis=1), shape, spatial, len(self.H))
+        most = np.inf if max_bins is None else max_bins
+        while PixelBins(shape, binning).n_bins > most and any(
+            s and b < n for s, b, n in zip(spatial, binning, shape, strict=True)
+        ):
+            binning = tuple(2 * b if s else b for s, b in zip(spatial, binning, strict=True))
+        return PixelBins(shape, binning)
+
+    @property
+    def coarse_energy_binning(self) -> int:
+        """Channels per coarse channel of about 160 eV, as long as 32 remain.
+
+        An X-ray line is about as wide. Narrower channels have no more information
+        about the mixing of phases, but more noise to fit.
+        """
+        auto = COARSER * self.map_input.resolve_energy_binning("auto")
+        used = 1 if self.record.binning is None else self.record.energy_binning
+        most = self.map_input.n_channels_in_use // MIN_COARSE_CHANNELS
+        return max(1, min(max(auto, used), most))
