@@ -10,11 +10,10 @@ from hyperspy_psnmf.eds.decompose.n_phases import estimate_number
 from hyperspy_psnmf.eds.fit_check import residuals
 from hyperspy_psnmf.eds.fit_check.residuals import Residuals
 from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
-from hyperspy_psnmf.eds.quantify.quantify import quantify_with_bands
+from hyperspy_psnmf.eds.quantify.quantify import find_ambiguity_of_compositions
 from hyperspy_psnmf.eds.signals.learning_results import check_result
-from hyperspy_psnmf.eds.uncertainty import ambiguity
 from hyperspy_psnmf.eds.uncertainty import standard_errors as uncertainty
-from hyperspy_psnmf.eds.uncertainty.ambiguity import Ambiguity
+from hyperspy_psnmf.eds.uncertainty.ambiguity import Ambiguity, find_ambiguity
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
@@ -190,12 +189,13 @@ class Certainty:
         -------
         Ambiguity
             With ``spectra_low``, ``spectra_high``, ``counts_band``,
-            ``compositions_band`` and ``table()``. See `plot_ambiguity` for a figure.
+            ``compositions_band`` and ``table()``. See `plot_ambiguity` for a figure, and
+            `quantify`, which takes it for the bands of any compositions.
         """
-        decomposed, quantified = Decomposed.read(self._signal), None
-        if factors is not None:
-            quantified = quantify_with_bands(decomposed, factors, confidence)
-        return ambiguity.find_ambiguity(decomposed, confidence=confidence, quantified=quantified)
+        decomposed = Decomposed.read(self._signal)
+        if factors is None:
+            return find_ambiguity(decomposed, confidence=confidence)
+        return find_ambiguity_of_compositions(decomposed, factors, confidence)
 
     def residuals(self) -> Residuals:
         """Return how well the model fits each pixel and each channel.

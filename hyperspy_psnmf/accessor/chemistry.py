@@ -11,9 +11,11 @@ from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.line_model.energy_axis import EnergyCalibration
 from hyperspy_psnmf.eds.lines.energy_calibration import energy_calibration
 from hyperspy_psnmf.eds.quantify.element_maps import element_maps
+from hyperspy_psnmf.eds.quantify.options import Options
 from hyperspy_psnmf.eds.quantify.quantify import quantify
 from hyperspy_psnmf.eds.quantify.result import Quantification
 from hyperspy_psnmf.eds.signals.learning_results import check_result
+from hyperspy_psnmf.eds.uncertainty.ambiguity import Ambiguity
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
@@ -94,7 +96,7 @@ class Chemistry:
         take_off_angle: str | float = "auto",
         probe_area: str | float = "auto",
         live_time_per: str | None = None,
-        ambiguity: bool = False,
+        ambiguity: bool | Ambiguity = False,
         confidence: float = 0.95,
     ) -> Quantification:
         """Return the composition of each phase, with standard errors.
@@ -142,11 +144,12 @@ class Chemistry:
             JEOL, Bruker, EDAX and Velox have that of the map, which is recognised where
             the original metadata have the same number. Where they have another one, or in a
             file of Gatan, this argument is required.
-        ambiguity : bool
-            Give the band of compositions of other factorisations of equal likelihood. Takes as
-            long as `ambiguity`.
+        ambiguity : bool or Ambiguity
+            Give the band of compositions of other factorisations of equal likelihood: True
+            searches for them, which takes as long as `ambiguity`; what that returned is used
+            without another search.
         confidence : float
-            Of these bands.
+            Of these bands, where `ambiguity` is True; otherwise that of the Ambiguity.
 
         Returns
         -------
@@ -164,20 +167,22 @@ class Chemistry:
         """
         return quantify(
             Decomposed.read(self._signal),
-            method,
-            factors,
-            composition_units=composition_units,
-            xray_lines=xray_lines,
-            exclude=exclude,
-            intensities=intensities,
-            absorption_correction=absorption_correction,
-            thickness=thickness,
-            density=density,
-            take_off_angle=take_off_angle,
-            probe_area=probe_area,
-            live_time_per=live_time_per,
-            ambiguity=ambiguity,
-            confidence=confidence,
+            Options(
+                method=method,
+                factors=factors,
+                composition_units=composition_units,
+                xray_lines=xray_lines,
+                exclude=exclude,
+                intensities=intensities,
+                absorption_correction=absorption_correction,
+                thickness=thickness,
+                density=density,
+                take_off_angle=take_off_angle,
+                probe_area=probe_area,
+                live_time_per=live_time_per,
+                ambiguity=ambiguity,
+                confidence=confidence,
+            ),
         )
 
     def energy_calibration(self) -> EnergyCalibration:

@@ -28,6 +28,7 @@ from hyperspy_psnmf.eds.lines.measurable_lines import (
 )
 from hyperspy_psnmf.eds.quantify.element_maps import line_maps
 from hyperspy_psnmf.eds.quantify.factors import elements_to_exclude
+from hyperspy_psnmf.eds.quantify.options import Options
 from hyperspy_psnmf.eds.quantify.quantify import quantify
 from hyperspy_psnmf.eds.quantify.result import Quantification
 from hyperspy_psnmf.eds.signals.metadata import sample_elements
@@ -182,7 +183,7 @@ def _measure_by(method: str, decomposed: Decomposed, done: WrittenResults) -> Li
 def _quantify(decomposed: Decomposed, k_factors: dict[str, float]) -> Quantification:
     """Return the composition of the elements that have a factor."""
     exclude = elements_to_exclude(decomposed.signal, k_factors)
-    return quantify(decomposed, "CL", k_factors, exclude=exclude)
+    return quantify(decomposed, Options(method="CL", factors=k_factors, exclude=exclude))
 
 
 def _write_table(path: Path, *of: Any) -> None:

@@ -1,35 +1,65 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Arguments and metadata that a method of quantification needs, checked first."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
+from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.line_model.linear_model import read_beam_energy, read_resolution
+from hyperspy_psnmf.eds.lines.intensities import METHODS as INTENSITIES
 from hyperspy_psnmf.eds.quantify.exspy_call import METHODS
+from hyperspy_psnmf.eds.quantify.result import UNITS
 from hyperspy_psnmf.eds.signals.axes import require_rising
 from hyperspy_psnmf.eds.signals.exposure import check_per, time_per_pixel
 from hyperspy_psnmf.eds.signals.phases import pixel_area
-from hyperspy_psnmf.nmf.validation import check_choice
+from hyperspy_psnmf.eds.uncertainty.ambiguity import Ambiguity
+from hyperspy_psnmf.nmf.validation import check_choice, check_confidence
 
 _TEM = "Acquisition_instrument.TEM"
 LIVE_TIME = f"{_TEM}.Detector.EDS.live_time"
 _SET = "set it with s.set_microscope_parameters({}=...)"
 
 
-def resolve_options(
-    signal,
-    names,
-    method,
-    *,
-    absorption_correction,
-    thickness,
-    density,
-    take_off_angle,
-    probe_area,
-    live_time_per,
-) -> tuple[str, dict, dict]:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Options:
+    """Keywords of ``s.psnmf.quantify()``, which documents them."""
+
+    method: str | None = None
+    factors: Any = None
+    composition_units: str = "atomic"
+    xray_lines: Any = None
+    exclude: Any = ()
+    intensities: str = "model"
+    absorption_correction: bool = False
+    thickness: Any = None
+    density: Any = None
+    take_off_angle: Any = "auto"
+    probe_area: Any = "auto"
+    live_time_per: str | None = None
+    ambiguity: bool | Ambiguity = False
+    confidence: float = 0.95
+
+    def __post_init__(self):
+        """Raise TypeError or ValueError for what is wrong for any map, naming the argument."""
+        check_choice("composition_units", self.composition_units, tuple(UNITS))
+        check_choice("intensities", self.intensities, INTENSITIES)
+        check_confidence(self.confidence)
+        if not isinstance(self.ambiguity, bool | Ambiguity):
+            raise TypeError(
+                "ambiguity must be True, False or what s.psnmf.ambiguity() returned, not "
+                f"{self.ambiguity!r}"
+            )
+        check_per("live_time_per", self.live_time_per)
+        if not isinstance(self.absorption_correction, bool):
+            raise TypeError(
+                f"absorption_correction must be True or False: {self.absorption_correction!r}"
+            )
+
+
+def resolve_options(decomposed: Decomposed, given: Options) -> tuple[str, dict, dict]:
     """Return the method, area in nm² and live time in s of a pixel, and `Quantifier`'s arguments.
 
     Raises
@@ -37,29 +67,29 @@ def resolve_options(
     TypeError, ValueError
         Naming the argument, or the metadata and the call that sets them.
     """
-    method = resolve_method(signal, method)
-    check_per("live_time_per", live_time_per)
+    signal, absorption_correction = decomposed.signal, given.absorption_correction
+    method = resolve_method(signal, given.method)
     require_rising(signal)
     read_beam_energy(signal), read_resolution(signal)
-    if not isinstance(absorption_correction, bool):
-        raise TypeError(f"absorption_correction must be True or False: {absorption_correction!r}")
-    thickness = _per_phase("thickness", thickness, names)
-    density = _per_phase("density", density, names)
+    thickness = _per_phase("thickness", given.thickness, decomposed.names)
+    density = _per_phase("density", given.density, decomposed.names)
     if absorption_correction and method == "CL" and thickness is None:
         raise ValueError("thickness in nm is needed for absorption_correction with method='CL'")
     if absorption_correction and method == "k_ratios":
         raise ValueError("absorption_correction is not for k-ratios: no ZAF correction is applied")
     options = {}
     if method != "k_ratios":
-        options["take_off_angle"] = _take_off_angle(signal, take_off_angle, absorption_correction)
+        options["take_off_angle"] = _take_off_angle(
+            signal, given.take_off_angle, absorption_correction
+        )
     if method in ("zeta", "cross_section"):
         _require(signal, "beam_current", f"{_TEM}.beam_current")
         _require(signal, "live_time", LIVE_TIME)
-        exposure = {"live_time": _live_time(signal, live_time_per, absorption_correction)}
+        exposure = {"live_time": _live_time(signal, given.live_time_per, absorption_correction)}
     else:
         exposure = {}
     if method == "cross_section":
-        exposure["probe_area"] = _probe_area(signal, probe_area)
+        exposure["probe_area"] = _probe_area(signal, given.probe_area)
     return (
         method,
         exposure,

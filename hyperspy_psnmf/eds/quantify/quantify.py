@@ -8,7 +8,6 @@ import numpy as np
 from scipy.stats import norm
 
 from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
-from hyperspy_psnmf.eds.lines.intensities import METHODS as INTENSITIES
 from hyperspy_psnmf.eds.lines.intensities import measure_lines
 from hyperspy_psnmf.eds.quantify.composition_maps import keep_for_maps
 from hyperspy_psnmf.eds.quantify.exspy_call import (
@@ -20,82 +19,76 @@ from hyperspy_psnmf.eds.quantify.exspy_call import (
 )
 from hyperspy_psnmf.eds.quantify.factors import check_factors, elements_to_exclude, resolve_factors
 from hyperspy_psnmf.eds.quantify.normalisation import describe_normalisation, find_not_quantified
-from hyperspy_psnmf.eds.quantify.options import exposed, resolve_options
-from hyperspy_psnmf.eds.quantify.result import UNITS, Percent, Quantification
+from hyperspy_psnmf.eds.quantify.options import Options, exposed, resolve_options
+from hyperspy_psnmf.eds.quantify.result import Percent, Quantification
 from hyperspy_psnmf.eds.signals.metadata import sample_elements
-from hyperspy_psnmf.eds.uncertainty.alternatives import find_alternatives
-from hyperspy_psnmf.nmf.validation import check_choice, check_confidence, named
+from hyperspy_psnmf.eds.uncertainty.ambiguity import Ambiguity, find_ambiguity
+from hyperspy_psnmf.nmf.validation import named
 
 DETECTED = 3.0  # standard deviations of a blank (Goldstein et al., ch. 9)
 
 
-def quantify(decomposed, method: str | None = None, factors: dict | None = None, **options):
-    """Return the composition of each phase; see the accessor for the options."""
-    return quantify_among(decomposed, method, factors, **options)[0]
+def quantify(decomposed: Decomposed, options: Options) -> Quantification:
+    """Return the composition of each phase; see the accessor."""
+    return _quantify(decomposed, options)[0]
 
 
-def quantify_among(
-    decomposed: Decomposed,
-    method: str | None = None,
-    factors: dict | None = None,
-    *,
-    composition_units: str = "atomic",
-    xray_lines=None,
-    exclude=(),
-    intensities: str = "model",
-    absorption_correction: bool = False,
-    thickness=None,
-    density=None,
-    take_off_angle="auto",
-    probe_area="auto",
-    live_time_per: str | None = None,
-    ambiguity: bool = False,
-    confidence: float = 0.95,
-) -> tuple[Quantification, tuple | None]:
-    """Return the composition of each phase, and the result of `find_alternatives`.
-
-    The latter is None without `ambiguity`.
-    """
-    signal, names = decomposed.signal, decomposed.names
-    check_choice("composition_units", composition_units, tuple(UNITS))
-    check_choice("intensities", intensities, INTENSITIES)
-    check_confidence(confidence)
-    if not isinstance(ambiguity, bool):
-        raise TypeError(f"ambiguity must be True or False, not {ambiguity!r}")
-    method, exposure, options = resolve_options(
-        signal, names, method, absorption_correction=absorption_correction, thickness=thickness,
-        density=density, take_off_angle=take_off_angle, probe_area=probe_area,
-        live_time_per=live_time_per,
-    )  # fmt: skip
-    lines, values, errors = resolve_factors(
-        signal, decomposed.keep_channels, factors, xray_lines, exclude, method=intensities,
-        windows="intensities='windows'",
-    )  # fmt: skip
-    listed = _others(signal, exclude)
-    with named(method="intensities"):
-        measured = measure_lines(decomposed, lines, method=intensities, elements=listed)
-    quantifier = Quantifier(
-        measured.spectra, method, lines, values, fill=_fill(decomposed), **options
+def find_ambiguity_of_compositions(
+    decomposed: Decomposed, factors: dict, confidence: float
+) -> Ambiguity:
+    """Return the bands of a decomposed map, with compositions of the elements with factors."""
+    options = Options(
+        factors=factors,
+        exclude=elements_to_exclude(decomposed.signal, check_factors(factors)),
+        ambiguity=True,
+        confidence=confidence,
     )
+    with named(intensities="s.psnmf.quantify() with intensities"):
+        composition, found = _quantify(decomposed, options)
+    percent = composition.atomic_percent
+    bands = np.moveaxis(composition.atomic.band, 1, 0)
+    return found.with_compositions(percent, dict(zip(percent, bands, strict=True)))
+
+
+def _quantify(decomposed, options) -> tuple[Quantification, Ambiguity | None]:
+    """Return the composition of each phase, and the ambiguity if that was asked for."""
+    signal, names, method = decomposed.signal, decomposed.names, options.intensities
+    kind, exposure, of_quantifier = resolve_options(decomposed, options)
+    lines, values, errors = resolve_factors(
+        signal, decomposed.keep_channels, options.factors, options.xray_lines, options.exclude,
+        method=method, windows="intensities='windows'",
+    )  # fmt: skip
+    if isinstance(options.ambiguity, Ambiguity):
+        options.ambiguity.require_same(decomposed)
+    listed = _others(signal, options.exclude)
+    with named(method="intensities"):
+        measured = measure_lines(decomposed, lines, method=method, elements=listed)
+    fill = _fill(decomposed)
+    quantifier = Quantifier(measured.spectra, kind, lines, values, fill=fill, **of_quantifier)
     if exposure:
         n = decomposed.n_pixels
         quantifier = exposed(quantifier, **{name: n * value for name, value in exposure.items()})
-    net = _usable(measured, names)
-    others = find_alternatives(decomposed, confidence) if ambiguity else None
-    atomic, weight = _compositions(quantifier, measured, net, errors / values, others, confidence)
+    net, others = _usable(measured, names), _find_others(decomposed, options)
+    atomic, weight = _compositions(quantifier, measured, net, errors / values, others)
     detected = measured.net > DETECTED * measured.blank
     besides = find_not_quantified(decomposed, measured, listed)
-    normalised = describe_normalisation(
-        measured, listed, intensities, atomic.values, detected, besides
-    )
+    normalised = describe_normalisation(measured, listed, method, atomic.values, detected, besides)
     found = Quantification(
-        names, quantifier.elements, lines, method, composition_units, measured.counts,
-        measured.net, measured.sigma, detected, atomic, weight, float(confidence),
-        keep_for_maps(decomposed, quantifier, measured, composition_units),
+        names, quantifier.elements, lines, kind, options.composition_units, measured.counts,
+        measured.net, measured.sigma, detected, atomic, weight,
+        float(options.confidence) if others is None else others.confidence,
+        keep_for_maps(decomposed, quantifier, measured, options.composition_units),
         (*normalised, *measured.notes, *_notes(decomposed, quantifier, others, exposure)),
         measured.fit, besides,
     )  # fmt: skip
     return found, others
+
+
+def _find_others(decomposed, options):
+    """Return the ambiguity given or, if it was asked for, found; or None."""
+    if not isinstance(options.ambiguity, bool):
+        return options.ambiguity
+    return find_ambiguity(decomposed, confidence=options.confidence) if options.ambiguity else None
 
 
 def _notes(decomposed, quantifier, others, exposure):
@@ -152,13 +145,12 @@ def _usable(measured, names):
     return np.where(few[:, None], np.nan, measured.net)
 
 
-def _compositions(quantifier, measured, net, relative, others, confidence):
+def _compositions(quantifier, measured, net, relative, others):
     """Return compositions in atomic and in weight per cent, with all their errors."""
     trials = trial_intensities(net, measured.sigma, DETECTED * measured.blank)
     everything = trials
     if others is not None:
-        alternatives, window = others
-        of_others = measured.of(window.spread(alternatives.spectra))
+        of_others = measured.of(others.alternatives)
         everything = np.concatenate([trials, np.where(np.isnan(net), np.nan, of_others)])
     atomic = quantifier.atomic(everything)
     of_factors = np.eye(net.shape[1]) * ((relative * np.maximum(net, 0.0)) ** 2)[:, None, :]
@@ -166,7 +158,9 @@ def _compositions(quantifier, measured, net, relative, others, confidence):
     for percent in (atomic, quantifier.weight(atomic)):
         at_trials, at_others = np.split(percent, [len(trials)])
         result = _with_errors(trials, at_trials, measured, of_factors)
-        found.append(result if others is None else _with_band(result, at_others, confidence))
+        if others is not None:
+            result = _with_band(result, at_others, others.confidence)
+        found.append(result)
     return found
 
 
@@ -193,13 +187,3 @@ def _with_band(found, of_others, confidence):
     band = np.stack([low - z * found.sigma, high + z * found.sigma], axis=-1)
     budget = {**found.budget, "ambiguity": (high - low) / (2 * z)}
     return replace(found, budget=budget, band=np.clip(band, 0.0, 100.0))
-
-
-def quantify_with_bands(decomposed, factors, confidence):
-    """Return compositions of the elements with factors, and the result of `find_alternatives`."""
-    check_confidence(confidence)
-    exclude = elements_to_exclude(decomposed.signal, check_factors(factors))
-    with named(intensities="s.psnmf.quantify() with intensities"):
-        return quantify_among(
-            decomposed, None, factors, exclude=exclude, ambiguity=True, confidence=confidence
-        )

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``s.psnmf.ambiguity()``: bands of spectra, counts and compositions of phases."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from prettytable import PrettyTable
 
 from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
+from hyperspy_psnmf.eds.signals.phases import spectra_like_phases
 from hyperspy_psnmf.eds.signals.picklable import Picklable
 from hyperspy_psnmf.eds.uncertainty.alternatives import find_alternatives
 from hyperspy_psnmf.nmf.validation import check_confidence
@@ -35,6 +36,8 @@ class Ambiguity(Picklable):
         Lowest and highest.
     n_alternatives : int
         Number of factorisations that the bands enclose.
+    alternatives : ndarray of shape (n_alternatives, n_phases, n_channels)
+        Their spectra, for the counts of the phases as found, on the channels of `spectra`.
     """
 
     names: list[str]
@@ -47,6 +50,7 @@ class Ambiguity(Picklable):
     compositions: dict[str, np.ndarray]
     compositions_band: dict[str, np.ndarray]
     n_alternatives: int
+    alternatives: np.ndarray
 
     def table(self) -> PrettyTable:
         """Return counts and atomic per cent of every phase, with their bands."""
@@ -67,39 +71,53 @@ class Ambiguity(Picklable):
     def __repr__(self):
         return str(self.table())
 
+    def with_compositions(self, compositions: dict, bands: dict) -> "Ambiguity":
+        """Return the same with atomic per cent of elements, and their bands."""
+        return replace(self, compositions=compositions, compositions_band=bands)
+
+    def require_same(self, decomposed: Decomposed) -> None:
+        """Raise ValueError unless this is the ambiguity of a decomposed map."""
+        if not np.array_equal(self.spectra.data, decomposed.spectra.data):
+            raise ValueError(
+                "ambiguity is that of another decomposition, with other spectra: call "
+                "s.psnmf.ambiguity() again"
+            )
+
 
 def _with_band(value, band, decimals):
     return f"{value:.{decimals}f} ({band[0]:.{decimals}f} to {band[1]:.{decimals}f})"
 
 
-def find_ambiguity(
-    decomposed: Decomposed, *, confidence: float = 0.95, quantified=None
-) -> Ambiguity:
-    """Return the bands of a decomposed map; see the accessor.
-
-    With `quantified`, what `quantify_with_bands` returned for the same confidence, bands of
-    compositions too.
-    """
+def find_ambiguity(decomposed: Decomposed, *, confidence: float = 0.95) -> Ambiguity:
+    """Return the bands of a decomposed map, without compositions; see the accessor."""
     check_confidence(confidence)
-    percent, bands = {}, {}
-    if quantified is None:
-        others, window = find_alternatives(decomposed, confidence)
-    else:
-        composition, (others, window) = quantified
-        percent = composition.atomic_percent
-        bands = dict(zip(percent, np.moveaxis(composition.atomic.band, 1, 0), strict=True))
+    others, found = find_alternatives(decomposed, confidence), decomposed.counts
     low, high = np.moveaxis(others.spectra_band(confidence), -1, 0)
     # The band includes the result itself, whose loadings are not from the binned map alone.
-    counts = np.concatenate([others.counts_band(confidence), window.counts[:, None]], axis=1)
+    counts = np.concatenate([others.counts_band(confidence), found[:, None]], axis=1)
     return Ambiguity(
         decomposed.names,
         float(confidence),
         decomposed.spectra,
-        window.like_found(low, "Lowest"),
-        window.like_found(high, "Highest"),
-        window.counts,
+        _like_spectra(decomposed, low, "Lowest"),
+        _like_spectra(decomposed, high, "Highest"),
+        found,
         np.stack([counts.min(axis=1), counts.max(axis=1)], axis=1),
-        percent,
-        bands,
+        {},
+        {},
         len(others.counts),
+        _in_counts(decomposed, others.spectra),
     )
+
+
+def _in_counts(decomposed, H):
+    """Return spectra of unit sum (..., n_phases, n_channels) in counts, zero in masked channels."""
+    full = np.zeros((*H.shape[:-1], decomposed.inside.size))
+    full[..., decomposed.inside] = H * decomposed.counts[:, None]
+    return full
+
+
+def _like_spectra(decomposed, H, what):
+    """Return bounds of spectra as a signal like `phase_spectra`."""
+    title = f"{what} {decomposed.spectra.metadata.General.title}"
+    return spectra_like_phases(decomposed.spectra, _in_counts(decomposed, H), title)

@@ -14,6 +14,7 @@ from hyperspy_psnmf.eds.fit_check.residuals import find_residuals
 from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.lines.measurable_lines import describe_reasons, explain_lines, warn_left_out
 from hyperspy_psnmf.eds.quantify.factors import elements_to_exclude
+from hyperspy_psnmf.eds.quantify.options import Options
 from hyperspy_psnmf.eds.quantify.quantify import quantify
 from hyperspy_psnmf.eds.signals.learning_results import read_names, read_record, write_names
 from hyperspy_psnmf.eds.signals.metadata import sample_lines
@@ -141,12 +142,12 @@ class ToolResults(ToolSettings):
         if left_out and not given:
             raise ValueError(f"no line of the table can be measured: {describe_reasons(left_out)}")
         warn_left_out(left_out, stacklevel=1)
-        self.composition = quantify(
-            decomposed,
+        options = Options(
             factors=given,
             exclude=elements_to_exclude(result, given),
             composition_units=self.composition_units,
         )
+        self.composition = quantify(decomposed, options)
 
     @action
     def export_csv(self) -> None:

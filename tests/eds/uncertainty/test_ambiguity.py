@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Bands on signals: shapes, metadata, masks, saving, other algorithms, bad arguments."""
 
+import pickle
 import warnings
 
 import hyperspy.api as hs
@@ -176,6 +177,38 @@ def test_quantify__bands_of_compositions_are_those_of_quantify(unmixed, result):
     for i, element in enumerate(found.elements):
         np.testing.assert_allclose(result.compositions[element], found.atomic.values[:, i])
         np.testing.assert_allclose(result.compositions_band[element], found.atomic.band[:, i])
+
+
+def test_quantify_ambiguity__one_search_for_any_composition(unmixed, result, monkeypatch):
+    def search(*args, **kwargs):
+        raise AssertionError("another search")
+
+    exclude = set(unmixed.metadata.Sample.elements) - {"Mg", "Si"}
+    given = {"factors": {"Mg_Ka": 1.1, "Si_Ka": 1.0}, "exclude": exclude}
+    expected = unmixed.psnmf.quantify(**given, ambiguity=True)
+    bands = unmixed.psnmf.ambiguity()
+    monkeypatch.setattr("hyperspy_psnmf.eds.uncertainty.ambiguity.find_alternatives", search)
+    for ambiguity in (bands, result, pickle.loads(pickle.dumps(bands))):
+        found = unmixed.psnmf.quantify(**given, ambiguity=ambiguity)
+        np.testing.assert_array_equal(found.atomic.band, expected.atomic.band)
+        assert str(found.table()) == str(expected.table())
+
+
+def test_quantify_ambiguity__confidence_of_the_ambiguity(unmixed):
+    exclude = set(unmixed.metadata.Sample.elements) - {"Mg", "Si", "Fe"}
+    bands = unmixed.psnmf.ambiguity(confidence=0.9)
+    found = unmixed.psnmf.quantify(factors=FACTORS, exclude=exclude, ambiguity=bands)
+    expected = unmixed.psnmf.quantify(
+        factors=FACTORS, exclude=exclude, ambiguity=True, confidence=0.9
+    )
+    assert found.confidence == 0.9
+    np.testing.assert_array_equal(found.atomic.band, expected.atomic.band)
+
+
+def test_quantify_ambiguity__of_another_decomposition_is_refused(unmixed_copy, result, unmix):
+    other = unmix(unmixed_copy, 2)
+    with pytest.raises(ValueError, match="ambiguity is that of another decomposition"):
+        other.psnmf.quantify(factors=FACTORS, exclude=("O", "Al", "Ca", "Ti"), ambiguity=result)
 
 
 def test_ambiguity__thick_specimens_are_compared_with_standards(sem, unmix):
