@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hyperspy_psnmf import plot
+from hyperspy_psnmf.eds.decompose.masks import read_map_input
 from hyperspy_psnmf.eds.decompose.n_phases import estimate_number
 from hyperspy_psnmf.eds.fit_check import residuals
 from hyperspy_psnmf.eds.fit_check.residuals import Residuals
@@ -75,14 +76,18 @@ class Certainty:
             background-corrected data cannot be split into independent parts, and scaled data
             only with `counts_per_unit`.
         """
-        found = estimate_number(
+        map_input = read_map_input(
             self._signal,
-            max_components=max_components,
-            fixed_spectra=fixed_spectra,
-            energy_range=energy_range,
             navigation_mask=navigation_mask,
             signal_mask=signal_mask,
+            energy_range=energy_range,
             counts_per_unit=counts_per_unit,
+        )
+        found = estimate_number(
+            self._signal,
+            map_input,
+            max_components=max_components,
+            fixed_spectra=fixed_spectra,
             n_folds=n_folds,
             show_progressbar=show_progressbar,
             random_state=random_state,

@@ -17,7 +17,7 @@ from hyperspy_psnmf.eds.decompose.settings import Settings
 from hyperspy_psnmf.eds.decompose.stock_arguments import bind_arguments
 from hyperspy_psnmf.eds.lazy.memory import resolve_max_memory
 from hyperspy_psnmf.eds.lazy.open_counts import open_counts
-from hyperspy_psnmf.eds.lazy.read import NAME, check_data
+from hyperspy_psnmf.eds.lazy.read import NAME
 from hyperspy_psnmf.eds.signals.axes import binning_in_array_order
 from hyperspy_psnmf.eds.signals.learning_results import write_results
 from hyperspy_psnmf.eds.signals.map_input import MapInput
@@ -80,7 +80,6 @@ def decompose(signal, settings: Settings):
     UserWarning
         For each weakness of the result, such as data that are not counts.
     """
-    check_data(signal)
     map_input = read_map_input(
         signal,
         navigation_mask=settings.navigation_mask,

@@ -10,6 +10,7 @@ from numbers import Real
 import numpy as np
 from hyperspy.signal import BaseSignal
 
+from hyperspy_psnmf.eds.lazy.read import check_data
 from hyperspy_psnmf.eds.signals.axes import channels_of_range
 from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.nmf.validation import as_array, check_scale
@@ -34,8 +35,9 @@ def read_map_input(
     Raises
     ------
     TypeError, ValueError
-        Naming the argument.
+        Naming the argument, or if the data cannot be counts.
     """
+    check_data(signal)
     counts_per_unit = check_scale("counts_per_unit", counts_per_unit)
     keep_pixels = pixels_in_use(signal, navigation_mask)
     keep_channels = channels_in_use(signal, signal_mask, energy_range)

@@ -12,13 +12,12 @@ import numpy as np
 from prettytable import PrettyTable
 
 from hyperspy_psnmf.eds.decompose.fixed_spectra import spectra_on_map
-from hyperspy_psnmf.eds.decompose.masks import read_map_input
 from hyperspy_psnmf.eds.decompose.notes import note_on_counts, why_not_counts
 from hyperspy_psnmf.eds.decompose.report import phases, why_number
 from hyperspy_psnmf.eds.lazy.memory import resolve_max_memory
 from hyperspy_psnmf.eds.lazy.not_counts import judge_values
 from hyperspy_psnmf.eds.lazy.open_counts import open_counts
-from hyperspy_psnmf.eds.lazy.read import NAME, check_data
+from hyperspy_psnmf.eds.lazy.read import NAME
 from hyperspy_psnmf.eds.signals.axes import channels_within
 from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.eds.signals.progress import progress_bar, with_listener
@@ -96,27 +95,16 @@ class NumberOfComponents:
 
 def estimate_number(
     signal,
+    map_input: MapInput,
     *,
     max_components=MAX_COMPONENTS,
     fixed_spectra=None,
-    energy_range=None,
-    navigation_mask=None,
-    signal_mask=None,
-    counts_per_unit=None,
     n_folds=10,
     show_progressbar=None,
     random_state=0,
     n_jobs=None,
 ) -> NumberOfComponents:
     """Return the number of phases that the counts of a map support; see the accessor."""
-    check_data(signal)
-    map_input = read_map_input(
-        signal,
-        navigation_mask=navigation_mask,
-        signal_mask=signal_mask,
-        energy_range=energy_range,
-        counts_per_unit=counts_per_unit,
-    )
     check_int("max_components", max_components)
     check_int("n_folds", n_folds, minimum=2)
     if fixed_spectra is not None:
