@@ -162,14 +162,19 @@ def _check_factors(signal, k_factors, energy_range):
     )
     from hyperspy_psnmf.eds.quantify.options import resolve_method
     from hyperspy_psnmf.eds.signals.axes import channels_of_range
+    from hyperspy_psnmf.eds.signals.build import spectra_like
+    from hyperspy_psnmf.eds.signals.map_input import MapInput
 
     keep = channels_of_range(signal, energy_range or (-np.inf, np.inf))
+    map_input = MapInput.of(signal, None, keep)
+    counts = np.zeros(map_input.inside.size)
+    spectrum = spectra_like(signal, counts, "", navigation=[], window=map_input.window)
     try:
         resolve_method(signal, "CL")
         exclude = elements_to_exclude(signal, check_factors(k_factors))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it comes again with the composition
-            resolve_factors(signal, keep, k_factors, exclude=exclude)
+            resolve_factors(spectrum, map_input, k_factors, exclude=exclude)
     except (TypeError, ValueError) as error:
         raise type(error)(f"k_factors: {error}") from None
 

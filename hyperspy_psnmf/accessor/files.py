@@ -172,9 +172,9 @@ def _measure(decomposed: Decomposed, done: WrittenResults) -> LineIntensities | 
 
 
 def _measure_by(method: str, decomposed: Decomposed, done: WrittenResults) -> LineIntensities:
-    signal = decomposed.signal
-    lines, left_out = choose_lines(signal, decomposed.keep_channels, method)
-    found = measure_lines(decomposed, lines, method=method, elements=sample_elements(signal))
+    lines, left_out = choose_lines(decomposed.spectra, decomposed.map_input, method)
+    elements = sample_elements(decomposed.spectra)
+    found = measure_lines(decomposed, lines, method=method, elements=elements)
     if left_out:
         done.note(LEFT_OUT + describe_reasons(left_out))
     return found
@@ -182,7 +182,7 @@ def _measure_by(method: str, decomposed: Decomposed, done: WrittenResults) -> Li
 
 def _quantify(decomposed: Decomposed, k_factors: dict[str, float]) -> Quantification:
     """Return the composition of the elements that have a factor."""
-    exclude = elements_to_exclude(decomposed.signal, k_factors)
+    exclude = elements_to_exclude(decomposed.spectra, k_factors)
     return quantify(decomposed, Options(method="CL", factors=k_factors, exclude=exclude))
 
 

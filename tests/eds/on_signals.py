@@ -25,5 +25,5 @@ intensity_errors = _of_signal(errors.intensity_errors)
 
 
 def explain_lines(signal, lines, method):
-    keep = Decomposed.read(signal).keep_channels
-    return measurable_lines.explain_lines(signal, keep, lines, method)
+    found = Decomposed.read(signal)
+    return measurable_lines.explain_lines(found.spectra, found.map_input, lines, method)

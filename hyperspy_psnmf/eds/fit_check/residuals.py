@@ -59,8 +59,9 @@ def find_residuals(decomposed: Decomposed) -> Residuals:
 
 def _spectrum(decomposed, channels, quantity):
     """Return the residuals on the channels of the phases' spectra."""
-    found, data = decomposed.spectra, np.full(decomposed.inside.size, np.nan)
-    data[decomposed.inside] = channels
+    found, inside = decomposed.spectra, decomposed.map_input.inside
+    data = np.full(inside.size, np.nan)
+    data[inside] = channels
     title = f"{quantity} of {found.metadata.General.title.removeprefix('Phase spectra of ')}"
     spectrum = spectra_like(found, data, title, navigation=[])
     del spectrum.metadata.Phases

@@ -100,20 +100,9 @@ class Decomposed:
         """Channels that were decomposed, ndarray of bool of shape (n_channels,)."""
         return ~np.isnan(self.factors).any(axis=1)
 
-    @property
-    def window(self) -> slice:
-        """Channels from the first in use to the last, which `spectra` have."""
-        used = np.flatnonzero(self.keep_channels)
-        return slice(used[0], used[-1] + 1)
-
-    @property
-    def inside(self) -> np.ndarray:
-        """Which channels of the window are in use."""
-        return self.keep_channels[self.window]
-
     @cached_property
     def spectra(self) -> Any:
-        """The spectra of phases as a signal; see `phase_spectra`. Not to be changed."""
+        """The spectra of phases as a signal, with the map's metadata; not to be changed."""
         return phase_spectra(self)
 
     @cached_property

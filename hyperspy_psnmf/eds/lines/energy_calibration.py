@@ -9,8 +9,9 @@ from hyperspy_psnmf.eds.line_model.calibration import calibrate
 from hyperspy_psnmf.eds.line_model.energy_axis import EnergyCalibration
 from hyperspy_psnmf.eds.lines.fit import fit_spectra
 from hyperspy_psnmf.eds.lines.notes import AXIS_OFF
-from hyperspy_psnmf.eds.signals.axes import energies, require_rising
+from hyperspy_psnmf.eds.signals.axes import energies
 from hyperspy_psnmf.eds.signals.build import spectra_like
+from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.eds.signals.metadata import sample_elements
 from hyperspy_psnmf.eds.unlisted.search import on_found_axis
 from hyperspy_psnmf.eds.xray.lines import lines_of
@@ -18,7 +19,7 @@ from hyperspy_psnmf.eds.xray.lines import lines_of
 
 def energy_calibration(signal) -> EnergyCalibration:
     """Return the energy calibration of a map; see the accessor."""
-    require_rising(signal)
+    MapInput.of(signal).require_rising()
     elements = {e for e in sample_elements(signal) if lines_of(e)}
     if not elements:
         raise ValueError(

@@ -211,7 +211,7 @@ class _Noise:
     """The variance of phase spectra, from the binned loadings."""
 
     def __init__(self, decomposed: Decomposed):
-        self.inside, self.n_fixed = decomposed.inside, decomposed.n_fixed
+        self.inside, self.n_fixed = decomposed.map_input.inside, decomposed.n_fixed
         self.W = decomposed.binned_loadings
         self.counts = decomposed.spectra.data.sum(axis=1, keepdims=True)
 

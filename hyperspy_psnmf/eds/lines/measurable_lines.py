@@ -11,8 +11,7 @@ import numpy as np
 
 from hyperspy_psnmf.eds.line_model.linear_model import build_line_model, families
 from hyperspy_psnmf.eds.lines.windows import clip_windows
-from hyperspy_psnmf.eds.signals.axes import energies
-from hyperspy_psnmf.eds.signals.build import spectra_like
+from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.eds.signals.metadata import find_beam_energy, sample_lines
 from hyperspy_psnmf.eds.xray.detector import ZERO_PEAK
 from hyperspy_psnmf.eds.xray.lines import is_element, line_energy, lines_of
@@ -27,12 +26,12 @@ class NoLinesError(ValueError):
     """The metadata have no line that can be measured."""
 
 
-def choose_lines(signal, keep: np.ndarray, method: str) -> tuple[list[str], dict[str, str]]:
+def choose_lines(spectra, map_input: MapInput, method: str) -> tuple[list[str], dict[str, str]]:
     """Return the lines of the metadata that can be measured, and {line: why not} of the rest.
 
     Parameters
     ----------
-    signal, keep, method
+    spectra, map_input, method
         See `explain_lines`.
 
     Raises
@@ -42,12 +41,12 @@ def choose_lines(signal, keep: np.ndarray, method: str) -> tuple[list[str], dict
     ValueError
         As `explain_lines`.
     """
-    listed = list(dict.fromkeys(sample_lines(signal)))
+    listed = list(dict.fromkeys(sample_lines(spectra)))
     if not listed:
         raise NoLinesError(
             "xray_lines: none given, and none in the metadata: pass a list, or s.add_lines()"
         )
-    why = explain_lines(signal, keep, listed, method)
+    why = explain_lines(spectra, map_input, listed, method)
     lines = [line for line in listed if line not in why]
     if not lines:
         raise NoLinesError(
@@ -58,13 +57,13 @@ def choose_lines(signal, keep: np.ndarray, method: str) -> tuple[list[str], dict
 
 
 def require_measurable(
-    name: str, signal, keep: np.ndarray, lines, method: str, *, windows: str = ""
+    name: str, spectra, map_input: MapInput, lines, method: str, *, windows: str = ""
 ) -> None:
     """Raise ValueError, naming the argument and each line, where lines cannot be measured.
 
     `windows` is the argument that integrates lines by themselves, if there is one.
     """
-    why = explain_lines(signal, keep, lines, method)
+    why = explain_lines(spectra, map_input, lines, method)
     if why:
         members = windows and any(reason.startswith(RECORDED) for reason in why.values())
         hint = f"; {windows} integrates a line by itself" if members else ""
@@ -77,23 +76,23 @@ def warn_left_out(why: dict[str, str], stacklevel: int) -> None:
         warnings.warn(LEFT_OUT + describe_reasons(why), UserWarning, stacklevel=stacklevel + 1)
 
 
-def explain_elements(signal, keep: np.ndarray, elements, method: str) -> dict[str, str]:
+def explain_elements(spectra, map_input: MapInput, elements, method: str) -> dict[str, str]:
     """Return {element: why} of the elements that have no line which can be measured.
 
     Parameters
     ----------
     elements : iterable of str
         As in the metadata; symbols that are no element are ignored.
-    signal, keep, method
+    spectra, map_input, method
         See `explain_lines`.
     """
-    listed, candidates = sample_lines(signal), {}
+    listed, candidates = sample_lines(spectra), {}
     for element in filter(is_element, elements):
         own = [f"{element}_{name}" for name in MAIN_LINES if name in lines_of(element)]
         own += [line for line in listed if line.startswith(f"{element}_") and line not in own]
         candidates[element] = own
     lines = [line for own in candidates.values() for line in own]
-    why = explain_lines(signal, keep, lines, method) if lines else {}
+    why = explain_lines(spectra, map_input, lines, method) if lines else {}
     return {
         element: _explain_element(own, why)
         for element, own in candidates.items()
@@ -106,15 +105,15 @@ def _explain_element(lines, why):
     return f"({describe_reasons(own)})" if own else "(without lines)"
 
 
-def explain_lines(signal, keep: np.ndarray, lines, method: str) -> dict[str, str]:
+def explain_lines(spectra, map_input: MapInput, lines, method: str) -> dict[str, str]:
     """Return {line: why not} of the lines that cannot be measured, in the order given.
 
     Parameters
     ----------
-    signal : EDSSpectrum
-        The map.
-    keep : ndarray of bool of shape (n_channels,)
-        Channels in use.
+    spectra : EDSSpectrum
+        Any on the channels from the first in use to the last, with the map's metadata.
+    map_input : MapInput
+        Of the map.
     lines : iterable of str
         As eXSpy writes them.
     method : {"model", "windows"}
@@ -125,15 +124,13 @@ def explain_lines(signal, keep: np.ndarray, lines, method: str) -> dict[str, str
     ValueError
         If the axis or the metadata do not allow for the method at all.
     """
-    energy, beam_energy = energies(signal), _read_beam_energy(signal)
-    ends = [_ends(energy), _ends(energy[keep])]
+    beam_energy = _read_beam_energy(spectra)
+    ends = [_ends(map_input.require_energy()), _ends(map_input.energy_in_use)]
     beyond = {line: _explain_beyond(line_energy(line), ends, beam_energy) for line in lines}
     inside = [line for line, why in beyond.items() if not why]
     if inside:
-        used = np.flatnonzero(keep)
-        window = slice(used[0], used[-1] + 1)
         explain = {"model": _explain_by_model, "windows": _explain_by_windows}[method]
-        beyond |= explain(_empty_spectrum(signal, window), keep[window], inside)
+        beyond |= explain(spectra, map_input.inside, inside)
     return {line: why for line, why in beyond.items() if why}
 
 
@@ -160,9 +157,9 @@ def _ends(energy):
     return float(energy.min()), float(energy.max())
 
 
-def _read_beam_energy(signal):
+def _read_beam_energy(spectra):
     """Return the beam energy in keV; infinity where the metadata have none."""
-    found = find_beam_energy(signal)
+    found = find_beam_energy(spectra)
     return np.inf if found is None else found
 
 
@@ -180,16 +177,10 @@ def _explain_beyond(energy, ends, beam_energy):
     return ""
 
 
-def _empty_spectrum(signal, window):
-    """Return a spectrum without counts on some channels of a map."""
-    counts = np.zeros(window.stop - window.start)
-    return spectra_like(signal, counts, "", navigation=[], window=window)
-
-
-def _explain_by_model(spectrum, keep, lines):
+def _explain_by_model(spectra, keep, lines):
     elements = {_split(line)[0] for line in lines}
-    model = build_line_model(spectrum, elements, keep)
-    beam_energy = _read_beam_energy(spectrum)
+    model = build_line_model(spectra, elements, keep)
+    beam_energy = _read_beam_energy(spectra)
     names, members = families(sorted(elements), *model.energy[[0, -1]], beam_energy)
     families_of_lines = [(names[int(f)], energy) for f, energy, _ in members]
     return {
@@ -212,16 +203,16 @@ def _explain_missing(line, families_of_lines, axis, keep):
     return f"{RECORDED} lines of its shell ({name[0]}) whose main line is not in use"
 
 
-def _explain_by_windows(spectrum, keep, lines):
+def _explain_by_windows(spectra, keep, lines):
     """Return the same for eXSpy's windows, whose channels must all be in use.
 
     Backgrounds of lines that overlap are merged, so each line left out may change them.
     """
-    axis, why, left = spectrum.axes_manager.signal_axes[0], {}, list(lines)
+    axis, why, left = spectra.axes_manager.signal_axes[0], {}, list(lines)
     while left:
         with np.errstate(invalid="ignore"):  # no width, for the lightest elements
-            whole = spectrum.estimate_integration_windows(xray_lines=left)
-        found = zip(left, whole, *clip_windows(spectrum, left), strict=True)
+            whole = spectra.estimate_integration_windows(xray_lines=left)
+        found = zip(left, whole, *clip_windows(spectra, left), strict=True)
         new = {line: reason for line, *of in found if (reason := _explain_windows(axis, keep, *of))}
         why |= new
         if not new:

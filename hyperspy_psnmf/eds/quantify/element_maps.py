@@ -17,7 +17,6 @@ from hyperspy_psnmf.eds.lines.measurable_lines import (
     warn_left_out,
 )
 from hyperspy_psnmf.eds.quantify.factors import check_lines
-from hyperspy_psnmf.eds.signals.axes import require_rising
 from hyperspy_psnmf.eds.signals.build import MapFrame
 from hyperspy_psnmf.eds.signals.metadata import sample_elements
 from hyperspy_psnmf.eds.uncertainty.standard_errors import intensity_errors
@@ -32,20 +31,22 @@ def element_maps(
     standard_errors: bool = False,
 ):
     """Return net maps of X-ray lines; see the accessor."""
-    signal = decomposed.signal
     check_choice("method", method, METHODS)
     if not isinstance(standard_errors, bool):
         raise TypeError(f"standard_errors must be True or False, not {standard_errors!r}")
-    require_rising(signal)
-    read_beam_energy(signal), read_resolution(signal)
+    decomposed.map_input.require_rising()
+    # Of the map, as eXSpy gives a new signal, such as the spectra, what its metadata lack.
+    read_beam_energy(decomposed.signal), read_resolution(decomposed.signal)
     lines = _lines_asked_for(decomposed, xray_lines, method)
-    measured = measure_lines(decomposed, lines, method=method, elements=sample_elements(signal))
+    measured = measure_lines(
+        decomposed, lines, method=method, elements=sample_elements(decomposed.spectra)
+    )
     maps = line_maps(decomposed, measured)
     return (maps, error_maps(decomposed, measured)) if standard_errors else maps
 
 
 def _lines_asked_for(decomposed, xray_lines, method):
-    channels = decomposed.signal, decomposed.keep_channels
+    channels = decomposed.spectra, decomposed.map_input
     if xray_lines is None:
         lines, left_out = choose_lines(*channels, method)
         warn_left_out(left_out, stacklevel=4)

@@ -16,13 +16,14 @@ from hyperspy_psnmf.eds.lines.measurable_lines import (
     require_measurable,
     warn_left_out,
 )
+from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.eds.signals.metadata import sample_elements
 from hyperspy_psnmf.eds.xray.lines import is_element, is_xray_line
 
 
 def resolve_factors(
-    signal,
-    keep: np.ndarray,
+    spectra,
+    map_input: MapInput,
     factors,
     xray_lines=None,
     exclude=(),
@@ -36,10 +37,10 @@ def resolve_factors(
 
     Parameters
     ----------
-    signal : EDSSpectrum
-        A map; its metadata name the elements of the specimen.
-    keep : ndarray of bool of shape (n_channels,)
-        Channels in use.
+    spectra : EDSSpectrum
+        As for `explain_lines`; the metadata name the elements of the specimen.
+    map_input : MapInput
+        Of the map.
     factors : dict
         {line: value} or {line: (value, sigma)}.
     xray_lines : list of str, optional
@@ -73,8 +74,8 @@ def resolve_factors(
             f"factors: {name_some(ignored)} ignored, as not asked for", UserWarning, stacklevel=4
         )
     missing = [line for line in lines if line not in given]
-    without = elements_without_line(signal, lines, excluded)
-    left_out = explain_elements(signal, keep, without, method)
+    without = elements_without_line(spectra, lines, excluded)
+    left_out = explain_elements(spectra, map_input, without, method)
     missing += [element for element in without if element not in left_out]
     if missing:
         raise ValueError(
@@ -82,7 +83,7 @@ def resolve_factors(
             "another specimen. Give it, or leave the element out with exclude="
         )
     _check_one_each(lines)
-    require_measurable("factors", signal, keep, lines, method, windows=windows)
+    require_measurable("factors", spectra, map_input, lines, method, windows=windows)
     warn_left_out(left_out, stacklevel=5)
     return lines, *np.array([given[line] for line in lines]).T
 

@@ -12,7 +12,6 @@ from hyperspy_psnmf.eds.line_model.linear_model import read_beam_energy, read_re
 from hyperspy_psnmf.eds.lines.intensities import METHODS as INTENSITIES
 from hyperspy_psnmf.eds.quantify.exspy_call import METHODS
 from hyperspy_psnmf.eds.quantify.result import UNITS
-from hyperspy_psnmf.eds.signals.axes import require_rising
 from hyperspy_psnmf.eds.signals.exposure import check_per, time_per_pixel
 from hyperspy_psnmf.eds.signals.phases import pixel_area
 from hyperspy_psnmf.eds.uncertainty.ambiguity import Ambiguity
@@ -67,9 +66,10 @@ def resolve_options(decomposed: Decomposed, given: Options) -> tuple[str, dict, 
     TypeError, ValueError
         Naming the argument, or the metadata and the call that sets them.
     """
+    # Not of the spectra: eXSpy gives a new signal what its metadata lack.
     signal, absorption_correction = decomposed.signal, given.absorption_correction
     method = resolve_method(signal, given.method)
-    require_rising(signal)
+    decomposed.map_input.require_rising()
     read_beam_energy(signal), read_resolution(signal)
     thickness = _per_phase("thickness", given.thickness, decomposed.names)
     density = _per_phase("density", given.density, decomposed.names)
@@ -82,17 +82,9 @@ def resolve_options(decomposed: Decomposed, given: Options) -> tuple[str, dict, 
         options["take_off_angle"] = _take_off_angle(
             signal, given.take_off_angle, absorption_correction
         )
-    if method in ("zeta", "cross_section"):
-        _require(signal, "beam_current", f"{_TEM}.beam_current")
-        _require(signal, "live_time", LIVE_TIME)
-        exposure = {"live_time": _live_time(signal, given.live_time_per, absorption_correction)}
-    else:
-        exposure = {}
-    if method == "cross_section":
-        exposure["probe_area"] = _probe_area(signal, given.probe_area)
     return (
         method,
-        exposure,
+        _exposure(signal, method, given),
         {
             "absorption_correction": absorption_correction,
             "thickness": thickness,
@@ -100,6 +92,18 @@ def resolve_options(decomposed: Decomposed, given: Options) -> tuple[str, dict, 
             "options": options,
         },
     )
+
+
+def _exposure(signal, method, given):
+    """Return live time in s and area in nm² of a pixel, as far as the method needs them."""
+    if method not in ("zeta", "cross_section"):
+        return {}
+    _require(signal, "beam_current", f"{_TEM}.beam_current")
+    _require(signal, "live_time", LIVE_TIME)
+    found = {"live_time": _live_time(signal, given.live_time_per, given.absorption_correction)}
+    if method == "cross_section":
+        found["probe_area"] = _probe_area(signal, given.probe_area)
+    return found
 
 
 def exposed(quantifier, *, probe_area=None, live_time=None):

@@ -39,7 +39,7 @@ def find_ambiguity_of_compositions(
     """Return the bands of a decomposed map, with compositions of the elements with factors."""
     options = Options(
         factors=factors,
-        exclude=elements_to_exclude(decomposed.signal, check_factors(factors)),
+        exclude=elements_to_exclude(decomposed.spectra, check_factors(factors)),
         ambiguity=True,
         confidence=confidence,
     )
@@ -52,15 +52,15 @@ def find_ambiguity_of_compositions(
 
 def _quantify(decomposed, options) -> tuple[Quantification, Ambiguity | None]:
     """Return the composition of each phase, and the ambiguity if that was asked for."""
-    signal, names, method = decomposed.signal, decomposed.names, options.intensities
+    names, method = decomposed.names, options.intensities
     kind, exposure, of_quantifier = resolve_options(decomposed, options)
     lines, values, errors = resolve_factors(
-        signal, decomposed.keep_channels, options.factors, options.xray_lines, options.exclude,
-        method=method, windows="intensities='windows'",
+        decomposed.spectra, decomposed.map_input, options.factors, options.xray_lines,
+        options.exclude, method=method, windows="intensities='windows'",
     )  # fmt: skip
     if isinstance(options.ambiguity, Ambiguity):
         options.ambiguity.require_same(decomposed)
-    listed = _others(signal, options.exclude)
+    listed = _others(decomposed.spectra, options.exclude)
     with named(method="intensities"):
         measured = measure_lines(decomposed, lines, method=method, elements=listed)
     fill = _fill(decomposed)
@@ -125,9 +125,9 @@ def _fill(decomposed):
     return np.maximum(pixels, 1.0) / decomposed.n_pixels
 
 
-def _others(signal, exclude):
+def _others(spectra, exclude):
     """Return elements that are fitted besides those to quantify."""
-    return {*sample_elements(signal), *([exclude] if isinstance(exclude, str) else exclude)}
+    return {*sample_elements(spectra), *([exclude] if isinstance(exclude, str) else exclude)}
 
 
 def _usable(measured, names):

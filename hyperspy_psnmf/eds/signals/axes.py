@@ -42,17 +42,6 @@ def energies(signal, name: str = "the signal") -> np.ndarray:
     return energy
 
 
-def require_rising(signal) -> None:
-    """Raise ValueError unless energies rise from channel to channel, as fits of lines need."""
-    energy = energies(signal)
-    if energy[-1] < energy[0]:
-        raise ValueError(
-            f"the energy axis of the signal falls, from {energy[0]:.4g} to {energy[-1]:.4g} keV, "
-            "but X-ray lines are measured on a rising axis only: reverse it with "
-            "s.isig[::-1] and decompose the map again"
-        )
-
-
 def _is_word(units):
     # HyperSpy has <undefined> for an axis without.
     return isinstance(units, str) and bool(units.strip())

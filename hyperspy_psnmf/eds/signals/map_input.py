@@ -75,11 +75,36 @@ class MapInput:
         keep = slice(None) if self.keep_channels is None else self.keep_channels
         return None if self.energy is None else self.energy[keep]
 
+    @property
+    def window(self) -> slice:
+        """Channels from the first in use to the last."""
+        if self.keep_channels is None:
+            return slice(0, self.n_channels)
+        used = np.flatnonzero(self.keep_channels)
+        return slice(int(used[0]), int(used[-1]) + 1)
+
+    @property
+    def inside(self) -> np.ndarray:
+        """Which channels of the window are in use."""
+        if self.keep_channels is None:
+            return np.ones(self.n_channels, dtype=bool)
+        return self.keep_channels[self.window]
+
     def require_energy(self) -> np.ndarray:
         """Return the energies of all channels in keV, or raise ValueError without any."""
         if self.energy is None:
             raise ValueError(self.why_no_energy)
         return self.energy
+
+    def require_rising(self) -> None:
+        """Raise ValueError unless energies rise from channel to channel, as fits of lines need."""
+        energy = self.require_energy()
+        if energy[-1] < energy[0]:
+            raise ValueError(
+                f"the energy axis of the signal falls, from {energy[0]:.4g} to "
+                f"{energy[-1]:.4g} keV, but X-ray lines are measured on a rising axis only: "
+                "reverse it with s.isig[::-1] and decompose the map again"
+            )
 
     @property
     def channel_width(self) -> float:

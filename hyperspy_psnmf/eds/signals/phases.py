@@ -15,7 +15,7 @@ _TEM = "Acquisition_instrument.TEM"
 
 def phase_spectra(decomposed):
     """Return the spectrum of each phase, in counts; see the accessor."""
-    signal, window = decomposed.signal, decomposed.window
+    signal, window = decomposed.signal, decomposed.map_input.window
     data = np.nan_to_num(decomposed.factors[window].T) * decomposed.counts[:, None]
     title = f"Phase spectra of {signal.metadata.General.title}"
     navigation = [phase_axis(len(data))]

@@ -112,8 +112,9 @@ def find_ambiguity(decomposed: Decomposed, *, confidence: float = 0.95) -> Ambig
 
 def _in_counts(decomposed, H):
     """Return spectra of unit sum (..., n_phases, n_channels) in counts, zero in masked channels."""
-    full = np.zeros((*H.shape[:-1], decomposed.inside.size))
-    full[..., decomposed.inside] = H * decomposed.counts[:, None]
+    inside = decomposed.map_input.inside
+    full = np.zeros((*H.shape[:-1], inside.size))
+    full[..., inside] = H * decomposed.counts[:, None]
     return full
 
 

@@ -94,13 +94,13 @@ def intensity_errors(decomposed: Decomposed, intensities) -> np.ndarray:
 def _errors_of_spectra(d: Decomposed):
     errors, counts = np.full(d.spectra.data.shape, np.nan), d.W.sum(axis=0)[:, None]
     of_unit_sum = sampling_errors(d.binned_loadings, d.H, n_fixed=d.n_fixed)
-    errors[:, d.inside] = of_unit_sum * counts
+    errors[:, d.map_input.inside] = of_unit_sum * counts
     title = f"Standard errors of phase spectra of {d.signal.metadata.General.title}"
     return _as_errors(spectra_like_phases(d.spectra, errors, title))
 
 
 def _errors_of_model(decomposed: Decomposed):
-    signal, inside = decomposed.signal, decomposed.inside
+    signal, inside = decomposed.signal, decomposed.map_input.inside
     errors = np.full((len(decomposed.loadings), inside.size), np.nan)
     errors[:, inside] = intensity_errors(decomposed, decomposed.H)
     model = spectra_like(
@@ -108,7 +108,7 @@ def _errors_of_model(decomposed: Decomposed):
         errors.reshape(*decomposed.map_input.shape, -1),
         f"Standard errors of the model of {signal.metadata.General.title}",
         navigation=map_axes(signal),
-        window=decomposed.window,
+        window=decomposed.map_input.window,
     )
     return _as_errors(model)
 

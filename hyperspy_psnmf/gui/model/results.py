@@ -137,7 +137,7 @@ class ToolResults(ToolSettings):
         # Rows that nobody added stand for the metadata.
         decomposed = Decomposed.read(result)
         listed = [line for line in sample_lines(result) if line in lines]
-        left_out = explain_lines(result, decomposed.keep_channels, listed, "model")
+        left_out = explain_lines(decomposed.spectra, decomposed.map_input, listed, "model")
         given = {row.line: (row.value, row.sigma) for row in rows if row.line not in left_out}
         if left_out and not given:
             raise ValueError(f"no line of the table can be measured: {describe_reasons(left_out)}")
