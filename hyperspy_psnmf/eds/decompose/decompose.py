@@ -88,26 +88,15 @@ def decompose(signal, settings: Settings):
         counts_per_unit=settings.counts_per_unit,
     )
     estimator = _make_estimator(signal, settings, map_input)
-    is_pansharpening = isinstance(estimator, PSNMF)
     with open_counts(
         signal,
         map_input,
         max_memory=resolve_max_memory(settings.max_memory),
-        by_pixel=is_pansharpening and estimator.refinement == "fixed",
+        by_pixel=isinstance(estimator, PSNMF) and estimator.refinement == "fixed",
         show_progressbar=settings.show_progressbar,
         n_jobs=resolve_n_jobs(estimator.n_jobs),
     ) as X:
-        if not X.nnz:
-            raise ValueError(f"{NAME} are zero everywhere in the pixels and channels in use")
-        check_range(X, NAME)
-        chosen = None
-        if settings.n_phases is None:
-            chosen = _choose_number(estimator, X, map_input, settings.show_progressbar)
-            estimator.set_params(n_components=chosen.best)
-            estimator.check_parameters(map_input.shape, X.shape[1])
-        fit_params = {"navigation_shape": map_input.shape} if is_pansharpening else {}
-        with progress_of_decomposition(settings.show_progressbar, X) as callback:
-            loadings = estimator.fit_transform(X, callback=callback, **fit_params)
+        loadings, chosen = _fit(estimator, X, map_input, settings)
         record = make_record(map_input, estimator, X, loadings, chosen)
         record = replace(record, **make_fingerprint(signal, X, map_input))
     # Before anything is stored, as a warning may be turned into an error.
@@ -159,6 +148,21 @@ def _check_number(settings, map_input):
             f"output_dimension={k}{of} is too large: the map has {n_pixels} pixels and "
             f"{n_channels} channels in use"
         )
+
+
+def _fit(estimator, X, map_input, settings):
+    """Return the loadings, and how the number of phases was chosen or None."""
+    if not X.nnz:
+        raise ValueError(f"{NAME} are zero everywhere in the pixels and channels in use")
+    check_range(X, NAME)
+    chosen = None
+    if settings.n_phases is None:
+        chosen = _choose_number(estimator, X, map_input, settings.show_progressbar)
+        estimator.set_params(n_components=chosen.best)
+        estimator.check_parameters(map_input.shape, X.shape[1])
+    shape = {"navigation_shape": map_input.shape} if isinstance(estimator, PSNMF) else {}
+    with progress_of_decomposition(settings.show_progressbar, X) as callback:
+        return estimator.fit_transform(X, callback=callback, **shape), chosen
 
 
 def _on_map(name, spectra, map_input):
