@@ -22,7 +22,7 @@ from hyperspy_psnmf.eds.quantify.normalisation import describe_normalisation, fi
 from hyperspy_psnmf.eds.quantify.options import Options, exposed, resolve_options
 from hyperspy_psnmf.eds.quantify.result import Percent, Quantification
 from hyperspy_psnmf.eds.signals.metadata import sample_elements
-from hyperspy_psnmf.eds.uncertainty.ambiguity import Ambiguity, find_ambiguity
+from hyperspy_psnmf.eds.uncertainty.ambiguity import Ambiguity, check_ambiguity, find_ambiguity
 from hyperspy_psnmf.nmf.validation import named
 
 DETECTED = 3.0  # standard deviations of a blank (Goldstein et al., ch. 9)
@@ -46,8 +46,8 @@ def find_ambiguity_of_compositions(
     with named(intensities="s.psnmf.quantify() with intensities"):
         composition, found = _quantify(decomposed, options)
     percent = composition.atomic_percent
-    bands = np.moveaxis(composition.atomic.band, 1, 0)
-    return found.with_compositions(percent, dict(zip(percent, bands, strict=True)))
+    bands = dict(zip(percent, np.moveaxis(composition.atomic.band, 1, 0), strict=True))
+    return replace(found, compositions=percent, compositions_band=bands)
 
 
 def _quantify(decomposed, options) -> tuple[Quantification, Ambiguity | None]:
@@ -59,7 +59,7 @@ def _quantify(decomposed, options) -> tuple[Quantification, Ambiguity | None]:
         options.exclude, method=method, windows="intensities='windows'",
     )  # fmt: skip
     if isinstance(options.ambiguity, Ambiguity):
-        options.ambiguity.require_same(decomposed)
+        check_ambiguity(options.ambiguity, decomposed)
     listed = _others(decomposed.spectra, options.exclude)
     with named(method="intensities"):
         measured = measure_lines(decomposed, lines, method=method, elements=listed)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``s.psnmf.ambiguity()``: bands of spectra, counts and compositions of phases."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from prettytable import PrettyTable
@@ -71,18 +71,6 @@ class Ambiguity(Picklable):
     def __repr__(self):
         return str(self.table())
 
-    def with_compositions(self, compositions: dict, bands: dict) -> "Ambiguity":
-        """Return the same with atomic per cent of elements, and their bands."""
-        return replace(self, compositions=compositions, compositions_band=bands)
-
-    def require_same(self, decomposed: Decomposed) -> None:
-        """Raise ValueError unless this is the ambiguity of a decomposed map."""
-        if not np.array_equal(self.spectra.data, decomposed.spectra.data):
-            raise ValueError(
-                "ambiguity is that of another decomposition, with other spectra: call "
-                "s.psnmf.ambiguity() again"
-            )
-
 
 def _with_band(value, band, decimals):
     return f"{value:.{decimals}f} ({band[0]:.{decimals}f} to {band[1]:.{decimals}f})"
@@ -108,6 +96,15 @@ def find_ambiguity(decomposed: Decomposed, *, confidence: float = 0.95) -> Ambig
         len(others.counts),
         _in_counts(decomposed, others.spectra),
     )
+
+
+def check_ambiguity(ambiguity: Ambiguity, decomposed: Decomposed) -> None:
+    """Raise ValueError unless an ambiguity is that of a decomposed map."""
+    if not np.array_equal(ambiguity.spectra.data, decomposed.spectra.data):
+        raise ValueError(
+            "ambiguity is that of another decomposition, with other spectra: call "
+            "s.psnmf.ambiguity() again"
+        )
 
 
 def _in_counts(decomposed, H):
