@@ -16,8 +16,8 @@ from hyperspy_psnmf.kernels.parallel import run_blocks
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks, bin_blocks, bin_blocks_sparse
 
 # Chosen on the built-in phantoms: fewer counts do not distinguish phases, larger bins mix them.
-COUNTS_PER_BIN = 4e3
-MIN_BINS = 64
+COUNTS_PER_BIN = 4e3  # aimed at
+MIN_BINS = 64  # of a map
 MIN_BINS_PER_COMPONENT = 16
 DENSE_BYTES = 256_000_000  # larger binned maps are CSR where they are sparse
 DENSE_DENSITY = 0.15  # fraction of non-zero entries; above, a dense array takes less memory

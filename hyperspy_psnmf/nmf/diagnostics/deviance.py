@@ -27,13 +27,14 @@ from functools import cache
 import numpy as np
 
 from hyperspy_psnmf.kernels.expected import sum_tabulated
+from hyperspy_psnmf.kernels.limits import TINY
 from hyperspy_psnmf.nmf.counts.blocks import divergence_of_columns, score
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
+from hyperspy_psnmf.nmf.solver.convex import SPECTRUM_FLOOR
 
 LARGEST = 64.0  # expected counts; beyond, E[d] is 1 within 0.3 %
 N_VALUES = 1 << 15  # of the tables
 MAX_COUNTS = 200  # in the sums: the probability of more is negligible at LARGEST
-FLOOR = 1e-6  # fraction of the mean spectrum in each row, so that no deviance is infinite
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +118,7 @@ def excess_deviance(X, W, H, *, support=None, n_jobs: int | None = 1) -> ExcessD
     d = _Deviances(X, W, H, support, n_jobs)
     variance = sum_tabulated(d.V, d.B, _variances(), LARGEST, n_jobs=n_jobs)[1]
     sigma = np.sqrt(np.where(variance > 0, variance, np.nan))
-    degrees = max(d.expected, 1e-300)
+    degrees = max(d.expected, TINY)
     return ExcessDeviance(
         float(d.total / degrees),
         float(np.sqrt(variance.sum()) / degrees),
@@ -178,7 +179,7 @@ def _with_floor(X, W, H):
     """Return loadings and spectra (as columns) of a model that is positive at every count."""
     rows, channels = total_counts(X, axis=1), total_counts(X, axis=0)
     mean = channels / max(channels.sum(), 1.0)
-    V = np.hstack([W * (1 - FLOOR), FLOOR * rows[:, None]])
+    V = np.hstack([W * (1 - SPECTRUM_FLOOR), SPECTRUM_FLOOR * rows[:, None]])
     return V, np.ascontiguousarray(np.vstack([H, mean]).T)
 
 
@@ -187,7 +188,7 @@ def _leverages(B, scale):
     mean = B @ scale
     weighted = np.divide(B, mean[:, None], out=np.zeros(B.shape), where=mean[:, None] > 0)
     leverages = np.einsum("jk,kl,jl->j", weighted, np.linalg.pinv(B.T @ weighted), B)
-    return leverages / max(leverages.sum(), 1e-300)
+    return leverages / max(leverages.sum(), TINY)
 
 
 def _per_degree(deviance, degrees):

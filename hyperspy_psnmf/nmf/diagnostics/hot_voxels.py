@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hyperspy_psnmf.kernels.limits import TINY
 from hyperspy_psnmf.kernels.sharp_entries import find_sharp_entries
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
@@ -143,7 +144,7 @@ def _beside(width):
     is_beside = (steps != 0) & (np.abs(steps) <= reach[:, None])
     is_beside &= (others >= 0) & (others < width.size)
     height = np.exp(-4 * np.log(2) * (steps / width[:, None]) ** 2)
-    return reach, np.maximum((height * is_beside).sum(axis=1), 1e-300)
+    return reach, np.maximum((height * is_beside).sum(axis=1), TINY)
 
 
 def _compare_in_space(X, shape, suspects, unit, limit):
@@ -180,7 +181,7 @@ def _entry(X, row, channel):
 
 def _distance(counts, expected):
     """Return minus the bound on the logarithm of the tail, in nats."""
-    expected = np.maximum(expected, 1e-300)
+    expected = np.maximum(expected, TINY)
     return counts * np.log(counts / expected) - counts + expected
 
 

@@ -23,6 +23,7 @@ STARTS = ("nndsvdar", "vertex", "random")  # compared by "auto"
 # Chosen on the built-in phantoms.
 TRIAL_ALTERNATIONS = 15
 TRIAL_BINS = 1024
+MIN_UNEXPLAINED = 1e-6  # fraction of the counts; less is no start for the free spectra
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +180,7 @@ def _unexplained(X, W, H):
         row = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
         rest = X.copy()
         rest.data = np.maximum(X.data - np.einsum("pk,kp->p", W[row], H[:, X.indices]), 0.0)
-    return rest if rest.sum() > 1e-6 * X.sum() else X
+    return rest if rest.sum() > MIN_UNEXPLAINED * X.sum() else X
 
 
 def forward(notify: Callback, step: str):

@@ -35,7 +35,6 @@ References
    https://doi.org/10.18637/jss.v095.i06
 """
 
-from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -44,12 +43,14 @@ from scipy.stats import chi2
 
 from hyperspy_psnmf.kernels.adaptive_weights import project_roots, sum_neighbours
 from hyperspy_psnmf.kernels.csr import sum_bins
+from hyperspy_psnmf.kernels.limits import TINY
 from hyperspy_psnmf.kernels.newton.pixels import newton_step
 from hyperspy_psnmf.kernels.newton.rows import solve_rows
 from hyperspy_psnmf.kernels.parallel import is_csr
 from hyperspy_psnmf.nmf.binning.bins import MOST_AXES
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks, group_columns
 from hyperspy_psnmf.nmf.counts.row_bands import overlapping_bands
+from hyperspy_psnmf.nmf.validation import check_weight
 
 # The last radius limits the averaging to about 60 pixels; chosen on the built-in phantoms.
 RADII = np.array([1.5, 2.2, 3.2, 4.5, 6.5])  # pixels: twice the area from one to the next
@@ -116,7 +117,8 @@ def spatial_prior(
     TypeError, ValueError
         If `shape` does not fit W, or `weight` is none of the above.
     """
-    weight = _check_weight(weight)
+    check_weight("weight", weight, ("auto",))
+    weight = 1.0 if weight == "auto" else float(weight)
     grid = _Grid(shape, len(W))
     counts = W.sum(axis=1)
     if weight == 0:
@@ -130,18 +132,8 @@ def spatial_prior(
     total = means.sum(axis=1)
     alike = (support > 1) & (total > 0)
     # Weights are not symmetric, so means need not add up to the counts of the map.
-    scale = counts[alike].sum() / max(total[alike].sum(), 1e-300)
+    scale = counts[alike].sum() / max(total[alike].sum(), TINY)
     return LocalEstimate(np.where(alike[:, None], scale * means, W), support)
-
-
-def _check_weight(weight) -> float:
-    if isinstance(weight, str) and weight == "auto":
-        return 1.0
-    if isinstance(weight, bool | np.bool_) or not isinstance(weight, Real):
-        raise TypeError(f'weight must be "auto" or a number, not {weight!r}')
-    if not 0 <= weight < np.inf:
-        raise ValueError(f"weight must be finite and not negative, not {weight}")
-    return float(weight)
 
 
 class _Grid:
@@ -240,7 +232,7 @@ def _grow_windows(Y, B, W, grid, weight, n_jobs):
             n_jobs=n_jobs,
         )
         support = weights.ravel().astype(float)
-        each = np.maximum(support, 1e-300)[:, None]
+        each = np.maximum(support, TINY)[:, None]
         if step < len(RADII):  # before the last window, estimates are only compared
             means = _step(sums, B, means, grid, n_jobs) / each
     options = {"tol": TOL, "max_iter": LAST_STEPS, "n_jobs": n_jobs}

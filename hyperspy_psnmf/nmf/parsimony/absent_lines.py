@@ -6,9 +6,9 @@ import numpy as np
 from hyperspy_psnmf.nmf.solver.alternating import Factorisation, poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 
-# Of interpolation and refit: each changes what the other starts from. On the phantoms.
-N_ROUNDS = 3
-FLANK = 4  # channels averaged on either side of a line; chosen on the built-in phantoms
+# Chosen on the built-in phantoms.
+N_ROUNDS = 3  # of interpolation and refit: each changes what the other starts from
+FLANK = 4  # channels averaged on either side of a line
 
 
 def fill_background(H: np.ndarray, absent: np.ndarray) -> np.ndarray:

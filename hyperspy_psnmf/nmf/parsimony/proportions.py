@@ -10,7 +10,7 @@ AGREEMENT = 2.0  # standard errors between w_b and r w_a, within which a row has
 MIN_SIGNIFICANCE = 5.0  # standard errors of w_a; rows with less do not determine a ratio
 MIN_AGREEING = 0.5  # fraction of the counts of a, in rows that have the ratio
 MAX_BELOW = 0.05  # fraction of the counts of a, in rows with significantly less of b
-MIN_ROWS = 8
+MIN_ROWS = 8  # that have the ratio
 # The ratio must be determined: ratios off by this fraction of it must agree with fewer counts,
 RATIO_OFFSET = 0.3
 MAX_AGREEING_OFF = 0.6  # of those that agree with the ratio itself,

@@ -36,16 +36,15 @@ from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.parsimony.proportions import constant_proportions
 from hyperspy_psnmf.nmf.parsimony.subtract import subtract_spectra
 from hyperspy_psnmf.nmf.solver.alternating import Factorisation, poisson_nmf
-from hyperspy_psnmf.nmf.solver.convex import freeze_at_zero, solve_loadings
+from hyperspy_psnmf.nmf.solver.convex import SPECTRUM_FLOOR, freeze_at_zero, solve_loadings
 from hyperspy_psnmf.nmf.solver.fisher import standard_deviation
 
 # Chosen on the built-in phantoms, but for the two that follow from others.
 SIGNIFICANT = 2.0  # standard errors of a loading
 MAX_LOSS_PER_ZERO = SIGNIFICANT**2 / 2  # nats of likelihood lost by one loading set to zero
-MAX_MERGE_ROUNDS = 4
+MAX_MERGE_ROUNDS = 4  # of looking for ratios and refitting
 MIN_RATIO = 0.01  # counts of b per count of a; merging stops when no new ratio is larger
 MIN_LOSS_TESTED = 3.0  # nats; the least divergence whose scatter a subtraction may add
-FLOOR = 1e-6  # fraction of the mean spectrum in every free spectrum
 ROUNDING = 1e-12  # relative, of a row's divergence
 
 
@@ -132,7 +131,7 @@ def _refit_subtracted(X, fit, H, n_fixed, removed, options):
 def _normalise_and_floor(H, mean, n_fixed):
     """Normalise the free spectra and floor them so that no observed count has zero likelihood."""
     free = H[n_fixed:] / H[n_fixed:].sum(axis=1, keepdims=True)
-    free = np.maximum(free, FLOOR * mean / max(mean.sum(), 1.0))
+    free = np.maximum(free, SPECTRUM_FLOOR * mean / max(mean.sum(), 1.0))
     return np.vstack([H[:n_fixed], free / free.sum(axis=1, keepdims=True)])
 
 

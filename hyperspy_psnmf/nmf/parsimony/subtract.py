@@ -4,6 +4,7 @@
 import numpy as np
 from scipy.ndimage import grey_opening
 
+from hyperspy_psnmf.kernels.limits import TINY
 from hyperspy_psnmf.nmf.parsimony.proportions import MIN_AGREEING, SMALL_RATIO, is_ratio_reached
 from hyperspy_psnmf.nmf.solver.fisher import covariance, standard_deviation
 
@@ -110,7 +111,7 @@ def _missing_background(h, errors, lines, line_width):
     window = np.ones(max(1, line_width // FWHM_PER_LINE_WIDTH))
     sums = (weight * lines**2, weight * lines * (background - h))
     information, missing = (np.convolve(each, window, mode="same") for each in sums)
-    significance = missing / np.sqrt(np.maximum(information, 1e-300))
+    significance = missing / np.sqrt(np.maximum(information, TINY))
     most = significance.argmax()
     is_significant = significance[most] > SIGNIFICANT_MAXIMUM
     return missing[most] / information[most] if is_significant else 0.0

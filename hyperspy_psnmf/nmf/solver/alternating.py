@@ -28,6 +28,7 @@ from hyperspy_psnmf.nmf.solver.convex import freeze_at_zero, solve_channels, sol
 from hyperspy_psnmf.nmf.solver.volume import VolumeTerm
 
 EM_SWEEPS = 5  # before the first Newton steps, which need a start near the data
+START_TOL = 1e-2  # nats per count, of the loadings to start from
 INNER = 0.1  # fraction of the present duality gap to which rows are solved
 MAX_REMAINING = 0.1  # nats, extrapolated; far below the 1.92 of a likelihood-ratio test
 
@@ -109,7 +110,7 @@ def poisson_nmf(
     problem = _Problem(X, volume_term, pattern, frozen, n_fixed, n_jobs)
     if pattern is None:
         # Wrong zeros in W would stay zero in EM sweeps.
-        W = solve_loadings(X, H, W, tol=1e-2 * problem.n_counts / len(problem.row_counts))
+        W = solve_loadings(X, H, W, tol=START_TOL * problem.n_counts / len(problem.row_counts))
     else:
         W = np.where(pattern, W, 0.0)
     point = first = problem.warm_up(W, np.ascontiguousarray(H.T, dtype=float))

@@ -8,6 +8,10 @@ from hyperspy_psnmf.kernels.parallel import is_csr, run_blocks
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks, solve_rows
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 
+# Fraction of the mean spectrum, so that no observed count has zero likelihood; any as small does.
+SPECTRUM_FLOOR = 1e-6
+RTOL = 1e-2  # of a tolerance in nats, per count: it decides below 100 counts
+PROHIBITIVE_COST = 1e6  # nats per count, at which a coefficient is zero; any as large does
 TRANSPOSED_BYTES = 16_000_000  # of a dense binned map, transposed at a time
 ROWS_AT_A_TIME = 16  # fill a cache line: five times as fast as all at once
 
@@ -37,7 +41,7 @@ def solve_loadings(X, H, W=None, *, tol: float = 1e-3, n_jobs=1) -> np.ndarray:
     if W is None:
         W = np.repeat(total_counts(X, axis=1)[:, None] / len(H), len(H), axis=1)
     W = np.where(H.any(axis=1), W, 0.0)
-    return solve_rows(X, H.T, W, tol=tol, rtol=1e-2 * tol, n_jobs=n_jobs)[0]
+    return solve_rows(X, H.T, W, tol=tol, rtol=RTOL * tol, n_jobs=n_jobs)[0]
 
 
 def solve_spectra(X, W, H, *, n_fixed: int = 0, frozen=None, tol: float = 1e-3, n_jobs=1):
@@ -107,7 +111,7 @@ def _terms_of(terms, rows, order):
     return RowTerms(*per_row, terms.scale[rows], matrix, terms.diagonal[rows][:, order])
 
 
-def freeze_at_zero(frozen, cost: float = 1e6) -> RowTerms:
+def freeze_at_zero(frozen, cost: float = PROHIBITIVE_COST) -> RowTerms:
     """Return terms that add so large a linear cost to frozen coefficients that they are zero."""
     return RowTerms(np.where(frozen, cost, 0.0), np.zeros(frozen.shape))
 

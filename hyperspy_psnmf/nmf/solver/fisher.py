@@ -14,7 +14,7 @@ import numpy as np
 
 from hyperspy_psnmf.kernels import expected
 
-AT_ZERO = 1e-6  # fraction of a row's counts; a solver at zero stops well below
+AT_ZERO = 1e-6  # fraction of a row's or channel's counts; a solver at zero stops well below
 RIDGE = 1e-12  # relative; identical spectra get huge standard errors, not infinite ones
 
 

@@ -16,6 +16,8 @@ from hyperspy_psnmf.nmf.solver.convex import solve_loadings, solve_spectra
 from hyperspy_psnmf.nmf.solver.fisher import information, invert_free
 from hyperspy_psnmf.nmf.uncertainty.profile_likelihood import Solution
 
+CONVERGED = 1e-3  # relative differences below are convergence errors; seen on phantoms
+
 
 @dataclass(frozen=True, eq=False)
 class Alternatives:
@@ -91,8 +93,7 @@ def alternatives(
 def _extreme(solutions):
     """Return the solutions at the limits of any band: the others would not widen it."""
     values = np.array([np.hstack([s.W.sum(axis=0), s.H.ravel()]) for s in solutions])
-    # Relative differences below 1e-3 are convergence errors.
-    differs = np.ptp(values, axis=0) > 1e-3 * values.max(axis=0)
+    differs = np.ptp(values, axis=0) > CONVERGED * values.max(axis=0)
     extreme = np.hstack([values.argmin(axis=0)[differs], values.argmax(axis=0)[differs]])
     return [solutions[i] for i in np.unique(np.append(extreme, 0))]
 

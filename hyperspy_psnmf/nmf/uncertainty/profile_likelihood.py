@@ -45,11 +45,13 @@ import numpy as np
 from scipy.stats import chi2
 
 from hyperspy_psnmf.kernels.likelihood import divergence
+from hyperspy_psnmf.kernels.limits import TINY
 from hyperspy_psnmf.kernels.newton.rows import RowTerms, solve_rows
 from hyperspy_psnmf.kernels.parallel import run_blocks
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
 from hyperspy_psnmf.nmf.solver.alternation import NEWTON_STEPS, PATIENCE, Alternation, Point
+from hyperspy_psnmf.nmf.solver.fisher import AT_ZERO
 
 # Chosen on the built-in phantoms; tests/statistical measures the coverage of the bands.
 EXPONENT = 16  # of s: weights the purest pixels of b, where a may be truly zero
@@ -57,7 +59,7 @@ FIRST, GROWTH, LAST = 30.0, 10**0.5, 1e6  # lambda, in nats for all counts of th
 BISECTIONS = 2  # of the logarithm of the last lambda
 MAX_ITER = 200  # alternations for one lambda
 SMALL_DECREASE = 0.02  # nats per alternation
-AT_ZERO = 1e-6  # fraction of a row's or a channel's counts
+TOL = 1e-5  # nats per row or channel: duality gap at which Newton steps end
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +135,7 @@ def _directions(W):
     k = W.shape[1]
     total = W.sum(axis=1, keepdims=True)
     fractions = np.divide(W, total, out=np.zeros_like(W), where=total > 0)
-    strong = (fractions / np.maximum(fractions.max(axis=0), 1e-300)) ** EXPONENT
+    strong = (fractions / np.maximum(fractions.max(axis=0), TINY)) ** EXPONENT
     one = np.eye(k, dtype=bool)
     for b in range(k):
         decreased = {tuple(one[a]) for a in range(k)}
@@ -206,12 +208,12 @@ class _Problem(Alternation):
 
     def objective(self, W, B):
         # D + prices . W at the best scale of W, up to a constant.
-        at_scale = W * (self.n_counts / max(W.sum(), 1e-300))
+        at_scale = W * (self.n_counts / max(W.sum(), TINY))
         price = self.n_counts * np.log1p((self.prices * at_scale).sum() / self.n_counts)
         return divergence(self.X, at_scale, B) + price
 
     def update(self, start, last):
-        options = {"max_iter": NEWTON_STEPS, "tol": 1e-5}
+        options = {"max_iter": NEWTON_STEPS, "tol": TOL}
         terms = RowTerms(self.prices, np.zeros_like(self.prices))
         W, _ = solve_rows(self.X, start.B, start.W, terms=terms, **options)
         each = np.broadcast_to((self.prices * W).sum(axis=0), start.B.shape)

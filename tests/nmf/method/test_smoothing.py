@@ -275,7 +275,7 @@ def test_smoothing__channels_that_are_few_or_alike_need_few_groups():
     [
         ({"weight": -1}, ValueError, "weight"),
         ({"weight": np.inf}, ValueError, "weight"),
-        ({"weight": "much"}, TypeError, "weight"),
+        ({"weight": "much"}, ValueError, "weight"),
         ({"weight": True}, TypeError, "weight"),
         ({"shape": (20, 26)}, ValueError, "shape"),
         ({"shape": (1, 1, 21, 26)}, ValueError, "shape"),
