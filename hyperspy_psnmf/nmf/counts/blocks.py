@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Counts that are not in memory as a whole: the same sums and solutions, block by block.
 
-Whatever treats rows one by one, or adds up over rows, needs some rows at a time: bins,
-loadings with the spectra held, scores, EM sweeps. The functions here are those of
+What treats rows one by one, or adds up over rows, needs some rows at a time: bins,
+loadings for fixed spectra, scores, EM sweeps. The functions here are those of
 `kernels`, for a matrix or for blocks of one. What they return does not depend on the blocks,
 sums of floating-point numbers but for their last digits.
 """
@@ -21,7 +21,7 @@ from hyperspy_psnmf.kernels.newton.rows import NO_TERMS, RowTerms
 from hyperspy_psnmf.kernels.parallel import is_csr
 from hyperspy_psnmf.nmf.counts.csr_part import Part, join
 
-EXACT_IN_SINGLE = 2**24
+EXACT_IN_SINGLE = 2**24  # largest whole number up to which float32 is exact
 BLOCK_BYTES = 32_000_000  # of a CSR matrix; much more than a task costs by itself
 
 
@@ -89,7 +89,7 @@ class CountBlocks(ABC):
         return join((part for _, part in found), len(rows), self.shape[1], self.dtype)
 
     def report_progress(self, n_done: int, n_blocks: int) -> None:
-        """Call `notify`, if there is anything to call."""
+        """Call `notify`, if there is one."""
         if self.notify is not None:
             self.notify(n_done, n_blocks)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Parts of a CSR matrix of counts, in memory or in a file, and their union.
 
-A part holds some rows, and of these all columns or some. It takes 2 or 4 bytes per
+A part has some rows, and of these all columns or some. It takes 2 or 4 bytes per
 non-zero entry for the column and as many as the counts need, on disk as in memory; where rows
 begin is always kept in memory.
 """
@@ -82,7 +82,7 @@ class Part:
 
 
 def smallest_type(n: int) -> np.dtype:
-    """Return the smallest unsigned type of at least two bytes that holds numbers below n."""
+    """Return the smallest unsigned type of at least two bytes for numbers below n."""
     return next(np.dtype(t) for t in ("u2", "u4", "u8") if n - 1 <= np.iinfo(t).max)
 
 

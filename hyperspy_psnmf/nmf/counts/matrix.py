@@ -8,7 +8,7 @@ from hyperspy_psnmf.kernels.csr import csr_arrays, sum_bins
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 
 SMALLEST_TOTAL, LARGEST_TOTAL = 1e-100, 1e100  # of a map
-ROUNDING = 0.02  # counts that single precision and six digits of a scale are wrong by
+ROUNDING = 0.02  # counts: the error of single precision and of a scale of six digits
 
 
 def check_count_dtype(dtype, name: str = "X") -> None:

@@ -11,7 +11,7 @@ from hyperspy_psnmf.kernels.parallel import resolve_n_jobs, run_ahead, run_block
 from hyperspy_psnmf.nmf.counts.blocks import BLOCK_BYTES, CountBlocks
 from hyperspy_psnmf.nmf.counts.csr_part import Part, as_csr, join, smallest_type
 
-BLOCKS_PER_THREAD = 4  # whose results may be waited for, or wait to be used
+BLOCKS_PER_THREAD = 4  # read ahead of the one whose result is used next
 
 
 class StoredBlocks(CountBlocks):
@@ -20,7 +20,7 @@ class StoredBlocks(CountBlocks):
     Parameters
     ----------
     groups : sequence of sequence of Part
-        All parts. Those of a group hold the same rows, those of different groups no row in
+        All parts. Those of a group have the same rows, those of different groups no row in
         common; within a group, columns ascend from part to part.
     folder : str
         Where to put more files.
@@ -28,8 +28,8 @@ class StoredBlocks(CountBlocks):
         As for `CountBlocks`.
     """
 
-    def __init__(self, groups: Sequence, *, folder: str, block_bytes: int = BLOCK_BYTES, **known):
-        super().__init__(**known)
+    def __init__(self, groups: Sequence, *, folder: str, block_bytes: int = BLOCK_BYTES, **totals):
+        super().__init__(**totals)
         self.groups, self.folder, self.block_bytes = groups, folder, block_bytes
         self.blocks = [(g, *rows) for g in range(len(groups)) for rows in self._split(groups[g])]
 
@@ -82,10 +82,10 @@ class StoredBlocks(CountBlocks):
             part = Part(channels, columns.indptr.astype(np.int64), ids, columns.data)
             file = os.path.join(self.folder, f"transposed-{id(self)}-{len(parts)}")
             parts.append(part.write(file))
-        known = {"dtype": self.dtype, "nnz": self.nnz, "is_whole": self.is_whole}
-        known |= {"row_counts": self.channel_counts, "channel_counts": self.row_counts}
+        totals = {"dtype": self.dtype, "nnz": self.nnz, "is_whole": self.is_whole}
+        totals |= {"row_counts": self.channel_counts, "channel_counts": self.row_counts}
         options = {"folder": self.folder, "block_bytes": self.block_bytes}
-        return StoredBlocks([parts], shape=self.shape[::-1], **options, **known)
+        return StoredBlocks([parts], shape=self.shape[::-1], **options, **totals)
 
     def _share_threads(self, n_tasks, common):
         """Return how many tasks run at a time, and their keywords: one thread each, if several."""

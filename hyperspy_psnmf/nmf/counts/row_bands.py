@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A map in bands of rows that overlap, for what looks at neighbouring pixels."""
+"""A map in bands of rows that overlap, for methods that compare neighbouring pixels."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -34,12 +34,12 @@ def overlapping_bands(shape: tuple[int, ...], halo: int, n_rows: int) -> Iterato
     Parameters
     ----------
     shape : tuple of int
-        Of the map, in array order. Along a first of three axes pixels are no neighbours.
+        Of the map, in array order. Along the first of three axes pixels are no neighbours.
     halo : int
         Rows of overlap on each side.
     n_rows : int
-        Rows of a band at most, without the overlap. Bands are about equal, for they are
-        worked on side by side.
+        Rows of a band at most, without the overlap. Bands are about equal, since they are
+        processed in parallel.
     """
     rows, columns = shape[-2] if len(shape) > 1 else 1, shape[-1]
     n_bands = -(-rows // n_rows)

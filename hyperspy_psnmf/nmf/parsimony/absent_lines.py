@@ -19,7 +19,7 @@ def fill_background(H: np.ndarray, absent: np.ndarray) -> np.ndarray:
     H : ndarray of shape (n_components, n_channels)
         Spectra of unit sum.
     absent : ndarray of bool of shape (n_components, n_channels)
-        Excluded channels, which have background only.
+        Excluded channels: background only.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def factorise_without_lines(X, fit: Factorisation, absent: np.ndarray, **options
     fit : Factorisation
         Where to start. Loadings that are zero there stay zero.
     absent : ndarray of bool of shape (n_components, n_channels)
-        Excluded channels, which have background only.
+        Excluded channels: background only.
     **options
         Passed to `poisson_nmf`.
     """

@@ -17,7 +17,7 @@ def unmix(cube, k=3, binning=(2, 2), **options):
     return run_psnmf(count_matrix(cube), k, pixel_bins, **options)
 
 
-def test_decomposition__parsimony_is_reported_after_the_binned_map():
+def test_callback__parsimony_follows_the_binned_map():
     cube, _, _ = planted(SHAPE, seed=15)
     seen = []
     unmix(cube, callback=lambda step, n, residual: seen.append(step))
