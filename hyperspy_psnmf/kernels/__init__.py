@@ -13,8 +13,7 @@ are rows of X transposed with B the loadings: the same kernels serve both.
 ``em``
     one joint expectation-maximisation sweep
 ``newton``
-    projected Newton for a fixed basis: one row (``row``) and every row (``rows``) to
-    convergence, and one step for many pixels (``pixels``)
+    projected Newton for a fixed basis: one row (``row``), and every row (``rows``)
 ``likelihood``
     divergence, gradient and the duality gap of every row
 ``logarithm``

@@ -44,7 +44,6 @@ from scipy.stats import chi2
 from hyperspy_psnmf.kernels.adaptive_weights import project_roots, sum_neighbours
 from hyperspy_psnmf.kernels.csr import sum_bins
 from hyperspy_psnmf.kernels.limits import TINY
-from hyperspy_psnmf.kernels.newton.pixels import newton_step
 from hyperspy_psnmf.kernels.newton.rows import solve_rows
 from hyperspy_psnmf.kernels.parallel import is_csr
 from hyperspy_psnmf.nmf.binning.bins import MOST_AXES
@@ -232,21 +231,11 @@ def _grow_windows(Y, B, W, grid, weight, n_jobs):
             n_jobs=n_jobs,
         )
         support = weights.ravel().astype(float)
-        each = np.maximum(support, TINY)[:, None]
-        if step < len(RADII):  # before the last window, estimates are only compared
-            means = _step(sums, B, means, grid, n_jobs) / each
-    options = {"tol": TOL, "max_iter": LAST_STEPS, "n_jobs": n_jobs}
-    return solve_rows(grid.unfold(sums), B.T, means, **options)[0] / each, support
-
-
-def _step(sums, B, means, grid, n_jobs):
-    """Return loadings after one Newton step; pixels where it fails are solved one by one."""
-    W, is_done = newton_step(sums, B, means, n_jobs=n_jobs)
-    left = np.flatnonzero(~is_done)
-    row, column = np.divmod(left, grid.n_columns)
-    X = sums[row, :, column].astype(float)
-    W[left] = solve_rows(X, B.T, means[left], tol=TOL, max_iter=1, n_jobs=n_jobs)[0]
-    return W
+        # Before the last window, estimates are only compared: one Newton step is enough.
+        options = {"tol": TOL, "max_iter": 1 if step < len(RADII) else LAST_STEPS, "n_jobs": n_jobs}
+        means, _ = solve_rows(grid.unfold(sums), B.T, means, **options)
+        means /= np.maximum(support, TINY)[:, None]
+    return means, support
 
 
 def _grow_in_bands(X, Y, W, shape, options):
