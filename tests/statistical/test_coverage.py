@@ -164,11 +164,13 @@ def cover_with_estimated_spectra():
     return mean
 
 
+@pytest.mark.xdist_group("estimated spectra")
 def test_standard_errors__errors_from_estimated_spectra_are_not_too_small():
     one, two = cover_with_estimated_spectra()[1]
     assert one >= 0.60
     assert two >= 0.9
 
 
+@pytest.mark.xdist_group("estimated spectra")
 def test_standard_errors__errors_from_estimated_spectra_are_not_too_large():
     assert cover_with_estimated_spectra()[1, 0] <= 0.75
