@@ -20,6 +20,18 @@ def close_figures():
     plt.close("all")
 
 
+@pytest.fixture
+def no_rendering(monkeypatch):
+    """Draw figures, but leave their files empty, where a test is about other things."""
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda self, path, **_: path.touch())
+
+
+@pytest.fixture
+def right_axis(monkeypatch):
+    """Label lines at tabulated energies without the fit that finds an axis to be right."""
+    monkeypatch.setattr("hyperspy_psnmf.plot.phases.lines_recorded_at", lambda spectra: None)
+
+
 @pytest.fixture(scope="session")
 def pristine_grains():
     """A TEM map of three phases; not to be changed."""

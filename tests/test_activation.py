@@ -48,6 +48,8 @@ def saved_map(tmp_path_factory):
 # --- whatever is imported first
 
 
+# Each session takes seconds to import HyperSpy; `test_activation_layouts.py` uses a stand-in.
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "imports",
     [
@@ -56,7 +58,7 @@ def saved_map(tmp_path_factory):
         "import exspy.signals.eds as m; s = m.EDSSpectrum(counts)",
         "import hyperspy_psnmf; from exspy.signals import EDSTEMSpectrum as E; s = E(counts)",
     ],
-    ids=["hyperspy", "eds_tem", "eds", "hyperspy_psnmf"],
+    ids=["hyperspy", "tem", "eds", "hyperspy_psnmf"],
 )
 def test_activation__psnmf_is_there_whatever_is_imported_first(imports):
     run(f"{imports}\nassert_active(s)")
@@ -74,6 +76,7 @@ def test_activation__psnmf_is_there_on_a_loaded_file(saved_map):
     )
 
 
+@pytest.mark.thorough
 def test_activation__psnmf_is_there_in_dask_workers_that_are_spawned_processes(tmp_path, saved_map):
     script = tmp_path / "script.py"
     script.write_text(

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Activation survives reloads, other finders and errors, and costs next to nothing."""
+"""Activation survives reloads, other finders and errors, and costs next to nothing.
+
+Each session takes seconds to import eXSpy: what `test_activation_layouts.py` tries with a
+stand-in for eXSpy is thorough here.
+"""
 
 import copy
 import inspect
@@ -13,6 +17,7 @@ import hyperspy_psnmf
 from tests.helpers.sessions import run
 
 
+@pytest.mark.thorough
 def test_activation_imports__reloading_modules_keeps_one_working_patch():
     run(
         """
@@ -55,6 +60,7 @@ class Finder:
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("plugin_first", [False, True], ids=["finder first", "plugin first"])
 def test_activation_imports__exspy_may_be_served_by_another_finder(plugin_first):
     before = "import hyperspy_psnmf" if plugin_first else ""
@@ -81,6 +87,7 @@ def test_activation_imports__patched_modules_can_still_be_inspected(cls):
     assert copy.deepcopy(module.__spec__).origin == module.__file__
 
 
+@pytest.mark.thorough
 def test_activation_imports__no_deprecated_module_of_exspy_is_asked_for_anything():
     run(
         """
@@ -97,6 +104,7 @@ def test_activation_imports__no_deprecated_module_of_exspy_is_asked_for_anything
     )
 
 
+@pytest.mark.thorough_cases("EDSTEM", "Lazy")
 @pytest.mark.parametrize("first", ["EDSSpectrum", "EDSTEMSpectrum", "LazyEDSSEMSpectrum"])
 def test_activation_imports__psnmf_is_there_at_once_on_the_class_that_is_used_first(first):
     run(
@@ -108,6 +116,7 @@ def test_activation_imports__psnmf_is_there_at_once_on_the_class_that_is_used_fi
     )
 
 
+@pytest.mark.thorough
 def test_activation_imports__an_exception_while_patching_does_not_escape_from_the_import():
     printed = run(
         """

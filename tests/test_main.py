@@ -57,6 +57,7 @@ def test_main__the_phantom_is_unmixed_and_everything_is_written(tmp_path, capsys
     assert float(rows[2]["Ca at%"]) > 10 > 1 > float(rows[0]["Ca at%"] or 0)
 
 
+@pytest.mark.usefixtures("no_rendering")
 def test_main__a_file_is_unmixed_as_the_options_say(file, tmp_path):
     out = tmp_path / "out"
     options = ["-k", "2", "--binning", "4", "--energy-range", "0.3", "7", "--elements", "Mg,Si"]
@@ -68,6 +69,7 @@ def test_main__a_file_is_unmixed_as_the_options_say(file, tmp_path):
     assert hs.load(out / "phase_spectra.hspy").axes_manager[-1].axis[0] == pytest.approx(0.3)
 
 
+@pytest.mark.usefixtures("no_rendering")
 def test_main__earlier_results_are_replaced_only_when_asked(file, tmp_path, capsys):
     command = [str(file), "-k", "2", "-o", str(tmp_path)]
     assert main(command) == 1
@@ -111,6 +113,7 @@ def project(tmp_path, monkeypatch):
     return path
 
 
+@pytest.mark.usefixtures("no_rendering")
 @pytest.mark.parametrize(
     ("options", "number", "named"),
     [
@@ -148,6 +151,7 @@ def test_several_maps__what_is_not_there_is_said_and_nothing_written(
     assert not out.exists()
 
 
+@pytest.mark.usefixtures("no_rendering")
 def test_main__the_map_of_a_file_with_nothing_else_is_named(file, tmp_path, capsys):
     assert main([str(file), "-k", "2", "-o", str(tmp_path / "out")]) == 0
     assert "26 x 20 pixels, 800 channels" in capsys.readouterr().out.partition("unmixed")[0]

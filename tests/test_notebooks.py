@@ -21,6 +21,7 @@ def test_notebooks__outputs_are_stripped(path):
             assert cell.execution_count is None
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebooks__notebook_runs(path, monkeypatch):
     monkeypatch.setenv("PYTHONWARNINGS", "ignore::DeprecationWarning")

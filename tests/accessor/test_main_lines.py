@@ -13,6 +13,9 @@ from hyperspy_psnmf.accessor import files as files_module
 from hyperspy_psnmf.data import mineral_grains
 from hyperspy_psnmf.eds.quantify import quantify as quantify_module
 
+# `test_main.py` writes real figures.
+pytestmark = pytest.mark.usefixtures("no_rendering", "right_axis")
+
 ALWAYS = {"compositions.csv", "map.hspy", "phase_spectra.hspy", "phases.png", "report.txt"}
 OF_LINES = {"element_maps.png", "line_fit.png"}
 FACTORS = "Fe_Ka=1.3,Mg_Ka=1.07,Si_Ka=1"
@@ -58,7 +61,10 @@ def set_beam_energy(s, energy):
         (lambda s: list_lines(s, "Fe_Kb", "Si_Kb"), [], "Fe_Kb recorded with its main line Fe_Ka"),
         (lambda s: None, ["--elements", "Fe,Mg,Si,O,Be"], "Be_Ka below 0.12 keV"),
         (lambda s: None, ["--energy-range", "1", "8"], "O_Ka outside the channels in use, 1 to 8"),
-        (lambda s: None, ["--energy-range", "0.2", "5"], "Fe_Ka outside the channels in use"),
+        pytest.param(
+            *(lambda s: None, ["--energy-range", "0.2", "5"], "Fe_Ka outside the channels in use"),
+            marks=pytest.mark.thorough,
+        ),
         (lambda s: set_beam_energy(s, 5.0), [], "Fe_Ka above the beam energy, 5 keV"),
     ],
     ids=["K beta", "zero peak", "low", "high", "beam"],
@@ -79,7 +85,7 @@ def test_main__lines_of_the_metadata_left_out(grains, run, tmp_path, change, opt
     ("lines", "why"),
     [
         ([], "none in the metadata"),
-        (["Be_Ka"], "Be_Ka below 0.12 keV"),
+        pytest.param(["Be_Ka"], "Be_Ka below 0.12 keV", marks=pytest.mark.thorough),
         (["Fe_Kb", "Zr_Ka"], "Fe_Kb recorded with its main line Fe_Ka"),
     ],
     ids=str,
@@ -125,8 +131,8 @@ def failing(*args, **kwargs):
     ("module", "name", "missing"),
     [
         (plot, "plot_element_maps", "element_maps.png"),
-        (plot, "plot_line_fit", "line_fit.png"),
-        (plot, "plot_composition", "compositions.png"),
+        pytest.param(plot, "plot_line_fit", "line_fit.png", marks=pytest.mark.thorough),
+        pytest.param(plot, "plot_composition", "compositions.png", marks=pytest.mark.thorough),
         (files_module, "intensity_table", "compositions.csv"),
         (quantify_module, "measure_lines", "compositions.png"),
     ],

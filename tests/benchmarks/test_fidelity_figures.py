@@ -22,6 +22,8 @@ from tests.benchmarks.fidelity_figures import (
 )
 from tests.benchmarks.fidelity_methods import METHODS
 
+pytestmark = pytest.mark.thorough  # nothing that users run
+
 SMALL = {"shape": (19, 23), "n_channels": 810}
 
 

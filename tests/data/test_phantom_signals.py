@@ -63,6 +63,7 @@ def test_phantom_signals__acquisition_parameters_are_complete(phantom):
         assert name in instrument.Detector.EDS
 
 
+@pytest.mark.spot_checks
 def test_phantom_signals__line_intensities_and_a_model_can_be_had_from_every_phantom(phantom):
     lines = phantom.get_lines_intensity()
     assert [line.metadata.Sample.xray_lines[0] for line in lines] == (

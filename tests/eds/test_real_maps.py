@@ -71,6 +71,7 @@ def share(spectra, low, high):
     return spectra.isig[low:high].data.sum(axis=1) / spectra.data.sum(axis=1)
 
 
+@pytest.mark.thorough
 def test_real_maps__a_users_script_runs_on_all_maps(tmp_path):
     jobs = [f"{name}={k}" for name, k in MAPS.items()]
     result = subprocess.run(

@@ -108,13 +108,14 @@ def test_estimators__a_map_may_have_any_real_type_and_memory_order(dtype):
         np.testing.assert_allclose(clone(model).fit_transform(same), expected, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.thorough  # compiles kernels; entries given twice are in tests/trust too
 def test_PoissonNMF__sparse_duplicates_of_small_integers_do_not_overflow():
     X = make_matrix(seed=4).astype(np.uint8) + np.uint8(10)
     twice = sp.csr_array(
         (
             np.full(2 * X.size, 127, np.uint8),
-            np.repeat(np.tile(np.arange(31), 72), 2),
-            np.arange(0, 2 * X.size + 1, 62),
+            np.repeat(np.tile(np.arange(31, dtype="i4"), 72), 2),
+            np.arange(0, 2 * X.size + 1, 62, dtype="i4"),
         ),
         shape=X.shape,
     )

@@ -10,6 +10,11 @@ from hyperspy_psnmf.gui import PSNMFTool
 from hyperspy_psnmf.gui.model import tool as tool_module
 
 
+@pytest.fixture(autouse=True)
+def quick_figures(right_axis):
+    """Draw phases at once."""
+
+
 @pytest.fixture
 def signal(grains):
     return grains

@@ -55,6 +55,7 @@ def test_gui__a_toolkit_that_is_not_there_is_refused(toolkits, signal):
         signal.psnmf.gui(toolkit="traitsui")
 
 
+@pytest.mark.thorough
 def test_registration__the_accessor_loads_no_toolkit():
     code = (
         "import sys, exspy\n"

@@ -37,6 +37,7 @@ def test_em_sweep__the_number_of_threads_changes_no_bit(convert, many_blocks):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.thorough_cases("i2", "u4", "u8", "f4")  # each is compiled for itself
 @pytest.mark.parametrize("dtype", ["u1", "i2", "u4", "i8", "u8", "f4", "f8"])
 def test_em_sweep__counts_may_have_any_type(dtype):
     X, V, B = rows(n_rows=5, n_columns=6, k=2)

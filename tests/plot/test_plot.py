@@ -13,6 +13,8 @@ from matplotlib import pyplot as plt
 from hyperspy_psnmf import data
 from tests.helpers.figures import texts_of
 
+pytestmark = pytest.mark.usefixtures("right_axis")  # others: tests/eds/line_model
+
 
 def plot(signal, k=3, **kwargs):
     """Decompose, plot and draw; return figure and axes."""

@@ -175,6 +175,7 @@ def test_main__an_output_folder_that_cannot_be_is_named(good, tmp_path, capsys, 
     assert (tmp_path / "file").read_text() == "mine"
 
 
+@pytest.mark.usefixtures("no_rendering")
 def test_main__a_single_count_is_taken_and_nothing_claimed_of_the_fit(good, tmp_path, capsys):
     path = tmp_path / "one.hspy"
     with_value(hs.load(good) * 0, 1, "u1").save(path)
@@ -185,6 +186,7 @@ def test_main__a_single_count_is_taken_and_nothing_claimed_of_the_fit(good, tmp_
     assert "There are too few counts to judge whether the model fits." in report
 
 
+@pytest.mark.usefixtures("no_rendering")
 def test_main__elements_without_lines_are_taken(good, tmp_path):
     assert main([str(good), "-k", "2", "--elements", "Li,Mg,Si", "-o", str(tmp_path)]) == 0
     metadata = hs.load(tmp_path / "map.hspy").metadata.Sample

@@ -167,6 +167,7 @@ def test_bad_estimator_input__sparse_matrix_of_any_format_and_type_keeps_its_cou
 
 
 @pytest.mark.crossed("cls", "dtype", "make")
+@pytest.mark.thorough_cases("u8", "f4")  # each is compiled for itself
 @pytest.mark.parametrize("make", [sp.coo_array, sp.csr_array, sp.csc_array, sp.coo_matrix])
 @pytest.mark.parametrize("dtype", ["u1", "i1", "i2", "u8", "f4"])
 @pytest.mark.parametrize("cls", [PoissonNMF, PSNMF])

@@ -36,6 +36,7 @@ MASKS = {
 }
 
 
+@pytest.mark.crossed("lazy", "make")
 @pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
 @pytest.mark.parametrize("make", MASKS.values(), ids=MASKS)
 def test_decomposition__navigation_mask_is_understood_in_every_form(
@@ -151,6 +152,7 @@ def particles():
     return s
 
 
+@pytest.mark.crossed("lazy", "threshold")
 @pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
 @pytest.mark.parametrize("threshold", [4.0, 4, np.float32(4)], ids=["float", "int", "float32"])
 def test_decomposition__number_is_threshold_of_vacuum_mask(particles, unmix, threshold, lazy):

@@ -50,7 +50,13 @@ def runs(monkeypatch):
     return seen
 
 
-@pytest.mark.parametrize("chunks", CHUNKS.values(), ids=CHUNKS)
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        pytest.param(CHUNKS["ragged"], marks=pytest.mark.thorough, id="ragged"),
+        pytest.param(CHUNKS["energy, ragged"], id="energy, ragged"),
+    ],
+)
 def test_ClusterBlocks__result_is_that_of_eager_signals(
     grains, unmix, navigation_mask, signal_mask, chunks, runs
 ):
@@ -63,7 +69,10 @@ def test_ClusterBlocks__result_is_that_of_eager_signals(
 
 @pytest.mark.parametrize(
     "options",
-    [{"refinement": "joint", "max_memory": "10 kB"}, {"output_dimension": "auto"}],
+    [
+        {"refinement": "joint", "max_memory": "10 kB", "binning": 4},
+        pytest.param({"output_dimension": "auto"}, marks=pytest.mark.thorough),
+    ],
     ids=["joint", "number of phases"],
 )
 def test_decomposition__whatever_is_asked_for(grains, unmix, options):

@@ -14,6 +14,7 @@ import rsciio.bruker._api as reader
 from hyperspy_psnmf import PoissonNMF
 from hyperspy_psnmf.eds.lazy import open_counts as module
 from hyperspy_psnmf.nmf.counts.on_disk import StoredBlocks
+from tests.eds.lazy.full_disk import DiskOf
 from tests.helpers.lazy_maps import lazy, same
 from tests.helpers.real_maps import FOLDER, needs_maps
 
@@ -47,7 +48,8 @@ def was_spilled(seen):
     return bool(seen) and all(kind is StoredBlocks and n_files for kind, n_files in seen)
 
 
-@pytest.mark.parametrize("masked", [False, True], ids=["all", "masked"])
+@pytest.mark.crossed("masked", "chunks")
+@pytest.mark.parametrize("masked", [True, False], ids=["masked", "all"])
 @pytest.mark.parametrize("chunks", CHUNKS.values(), ids=CHUNKS)
 def test_decomposition__result_is_that_of_eager_signals(
     pristine_grains, unmix, navigation_mask, signal_mask, chunks, masked, spill
@@ -62,6 +64,7 @@ def test_decomposition__result_is_that_of_eager_signals(
     assert s.data is before
 
 
+@pytest.mark.thorough_cases("number of phases", "energy_range")
 @pytest.mark.parametrize(
     "options",
     [
@@ -118,6 +121,7 @@ def test_standard_errors__results_are_used_as_ever(grains, unmixed, unmix):
     np.testing.assert_allclose(model.data.compute().reshape(520, 310), expected)
 
 
+@pytest.mark.thorough_cases("binned", "jackknife", "ambiguity")
 @pytest.mark.parametrize(
     "get",
     [
@@ -194,13 +198,14 @@ def test_decomposition__a_corrupt_chunk_raises_its_own_error(unmixed_copy, unmix
     assert state(s) == kept
 
 
+@pytest.mark.crossed("scheduler", "refinement")
 @pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
 @pytest.mark.parametrize("refinement", ["fixed", "joint"])
 def test_decomposition__full_disk_leaves_nothing_behind(
     unmixed_copy, unmix, state, monkeypatch, scheduler, refinement
 ):
     """The disk fills up in the first pass, or when channels are written in the second."""
-    full = _DiskOf(100_000 if refinement == "fixed" else 300_000)
+    full = DiskOf(100_000 if refinement == "fixed" else 300_000)
     monkeypatch.setattr("hyperspy_psnmf.nmf.counts.csr_part.open", full.open, raising=False)
     s = lazy(unmixed_copy, (7, 9, 310))
     before = state(s)
@@ -210,31 +215,6 @@ def test_decomposition__full_disk_leaves_nothing_behind(
     assert "temporary-directory" in str(raised.value)
     assert full.written > 50_000
     assert state(s) == before
-
-
-class _DiskOf:
-    """Opens files until so many bytes have been written."""
-
-    def __init__(self, size):
-        self.size, self.written = size, 0
-
-    def open(self, file, mode):
-        stream, disk = open(file, mode), self  # noqa: SIM115 - closed below
-
-        class Stream:
-            def __enter__(self):
-                return self
-
-            def __exit__(self, *_):
-                stream.close()
-
-            def write(self, data):
-                disk.written += len(data)
-                if disk.written > disk.size:
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                stream.write(data)
-
-        return Stream()
 
 
 def test_estimate_number_of_components__number_of_phases_is_estimated_lazily(grains, monkeypatch):
@@ -247,6 +227,7 @@ def test_estimate_number_of_components__number_of_phases_is_estimated_lazily(gra
 
 
 @needs_maps("bcf_v2_50x50px.bcf", "test_TEM.bcf")
+@pytest.mark.thorough_cases("test_TEM")
 @pytest.mark.parametrize("name", ["bcf_v2_50x50px.bcf", "test_TEM.bcf"])
 def test_decomposition__bruker_files_are_parsed_once(unmix, spill, monkeypatch, name):
     """The reader makes one task of the whole file, whatever the chunks are made of it."""

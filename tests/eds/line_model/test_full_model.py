@@ -62,6 +62,7 @@ def test_linear__columns_are_derivatives(oxides):
         assert error < within * np.abs(expected).max() + 1e-6, name
 
 
+@pytest.mark.thorough_cases("embedded", "boundary", "isolated", "mineral")
 @pytest.mark.parametrize("name", SCENES)
 def test_fit_spectra__noise_free_lines_within_their_errors(name):
     # At a million counts; splines alone miss oxygen and L lines by 5 to 12 errors.

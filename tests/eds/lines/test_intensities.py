@@ -80,6 +80,23 @@ def test_measure_lines__results_are_in_the_order_asked_for(ideal, measured):
     np.testing.assert_allclose(other.sigma, measured.sigma[:, [1, 0]], rtol=1e-9)
 
 
+def test_measure_lines__errors_are_those_of_repeated_counts_of_a_fixed_fit(grains, measured):
+    # Noisy spectra, solved with the true maps, and measured by the operators of one fit.
+    truth, rng = grains.metadata.Truth, np.random.default_rng(5)
+    mean, inverse = truth.loadings @ truth.factors.T, np.linalg.pinv(truth.loadings)
+    found = []
+    for _ in range(100):
+        factors = np.maximum(inverse @ rng.poisson(mean), 0.0)
+        factors /= factors.sum(axis=1, keepdims=True)
+        found.append(measured.of(measured.counts[:, None] * factors))
+    scatter = np.std(found, axis=0, ddof=1)
+    strong = np.mean(found, axis=0) > 300
+    assert strong.sum() >= 3
+    assert (measured.sigma[strong] < 1.6 * scatter[strong]).all()
+    assert (measured.sigma[strong] > 0.55 * scatter[strong]).all()
+
+
+@pytest.mark.thorough
 def test_measure_lines__errors_are_those_of_repeated_counts(grains):
     # Noisy spectra, solved with the true maps: their lines must scatter by the standard errors.
     truth, rng = grains.metadata.Truth, np.random.default_rng(5)
@@ -160,7 +177,9 @@ def test_measure_lines__lines_beside_the_main_ones_need_windows(ideal):
     assert measure_lines(ideal, ["Fe_Kb", "Si_Ka"], method="windows").net[1, 0] > 0
 
 
-@pytest.mark.parametrize("apart", [0.0, 0.002, 0.005])
+@pytest.mark.parametrize(
+    "apart", [0.0, *(pytest.param(keV, marks=pytest.mark.thorough) for keV in (0.002, 0.005))]
+)
 def test_measure_lines__lines_too_close_are_named_with_errors_that_cover(ideal, monkeypatch, apart):
     # Gallium with a line of its own beside Mg Ka, and none in the map.
     expected = measure_lines(ideal, ["Mg_Ka", "Si_Ka"], elements=["O", "Al", "Fe", "Ca", "Ti"])

@@ -97,7 +97,7 @@ def test_measure_lines__many_elements_change_the_others_within_their_errors(mine
     assert (np.abs(many.net - few.net) < 3 * many.sigma).all()
 
 
-@pytest.mark.parametrize("step", [1, 2])
+@pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.thorough), 2])
 def test_measure_lines__no_more_counts_than_there_are(minerals, step):
     symbols = [name for name, e in elements_db if e.Atomic_properties.has_item("Xray_lines")]
     listed = sorted({*symbols[4:60:step], "Al", "Ca", "Fe", "Mg", "O", "Si", "Ti"})

@@ -85,6 +85,7 @@ def no_work(monkeypatch):
     monkeypatch.setattr(quantify_module, "measure_lines", work)
 
 
+@pytest.mark.thorough_cases("windows")
 @pytest.mark.parametrize(("change", "line", "why", "method"), CASES)
 def test_element_maps__listed_line_left_out_with_one_warning(minerals, change, line, why, method):
     change(minerals)
@@ -124,6 +125,7 @@ def test_quantify__factor_refused_before_work(
         minerals.psnmf.quantify(factors=given, intensities=method)
 
 
+@pytest.mark.crossed("method", "element")
 @pytest.mark.parametrize("method", ["model", "windows"])
 @pytest.mark.parametrize(
     ("change", "element", "why"),
@@ -183,6 +185,7 @@ def test_messages__never_list_all_lines(minerals, factors):
     assert name_some("abc") == "a, b, c"
 
 
+@pytest.mark.crossed("method", "gap")
 @pytest.mark.parametrize("method", ["model", "windows"])
 @pytest.mark.parametrize("gap", [(0, 0.7), (1.3, 1.55), (3.0, 9.0)], ids=str)
 def test_explain_lines__agrees_with_what_can_be_measured(minerals, gap, method):
@@ -203,6 +206,7 @@ def test_explain_lines__agrees_with_what_can_be_measured(minerals, gap, method):
                 measure_lines(minerals, [line], elements=elements)
 
 
+@pytest.mark.thorough_cases("range", "mask of Si", "zero", "axis", "beam", "of Ti", "L l")
 @pytest.mark.parametrize("kind", [*KINDS.values(), *MEMBERS.values()], ids=[*KINDS, *MEMBERS])
 def test_figures__are_drawn_without_the_line(minerals, factors, kind, close_figures):
     change, line, _ = kind

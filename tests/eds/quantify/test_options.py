@@ -133,8 +133,8 @@ def test_quantify__nothing_decomposed_yet_is_reported(factors):
         s.psnmf.quantify(factors=factors)
 
 
-def test_quantify__the_signal_is_left_alone(minerals, factors, state):
+def test_quantify__the_signal_is_left_alone(minerals, few, state):
     before = state(minerals)
-    found = minerals.psnmf.quantify("zeta", factors, absorption_correction=True)
+    found = minerals.psnmf.quantify("zeta", **few, absorption_correction=True)
     found.maps()
     assert state(minerals) == before

@@ -29,9 +29,9 @@ def test_quantify__minor_elements_are_right_within_a_fifth(result, pristine):
 
 
 @pytest.mark.parametrize("intensities", ["model", "windows"])
-def test_quantify__the_order_of_factors_changes_nothing(minerals, factors, intensities):
+def test_quantify__the_order_of_factors_changes_nothing(minerals, factors, plain, intensities):
     options = {"intensities": intensities}
-    found = minerals.psnmf.quantify(factors=factors, **options)
+    found = plain if intensities == "model" else minerals.psnmf.quantify(factors=factors, **options)
     swapped = minerals.psnmf.quantify(factors=dict(reversed(factors.items())), **options)
     assert swapped.elements == found.elements[::-1]
     np.testing.assert_allclose(swapped.atomic.values, found.atomic.values[:, ::-1], rtol=1e-9)
@@ -48,13 +48,12 @@ def test_quantify__excluded_elements_are_fitted_but_left_out(minerals, factors):
     np.testing.assert_allclose(found.atomic_percent["Mg"][:2], mg[:2], atol=3)
 
 
-def test_quantify__zeta_factors_and_cross_sections_give_the_same_as_k_factors(minerals, factors):
+def test_quantify__zeta_factors_and_cross_sections_give_the_same_as_k_factors(minerals, factors, plain):
     # A zeta factor is a k-factor times a constant, a cross section its inverse.
     weights = {
         line: exspy.material.elements[line.split("_")[0]].General_properties.atomic_weight
         for line in factors
     }
-    plain = minerals.psnmf.quantify(factors=factors)
     zeta = minerals.psnmf.quantify("zeta", {line: 400 * k for line, k in factors.items()})
     cross = minerals.psnmf.quantify(
         "cross_section", {line: 0.02 * weights[line] / k for line, k in factors.items()}
@@ -112,14 +111,14 @@ def test_quantify__errors_of_factors_go_through(minerals, factors, plain):
     assert (plain.atomic.budget["factors"] == 0).all()
 
 
-def test_quantify__few_counts_have_large_errors(factors, pristine):
+def test_quantify__few_counts_have_large_errors(factors, pristine, plain):
     truth, few = pristine.metadata.Truth, pristine.deepcopy()
     few.data = np.random.default_rng(1).poisson(few.data * 0.02).astype("uint16")
     few.learning_results.loadings = truth.loadings * 0.02
-    many, less = (s.psnmf.quantify(factors=factors) for s in (pristine.deepcopy(), few))
-    ratio = less.atomic.budget["counting"][:2] / many.atomic.budget["counting"][:2]
+    less = few.psnmf.quantify(factors=factors)
+    ratio = less.atomic.budget["counting"][:2] / plain.atomic.budget["counting"][:2]
     assert np.median(ratio) == pytest.approx(50**0.5, rel=0.2)
-    assert (less.atomic.sigma[:2] > many.atomic.sigma[:2]).all()
+    assert (less.atomic.sigma[:2] > plain.atomic.sigma[:2]).all()
 
 
 def test_limits__absent_elements_have_a_detection_limit_and_no_sharp_zero(result):

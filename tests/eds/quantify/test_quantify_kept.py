@@ -27,6 +27,15 @@ HOW = {
 }
 
 
+@pytest.fixture(scope="module")
+def quantified(pristine, factors):
+    """Compositions by how they were made."""
+    return {
+        how: pristine.deepcopy().psnmf.quantify(factors=factors, **HOW[how])
+        for how in ("atomic", "weight", "windows")
+    }
+
+
 def assert_same_results(result, expected):
     assert str(result) == str(expected)
     assert result.table().get_string() == expected.table().get_string()
@@ -38,10 +47,12 @@ def assert_same_results(result, expected):
         assert str(a.axes_manager) == str(b.axes_manager)
 
 
+@pytest.mark.thorough_cases("twice", "weight")
+@pytest.mark.crossed("way", "how")
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("how", ["atomic", "weight", "windows"])
-def test_quantification__can_be_pickled_and_copied(minerals, factors, how, way):
-    result = minerals.psnmf.quantify(factors=factors, **HOW[how])
+def test_quantification__can_be_pickled_and_copied(minerals, quantified, how, way):
+    result = quantified[how]
     other = WAYS[way](result)
     assert_same_results(other, result)
     if how != "windows":
@@ -55,6 +66,7 @@ def test_quantification__can_be_pickled_and_copied(minerals, factors, how, way):
         )
 
 
+@pytest.mark.thorough_cases("weight", "windows")
 @pytest.mark.parametrize("how", HOW)
 def test_quantification__does_not_keep_the_map(minerals, factors, how):
     s = minerals.deepcopy()
@@ -73,9 +85,8 @@ def test_quantification__does_not_keep_the_map(minerals, factors, how):
     assert len(result.to_dataframe()) == len(result.rows())
 
 
-def test_pickled_quantification__smaller_than_the_map(minerals, factors):
-    result = minerals.psnmf.quantify(factors=factors)
-    assert len(pickle.dumps(result)) < minerals.data.nbytes / 2
+def test_pickled_quantification__smaller_than_the_map(minerals, plain):
+    assert len(pickle.dumps(plain)) < minerals.data.nbytes / 2
 
 
 @pytest.mark.parametrize("call", ["residuals", "ambiguity"])
@@ -88,16 +99,12 @@ def test_other_results_with_signals__can_be_pickled_and_copied(minerals, call):
         draw(other)
 
 
-@pytest.mark.parametrize("change", ["names", "results", "metadata"])
-def test_maps__as_quantified_whatever_comes_after(minerals, factors, change):
+def test_maps__as_quantified_whatever_comes_after(minerals, factors):
     result = minerals.psnmf.quantify(factors=factors)
     expected = [m.data for m in result.maps()]
-    if change == "names":
-        minerals.psnmf.names = ["a", "b", "c"]
-    elif change == "results":
-        minerals.learning_results.loadings[:] = 0
-    else:
-        minerals.metadata.General.title = "another"
-        del minerals.metadata.Acquisition_instrument
+    minerals.psnmf.names = ["a", "b", "c"]
+    minerals.learning_results.loadings[:] = 0
+    minerals.metadata.General.title = "another"
+    del minerals.metadata.Acquisition_instrument
     np.testing.assert_array_equal([m.data for m in result.maps()], expected)
     assert "another" not in result.maps()[0].metadata.General.title

@@ -94,8 +94,9 @@ WAYS = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_learning_results_saved_on_their_own__record_and_names_survive(
-    unmixed_copy, grains, tmp_path, way
+    unmixed_copy, grains, tmp_path, monkeypatch, way
 ):
+    monkeypatch.setattr("hyperspy_psnmf.eds.uncertainty.jackknife.N_SPLITS", 1)
     unmixed_copy.psnmf.names = ["Fe₃O₄", "β", "rest"]
     other = WAYS[way](unmixed_copy, grains, tmp_path)
     assert_same_maps(other, unmixed_copy)

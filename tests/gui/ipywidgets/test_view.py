@@ -155,7 +155,8 @@ def test_PSNMFTool__names_are_used_in_the_figure(done):
     assert bytes(done["phases"].value) != before
 
 
-def test_PSNMFTool__exports_are_reported(tool, done, tmp_path):
+def test_PSNMFTool__exports_are_reported(tool, done, tmp_path, monkeypatch):
+    monkeypatch.setattr("hyperspy_psnmf.gui.figures.FILE_DPI", 40)  # sooner drawn
     done["folder"].value = str(tmp_path)
     done["quantify"].click()
     for name in ("export_png", "export_csv", "export_hspy"):

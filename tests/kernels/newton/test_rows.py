@@ -62,6 +62,7 @@ def test_solve_rows__dense_and_sparse_agree(n_fixed):
     np.testing.assert_allclose(dense, sparse, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.thorough_cases("u1", "i2", "u4", "u8", "f4")  # each is compiled for itself
 @pytest.mark.parametrize("dtype", ["u1", "i2", "u4", "i8", "u8", "f4", "f8"])
 def test_solve_rows__counts_may_have_any_type(dtype):
     X, V, B = rows(n_rows=5, n_columns=6, k=2)
@@ -70,6 +71,7 @@ def test_solve_rows__counts_may_have_any_type(dtype):
         np.testing.assert_array_equal(solve_rows(counts.astype(dtype), B, V)[0], expected)
 
 
+@pytest.mark.thorough  # compiled for itself
 def test_solve_rows__arrays_may_be_in_fortran_order_and_read_only():
     X, V, B = rows(n_rows=5, n_columns=6, k=2)
     expected = solve_rows(X, B, V)
@@ -142,7 +144,8 @@ def test_solve_rows__a_row_without_counts_is_zero(n_fixed):
 
 def test_solve_rows__explicit_zeros_are_no_counts():
     X, V, B = rows(n_rows=5, n_columns=6, k=2)
-    full = sp.csr_array((X.ravel(), np.tile(np.arange(6), 5), np.arange(0, 31, 6)), shape=X.shape)
+    indices, indptr = np.tile(np.arange(6), 5), np.arange(0, 31, 6)
+    full = sp.csr_array((X.ravel(), indices.astype("i4"), indptr.astype("i4")), shape=X.shape)
     np.testing.assert_array_equal(solve_rows(full, B, V)[0], solve_rows(X, B, V)[0])
 
 

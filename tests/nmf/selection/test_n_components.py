@@ -81,6 +81,7 @@ def test_choose_n_components__empty_rows_and_channels_and_a_single_count_do_no_h
         assert found.simplest() == 1
 
 
+@pytest.mark.thorough_cases("uint16")  # compiled for itself
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float64])
 def test_choose_n_components__all_types_of_counts_give_the_same(dtype):
     X = counts_of(2)
