@@ -104,7 +104,7 @@ def test_activation_imports__no_deprecated_module_of_exspy_is_asked_for_anything
     )
 
 
-@pytest.mark.thorough_cases("EDSTEM", "Lazy")
+@pytest.mark.thorough
 @pytest.mark.parametrize("first", ["EDSSpectrum", "EDSTEMSpectrum", "LazyEDSSEMSpectrum"])
 def test_activation_imports__psnmf_is_there_at_once_on_the_class_that_is_used_first(first):
     run(

@@ -109,6 +109,7 @@ def test_decomposition__lack_of_memory_leaves_earlier_results(grains, earlier, m
 SCRIPT = Path(__file__).with_name("interrupted.py")
 
 
+@pytest.mark.thorough
 def test_interrupts__ctrl_c_at_any_time_leaves_earlier_results():
     # In a process of its own, for a signal goes to the main thread of all of pytest.
     paths = os.pathsep.join([str(SCRIPT.parents[2]), os.environ.get("PYTHONPATH", "")])

@@ -90,6 +90,7 @@ MORE = (
 )
 
 
+@pytest.mark.thorough
 def test_measure_lines__many_elements_change_the_others_within_their_errors(minerals):
     lines = ["Al_Ka", "Ca_Ka", "Fe_Ka", "Mg_Ka", "O_Ka", "Si_Ka", "Ti_Ka"]
     few, _ = measure(minerals, lines, ())

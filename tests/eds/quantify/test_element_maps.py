@@ -4,8 +4,11 @@
 import numpy as np
 import pytest
 
+from hyperspy_psnmf.eds.lines.intensities import measure_lines
+from hyperspy_psnmf.eds.uncertainty.standard_errors import intensity_errors
+
 LINES = ["Si_Ka", "Mg_Ka", "O_Ka"]
-pytestmark = pytest.mark.filterwarnings("ignore:in the spectra, but not in")
+pytestmark = pytest.mark.filterwarnings("ignore:(in the spectra, but not in|net counts below)")
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +84,16 @@ def test_element_maps__errors_cover_the_differences_from_the_truth(unmixed):
     z = (found.data - true.data) / error.data
     assert 0.4 < np.mean(np.abs(z) < 1) <= 1
     assert "Standard error" in error.metadata.General.title
+
+
+def test_element_maps__errors_of_loadings_and_of_lines_added_in_quadrature(unmixed):
+    _, (error,) = unmixed.psnmf.element_maps(["Si_Ka"], standard_errors=True)
+    lines = measure_lines(unmixed, ["Si_Ka"], elements=unmixed.metadata.Sample.elements)
+    net, sigma = (of[:, 0] / lines.counts for of in (lines.net, lines.sigma))
+    of_loadings = intensity_errors(unmixed, np.maximum(net, 0.0)[:, None])[:, 0]
+    of_lines = np.sqrt(unmixed.learning_results.loadings**2 @ sigma**2)
+    np.testing.assert_allclose(error.data.ravel(), np.hypot(of_loadings, of_lines))
+    assert (of_lines > 0.01 * of_loadings).any()
 
 
 def test_element_maps__masked_pixels_are_nan(grains, unmix, navigation_mask):
