@@ -55,16 +55,14 @@ def set_beam_energy(s, energy):
     s.metadata.Acquisition_instrument.TEM.beam_energy = energy
 
 
+@pytest.mark.thorough_cases("zero peak", "high", "beam")
 @pytest.mark.parametrize(
     ("change", "options", "left_out"),
     [
         (lambda s: list_lines(s, "Fe_Kb", "Si_Kb"), [], "Fe_Kb recorded with its main line Fe_Ka"),
         (lambda s: None, ["--elements", "Fe,Mg,Si,O,Be"], "Be_Ka below 0.12 keV"),
         (lambda s: None, ["--energy-range", "1", "8"], "O_Ka outside the channels in use, 1 to 8"),
-        pytest.param(
-            *(lambda s: None, ["--energy-range", "0.2", "5"], "Fe_Ka outside the channels in use"),
-            marks=pytest.mark.thorough,
-        ),
+        (lambda s: None, ["--energy-range", "0.2", "5"], "Fe_Ka outside the channels in use"),
         (lambda s: set_beam_energy(s, 5.0), [], "Fe_Ka above the beam energy, 5 keV"),
     ],
     ids=["K beta", "zero peak", "low", "high", "beam"],

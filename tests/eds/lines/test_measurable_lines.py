@@ -73,6 +73,9 @@ CASES = [
 ]
 
 
+LONG_GAPS = [(0, 0.7), (3.0, 9.0)]  # keV
+
+
 def left_out(caught):
     return [str(w.message) for w in caught if str(w.message).startswith(LEFT_OUT)]
 
@@ -85,7 +88,7 @@ def no_work(monkeypatch):
     monkeypatch.setattr(quantify_module, "measure_lines", work)
 
 
-@pytest.mark.thorough_cases("windows")
+@pytest.mark.thorough_cases("windows", "energy range", "mask of Si", "axis", "of Ti", "L l")
 @pytest.mark.parametrize(("change", "line", "why", "method"), CASES)
 def test_element_maps__listed_line_left_out_with_one_warning(minerals, change, line, why, method):
     change(minerals)
@@ -125,6 +128,7 @@ def test_quantify__factor_refused_before_work(
         minerals.psnmf.quantify(factors=given, intensities=method)
 
 
+@pytest.mark.thorough_cases("energy range-model", "zero peak-model")
 @pytest.mark.crossed("method", "element")
 @pytest.mark.parametrize("method", ["model", "windows"])
 @pytest.mark.parametrize(
@@ -187,7 +191,9 @@ def test_messages__never_list_all_lines(minerals, factors):
 
 @pytest.mark.crossed("method", "gap")
 @pytest.mark.parametrize("method", ["model", "windows"])
-@pytest.mark.parametrize("gap", [(0, 0.7), (1.3, 1.55), (3.0, 9.0)], ids=str)
+@pytest.mark.parametrize(
+    "gap", [(1.3, 1.55), *(pytest.param(g, marks=pytest.mark.thorough) for g in LONG_GAPS)], ids=str
+)
 def test_explain_lines__agrees_with_what_can_be_measured(minerals, gap, method):
     mask(minerals, *gap)
     minerals.metadata.Sample.xray_lines = []

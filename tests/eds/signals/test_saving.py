@@ -14,7 +14,10 @@ FILES = [
     ("hspy", {}),
     ("zspy", {}),
     ("hspy", {"output_dimension": 1}),
-    ("zspy", {"binning": 1, "random_state": np.random.default_rng(2)}),
+    pytest.param(
+        *("zspy", {"binning": 1, "random_state": np.random.default_rng(2)}),
+        marks=pytest.mark.thorough,
+    ),
     ("hspy", {"energy_range": (0.5, 2.0), "refinement": "joint"}),
 ]
 
