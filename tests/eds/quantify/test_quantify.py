@@ -48,7 +48,9 @@ def test_quantify__excluded_elements_are_fitted_but_left_out(minerals, factors):
     np.testing.assert_allclose(found.atomic_percent["Mg"][:2], mg[:2], atol=3)
 
 
-def test_quantify__zeta_factors_and_cross_sections_give_the_same_as_k_factors(minerals, factors, plain):
+def test_quantify__zeta_factors_and_cross_sections_give_the_same_as_k_factors(
+    minerals, factors, plain
+):
     # A zeta factor is a k-factor times a constant, a cross section its inverse.
     weights = {
         line: exspy.material.elements[line.split("_")[0]].General_properties.atomic_weight

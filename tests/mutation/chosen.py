@@ -10,7 +10,7 @@ SIMPLIFY = "tests/nmf/parsimony/test_simplify.py"
 SMOOTHING = "tests/nmf/method/test_smoothing.py"
 INTENSITIES = (
     "tests/eds/lines/test_intensities.py "
-    "-k 'noise_free or order_asked or adds_to or blank or fit_fixed'"
+    "-k 'noise_free or order_asked or adds_to or blank or fixed_fit'"
 )
 FULL_MODEL = (
     "tests/eds/line_model/test_full_model.py -k 'derivatives or ratios or few_counts or stay_near'"
@@ -152,6 +152,6 @@ def chosen_mutants(file, source):
     """Yield (line, "", what is replaced, mutated source) of every mutant of a file."""
     for before, after in CHOSEN[file][1]:
         if source.count(before) != 1:
-            raise SystemExit(f"mutants_chosen.py: {before!r} is not once in {file}")
+            raise SystemExit(f"chosen.py: {before!r} is not once in {file}")
         line = source[: source.index(before)].count("\n") + 1
         yield line, "", f"{before} -> {after}", source.replace(before, after)

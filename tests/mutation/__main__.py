@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Mutation check: change one operator or constant at a time, and see whether a test notices.
 
-Of files in mutants_chosen.py, what is listed there is changed.
+Of files in chosen.py, what is listed there is changed.
 
-    python tests/mutation.py                               # all mutants of all files
-    python tests/mutation.py --sample 10 kernels/em.py     # ten of one file
+    python -m tests.mutation                               # all mutants of all files
+    python -m tests.mutation --sample 10 kernels/em.py     # ten of one file
 
 Works in a copy of the tree. A mutant is killed when its tests fail, or do not come to an end.
-Those that survive are listed; mutants_judged.txt says why some of them change nothing.
+Those that survive are listed; judged.txt says why some of them change nothing.
 
 What becomes of all mutants, found by running each once, and those that survived again after
 tests for them had been written; in all an hour on two cores that others kept busy:
@@ -41,9 +41,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from mutants_chosen import CHOSEN, chosen_mutants
+from tests.mutation.chosen import CHOSEN, chosen_mutants
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 # Kernels run as plain Python: compiling each mutant would take longer than its tests.
 PLAIN = {"NUMBA_DISABLE_JIT": "1"}
 STEPS = [f"tests/kernels/newton/test_row_{name}.py" for name in ("gradient", "steps", "search")]
@@ -182,7 +182,7 @@ def mutants_of(file):
 def read_judged():
     """Return why nothing can notice a mutant, by file, function and statement."""
     judged, file, why = {}, "", ""
-    for line in Path(__file__).with_name("mutants_judged.txt").read_text("utf-8").splitlines():
+    for line in Path(__file__).with_name("judged.txt").read_text("utf-8").splitlines():
         if line.startswith("["):
             file = line.strip("[]")
         elif line.startswith(" "):
