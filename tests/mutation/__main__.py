@@ -207,7 +207,7 @@ class Tree:
         os.environ["HYPERSPY_PSNMF_DISABLE"] = "1"  # HyperSpy imports what is installed
         for name in PRELOAD:
             importlib.import_module(name)
-        for name in [name for name in sys.modules if name.startswith("hyperspy_psnmf")]:
+        for name in [name for name in sys.modules if name.startswith(("hyperspy_psnmf", "tests"))]:
             del sys.modules[name]
 
     def test(self, file, timeout=None):
