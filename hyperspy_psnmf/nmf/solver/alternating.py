@@ -30,6 +30,7 @@ from hyperspy_psnmf.nmf.solver.volume import VolumeTerm
 EM_SWEEPS = 5  # before the first Newton steps, which need a start near the data
 START_TOL = 1e-2  # nats per count, of the loadings to start from
 INNER = 0.1  # fraction of the present duality gap to which rows are solved
+MAX_RATIO = 0.99  # of decreases, in the geometric series that is extrapolated
 MAX_REMAINING = 0.1  # nats, extrapolated; far below the 1.92 of a likelihood-ratio test
 
 
@@ -138,7 +139,7 @@ class _Patience:
     def note(self, decrease: float) -> None:
         self.decreases = [*self.decreases[-1:], max(decrease, 0.0)]
         before = self.decreases[0]
-        ratio = min(decrease / before, 0.99) if 0 < before < np.inf else 0.0
+        ratio = min(decrease / before, MAX_RATIO) if 0 < before < np.inf else 0.0
         remaining = max(decrease, 0.0) * max(1.0, ratio / (1 - ratio))
         self.n_small = self.n_small + 1 if remaining < MAX_REMAINING else 0
 

@@ -8,10 +8,9 @@ from hyperspy_psnmf.kernels.parallel import is_csr, run_blocks
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks, solve_rows
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 
-# Fraction of the mean spectrum, so that no observed count has zero likelihood; any as small does.
-SPECTRUM_FLOOR = 1e-6
+SPECTRUM_FLOOR = 1e-6  # fraction of the mean spectrum, so that no count has zero likelihood
 RTOL = 1e-2  # of a tolerance in nats, per count: it decides below 100 counts
-PROHIBITIVE_COST = 1e6  # nats per count, at which a coefficient is zero; any as large does
+PROHIBITIVE_COST = 1e6  # nats per count, at which a coefficient is zero
 TRANSPOSED_BYTES = 16_000_000  # of a dense binned map, transposed at a time
 ROWS_AT_A_TIME = 16  # fill a cache line: five times as fast as all at once
 

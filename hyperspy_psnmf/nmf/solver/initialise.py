@@ -10,6 +10,7 @@ from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 
 ROWS_FOR_START = 4096  # drawn at random; chosen on the built-in phantoms
+MIN_COUNTS = 0.25  # of a row that may be a vertex, per median of all rows
 FILL = 1e-2  # fraction of the mean spectrum added to each: zeros would never grow. As NNDSVDar
 
 
@@ -88,7 +89,7 @@ def _vertices(X, mean, n_components, rng):
     _, V = _leading_singular_vectors(scaled, n, rng)
     rows = (scaled @ V.T) / counts[:, None]
     # Rows with few counts are far from the simplex by noise alone.
-    rows = rows[counts >= np.median(counts) / 4]
+    rows = rows[counts >= MIN_COUNTS * np.median(counts)]
     H, left = np.empty((n_components, X.shape[1])), rows.copy()
     for k in range(n_components):
         corner = np.argmax((left**2).sum(axis=1))

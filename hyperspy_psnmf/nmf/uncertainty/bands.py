@@ -16,7 +16,7 @@ from hyperspy_psnmf.nmf.solver.convex import solve_loadings, solve_spectra
 from hyperspy_psnmf.nmf.solver.fisher import information, invert_free
 from hyperspy_psnmf.nmf.uncertainty.profile_likelihood import Solution
 
-CONVERGED = 1e-3  # relative differences below are convergence errors; seen on phantoms
+CONVERGED = 1e-3  # relative; smaller differences are convergence errors
 
 
 @dataclass(frozen=True, eq=False)
