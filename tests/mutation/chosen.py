@@ -10,16 +10,18 @@ SIMPLIFY = "tests/nmf/parsimony/test_simplify.py"
 SMOOTHING = "tests/nmf/method/test_smoothing.py"
 INTENSITIES = (
     "tests/eds/lines/test_intensities.py "
-    "-k 'noise_free or order_asked or adds_to or blank or fixed_fit'"
+    "-k 'noise_free or order_asked or covariance or blank or fixed_fit'"
 )
 FULL_MODEL = (
     "tests/eds/line_model/test_full_model.py -k 'derivatives or ratios or few_counts or stay_near'"
 )
 ENERGY_AXIS = "tests/eds/line_model/test_energy_axis.py -k 'offset_and_gain and mineral'"
-QUANTIFY = (
+# Those with absorption take eXSpy seconds.
+QUANTIFY = [
     "tests/eds/quantify/test_quantify.py "
-    "-k 'linear or bulk or of_factors or few_counts or limit or band or those_of_the_phantom'"
-)
+    "-k 'linear or bulk or fills or of_factors or few_counts or band'",
+    "tests/eds/quantify/test_quantify.py -k 'limit or those_of_the_phantom'",
+]
 
 # file: (tests, [(before, after), ...])
 CHOSEN = {
@@ -108,7 +110,7 @@ CHOSEN = {
         ],
     ),
     "eds/quantify/quantify.py": (
-        [QUANTIFY],
+        QUANTIFY,
         [
             ("detected = measured.net > DETECTED *", "detected = measured.net > 0 *"),
             ("loadings.sum(axis=0) ** 2 / squares", "loadings.sum(axis=0) / squares"),
@@ -119,7 +121,7 @@ CHOSEN = {
         ],
     ),
     "eds/quantify/exspy_call.py": (
-        [QUANTIFY],
+        QUANTIFY,
         [
             ("intensities / self.fill[:, None]", "intensities * self.fill[:, None]"),
             ("net / self.factors", "net * self.factors"),

@@ -38,6 +38,7 @@ def sample(request, unmixed):
     return s, drawn
 
 
+@pytest.mark.usefixtures("right_axis")
 def test_residuals__an_odd_sample_is_reported_and_drawn_with_what_is_known_of_it(sample):
     s, drawn = sample
     before = describe_state(s)
@@ -50,7 +51,7 @@ def test_residuals__an_odd_sample_is_reported_and_drawn_with_what_is_known_of_it
     assert describe_state(s) == before
 
 
-@pytest.mark.thorough_cases("elements without lines", "words", "arrays", "no lines")
+@pytest.mark.thorough_cases("elements without lines", "words", "arrays", "no ", "numbers")
 def test_element_maps__lines_of_an_odd_sample_are_mapped_or_asked_for(sample):
     s, drawn = sample
     before = describe_state(s)

@@ -126,6 +126,15 @@ def test_measure_lines__the_unmixing_adds_to_the_noise_of_counts(measured):
     assert (measured.sigma > 1.05 * counting).any()
 
 
+def test_measure_lines__covariance_of_counting_unmixing_and_shapes(measured):
+    variance, operators = measured.fit.sigma**2, measured.operators
+    # Phases overlap, so a spectrum varies by more than its counts do.
+    assert (variance.sum(axis=1) > 1.02 * measured.counts + 0.5 * variance.shape[1]).any()
+    of_spectra = np.einsum("pjl,pj,pjm->plm", operators, variance, operators)
+    np.testing.assert_allclose(measured.covariance, of_spectra + measured.of_shapes)
+    assert (np.diagonal(measured.of_shapes, axis1=1, axis2=2) > 1.0).any()
+
+
 def test_measure_lines__a_blank_is_known_better_than_a_strong_line(measured):
     assert (measured.blank <= measured.sigma * (1 + 1e-9)).all()
     assert measured.blank[0, 0] < 0.7 * measured.sigma[0, 0]  # Si in the silicate

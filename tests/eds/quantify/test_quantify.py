@@ -7,7 +7,13 @@ import exspy
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.eds.quantify.exspy_call import derivatives, limits, propagate, trial_intensities
+from hyperspy_psnmf.eds.quantify.exspy_call import (
+    Quantifier,
+    derivatives,
+    limits,
+    propagate,
+    trial_intensities,
+)
 from tests.helpers.compositions import as_found, truth_of
 
 
@@ -166,6 +172,22 @@ def test_derivatives__are_those_of_a_linear_function_and_one_sided_at_zero():
         propagate(jacobian, covariance)[0], np.sqrt([1 + 16 + 2.25, 36 + 9, 4 + 144])
     )
     np.testing.assert_allclose(limits(trials @ np.diag([1.0, 2.0, 3.0])), [[7, 14, 21]] * 2)
+
+
+def test_quantifier__mass_thickness_is_that_of_the_pixels_a_phase_fills(monkeypatch):
+    seen = []
+    monkeypatch.setattr(Quantifier, "_call_exspy", lambda self, net, _: seen.append(net) or net)
+    quantifier = Quantifier(None, "zeta", ["Mg_Ka", "Si_Ka"], np.ones(2), fill=np.array([0.5, 1.0]))
+    quantifier.atomic(np.array([[10.0, 20.0], [30.0, 40.0]]))
+    np.testing.assert_allclose(seen[0], [[20.0, 40.0], [30.0, 40.0]])
+
+
+def test_quantify__a_phase_of_equal_loadings_fills_its_pixels(minerals, few):
+    loadings = minerals.learning_results.loadings.copy()
+    loadings[:, 0] = np.where(np.arange(520) < 130, 900.0, 0.0)
+    minerals.learning_results.loadings = loadings
+    found = minerals.psnmf.quantify(**few)
+    assert found._maps.quantifier.fill[0] == pytest.approx(0.25)
 
 
 def test_quantify__a_bulk_specimen_gets_k_ratios_and_no_zaf(sem):

@@ -22,6 +22,13 @@ def test_quantify__maps_are_compositions_with_masks_where_counts_are_few(plain, 
         plain.maps(min_counts=0)
 
 
+def test_quantify__maps_are_nan_where_all_lines_together_have_few_counts(plain):
+    net = np.maximum(plain._maps.loadings @ plain._maps.per_count, 0.0).sum(axis=1)
+    least = np.median(net)
+    (first, *_) = plain.maps(min_counts=least)
+    np.testing.assert_array_equal(np.isnan(first.data).ravel(), net < least)
+
+
 def test_quantify__absorption_in_maps_does_not_depend_on_how_many_pixels_there_are(minerals):
     exclude = ("Al", "Ca", "Fe", "Ti", "Si")
     cross = {"Mg_Ka": 8.0, "O_Ka": 4.0}
