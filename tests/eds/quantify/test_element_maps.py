@@ -4,8 +4,7 @@
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.eds.lines.intensities import measure_lines
-from hyperspy_psnmf.eds.uncertainty.standard_errors import intensity_errors
+from tests.eds.on_signals import intensity_errors, measure_lines
 
 LINES = ["Si_Ka", "Mg_Ka", "O_Ka"]
 pytestmark = pytest.mark.filterwarnings("ignore:(in the spectra, but not in|net counts below)")
