@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hyperspy_psnmf import PSNMF, PoissonNMF
 from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts
-from hyperspy_psnmf.nmf.selection.count_splitting import split_counts
+from hyperspy_psnmf.nmf.held_out.count_splitting import split_counts
 
 # Five alternations warn that they are not enough, and are for this.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

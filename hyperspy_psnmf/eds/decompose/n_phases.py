@@ -25,7 +25,7 @@ from hyperspy_psnmf.eds.xray.detector import LINE_CHANNEL
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
 from hyperspy_psnmf.nmf.binning.bins import bin_spectra, spatial_axes
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
-from hyperspy_psnmf.nmf.selection.count_splitting import Comparison, check_whole
+from hyperspy_psnmf.nmf.held_out.count_splitting import Comparison, check_whole
 from hyperspy_psnmf.nmf.selection.n_components import choose_n_components, coarse_counts
 from hyperspy_psnmf.nmf.validation import check_int, random_generator
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts, choose_binning
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
-from hyperspy_psnmf.nmf.selection.count_splitting import Comparison, make_folds
+from hyperspy_psnmf.nmf.held_out.count_splitting import Comparison, make_folds
 from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from hyperspy_psnmf.nmf.validation import check_int

@@ -34,7 +34,7 @@ from hyperspy_psnmf.kernels.likelihood import divergence, score
 from hyperspy_psnmf.kernels.parallel import is_csr
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.counts.matrix import check_count_dtype, total_counts
-from hyperspy_psnmf.nmf.selection.comparison import Comparison
+from hyperspy_psnmf.nmf.held_out.comparison import Comparison
 from hyperspy_psnmf.nmf.validation import Callback, check_int
 
 ETA = 1e-4  # fraction of the mean spectrum in every test model

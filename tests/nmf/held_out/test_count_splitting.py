@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from hyperspy_psnmf.nmf.selection import count_splitting
-from hyperspy_psnmf.nmf.selection.count_splitting import (
+from hyperspy_psnmf.nmf.held_out.count_splitting import (
     Comparison,
     compare,
     held_out_deviance,
