@@ -47,6 +47,8 @@ ROOMS = {
         "counts",
         "binning",
         "solver",
+        "held_out",
+        "lines",
         "parsimony",
         "method",
         "selection",

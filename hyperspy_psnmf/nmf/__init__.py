@@ -11,12 +11,16 @@ Each room imports those before it:
     sums of neighbouring pixels and channels; subsets of a map
 ``solver``
     Poisson NMF of one matrix: start, alternate to convergence, volume term, Fisher information
+``held_out``
+    count splitting, and models compared by it
+``lines``
+    spectra made of X-ray lines and continuum, the simplest of those that fit alike
 ``parsimony``
     rotational ambiguity resolved by sparsity, merged and subtracted spectra
 ``method``
     the four steps of PSNMF: bin, factorise, factorise at full resolution, smooth
 ``selection``
-    the number of components and the binning, by held-out counts
+    the number of components and the binning
 ``uncertainty``
     standard errors, upper limits, jackknife, profile likelihood and confidence bands
 ``diagnostics``

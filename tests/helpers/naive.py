@@ -143,3 +143,18 @@ def solve_row_with_terms(x, B, linear, pseudo_counts, Q, *, v_fixed=(), max_iter
             return new
         v = new
     raise AssertionError("the reference did not converge")
+
+
+def cost(values, change, variances, groups, limits, t):
+    """Return the cost in nats of ``values + t * change``, group by group."""
+    total = 0.0
+    for g, limit in enumerate(limits):
+        as_zero, of_negative = 0.0, 0.0
+        for i in range(len(values)):
+            if groups[i] == g:
+                v = values[i] + t * change[i]
+                variance = variances[0][i] + 2 * t * variances[1][i] + t**2 * variances[2][i]
+                as_zero += v**2 / (2 * variance)
+                of_negative += v**2 / (2 * variance) if v < 0 else 0.0
+        total += min(as_zero, of_negative + limit)
+    return total

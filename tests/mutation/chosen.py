@@ -7,6 +7,7 @@ is replaced is in the file exactly once.
 
 PARSIMONY = "tests/nmf/parsimony/test_parsimony.py"
 SIMPLIFY = "tests/nmf/parsimony/test_simplify.py"
+CRITERION = "tests/nmf/lines/test_criterion.py"
 SMOOTHING = "tests/nmf/method/test_smoothing.py"
 INTENSITIES = (
     "tests/eds/lines/test_intensities.py "
@@ -54,6 +55,32 @@ CHOSEN = {
             ("SIGNIFICANT * standard_deviation(", "standard_deviation("),
             ("W.argmax(axis=1)] = True", "W.argmin(axis=1)] = True"),
             ("needed = after - before > loss", "needed = before - after > loss"),
+        ],
+    ),
+    "nmf/lines/criterion.py": (
+        [CRITERION],
+        [
+            ("-self.of_P[:, a, b], self.of_P[:, b, b]", "self.of_P[:, a, b], self.of_P[:, b, b]"),
+            ("sum_costs(self.P[a], -self.P[b]", "sum_costs(self.P[b], -self.P[a]"),
+            ("forward[a, b], back[a, b] = -multiple", "forward[a, b], back[a, b] = multiple"),
+            (
+                "self.loading_cost * variance < 0.5 * self.W",
+                "self.loading_cost * variance < self.W",
+            ),
+            ("Costs(LOADING_COST, 0.5 * np.log", "Costs(LOADING_COST, np.log"),
+            ("limits[n + component, elements[template]]", "limits[component, elements[template]]"),
+            ("of_template * (self.P[c] < 0))", "of_template * (self.P[c] > 0))"),
+        ],
+    ),
+    "kernels/truncated_costs.py": (
+        ["tests/kernels/test_truncated_costs.py"],
+        [
+            ("v = values[i] + t * change[i]", "v = values[i] - t * change[i]"),
+            ("(2.0 * variances[1, i] + t", "(variances[1, i] + t"),
+            ("cost = 0.5 * v * v", "cost = v * v"),
+            ("negative[groups[i]] += cost", "negative[i % limits.size] += cost"),
+            ("min(zero[g], negative[g] + limits[g])", "min(zero[g], limits[g])"),
+            ("negative[:] = 0.0", "negative[0] = 0.0"),
         ],
     ),
     "nmf/method/smoothing.py": (

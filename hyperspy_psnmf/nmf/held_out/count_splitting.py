@@ -32,7 +32,7 @@ import scipy.sparse as sp
 
 from hyperspy_psnmf.kernels.likelihood import divergence, score
 from hyperspy_psnmf.kernels.parallel import is_csr
-from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
+from hyperspy_psnmf.nmf.counts.blocks import CountBlocks, divergence_of_columns
 from hyperspy_psnmf.nmf.counts.matrix import check_count_dtype, total_counts
 from hyperspy_psnmf.nmf.held_out.comparison import Comparison
 from hyperspy_psnmf.nmf.validation import Callback, check_int
@@ -193,6 +193,14 @@ def held_out_deviances(
     """Return the deviance of every row, of shape (n_rows,); see `held_out_deviance`."""
     V, B = _test_model(W, H, fraction, train_spectrum, eta)
     return 2 * score(X_test, V, B, n_jobs=n_jobs)[1]
+
+
+def held_out_by_channel(
+    X_test, W, H, fraction: float, train_spectrum, *, eta: float = ETA, n_jobs: int | None = 1
+) -> np.ndarray:
+    """Return the deviance of every channel, of shape (n_channels,); see `held_out_deviance`."""
+    V, B = _test_model(W, H, fraction, train_spectrum, eta)
+    return 2 * divergence_of_columns(X_test, V, B, n_jobs=n_jobs)
 
 
 def _test_model(W, H, fraction, train_spectrum, eta):

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Poisson NMF with spectra made of templates: loadings and weights in turns, to convergence."""
+
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from hyperspy_psnmf.kernels.likelihood import duality_gap
+from hyperspy_psnmf.kernels.newton.rows import NO_TERMS
+from hyperspy_psnmf.nmf.counts.blocks import divergence, score, solve_rows
+from hyperspy_psnmf.nmf.lines.weights import (
+    LineSpectra,
+    normalise_weights,
+    remaining_decrease,
+    solve_weights,
+)
+from hyperspy_psnmf.nmf.solver.alternation import NEWTON_STEPS, PATIENCE, Alternation, Point
+from hyperspy_psnmf.nmf.solver.convex import freeze_at_zero
+
+MAX_DECREASE = 0.05  # nats in one alternation, three times running, at which to stop
+INNER_TOL = 1e-3  # nats per row and of the weights, within an alternation
+
+
+@dataclass(frozen=True, eq=False)
+class LinePoint(Point):
+    """A factorisation on the way to the optimum; `B` are the columns of `spectra`."""
+
+    spectra: LineSpectra | None = None
+
+
+class LineAlternation(Alternation):
+    """The divergence of loadings and of spectra made of templates.
+
+    Parameters
+    ----------
+    X : ndarray or csr_array of shape (n_rows, n_channels)
+        Counts.
+    spectra : LineSpectra
+        Templates, fixed spectra and constraints.
+    n_jobs : int or None
+        Threads; None is all cores.
+    """
+
+    def __init__(self, X, spectra: LineSpectra, n_jobs: int | None = 1):
+        super().__init__(X, spectra.n_fixed, None, n_jobs)
+        self.terms, self.pattern = NO_TERMS, np.bool_(True)
+
+    def restrict(self, pattern: np.ndarray | None) -> None:
+        """Restrict loadings (n_rows, n_components) to a sparsity pattern, or lift that."""
+        self.terms = NO_TERMS if pattern is None else freeze_at_zero(~pattern)
+        self.pattern = np.bool_(True) if pattern is None else pattern
+
+    def objective(self, W, B):
+        """Return the divergence in nats."""
+        return divergence(self.X, W, B, n_jobs=self.n_jobs)
+
+    def at(self, W, spectra: LineSpectra) -> LinePoint:
+        """Return a point of given loadings and spectra."""
+        W, spectra = normalise_weights(np.where(self.pattern, W, 0.0), spectra)
+        B = spectra.B
+        return LinePoint(W, B, self.objective(W, B), spectra=spectra)
+
+    def update(self, start, last):
+        """Return new loadings and weights."""
+        options = {"tol": INNER_TOL, "max_iter": NEWTON_STEPS, "n_jobs": self.n_jobs}
+        W, _ = solve_rows(self.X, start.B, start.W, terms=self.terms, **options)
+        W = np.where(self.pattern, W, 0.0)
+        found = self.at(W, solve_weights(self.Xt, W, start.spectra, **options))
+        return found if found.loss <= last.loss else last
+
+    def extrapolate(self, new, old, step):
+        """Return the point that many times the last update beyond `new`."""
+        W = np.maximum(new.W + step * (new.W - old.W), 0.0)
+        change = new.spectra.weights - old.spectra.weights
+        return self.at(W, new.spectra.with_weights(new.spectra.weights + step * change))
+
+    def residual(self, point: LinePoint) -> float:
+        """Return what new loadings or new weights may still gain, in nats per count."""
+        scores, _ = score(self.X, point.W, point.B, n_jobs=self.n_jobs)
+        of_basis = point.B.sum(axis=0)
+        gap = duality_gap(point.W, scores * self.pattern, of_basis, self.row_counts).sum()
+        gap += remaining_decrease(self.Xt, point.W, point.spectra, self.n_jobs)
+        return float(gap) / self.n_counts
+
+    def converge(self, point: LinePoint, max_iter: int, callback=None) -> tuple[LinePoint, int]:
+        """Alternate until the divergence hardly decreases; return the point and the number.
+
+        Parameters
+        ----------
+        point : LinePoint
+            Where to start.
+        max_iter : int
+            Alternations at most.
+        callback : callable, optional
+            Called after every alternation with the divergence in nats.
+        """
+        n_small, loss, n_iter = 0, point.loss, 0
+        for _, best in islice(self.run(point), max_iter):
+            point, n_iter = best, n_iter + 1
+            if callback is not None:
+                callback(point.loss)
+            n_small = n_small + 1 if loss - point.loss < MAX_DECREASE else 0
+            loss = point.loss
+            if n_small == PATIENCE:
+                break
+        return point, n_iter

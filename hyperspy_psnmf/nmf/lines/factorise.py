@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Factorise counts into loadings and spectra made of templates, the simplest by `criterion`."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hyperspy_psnmf.nmf.counts.matrix import total_counts
+from hyperspy_psnmf.nmf.lines.alternating import LineAlternation, LinePoint
+from hyperspy_psnmf.nmf.lines.criterion import Costs, default_costs, simplest
+from hyperspy_psnmf.nmf.lines.templates import common_ratio
+from hyperspy_psnmf.nmf.lines.weights import LineSpectra
+
+FIRST_ALTERNATIONS = 12  # before the first combinations, which need the optimum only roughly
+ALTERNATIONS = 40  # of a restricted fit, which starts close to its optimum
+MOVES = (100, 2, 1, 0)  # combinations at most, fewer while the criterion does not fall
+MAX_ROUNDS = 8  # of combinations and fits; most stop after two
+MIN_DECREASE = 0.01  # nats, of the criterion in a round
+LEAST_WEIGHT = 1e-6  # at which weights start that are allowed and were zero
+
+
+@dataclass(frozen=True, eq=False)
+class LineFit:
+    """Loadings and spectra of the lowest criterion.
+
+    Attributes
+    ----------
+    W : ndarray of shape (n_rows, n_components)
+        Loadings in counts.
+    spectra : LineSpectra
+        Of unit sum.
+    divergence : float
+        In nats.
+    criterion : float
+        Divergence and costs, in nats.
+    kkt_residual : float
+        Duality gap of the loadings and predicted decrease of the weights, of those that are
+        not zero by the criterion, in nats per count.
+    n_iter : int
+        Alternations, of all starts.
+    tol : float
+        Relative residual asked for.
+    """
+
+    W: np.ndarray
+    spectra: LineSpectra
+    divergence: float
+    criterion: float
+    kkt_residual: float
+    n_iter: int
+    tol: float = 1e-5
+
+    @property
+    def converged(self) -> bool:
+        """Whether the residual is at most `tol`."""
+        return self.kkt_residual <= self.tol
+
+
+def factorise_lines(
+    X,
+    starts: Iterable[tuple[np.ndarray, LineSpectra]],
+    *,
+    costs: Costs | None = None,
+    max_iter: int = 500,
+    tol: float = 1e-5,
+    n_jobs: int | None = 1,
+    callback=None,
+) -> LineFit:
+    """Factorise counts with spectra made of templates.
+
+    Parameters
+    ----------
+    X : ndarray or csr_array of shape (n_rows, n_channels)
+        Counts.
+    starts : iterable of (ndarray of shape (n_rows, n_components), LineSpectra)
+        Loadings and spectra to start from; the one with the lowest criterion is kept.
+    costs : Costs, optional
+        Of what is not zero; by default those of `criterion` for the counts in X.
+    max_iter : int
+        Alternations of one fit at most.
+    tol : float
+        Relative KKT residual below which the result counts as converged.
+    n_jobs : int or None
+        Threads; None is all cores.
+    callback : callable, optional
+        Called after every alternation with the divergence in nats.
+    """
+    search = None
+    for W, spectra in starts:
+        if search is None:
+            search = _Search(X, spectra, costs, max_iter, n_jobs, callback)
+        search.run(W, spectra)
+    # Once more from the optimum of all loadings and lines nearby: what earlier rounds have set to
+    # zero may be wrong by now.
+    search.run(search.best.W, search.best.spectra)
+    best = search.best
+    return LineFit(
+        best.W, best.spectra, best.loss, search.criterion, search.residual, search.n_iter, tol
+    )
+
+
+class _Search:
+    """The lowest criterion from several starts."""
+
+    def __init__(self, X, spectra, costs, max_iter, n_jobs, callback):
+        self.problem = LineAlternation(X, spectra, n_jobs)
+        self.costs = costs or default_costs(self.problem.n_counts)
+        self.counts = total_counts(X, axis=0)
+        self.max_iter, self.n_jobs, self.callback = max_iter, n_jobs, callback
+        self.n_iter, self.best, self.criterion, self.residual = 0, None, np.inf, np.inf
+
+    def run(self, W, spectra) -> None:
+        """Lower the criterion from a start until it falls no more."""
+        self.problem.restrict(None)
+        point = self._converge(self.problem.at(W, spectra), FIRST_ALTERNATIONS)
+        point = self._correct(point)
+        # What a simplification loses is only estimated; no simpler one may be as likely.
+        self._compare(point, self.problem.residual(point))
+        lowest = np.inf
+        for _ in range(MAX_ROUNDS):
+            point, residual = self._simplify(point)
+            criterion = self._compare(point, residual)
+            if criterion > lowest - MIN_DECREASE:
+                break
+            lowest = criterion
+
+    def _compare(self, point, residual) -> float:
+        """Keep a point if its criterion is the lowest, and return the criterion."""
+        criterion = self._criterion(point)
+        if criterion < self.criterion:
+            self.best, self.criterion, self.residual = point, criterion, residual
+        return criterion
+
+    def _criterion(self, point) -> float:
+        return point.loss + self.costs.of(point.W, point.spectra)
+
+    def _correct(self, point):
+        """Return the point with templates that have the detector's response of the sum."""
+        ratio = common_ratio(self.counts, point.B @ point.W.sum(axis=0))
+        templates = point.spectra.templates.corrected(ratio)
+        return self.problem.at(point.W, replace(point.spectra, templates=templates))
+
+    def _simplify(self, point) -> tuple[LinePoint, float]:
+        """Return the optimum with the zeros of the simplest combination, and its residual.
+
+        Zeros of many loadings of alike spectra may cost far more together than one by one.
+        """
+        highest = self._criterion(point) + MIN_DECREASE
+        for max_moves in MOVES:
+            found, residual = self._with_zeros(point, max_moves)
+            if self._criterion(found) <= highest:
+                break
+        return found, residual
+
+    def _with_zeros(self, point, max_moves):
+        spectra, options = point.spectra, {"max_moves": max_moves, "n_jobs": self.n_jobs}
+        W, weights = simplest(point.W, spectra, self.costs, **options)
+        has = replace(spectra, weights=weights).has_element[:, spectra.templates.elements]
+        is_free = spectra.allowed.copy()
+        is_free[:, spectra.templates.is_line] &= has
+        weights = np.where(is_free, weights.clip(LEAST_WEIGHT), 0.0)
+        restricted = replace(spectra, weights=weights, allowed=is_free)
+        self.problem.restrict(W > 0)
+        found = self._converge(self.problem.at(W, restricted), ALTERNATIONS)
+        free = replace(found.spectra, allowed=spectra.allowed)
+        return replace(found, spectra=free), self.problem.residual(found)
+
+    def _converge(self, point, max_iter):
+        point, n_iter = self.problem.converge(point, min(max_iter, self.max_iter), self.callback)
+        self.n_iter += n_iter
+        return point

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+r"""Weights of templates in spectra, for fixed loadings: one convex problem.
+
+.. math:: \min_{P \ge 0} D(X, W_0 H_0 + W P G)
+
+with loadings :math:`W_0` of fixed spectra :math:`H_0`. All weights are updated at once by
+projected Fisher scoring, or by an EM step where that does not decrease the divergence. With the
+expected information of the spectra in each channel,
+:math:`I_{jcd} = \sum_i W_{ic} W_{id} / \mu_{ij}`, that of the weights is
+:math:`\sum_j G_{sj} I_{jcd} G_{uj}`, some hundred rows. Weights at zero whose gradient
+is positive stay there (two-metric projection, [1]_).
+
+References
+----------
+.. [1] D. P. Bertsekas, SIAM J. Control Optim. 20 (1982) 221.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hyperspy_psnmf.kernels import expected
+from hyperspy_psnmf.kernels.limits import TINY
+from hyperspy_psnmf.nmf.counts.blocks import divergence, score
+from hyperspy_psnmf.nmf.lines.templates import Templates
+
+AT_ZERO = 1e-10  # of a spectrum's counts: a weight on its bound
+RIDGE = 1e-9  # relative, of the information: splines that no count distinguishes
+MAX_HALVINGS = 10  # of a step that does not decrease the divergence
+
+
+@dataclass(frozen=True, eq=False)
+class LineSpectra:
+    """Spectra made of templates, beside fixed ones.
+
+    Attributes
+    ----------
+    templates : Templates
+    weights : ndarray of shape (n_free, n_templates)
+        P: fraction of the counts of each free spectrum in each template.
+    allowed : ndarray of bool of shape (n_free, n_templates)
+        False where a weight is zero by constraint.
+    fixed : ndarray of shape (n_fixed, n_channels)
+        Fixed spectra, which come first.
+    """
+
+    templates: Templates
+    weights: np.ndarray
+    allowed: np.ndarray
+    fixed: np.ndarray
+
+    @property
+    def n_fixed(self) -> int:
+        """Number of fixed spectra."""
+        return len(self.fixed)
+
+    @property
+    def H(self) -> np.ndarray:
+        """All spectra, of shape (n_components, n_channels)."""
+        return np.vstack([self.fixed, self.weights @ self.templates.spectra])
+
+    @property
+    def B(self) -> np.ndarray:
+        """The same as columns, of shape (n_channels, n_components)."""
+        return np.ascontiguousarray(self.H.T)
+
+    @property
+    def has_element(self) -> np.ndarray:
+        """Which elements have lines in each free spectrum, (n_free, n_elements)."""
+        found = np.zeros((len(self.weights), self.templates.n_elements), dtype=bool)
+        for line, element in enumerate(self.templates.elements):
+            found[:, element] |= self.weights[:, line] > 0
+        return found
+
+    def with_weights(self, weights: np.ndarray) -> "LineSpectra":
+        """Return spectra with other weights, zero where not allowed."""
+        return replace(self, weights=np.where(self.allowed, np.maximum(weights, 0.0), 0.0))
+
+
+def normalise_weights(W: np.ndarray, spectra: LineSpectra) -> tuple[np.ndarray, LineSpectra]:
+    """Return loadings and spectra with free spectra of unit sum, the product unchanged."""
+    scale = spectra.weights.sum(axis=1)
+    empty = scale == 0
+    scale = np.where(empty, 1.0, scale)
+    weights = spectra.weights / scale[:, None]
+    # A component without a spectrum: zero loadings, and the mean continuum, or template.
+    is_line = spectra.templates.is_line
+    usual = is_line if is_line.all() else ~is_line
+    weights[empty] = usual / np.count_nonzero(usual)
+    factor = np.concatenate([np.ones(spectra.n_fixed), np.where(empty, 0.0, scale)])
+    return W * factor, replace(spectra, weights=weights)
+
+
+def weights_information(W: np.ndarray, spectra: LineSpectra, *, n_jobs=1) -> np.ndarray:
+    """Return the expected information on all weights, for fixed loadings.
+
+    Returns
+    -------
+    ndarray of shape (n_free, n_templates, n_free, n_templates)
+    """
+    n, G = spectra.n_fixed, spectra.templates.spectra
+    per_channel = expected.information(spectra.B, W, n_jobs=n_jobs)[:, n:, n:]
+    k, found = len(spectra.weights), np.empty((len(spectra.weights), len(G)) * 2)
+    for c in range(k):
+        for d in range(c + 1):
+            block = (G * per_channel[:, c, d]) @ G.T
+            found[c, :, d], found[d, :, c] = block, block.T
+    return found
+
+
+def solve_weights(
+    Xt, W: np.ndarray, spectra: LineSpectra, *, tol: float, max_iter: int, n_jobs=1
+) -> LineSpectra:
+    """Return the spectra whose weights maximise the likelihood, for fixed loadings.
+
+    Parameters
+    ----------
+    Xt : ndarray or csr_array of shape (n_channels, n_rows)
+        Counts.
+    W : ndarray of shape (n_rows, n_components)
+        Loadings, those of fixed spectra first.
+    spectra : LineSpectra
+        Where to start. They are not normalised here: loadings are fixed.
+    tol : float
+        Decrease of the divergence, in nats, that ends the iterations.
+    max_iter : int
+        Steps at most.
+    n_jobs : int or None
+        Threads; None is all cores.
+    """
+    loss = divergence(Xt, spectra.B, W, n_jobs=n_jobs)
+    for _ in range(max_iter):
+        new, new_loss = _step(Xt, W, spectra, loss, n_jobs)
+        decrease = loss - new_loss
+        if decrease > 0:
+            spectra, loss = new, new_loss
+        if decrease < tol:
+            break
+    return spectra
+
+
+def remaining_decrease(Xt, W: np.ndarray, spectra: LineSpectra, n_jobs: int | None = 1) -> float:
+    """Return the decrease of the divergence, in nats, that a scoring step of weights predicts.
+
+    A duality gap is no use here: a template with few counts may have a large one and gain nothing.
+    """
+    gradient, _ = _gradient(Xt, W, spectra, n_jobs)
+    step = _fisher_step(W, spectra, gradient, n_jobs)
+    moved = spectra.with_weights(spectra.weights + step).weights - spectra.weights
+    return max(0.0, float(-(gradient * moved).sum()))
+
+
+def _gradient(Xt, W, spectra, n_jobs):
+    """Return the gradient by the weights, and the counts that each template explains."""
+    n = spectra.n_fixed
+    scores, _ = score(Xt, spectra.B, W, n_jobs=n_jobs)
+    explained = (spectra.templates.spectra @ scores[:, n:]).T
+    return W[:, n:].sum(axis=0)[:, None] - explained, explained
+
+
+def _step(Xt, W, spectra, loss, n_jobs):
+    """Return spectra after a scoring step, or an EM step where no part of that is a decrease."""
+    P = spectra.weights
+    gradient, explained = _gradient(Xt, W, spectra, n_jobs)
+    step = _fisher_step(W, spectra, gradient, n_jobs)
+    counts = np.maximum(gradient + explained, TINY)
+    fractions = 0.5 ** np.arange(MAX_HALVINGS)
+    for new in (*(P + f * step for f in fractions), P * explained / counts):
+        moved = spectra.with_weights(new)
+        new_loss = divergence(Xt, moved.B, W, n_jobs=n_jobs)
+        if new_loss < loss:
+            break
+    return moved, new_loss
+
+
+def _fisher_step(W, spectra, gradient, n_jobs):
+    P = spectra.weights
+    bound = AT_ZERO * P.sum(axis=1, keepdims=True) >= P
+    free = (spectra.allowed & ~(bound & (gradient > 0))).ravel()
+    matrix = weights_information(W, spectra, n_jobs=n_jobs).reshape(free.size, free.size)
+    step = np.zeros(free.size)
+    step[free] = -_solve(matrix[np.ix_(free, free)], gradient.ravel()[free])
+    return step.reshape(P.shape)
+
+
+def _solve(matrix, right):
+    """Solve a positive semi-definite system, scaled and with a small ridge."""
+    scale = np.sqrt(np.maximum(np.diag(matrix), TINY))
+    scaled = matrix / np.outer(scale, scale) + RIDGE * np.eye(len(scale))
+    return np.linalg.solve(scaled, right / scale) / scale

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Costs of estimates that may be zero: 11 estimates in 4 groups, 7 multiples."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hyperspy_psnmf.kernels.truncated_costs import sum_costs
+from tests.helpers import naive
+
+MULTIPLES = np.array([-2.0, -0.5, -0.1, 0.0, 0.2, 0.7, 3.0])
+NO_CHANGE = np.zeros(1)
+SEEDS = st.integers(0, 2**32 - 1)
+REPEATED = settings(max_examples=25, deadline=None, derandomize=True)
+
+
+def estimates(seed, n=11, n_groups=4):
+    """Return values, change, variances of both and their covariance, groups and limits."""
+    rng = np.random.default_rng(seed)
+    values, change = rng.normal(0.5, 2.0, size=(2, n))
+    first, second = rng.gamma(2.0, size=(2, n)) + 0.1
+    covariances = rng.uniform(-0.9, 0.9, n) * np.sqrt(first * second)
+    groups = rng.integers(0, n_groups, n)
+    return values, change, np.array([first, covariances, second]), groups, rng.gamma(1.0, size=4)
+
+
+@REPEATED
+@given(SEEDS)
+def test_sum_costs__as_the_naive_reference(seed):
+    problem = estimates(seed)
+    expected = [naive.cost(*problem, t) for t in MULTIPLES]
+    np.testing.assert_allclose(sum_costs(*problem, MULTIPLES), expected, rtol=1e-9)
+
+
+@REPEATED
+@given(SEEDS)
+def test_sum_costs__without_limits_half_the_sum_of_squares(seed):
+    values, change, variances, groups, limits = estimates(seed)
+    without = np.full(limits.size, np.inf)
+    found = sum_costs(values, change, variances, groups, without, NO_CHANGE)
+    assert found[0] == pytest.approx((values**2 / variances[0]).sum() / 2, rel=1e-12)
+
+
+@REPEATED
+@given(SEEDS)
+def test_sum_costs__without_cost_of_groups_only_negative_ones_cost(seed):
+    values, change, variances, groups, limits = estimates(seed)
+    (found,) = sum_costs(values, change, variances, groups, 0 * limits, NO_CHANGE)
+    negative = np.minimum(values, 0.0)
+    assert found == pytest.approx((negative**2 / variances[0]).sum() / 2, rel=1e-12, abs=1e-12)
+
+
+@REPEATED
+@given(SEEDS, st.floats(0, 10))
+def test_sum_costs__monotone_in_the_limits(seed, more):
+    *problem, limits = estimates(seed)
+    low, high = (sum_costs(*problem, each, MULTIPLES) for each in (limits, limits + more))
+    assert (low <= high).all()
+    assert (high <= low + limits.size * more + 1e-9).all()
+
+
+@REPEATED
+@given(SEEDS)
+def test_sum_costs__order_of_the_estimates_does_not_matter(seed):
+    values, change, variances, groups, limits = estimates(seed)
+    p = np.random.default_rng(seed).permutation(values.size)
+    expected = sum_costs(values, change, variances, groups, limits, MULTIPLES)
+    found = sum_costs(values[p], change[p], variances[:, p], groups[p], limits, MULTIPLES)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@REPEATED
+@given(SEEDS)
+def test_sum_costs__of_groups_are_the_sum(seed):
+    values, change, variances, groups, limits = estimates(seed)
+    each = [
+        sum_costs(
+            values[g == groups],
+            change[g == groups],
+            variances[:, g == groups],
+            np.zeros(np.count_nonzero(g == groups), int),
+            limits[g : g + 1],
+            MULTIPLES,
+        )
+        for g in range(limits.size)
+    ]
+    together = sum_costs(values, change, variances, groups, limits, MULTIPLES)
+    np.testing.assert_allclose(together, sum(each), rtol=1e-12)
+
+
+def test_sum_costs__a_group_vanishes_together():
+    """Three nats and one: with a limit of two each by itself, with one limit for both."""
+    values, variances = np.sqrt([6.0, 2.0]), np.array([[1.0, 1.0], [0.0, 0.0], [0.0, 0.0]])
+    apart, together = np.array([0, 1]), np.array([0, 0])
+    args = values, 0 * values, variances
+    assert sum_costs(*args, apart, [2.0, 2.0], NO_CHANGE) == pytest.approx(2.0 + 1.0)
+    assert sum_costs(*args, together, [2.0], NO_CHANGE) == pytest.approx(2.0)
+    assert sum_costs(*args, together, [5.0], NO_CHANGE) == pytest.approx(4.0)
+
+
+def test_sum_costs__a_variance_of_zero_leaves_no_choice():
+    """Of a change that cancels an estimate exactly, with its error."""
+    variances = np.array([[1.0], [-1.0], [1.0]])
+    found = sum_costs([1.0], [-1.0], variances, [0], [0.5], [1.0, 1.5])
+    np.testing.assert_allclose(found, [0.0, 0.5])

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Combinations of components that leave the likelihood as it is: 60 rows, 47 channels."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hyperspy_psnmf.nmf.counts.blocks import divergence
+from hyperspy_psnmf.nmf.lines import criterion
+from hyperspy_psnmf.nmf.lines.alternating import LineAlternation
+from hyperspy_psnmf.nmf.lines.criterion import Costs, default_costs, simplest
+from hyperspy_psnmf.nmf.lines.weights import normalise_weights
+from tests.nmf.lines.line_problems import (
+    N_ROWS,
+    WEIGHTS,
+    make_counts,
+    make_loadings,
+    make_spectra,
+)
+
+COSTS = default_costs(1e5)
+
+
+def mixed(W, spectra, a, b, multiple):
+    """Return loadings and spectra with b added to a, the product unchanged."""
+    weights, W = spectra.weights.copy(), W.copy()
+    weights[a] += multiple * weights[b]
+    W[:, b] -= multiple * W[:, a]
+    return normalise_weights(W, replace(spectra, weights=weights))
+
+
+def matrix_everywhere(k=2):
+    """Return loadings of a matrix in all rows, and of inclusions in the last of them."""
+    W = np.zeros((N_ROWS, k))
+    W[:, 0] = 3000.0
+    W[40:, 1:] = np.random.default_rng(0).uniform(300.0, 900.0, size=(20, k - 1))
+    return W
+
+
+def test_default_costs__of_akaike_and_schwarz():
+    costs = default_costs(np.exp(8.0))
+    assert (costs.loading, costs.element) == (1.0, pytest.approx(4.0))
+
+
+def test_Costs__count_loadings_and_elements():
+    W, spectra = np.array([[3.0, 0.0], [1.0, 2.0], [0.0, 4.0]]), make_spectra()
+    # Elements 0 and 1, the former in two lines, and 2 and 3.
+    assert Costs(1.5, 10.0).of(W, spectra) == pytest.approx(1.5 * 4 + 10.0 * 4)
+
+
+def test_simplest__a_matrix_added_to_a_phase_is_subtracted():
+    W, truth = matrix_everywhere(), make_spectra()
+    found_W, weights = simplest(*mixed(W, truth, 1, 0, 0.25), COSTS)
+    has = replace(truth, weights=weights).has_element
+    np.testing.assert_array_equal(has, truth.has_element)
+    weights = weights / weights.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(weights, WEIGHTS[:2], atol=0.01)
+    np.testing.assert_array_equal(found_W > 0, W > 0)
+
+
+def test_simplest__no_more_combinations_than_allowed():
+    W, spectra = mixed(matrix_everywhere(), make_spectra(), 1, 0, 0.25)
+    _, weights = simplest(W, spectra, COSTS, max_moves=0)
+    np.testing.assert_allclose(weights, spectra.weights)
+    _, weights = simplest(W, spectra, COSTS, max_moves=1)
+    assert weights[1, 0] == 0
+
+
+def test_simplest__a_constant_companion_is_merged():
+    """An inclusion's spectrum in two parts, in the same proportion in all its rows."""
+    W, truth = matrix_everywhere(3), make_spectra(3)
+    W[:, 1:] *= 4
+    W[:, 1] = 0.7 * W[:, 2]
+    X = np.random.default_rng(0).poisson(W @ truth.H).astype(float)
+    problem = LineAlternation(X, truth)
+    fit, _ = problem.converge(problem.at(W, truth), 5)
+    assert (fit.W[40:].min(axis=0) > 50).all()
+    found_W, weights = simplest(fit.W, fit.spectra, COSTS)
+    counts = (found_W * weights.sum(axis=1)).sum(axis=0)[1:]
+    assert counts.min() < 0.04 * counts.max()  # 0.7 before
+    merged = weights[1:][counts.argmax()]
+    expected = WEIGHTS[2] + 0.7 * WEIGHTS[1]
+    np.testing.assert_allclose(merged / merged.sum(), expected / expected.sum(), atol=0.02)
+
+
+def test_simplest__what_is_as_simple_as_can_be_stays():
+    W, truth = make_loadings(), make_spectra()
+    found_W, weights = simplest(W, truth, COSTS)
+    # What a loading of zero leaves unexplained goes to the other.
+    np.testing.assert_allclose(found_W, np.where(W < 50, 0.0, W), atol=50)  # of some 2000
+    assert ((found_W == 0) == (W < 50)).all()
+    np.testing.assert_allclose(weights, truth.weights)
+
+
+def test_simplest__without_costs_nothing_vanishes():
+    W, truth = mixed(matrix_everywhere(), make_spectra(), 1, 0, 0.25)
+    found_W, weights = simplest(W, truth, Costs(0.0, 0.0))
+    np.testing.assert_allclose(found_W, W)
+    np.testing.assert_allclose(weights, truth.weights)
+
+
+@pytest.mark.parametrize(("a", "b", "multiple"), [(1, 0, 0.3), (0, 1, -0.8), (2, 1, 0.05)])
+def test_subtract__divergence_costs_and_covariances_are_those_of_the_combination(a, b, multiple):
+    X, W, spectra = make_counts(3)
+    estimates = criterion._estimate(W, spectra, COSTS, 1)
+    expected_cost = estimates.cost(a, b, np.array([multiple]))[0]
+    of_product = np.einsum("scd,ic,id->is", estimates.of_P, W, W)
+    estimates.subtract(a, b, multiple)
+    before = divergence(X, W, spectra.B)
+    B = (estimates.P @ spectra.templates.spectra).T.copy()
+    assert divergence(X, estimates.W, B) == pytest.approx(before, rel=1e-9)
+    assert estimates.cost(a, b, np.zeros(1))[0] == pytest.approx(expected_cost, rel=1e-9)
+    again = np.einsum("scd,ic,id->is", estimates.of_P, estimates.W, estimates.W)
+    np.testing.assert_allclose(again, of_product)
+
+
+def test_cost__of_loadings_and_elements_that_a_combination_has():
+    """Written out: z^2 / 2 or the limit, whichever is less; negative ones have no choice."""
+    W, spectra = matrix_everywhere(3), make_spectra(3)
+    estimates, t = criterion._estimate(W, spectra, COSTS, 1), 0.4
+    loadings = W[:, 2] + t * W[:, 1]
+    variances = np.array([[1.0, t] @ V[[2, 1]][:, [2, 1]] @ [1.0, t] for V in estimates.of_W])
+    z = loadings**2 / variances / 2
+    expected = np.minimum(z, (loadings < 0) * z + COSTS.loading).sum()
+    weights = spectra.weights[1] - t * spectra.weights[2]
+    variances = np.array([[1.0, -t] @ V[[1, 2]][:, [1, 2]] @ [1.0, -t] for V in estimates.of_P])
+    z = weights**2 / variances / 2
+    negative = (weights < 0) * z
+    for lines in ([0, 1], [2], [3], [4]):
+        expected += min(z[lines].sum(), negative[lines].sum() + COSTS.element)
+    expected += negative[5:].sum()
+    assert estimates.cost(1, 2, np.array([t]))[0] == pytest.approx(expected, rel=1e-9)
+
+
+def test_simplest__fixed_components_are_not_changed_but_may_be_subtracted():
+    """The first is fixed: the matrix, or what would become simpler without the matrix."""
+    W, truth = matrix_everywhere(), make_spectra()
+    W_mixed, both = mixed(W, truth, 1, 0, 0.25)
+    fixed = make_spectra(weights=both.weights[1:], fixed=truth.H[:1])
+    found_W, weights = simplest(W_mixed, fixed, COSTS)
+    assert weights.shape == (1, 7)
+    np.testing.assert_allclose(weights[0] / weights.sum(), WEIGHTS[1], atol=0.01)
+    np.testing.assert_array_equal(found_W > 0, W > 0)
+
+    inclusion = make_spectra(weights=both.weights[:1], fixed=both.H[1:])
+    found_W, weights = simplest(W_mixed[:, ::-1].copy(), inclusion, COSTS)
+    np.testing.assert_allclose(weights, WEIGHTS[:1], atol=1e-6)
+    np.testing.assert_allclose(found_W, W_mixed[:, ::-1], atol=1e-6)
+
+
+def test_simplest__forbidden_elements_do_not_come_back():
+    W, truth = mixed(matrix_everywhere(), make_spectra(), 1, 0, 0.25)
+    allowed = np.ones((2, 7), bool)
+    allowed[0, 3] = False  # the matrix may not have element 2, which adding the other would give
+    _, weights = simplest(W, replace(truth, allowed=allowed), COSTS)
+    assert weights[0, 3] == 0
+    np.testing.assert_allclose(weights[1] / weights[1].sum(), WEIGHTS[1], atol=0.01)
+
+
+def test_significant_loadings__each_row_has_its_largest():
+    W, truth = np.full((N_ROWS, 2), 2e-3), make_spectra()
+    W[:, 1] *= 2
+    found_W, _ = simplest(W, truth, Costs(1.0, 0.0))
+    np.testing.assert_array_equal((found_W > 0).sum(axis=1), 1)
+
+
+def test_simplest__one_component_keeps_its_elements():
+    W, truth = make_loadings(1), make_spectra(1)
+    found_W, weights = simplest(W, truth, COSTS)
+    np.testing.assert_allclose(weights, WEIGHTS[:1])
+    np.testing.assert_allclose(found_W, W)
+
+
+def test_estimate__elements_are_forbidden_to_free_components_only():
+    truth = make_spectra(3)
+    spectra = make_spectra(weights=WEIGHTS[1:], fixed=truth.H[:1])
+    spectra.allowed[1, 2] = False  # of the third component
+    limits = criterion._estimate(matrix_everywhere(3), spectra, COSTS, 1).limits
+    np.testing.assert_array_equal(np.argwhere(np.isinf(limits)), [[2, 1]])
+    np.testing.assert_array_equal(limits[:, 4:], 0.0)
