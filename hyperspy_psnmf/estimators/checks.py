@@ -4,6 +4,7 @@
 import numpy as np
 
 from hyperspy_psnmf.nmf.binning.bins import MOST_AXES, PixelBins, spatial_axes
+from hyperspy_psnmf.nmf.lines.templates import Templates
 from hyperspy_psnmf.nmf.validation import as_array, check_choice, check_int, check_spectra
 
 
@@ -17,6 +18,34 @@ def check_fixed(spectra, n_components: int, n_channels: int) -> np.ndarray:
             f"fixed_spectra has {len(fixed)} spectra, more than {n_components} components"
         )
     return fixed / fixed.sum(axis=1, keepdims=True)
+
+
+def check_shape(navigation_shape, rows: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of a map; by default that of the data without their channels."""
+    if navigation_shape is None:
+        return rows
+    shape = np.atleast_1d(navigation_shape).tolist()
+    shape = tuple(check_int("navigation_shape", n) for n in shape)
+    if np.prod(shape) != np.prod(rows):
+        raise ValueError(f"navigation_shape={shape} does not have {np.prod(rows)} pixels")
+    return shape
+
+
+def check_templates(templates, n_channels: int, volume: str | float) -> Templates | None:
+    """Return templates of unit sum; those of an array are of one element each."""
+    if templates is None:
+        return None
+    if not isinstance(volume, str):
+        raise ValueError(f"volume={volume} needs free spectra, not templates")
+    if not isinstance(templates, Templates):
+        lines = check_spectra("templates", templates, n_channels)
+        none = np.empty((0, n_channels))
+        return Templates(lines / lines.sum(axis=1, keepdims=True), none, np.arange(len(lines)))
+    if templates.spectra.shape[1] != n_channels:
+        raise ValueError(
+            f"templates has {templates.spectra.shape[1]} channels, and the data {n_channels}"
+        )
+    return templates
 
 
 def check_absent(absent, n_fixed: int, n_components: int, n_channels: int) -> np.ndarray | None:
@@ -55,3 +84,12 @@ def check_binning(binning, shape: tuple[int, ...], n_components: int) -> tuple[i
             f"binning={binning} leaves {n_bins} bins, fewer than n_components={n_components}"
         )
     return binning
+
+
+def check_energy_binning(energy_binning, n_channels: int, n_components: int) -> None:
+    """Raise TypeError or ValueError where too few channels are left."""
+    e = check_int("energy_binning", energy_binning)
+    if -(-n_channels // e) < n_components:
+        raise ValueError(
+            f"energy_binning={e} leaves fewer channels than n_components={n_components}"
+        )

@@ -7,12 +7,20 @@ import numpy as np
 import scipy.sparse as sp
 
 from hyperspy_psnmf.estimators.base import INITS, PoissonModel
-from hyperspy_psnmf.estimators.checks import check_absent, check_binning, check_fixed
+from hyperspy_psnmf.estimators.checks import (
+    check_absent,
+    check_binning,
+    check_energy_binning,
+    check_fixed,
+    check_shape,
+    check_templates,
+)
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
 from hyperspy_psnmf.nmf.binning.bins import PixelBins
 from hyperspy_psnmf.nmf.binning.tiles import take_tiles
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.counts.matrix import check_no_mask, check_range, count_matrix
+from hyperspy_psnmf.nmf.lines.templates import Templates
 from hyperspy_psnmf.nmf.method.binned import BinnedSettings
 from hyperspy_psnmf.nmf.method.psnmf import psnmf
 from hyperspy_psnmf.nmf.selection.binning import BinningChoice, choose_finer_binning
@@ -66,6 +74,9 @@ class PSNMF(PoissonModel):
     absent : ndarray of bool of shape (n_components, n_channels), optional
         Channels where a component has background only. Components are in the order that the
         result has without this parameter, and stay in it.
+    templates : ndarray of shape (n_templates, n_channels) or Templates, optional
+        Spectra of which the components are made; few components per pixel and few elements per
+        component are preferred. An instance of `nmf.lines.templates.Templates` has the elements.
     refinement : {"fixed", "joint"}
         Whether the spectra are fixed in the factorisation at full resolution, a convex
         problem, or updated too, as published.
@@ -90,6 +101,10 @@ class PSNMF(PoissonModel):
         of b subtracted from a, negative where it was added back. Zero without parsimony.
     support_ : ndarray of shape (n_pixels,)
         Effective number of pixels averaged in each pixel's loadings by the smoothing.
+    template_weights_ : ndarray of shape (n_components - n_fixed, n_templates) or None
+        Fraction of the counts of each free component in each template.
+    prior_weights_ : ndarray of shape (n_channels,) or None
+        Weight of such sums as a prior of the components, per count; infinite for exact sums.
     n_iter_ : int
         Iterations on the binned map.
     kkt_residual_, converged_
@@ -132,6 +147,7 @@ class PSNMF(PoissonModel):
         volume: str | float = "auto",
         line_width: int = 1,
         absent: np.ndarray | None = None,
+        templates: np.ndarray | Templates | None = None,
         refinement: str = "fixed",
         spatial_prior: str | float = "auto",
         max_iter: int = 500,
@@ -148,6 +164,7 @@ class PSNMF(PoissonModel):
         self.volume = volume
         self.line_width = line_width
         self.absent = absent
+        self.templates = templates
         self.refinement = refinement
         self.spatial_prior = spatial_prior
         self.max_iter = max_iter
@@ -183,7 +200,8 @@ class PSNMF(PoissonModel):
         """
         check_callback(callback)
         X = self._validate(X, reset=True)
-        shape = self._map_shape(X, navigation_shape)
+        given = self.navigation_shape if navigation_shape is None else navigation_shape
+        shape = check_shape(given, X.shape[:-1])
         self.check_parameters(shape, X.shape[-1])
         X = self._count(X)
         check_range(X)
@@ -209,6 +227,8 @@ class PSNMF(PoissonModel):
         self.added_: np.ndarray = simpler.added if simpler else none
         self.removed_: np.ndarray = simpler.removed if simpler else none
         self.support_ = found.support
+        self.template_weights_ = found.template_weights
+        self.prior_weights_ = found.prior_weights
         self.reconstruction_err_ = found.divergence
         self._store_convergence(found.binned_fit, found.joint_fit)
         return found.W
@@ -217,8 +237,9 @@ class PSNMF(PoissonModel):
         init = self._check_init(k, n_channels)
         fixed = check_fixed(self.fixed_spectra, k, n_channels)
         absent = check_absent(self.absent, len(fixed), k, n_channels)
+        templates = check_templates(self.templates, n_channels, self.volume)
         energy, width = self.energy_binning, self.line_width
-        return BinnedSettings(k, fixed, energy, init, self.volume, width, absent)
+        return BinnedSettings(k, fixed, energy, init, self.volume, width, absent, templates)
 
     def check_parameters(self, navigation_shape: tuple[int, ...], n_channels: int) -> None:
         """Raise TypeError or ValueError where a parameter does not fit a map.
@@ -237,21 +258,7 @@ class PSNMF(PoissonModel):
         k = self._check_n_components(int(np.prod(navigation_shape)), n_channels)
         self._settings(k, n_channels)
         check_binning(self.binning, navigation_shape, k)
-        e = check_int("energy_binning", self.energy_binning)
-        if -(-n_channels // e) < k:
-            raise ValueError(f"energy_binning={e} leaves fewer channels than n_components={k}")
-
-    def _map_shape(self, X, navigation_shape):
-        rows = X.shape[:-1]
-        if navigation_shape is None:
-            navigation_shape = self.navigation_shape
-        if navigation_shape is None:
-            return rows
-        shape = np.atleast_1d(navigation_shape).tolist()
-        shape = tuple(check_int("navigation_shape", n) for n in shape)
-        if np.prod(shape) != np.prod(rows):
-            raise ValueError(f"navigation_shape={shape} does not have {np.prod(rows)} pixels")
-        return shape
+        check_energy_binning(self.energy_binning, n_channels, k)
 
     def _validate(self, X, *, reset):
         check_no_mask(X)
@@ -267,9 +274,8 @@ class PSNMF(PoissonModel):
         return X
 
     def _count(self, X):
-        if isinstance(X, CountBlocks):
-            return X
-        return count_matrix(X, n_jobs=resolve_n_jobs(self.n_jobs))
+        n_jobs = resolve_n_jobs(self.n_jobs)
+        return X if isinstance(X, CountBlocks) else count_matrix(X, n_jobs=n_jobs)
 
     def _choose_binning(self, X, shape, fixed, callback):
         given = check_binning(self.binning, shape, self.n_components)

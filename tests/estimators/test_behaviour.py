@@ -72,6 +72,7 @@ PARAMETERS = {
     "volume": 0.5,
     "line_width": 5,
     "absent": np.zeros((4, 31), bool),
+    "templates": np.eye(31)[:4],
     "refinement": "joint",
     "spatial_prior": 0.5,
     "max_iter": 7,

@@ -12,6 +12,8 @@ import numpy as np
 from hyperspy_psnmf.nmf.binning.bins import bin_energy, bin_spectra, spread_spectra
 from hyperspy_psnmf.nmf.binning.subset import choose_bins
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
+from hyperspy_psnmf.nmf.lines.factorise import LineFit
+from hyperspy_psnmf.nmf.lines.templates import Templates
 from hyperspy_psnmf.nmf.parsimony.absent_lines import factorise_without_lines, fill_background
 from hyperspy_psnmf.nmf.parsimony.simplify import Simplification, simplify
 from hyperspy_psnmf.nmf.solver.alternating import Factorisation, poisson_nmf
@@ -47,6 +49,9 @@ class BinnedSettings:
     absent : ndarray of bool of shape (n_components, n_channels), optional
         Channels excluded from a component: background only, with components in the order
         of the result without it, which is the order of the result with it too.
+    templates : Templates, optional
+        X-ray lines and continuum that free spectra are made of; their channels are free
+        without. `volume` and `line_width` are not used with templates.
     """
 
     n_components: int
@@ -56,6 +61,7 @@ class BinnedSettings:
     volume: str | float = "auto"
     line_width: int = 1
     absent: np.ndarray | None = None
+    templates: Templates | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +70,9 @@ class BinnedMap:
 
     W: np.ndarray
     H: np.ndarray
-    fit: Factorisation
+    fit: Factorisation | LineFit | None
     simplification: Simplification | None
+    prior_weights: np.ndarray | None = None
 
 
 def factorise_binned(binned, settings: BinnedSettings, rng, options: dict, notify: Callback):

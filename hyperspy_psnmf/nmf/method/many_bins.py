@@ -23,6 +23,7 @@ from hyperspy_psnmf.nmf.method.binned import (
     cover_channels,
     factorise_binned,
 )
+from hyperspy_psnmf.nmf.method.binned_lines import factorise_binned_lines
 from hyperspy_psnmf.nmf.parsimony.simplify import solve_sparse_loadings
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings, solve_spectra
 from hyperspy_psnmf.nmf.validation import Callback
@@ -36,19 +37,20 @@ MIN_COUNTS_PER_BIN = 1e3  # below, all counts are needed, and noise would be lea
 def factorise_map(binned, settings: BinnedSettings, rng, options: dict, notify: Callback):
     """Factorise a binned map; see `factorise_binned`."""
     n_bins = binned.shape[0]
+    factorise = factorise_binned if settings.templates is None else factorise_binned_lines
     if n_bins <= MAX_BINS or total_counts(binned).sum() < MIN_COUNTS_PER_BIN * n_bins:
-        return factorise_binned(binned, settings, rng, options, notify)
-    found = factorise_binned(
-        binned[choose_bins(binned, SUBSET_BINS)], settings, rng, options, notify
-    )
+        return factorise(binned, settings, rng, options, notify)
+    found = factorise(binned[choose_bins(binned, SUBSET_BINS)], settings, rng, options, notify)
     n_jobs, n_fixed = options["n_jobs"], len(settings.fixed)
     notify("all bins", 0, np.inf)
     coarse = bin_energy(binned, settings.energy_binning, n_jobs=n_jobs)
     H = bin_spectra(found.H, settings.energy_binning)
-    if found.simplification is None:
+    if found.simplification is None and settings.templates is None:
         W = solve_loadings(coarse, H, n_jobs=n_jobs)
     else:
         W, _ = solve_sparse_loadings(coarse, H, n_jobs)
+    if settings.templates is not None:  # their few weights need no more counts
+        return replace(found, W=W)
     H = found.H
     W, H = solve_spectra(binned, W, H, n_fixed=n_fixed, frozen=settings.absent, n_jobs=n_jobs)
     H = cover_channels(H, total_counts(binned, axis=0), n_fixed)

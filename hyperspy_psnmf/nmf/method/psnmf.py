@@ -24,6 +24,7 @@ import numpy as np
 from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts
 from hyperspy_psnmf.nmf.counts.blocks import divergence
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
+from hyperspy_psnmf.nmf.lines.factorise import LineFit
 from hyperspy_psnmf.nmf.method.binned import (
     BinnedMap,
     BinnedSettings,
@@ -56,13 +57,17 @@ class PSNMFResult:
         Effective number of pixels averaged in each loading; see `smoothing`.
     divergence : float
         Of the counts from the factorisation of step 3, in nats.
-    binned_fit : Factorisation or None
+    binned_fit : Factorisation, LineFit or None
         Convergence of step 2; None where all spectra were given.
     simplification : Simplification or None
         What parsimony merged and subtracted in step 2, components in the order of the
         result; None with a volume term or a single component.
     joint_fit : Factorisation or None
         Convergence of step 3 where it updated the spectra too.
+    template_weights : ndarray of shape (n_free, n_templates) or None
+        Fraction of each free spectrum in each template.
+    prior_weights : ndarray of shape (n_channels,) or None
+        Counts of the templates, as a prior of the spectra, per count of the data.
     """
 
     W: np.ndarray
@@ -71,9 +76,11 @@ class PSNMFResult:
     binned_shape: tuple[int, ...]
     support: np.ndarray
     divergence: float
-    binned_fit: Factorisation | None
+    binned_fit: Factorisation | LineFit | None
     simplification: Simplification | None
     joint_fit: Factorisation | None
+    template_weights: np.ndarray | None = None
+    prior_weights: np.ndarray | None = None
 
 
 def psnmf(
@@ -143,7 +150,17 @@ def psnmf(
         found.fit,
         found.simplification and found.simplification.reorder(order),
         joint_fit,
+        _template_weights(found.fit, order),
+        found.prior_weights,
     )
+
+
+def _template_weights(fit, order):
+    """Return the weights of templates with free components in an order, fixed ones first."""
+    if not isinstance(fit, LineFit):
+        return None
+    n = fit.spectra.n_fixed
+    return fit.spectra.weights[order[n:] - n]
 
 
 def _refine_jointly(X, H, W, n_fixed, options, notify):

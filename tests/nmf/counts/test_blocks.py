@@ -18,9 +18,9 @@ from hyperspy_psnmf.nmf.counts.csr_part import Part, join
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix, total_counts
 from hyperspy_psnmf.nmf.counts.on_disk import StoredBlocks
 from hyperspy_psnmf.nmf.counts.row_bands import overlapping_bands
+from hyperspy_psnmf.nmf.held_out.count_splitting import check_whole
 from hyperspy_psnmf.nmf.method.smoothing import spatial_prior
 from hyperspy_psnmf.nmf.selection.binning import BinningChoice
-from hyperspy_psnmf.nmf.held_out.count_splitting import check_whole
 from hyperspy_psnmf.nmf.solver.convex import transpose
 from tests.helpers.problems import planted, rows
 

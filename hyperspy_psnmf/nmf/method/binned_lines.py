@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Step 2 of PSNMF with spectra made of X-ray lines and continuum.
+
+2a determines loadings and weights of templates with channels summed, the simplest among those
+that fit alike; 2b lets spectra deviate from the templates, channel by channel, as far as that
+predicts held-out counts.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from hyperspy_psnmf.nmf.binning.bins import bin_energy, bin_spectra
+from hyperspy_psnmf.nmf.counts.matrix import total_counts
+from hyperspy_psnmf.nmf.lines.channels import choose_weights, spectra_in_channels
+from hyperspy_psnmf.nmf.lines.factorise import LineFit, factorise_lines
+from hyperspy_psnmf.nmf.lines.templates import Templates, common_ratio
+from hyperspy_psnmf.nmf.lines.weights import LineSpectra, solve_weights
+from hyperspy_psnmf.nmf.method.binned import (
+    STARTS,
+    BinnedMap,
+    BinnedSettings,
+    cover_channels,
+    order_by_counts,
+    start_spectra,
+)
+from hyperspy_psnmf.nmf.solver.convex import solve_loadings
+from hyperspy_psnmf.nmf.validation import Callback
+
+# A start is a rough spectrum: so many counts of it are fitted by templates.
+START_COUNTS, START_STEPS, START_TOL = 1e5, 20, 1.0
+MAX_EXCLUDED = 0.5  # of a line's counts in excluded channels, above which the line is
+
+
+def factorise_binned_lines(binned, settings: BinnedSettings, rng, options: dict, notify: Callback):
+    """Factorise a binned map with templates; see `factorise_binned`."""
+    n_jobs, fixed = options["n_jobs"], settings.fixed
+    total = total_counts(binned, axis=0)
+    templates = settings.templates.covering(total)
+    fit = _factorise_coarse(binned, templates, settings, rng, options, notify)
+    spectra = replace(fit.spectra, templates=templates, fixed=fixed)
+    ratio = common_ratio(total, spectra.B @ fit.W.sum(axis=0))
+    expected = replace(spectra, templates=templates.corrected(ratio)).H
+    expected = cover_channels(expected, total, len(fixed))
+    constraints = {"n_fixed": len(fixed), "n_jobs": n_jobs}
+    notify("channels", 0, np.inf)
+    width = settings.line_width
+    weights = choose_weights(binned, fit.W, expected, width=width, rng=rng, **constraints)
+    W, H = spectra_in_channels(binned, fit.W, expected, weights, **constraints)
+    return BinnedMap(W, H, fit, None, weights)
+
+
+def _factorise_coarse(binned, templates: Templates, settings, rng, options, notify) -> LineFit:
+    """Step 2a, components in the order of the result."""
+    coarse, e, n_jobs = binned, settings.energy_binning, options["n_jobs"]
+    if e > 1:
+        coarse = bin_energy(binned, e, n_jobs=n_jobs)
+
+    def report(divergence):
+        notify("binned map", 0, divergence)
+
+    options = {**options, "callback": report}
+    starts = _starts(coarse, templates.binned(e), settings, rng, n_jobs)
+    fit = factorise_lines(coarse, starts, **options)
+    n_fixed = len(settings.fixed)
+    order = order_by_counts(fit.W, n_fixed)
+    free = order[n_fixed:] - n_fixed
+    spectra = replace(fit.spectra, weights=fit.spectra.weights[free])
+    fit = replace(fit, W=fit.W[:, order], spectra=spectra)
+    if settings.absent is None:
+        return fit
+    allowed = _allowed(templates, settings.absent[n_fixed:])
+    spectra = replace(spectra, allowed=allowed).with_weights(spectra.weights)
+    return factorise_lines(coarse, [(fit.W, spectra)], **options)
+
+
+def _starts(coarse, templates, settings, rng, n_jobs) -> Iterator[tuple[np.ndarray, LineSpectra]]:
+    """Yield loadings and spectra to start from."""
+    n_fixed = len(settings.fixed)
+    shape = (settings.n_components - n_fixed, len(templates))
+    fixed = bin_spectra(settings.fixed, settings.energy_binning)
+    flat = LineSpectra(
+        templates,
+        np.full(shape, 1.0 / len(templates)),
+        np.ones(shape, dtype=bool),
+        np.empty((0, coarse.shape[1])),
+    )
+    automatic = isinstance(settings.init, str) and settings.init == "auto"
+    for init in STARTS if automatic else (settings.init,):
+        H = start_spectra(coarse, settings, init, rng)[n_fixed:]
+        counts = np.ascontiguousarray(START_COUNTS * H.T)
+        found = solve_weights(
+            counts, START_COUNTS * np.eye(len(H)), flat, tol=START_TOL, max_iter=START_STEPS
+        )
+        found = replace(found, fixed=fixed)
+        yield solve_loadings(coarse, found.H, n_jobs=n_jobs), found
+
+
+def _allowed(templates, absent) -> np.ndarray:
+    """Return which templates a component may have, given the channels excluded from it."""
+    allowed = np.ones((len(absent), len(templates)), dtype=bool)
+    excluded = absent.astype(float) @ templates.lines.T
+    allowed[:, : len(templates.lines)] = excluded < MAX_EXCLUDED
+    return allowed
