@@ -40,6 +40,11 @@ def psnmf(signal, X, k, **settings) -> Unmixed:
     return _learned(signal, time.perf_counter() - begin)
 
 
+def psnmf_lines(signal, X, k, **settings) -> Unmixed:
+    """PSNMF with spectra made of X-ray lines and continuum."""
+    return psnmf(signal, X, k, spectra="lines", **settings)
+
+
 def psnmf_known(signal, X, k, **settings) -> Unmixed:
     """PSNMF with the true spectra given: what remains are errors of the maps."""
     _, true = true_phases(signal.metadata.Truth)
@@ -116,6 +121,7 @@ def _learned(signal, seconds):
 
 METHODS = {
     "psnmf": psnmf,
+    "psnmf_lines": psnmf_lines,
     "psnmf_known": psnmf_known,
     "published": published_psnmf,
     "stock_nmf": stock_nmf,

@@ -11,8 +11,8 @@ import pytest
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix
-from hyperspy_psnmf.nmf.method.smoothing import spatial_prior
 from hyperspy_psnmf.nmf.held_out.count_splitting import compare
+from hyperspy_psnmf.nmf.method.smoothing import spatial_prior
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from tests.benchmarks.fidelity_figures import (
     Unmixed,

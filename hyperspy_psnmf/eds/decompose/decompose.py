@@ -18,6 +18,7 @@ from hyperspy_psnmf.eds.decompose.stock_arguments import bind_arguments
 from hyperspy_psnmf.eds.lazy.memory import resolve_max_memory
 from hyperspy_psnmf.eds.lazy.open_counts import open_counts
 from hyperspy_psnmf.eds.lazy.read import NAME
+from hyperspy_psnmf.eds.lines.templates import check_line_model, find_templates
 from hyperspy_psnmf.eds.signals.axes import binning_in_array_order
 from hyperspy_psnmf.eds.signals.learning_results import write_results
 from hyperspy_psnmf.eds.signals.map_input import MapInput
@@ -25,10 +26,10 @@ from hyperspy_psnmf.eds.signals.progress import has_listener, progress_of_decomp
 from hyperspy_psnmf.eds.signals.same_data import make_fingerprint
 from hyperspy_psnmf.estimators import PSNMF
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
-from hyperspy_psnmf.nmf.counts.matrix import check_range
+from hyperspy_psnmf.nmf.counts.matrix import check_range, total_counts
 from hyperspy_psnmf.nmf.validation import named, random_generator
 
-MODEL_PARAMETERS = frozenset(inspect.signature(PSNMF).parameters) - {"n_components"}
+MODEL_PARAMETERS = frozenset(inspect.signature(PSNMF).parameters) - {"n_components"} | {"spectra"}
 
 
 def decompose_as_stock(signal, original, args, kwargs):
@@ -88,6 +89,7 @@ def decompose(signal, settings: Settings):
         counts_per_unit=settings.counts_per_unit,
     )
     estimator = _make_estimator(signal, settings, map_input)
+    of_lines = _are_of_lines(signal, settings, map_input)
     with open_counts(
         signal,
         map_input,
@@ -96,6 +98,10 @@ def decompose(signal, settings: Settings):
         show_progressbar=settings.show_progressbar,
         n_jobs=resolve_n_jobs(estimator.n_jobs),
     ) as X:
+        _check_counts(X)
+        if of_lines:
+            templates = find_templates(signal, map_input, total_counts(X, axis=0))
+            estimator.set_params(templates=templates)
         loadings, chosen = _fit(estimator, X, map_input, settings)
         record = make_record(map_input, estimator, X, loadings, chosen)
         record = replace(record, **make_fingerprint(signal, X, map_input))
@@ -138,6 +144,20 @@ def _make_estimator(signal, settings: Settings, map_input: MapInput):
     return estimator
 
 
+def _are_of_lines(signal, settings, map_input) -> bool:
+    """Return whether spectra are made of lines, or raise ValueError where they cannot be."""
+    if not settings.makes_estimator or settings.spectra == "free":
+        return False
+    if settings.spectra == "lines":
+        check_line_model(signal, map_input)
+        return True
+    try:
+        check_line_model(signal, map_input)
+    except ValueError:
+        return False
+    return isinstance(settings.volume, str)
+
+
 def _check_number(settings, map_input):
     k, n_pixels, n_channels = (
         settings.n_phases, map_input.n_pixels_in_use, map_input.n_channels_in_use,
@@ -150,11 +170,14 @@ def _check_number(settings, map_input):
         )
 
 
-def _fit(estimator, X, map_input, settings):
-    """Return the loadings, and how the number of phases was chosen or None."""
+def _check_counts(X):
     if not X.nnz:
         raise ValueError(f"{NAME} are zero everywhere in the pixels and channels in use")
     check_range(X, NAME)
+
+
+def _fit(estimator, X, map_input, settings):
+    """Return the loadings, and how the number of phases was chosen or None."""
     chosen = None
     if settings.n_phases is None:
         chosen = _choose_number(estimator, X, map_input, settings.show_progressbar)

@@ -84,6 +84,8 @@ def _of_psnmf(estimator, n_counts):
         "energy_binning": int(estimator.energy_binning),
         "line_width": int(estimator.line_width),
         "refinement": estimator.refinement,
+        "spectra": "free" if estimator.template_weights_ is None else "lines",
+        "prior_weights": estimator.prior_weights_,
         "volume": _plain(estimator.volume),
         "added": estimator.added_,
         "removed": estimator.removed_,

@@ -50,7 +50,7 @@ def summary(record: Record) -> str:
             f"{record.n_bins} bins of {record.counts_per_bin:.0f} counts on average)",
             f"  energy_binning={record.energy_binning}",
             f"  refinement={record.refinement}, fixed spectra: {record.n_fixed}",
-            f"  volume={_volume(record)}",
+            f"  {_spectra(record)}",
             *(f"    {decision}" for decision in _decisions(record, record.phase_names)),
             f"  spatial_prior={record.spatial_prior} ("
             f"{_median_n_averaged(record):.1f} pixels averaged, in the median)",
@@ -195,8 +195,18 @@ def _why_binning(record):
     return f"the rule of thumb is {times(choice.tried[0])}; {', '.join(steps)}{where}"
 
 
-def _volume(record):
-    return "auto (parsimony)" if isinstance(record.volume, str) else f"{record.volume:g}"
+def _spectra(record):
+    if record.spectra == "lines":
+        return f"spectra=lines ({_prior_of_lines(record)})"
+    return (
+        f"volume={'auto (parsimony)' if isinstance(record.volume, str) else f'{record.volume:g}'}"
+    )
+
+
+def _prior_of_lines(record):
+    weights = record.prior_weights
+    free, exact = (100 * np.mean(which) for which in (weights < 1.0, np.isinf(weights)))
+    return f"exactly in {exact:.0f} % of the channels, less than the data in {free:.0f} %"
 
 
 def _median_n_averaged(record):
@@ -222,6 +232,13 @@ def _decisions(record, names):
 def _sentences_on_ambiguity(record, names):
     if record.binning is None:
         return []
+    if record.spectra == "lines":
+        return [
+            "Spectra were made of X-ray lines and continuum, as fitted to the sum of the map, "
+            f"{_prior_of_lines(record)}. Among those that fit alike, the ones of least "
+            "divergence, plus one nat for each loading of a bin and half the logarithm of the "
+            "counts for each element of a phase, were taken."
+        ]
     if not isinstance(record.volume, str):
         weight = record.volume
         return [f"A volume term of weight {weight:g} was added."] if weight else []

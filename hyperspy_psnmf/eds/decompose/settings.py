@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from hyperspy_psnmf.eds.lazy.memory import resolve_max_memory
-from hyperspy_psnmf.nmf.validation import check_int, check_scale
+from hyperspy_psnmf.nmf.validation import check_choice, check_int, check_scale
+
+SPECTRA = ("auto", "lines", "free")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,6 +46,14 @@ class Settings:
         "auto" is parsimony: loadings that are not significant are zero, a phase in constant
         proportion to another is merged with it, and a matrix in varying proportion to a
         phase is subtracted from it. ``s.psnmf.ambiguity()`` gives the range of the others.
+    spectra : {"free", "lines", "auto"}
+        "lines" makes the spectra of X-ray lines and continuum, of the elements listed and of
+        those found in the sum of the map; they deviate from that, channel by channel, as far
+        as it predicts held-out counts. Fewer numbers than channels need fewer counts, and what
+        decides among equally good fits are few phases per pixel and few elements per phase.
+        "free" takes each channel by itself. "auto" is "lines" where the metadata have a beam
+        energy and a detector resolution, the energy axis is uniform and rises, and no `volume`
+        is given.
     refinement : {"fixed", "joint"}
         Whether the spectra are fixed at full resolution or updated too, as
         published.
@@ -102,6 +112,7 @@ class Settings:
     fixed_spectra: Any = None
     absent: Any = None
     volume: Any = "auto"
+    spectra: Any = "free"
     refinement: Any = "fixed"
     spatial_prior: Any = "auto"
     navigation_mask: Any = None
@@ -120,6 +131,9 @@ class Settings:
         """Raise TypeError or ValueError, naming the argument."""
         resolve_max_memory(self.max_memory)
         check_scale("counts_per_unit", self.counts_per_unit)
+        check_choice("spectra", self.spectra, SPECTRA)
+        if self.spectra == "lines" and not isinstance(self.volume, str):
+            raise ValueError(f"volume={self.volume} penalises free spectra: leave out spectra")
         k = self.n_phases
         if k is not None and not self.makes_estimator and k != self.algorithm.n_components:
             raise ValueError(

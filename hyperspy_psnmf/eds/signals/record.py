@@ -71,6 +71,11 @@ class Record:
     energy_binning, line_width : int
         Channels.
     refinement : str
+    spectra : str
+        "lines" where spectra are made of X-ray lines and continuum, else "free".
+    prior_weights : ndarray of shape (n_channels_in_use,) or None
+        Counts of these templates, as a prior of the spectra, per count of the data; infinite
+        where the spectra are exactly made of them.
     volume, spatial_prior : str or float
     added, removed : ndarray of shape (n_components, n_components)
         Decisions of parsimony; see `PSNMF`.
@@ -128,6 +133,8 @@ class Record:
     energy_binning: int = field(**_OF_PSNMF)
     line_width: int = field(**_OF_PSNMF)
     refinement: str = field(**_OF_PSNMF)
+    spectra: str = "free"
+    prior_weights: np.ndarray | None = None
     volume: str | float = field(**_OF_PSNMF)
     added: np.ndarray = field(**_OF_PSNMF)
     removed: np.ndarray = field(**_OF_PSNMF)

@@ -7,8 +7,8 @@ from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.lazy.read import NAME
 from hyperspy_psnmf.eds.signals.progress import progress_bar, with_listener
 from hyperspy_psnmf.nmf.binning.bins import bin_counts
-from hyperspy_psnmf.nmf.method.binned import BinnedSettings
 from hyperspy_psnmf.nmf.held_out.count_splitting import check_whole
+from hyperspy_psnmf.nmf.method.binned import BinnedSettings
 from hyperspy_psnmf.nmf.uncertainty.jackknife import errors_from_spectra, spectra_without_folds
 from hyperspy_psnmf.nmf.validation import random_generator
 

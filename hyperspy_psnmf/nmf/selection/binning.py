@@ -30,8 +30,8 @@ from hyperspy_psnmf.nmf.binning.bins import (
     spatial_axes,
 )
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
-from hyperspy_psnmf.nmf.method.binned import BinnedSettings, start_spectra
 from hyperspy_psnmf.nmf.held_out.count_splitting import are_whole, held_out_deviances, thin_counts
+from hyperspy_psnmf.nmf.method.binned import BinnedSettings, start_spectra
 from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from hyperspy_psnmf.nmf.validation import Callback

@@ -23,9 +23,9 @@ References
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from hyperspy_psnmf.nmf.held_out.count_splitting import split_counts
 from hyperspy_psnmf.nmf.method.binned import BinnedSettings
 from hyperspy_psnmf.nmf.method.many_bins import factorise_map
-from hyperspy_psnmf.nmf.held_out.count_splitting import split_counts
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from hyperspy_psnmf.nmf.validation import Callback
 

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Templates of X-ray lines and continuum from the sum spectrum of a map.
+
+The full model of lines and continuum is fitted to the sum: energy axis, resolution, ratios of
+lines, absorption edges and sum peaks are those of the map's own detector. Each family of lines
+is a template then, and so is the fitted continuum times each of its splines, which can bend.
+"""
+
+import numpy as np
+
+from hyperspy_psnmf.eds.line_model.linear_model import read_beam_energy, read_resolution
+from hyperspy_psnmf.eds.lines.fit import fit_spectra
+from hyperspy_psnmf.eds.signals.build import phase_axis, spectra_like
+from hyperspy_psnmf.eds.signals.map_input import MapInput
+from hyperspy_psnmf.eds.signals.metadata import sample_elements, sample_lines
+from hyperspy_psnmf.eds.xray.detector import ZERO_PEAK
+from hyperspy_psnmf.nmf.lines.templates import Templates
+
+MIN_COUNTS = 1.0  # variance of a channel, at least
+
+
+def check_line_model(signal, map_input: MapInput) -> None:
+    """Raise ValueError where a map's metadata or axis do not allow a model of its lines."""
+    map_input.require_rising()
+    if not signal.axes_manager.signal_axes[0].is_uniform:
+        raise ValueError("spectra='lines' needs a uniform energy axis: use spectra='free'")
+    read_beam_energy(signal)
+    read_resolution(signal)
+
+
+def find_templates(signal, map_input: MapInput, counts: np.ndarray) -> Templates:
+    """Return templates for the channels in use.
+
+    Parameters
+    ----------
+    signal : EDSSpectrum
+        The map, for its axis and metadata. Elements that it does not list are found.
+    map_input : MapInput
+    counts : ndarray of shape (n_channels_in_use,)
+        Sum of the map.
+    """
+    keep = map_input.keep_channels
+    keep = np.ones(map_input.n_channels, dtype=bool) if keep is None else keep
+    total = np.zeros(map_input.n_channels)
+    total[keep] = counts
+    spectra = spectra_like(signal, total[None], "Sum", navigation=[phase_axis(1)])
+    elements = {*sample_elements(signal), *(line.split("_")[0] for line in sample_lines(signal))}
+    variance = np.maximum(total, MIN_COUNTS)[None]
+    model = fit_spectra(spectra, elements, keep, variance).model
+    use, energy = model.tabulated.use, model.tabulated.energy
+    peaks = np.maximum(model.fitted.peaks, 0.0) * use[:, None]
+    continuum = model.linear.background[:, model.parameters.kinds["splines"]] * use[:, None]
+    rest = np.where(use, 0.0, total)
+    noise_peak, beyond = rest * (energy < ZERO_PEAK), rest * (energy >= ZERO_PEAK)
+    continuum = np.column_stack([continuum, noise_peak, beyond])
+    names = [line.partition("_")[0] for line in model.fitted.lines]
+    peaks, continuum = peaks[keep].T, continuum[keep].T
+    visible = peaks.sum(axis=1) > 0
+    _, of_element = np.unique(np.array(names)[visible], return_inverse=True)
+    return Templates(_unit_sum(peaks[visible]), _unit_sum(_drop_empty(continuum)), of_element)
+
+
+def _drop_empty(spectra):
+    total = spectra.sum(axis=1)
+    return spectra[total > 1e-9 * total.max(initial=0.0)]
+
+
+def _unit_sum(spectra):
+    return spectra / spectra.sum(axis=1, keepdims=True)
