@@ -41,11 +41,16 @@ def check_templates(templates, n_channels: int, volume: str | float) -> Template
         lines = check_spectra("templates", templates, n_channels)
         none = np.empty((0, n_channels))
         return Templates(lines / lines.sum(axis=1, keepdims=True), none, np.arange(len(lines)))
+    check_spectra("templates", templates.spectra, templates.spectra.shape[1])
+    if len(templates.elements) != len(templates.lines):
+        raise ValueError(
+            f"templates has {len(templates.lines)} lines, but elements of {len(templates.elements)}"
+        )
     if templates.spectra.shape[1] != n_channels:
         raise ValueError(
             f"templates has {templates.spectra.shape[1]} channels, and the data {n_channels}"
         )
-    return templates
+    return templates.corrected(np.ones(n_channels))  # of unit sum
 
 
 def check_absent(absent, n_fixed: int, n_components: int, n_channels: int) -> np.ndarray | None:

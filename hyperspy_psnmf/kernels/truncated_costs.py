@@ -9,6 +9,7 @@ stay at a cost of `limit`.
 import numpy as np
 
 from hyperspy_psnmf.kernels._compile import jit
+from hyperspy_psnmf.kernels.limits import TINY
 
 
 @jit
@@ -21,7 +22,7 @@ def _sum_costs(values, change, variances, groups, limits, multiples, out):
         for i in range(values.size):
             v = values[i] + t * change[i]
             variance = variances[0, i] + t * (2.0 * variances[1, i] + t * variances[2, i])
-            cost = 0.5 * v * v / max(variance, 1e-300)
+            cost = 0.5 * v * v / max(variance, TINY)
             zero[groups[i]] += cost
             if v < 0.0:
                 negative[groups[i]] += cost

@@ -38,7 +38,7 @@ MIN_GAIN = 4.0
 MIN_WIDTH = 16  # channels: the held-out deviance of a few is mostly noise
 
 
-def spectra_in_channels(X, W, expected, weight, *, n_fixed: int = 0, n_jobs=1):
+def spectra_in_channels(X, W, expected, weight, *, n_fixed: int = 0, frozen=None, n_jobs=1):
     """Return the spectra of highest posterior density, for fixed loadings.
 
     Parameters
@@ -53,6 +53,8 @@ def spectra_in_channels(X, W, expected, weight, *, n_fixed: int = 0, n_jobs=1):
         Counts of the prior per count of the data; infinite for the expected spectra.
     n_fixed : int
         The first `n_fixed` spectra are not changed.
+    frozen : ndarray of bool of shape (n_components, n_channels), optional
+        Entries of the spectra that stay as expected.
     n_jobs : int or None
         Threads; None is all cores.
 
@@ -69,20 +71,25 @@ def spectra_in_channels(X, W, expected, weight, *, n_fixed: int = 0, n_jobs=1):
         return W, expected
     linear = weight[free, None] * W.sum(axis=0)
     options = {"n_fixed": n_fixed, "terms": RowTerms(linear, linear * B[free]), "n_jobs": n_jobs}
-    B[free], _ = solve_channels(transpose(X[:, free], n_jobs), W, B[free], **options)
+    frozen = None if frozen is None else frozen.T[free]
+    B[free], _ = solve_channels(transpose(X[:, free], n_jobs), W, B[free], frozen, **options)
     return normalise(W, B, n_fixed)
 
 
-def choose_weights(X, W, expected, *, width: int, n_fixed: int = 0, rng, n_jobs=1) -> np.ndarray:
+def choose_weights(
+    X, W, expect, *, width: int, n_fixed: int = 0, frozen=None, rng, n_jobs=1
+) -> np.ndarray:
     """Return the weight of the prior in each channel, by held-out counts.
 
-    The loadings and the expected spectra are those of all counts: with some fifty numbers per
-    spectrum they follow next to nothing of the noise in thousands of channels.
+    Loadings and weights of templates are those of all counts: some fifty numbers per spectrum
+    follow next to nothing of the noise in thousands of channels.
 
     Parameters
     ----------
-    X, W, expected, n_fixed, n_jobs
+    X, W, n_fixed, frozen, n_jobs
         As for `spectra_in_channels`.
+    expect : callable
+        Returns the expected spectra for counts of shape (n_channels,) and loadings.
     width : int
         Channels of the window in which held-out deviances are summed; `MIN_WIDTH` at least.
     rng : numpy.random.Generator
@@ -92,12 +99,13 @@ def choose_weights(X, W, expected, *, width: int, n_fixed: int = 0, rng, n_jobs=
     -------
     ndarray of shape (n_channels,)
     """
-    n_channels, width = expected.shape[1], max(width, MIN_WIDTH)
+    n_channels, width = X.shape[1], max(width, MIN_WIDTH)
     if not are_whole(X if isinstance(X, np.ndarray) else X.data):
         return np.full(n_channels, WEIGHT_OF_FRACTIONS)
     train, test = thin_counts(X, TEST_FRACTION, rng)
     W, total = (1.0 - TEST_FRACTION) * W, total_counts(train, axis=0)
-    options = {"n_fixed": n_fixed, "n_jobs": n_jobs}
+    expected = expect(total, W)
+    options = {"n_fixed": n_fixed, "frozen": frozen, "n_jobs": n_jobs}
     deviances = []
     for weight in WEIGHTS:
         found = spectra_in_channels(train, W, expected, weight, **options)

@@ -159,7 +159,7 @@ class _Estimates:
         can become zero. A row's largest stays.
         """
         W, V = self.W.copy(), self.of_W.copy()
-        rows, largest = np.arange(len(W)), W.argmax(axis=1)
+        rows, largest = np.arange(len(W)), (W * self.P.sum(axis=1)).argmax(axis=1)  # in counts
         stays = np.zeros(W.shape, dtype=bool)
         stays[rows, largest] = True
         for _ in range(W.shape[1] - 1):
@@ -189,9 +189,9 @@ class _Estimates:
         left = {g for g in np.unique(group) if self.limits.ravel()[g] > 0}
         while left:
             costs = {g: self._cost_of_zero(P, C, np.flatnonzero(group == g)) for g in left}
-            g = min(left, key=lambda g: costs[g][0] - costs[g][1])
-            zero, negative = costs[g]
-            if zero > negative + self.limits.ravel()[g]:
+            excess = {g: costs[g][0] - costs[g][1] - self.limits.ravel()[g] for g in left}
+            g = min(left, key=excess.__getitem__)
+            if excess[g] > 0:
                 break
             at = np.flatnonzero(group == g)
             gain = np.linalg.lstsq(C[np.ix_(at, at)], C[at], rcond=None)[0].T
@@ -221,8 +221,9 @@ def _estimate(W, spectra, costs, n_jobs):
     n_elements, n_continuum = templates.n_elements, len(templates.continuum)
     elements = np.append(templates.elements, n_elements + np.arange(n_continuum))
     limits = np.tile([costs.element] * n_elements + [0.0] * n_continuum, (k, 1))
-    component, template = np.nonzero(~spectra.allowed)
-    limits[n + component, elements[template]] = np.inf
+    for c, allowed in enumerate(spectra.allowed):
+        none = np.bincount(elements, allowed) == 0
+        limits[n + c, none] = np.inf
     P = np.vstack([fixed, spectra.weights])
     of_W = covariance(W, spectra.B, n_jobs)
     return _Estimates(W, P, of_W, of_all, costs.loading, elements, limits)

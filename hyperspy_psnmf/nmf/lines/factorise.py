@@ -9,7 +9,7 @@ import numpy as np
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.lines.alternating import LineAlternation, LinePoint
 from hyperspy_psnmf.nmf.lines.criterion import Costs, default_costs, simplest
-from hyperspy_psnmf.nmf.lines.templates import common_ratio
+from hyperspy_psnmf.nmf.lines.templates import LEAST, common_ratio
 from hyperspy_psnmf.nmf.lines.weights import LineSpectra
 
 FIRST_ALTERNATIONS = 12  # before the first combinations, which need the optimum only roughly
@@ -117,11 +117,11 @@ class _Search:
         point = self._correct(point)
         # What a simplification loses is only estimated; no simpler one may be as likely.
         self._compare(point, self.problem.residual(point))
-        lowest = np.inf
+        lowest = np.finfo(float).max
         for _ in range(MAX_ROUNDS):
             point, residual = self._simplify(point)
             criterion = self._compare(point, residual)
-            if criterion > lowest - MIN_DECREASE:
+            if not criterion <= lowest - MIN_DECREASE:
                 break
             lowest = criterion
 
@@ -159,6 +159,10 @@ class _Search:
         has = replace(spectra, weights=weights).has_element[:, spectra.templates.elements]
         is_free = spectra.allowed.copy()
         is_free[:, spectra.templates.is_line] &= has
+        # What no other template has must stay, or its counts would have no expectation.
+        lost = (self.counts > 0) & ~(is_free.any(axis=0) @ spectra.templates.spectra > LEAST)
+        lost &= ~(spectra.fixed > LEAST).any(axis=0)
+        is_free |= spectra.allowed & (spectra.templates.spectra[:, lost] > LEAST).any(axis=1)
         weights = np.where(is_free, weights.clip(LEAST_WEIGHT), 0.0)
         restricted = replace(spectra, weights=weights, allowed=is_free)
         self.problem.restrict(W > 0)

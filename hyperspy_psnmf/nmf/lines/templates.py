@@ -31,11 +31,14 @@ class Templates:
         Of unit sum: continuum, noise peak and whatever else every phase may have.
     elements : ndarray of int of shape (n_lines,)
         Number of the element of each line, from 0.
+    names : tuple of str
+        Of the elements, where they are known.
     """
 
     lines: np.ndarray
     continuum: np.ndarray
     elements: np.ndarray
+    names: tuple[str, ...] = ()
 
     @cached_property
     def spectra(self) -> np.ndarray:

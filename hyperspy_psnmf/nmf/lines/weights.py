@@ -85,8 +85,8 @@ def normalise_weights(W: np.ndarray, spectra: LineSpectra) -> tuple[np.ndarray, 
     weights = spectra.weights / scale[:, None]
     # A component without a spectrum: zero loadings, and the mean continuum, or template.
     is_line = spectra.templates.is_line
-    usual = is_line if is_line.all() else ~is_line
-    weights[empty] = usual / np.count_nonzero(usual)
+    usual = spectra.allowed[empty] & (is_line if is_line.all() else ~is_line)
+    weights[empty] = usual / np.maximum(usual.sum(axis=1, keepdims=True), 1)
     factor = np.concatenate([np.ones(spectra.n_fixed), np.where(empty, 0.0, scale)])
     return W * factor, replace(spectra, weights=weights)
 
@@ -134,7 +134,7 @@ def solve_weights(
         decrease = loss - new_loss
         if decrease > 0:
             spectra, loss = new, new_loss
-        if decrease < tol:
+        if not decrease >= tol:
             break
     return spectra
 

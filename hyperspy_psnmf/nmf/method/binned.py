@@ -51,7 +51,7 @@ class BinnedSettings:
         of the result without it, which is the order of the result with it too.
     templates : Templates, optional
         X-ray lines and continuum that free spectra are made of; their channels are free
-        without. `volume` and `line_width` are not used with templates.
+        without. `volume` is not used with templates.
     """
 
     n_components: int

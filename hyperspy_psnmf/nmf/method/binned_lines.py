@@ -8,6 +8,7 @@ predicts held-out counts.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from hyperspy_psnmf.nmf.binning.bins import bin_energy, bin_spectra
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.lines.channels import choose_weights, spectra_in_channels
 from hyperspy_psnmf.nmf.lines.factorise import LineFit, factorise_lines
-from hyperspy_psnmf.nmf.lines.templates import Templates, common_ratio
+from hyperspy_psnmf.nmf.lines.templates import LEAST, Templates, common_ratio
 from hyperspy_psnmf.nmf.lines.weights import LineSpectra, solve_weights
 from hyperspy_psnmf.nmf.method.binned import (
     STARTS,
@@ -40,14 +41,18 @@ def factorise_binned_lines(binned, settings: BinnedSettings, rng, options: dict,
     templates = settings.templates.covering(total)
     fit = _factorise_coarse(binned, templates, settings, rng, options, notify)
     spectra = replace(fit.spectra, templates=templates, fixed=fixed)
-    ratio = common_ratio(total, spectra.B @ fit.W.sum(axis=0))
-    expected = replace(spectra, templates=templates.corrected(ratio)).H
-    expected = cover_channels(expected, total, len(fixed))
-    constraints = {"n_fixed": len(fixed), "n_jobs": n_jobs}
+
+    def expect(counts, W):
+        """Return the spectra with the detector's response of the sum of some counts."""
+        ratio = common_ratio(counts, spectra.B @ W.sum(axis=0))
+        corrected = replace(spectra, templates=templates.corrected(ratio))
+        return cover_channels(corrected.H, total, len(fixed))
+
+    constraints = {"n_fixed": len(fixed), "frozen": settings.absent, "n_jobs": n_jobs}
     notify("channels", 0, np.inf)
     width = settings.line_width
-    weights = choose_weights(binned, fit.W, expected, width=width, rng=rng, **constraints)
-    W, H = spectra_in_channels(binned, fit.W, expected, weights, **constraints)
+    weights = choose_weights(binned, fit.W, expect, width=width, rng=rng, **constraints)
+    W, H = spectra_in_channels(binned, fit.W, expect(total, fit.W), weights, **constraints)
     return BinnedMap(W, H, fit, None, weights)
 
 
@@ -57,10 +62,9 @@ def _factorise_coarse(binned, templates: Templates, settings, rng, options, noti
     if e > 1:
         coarse = bin_energy(binned, e, n_jobs=n_jobs)
 
-    def report(divergence):
-        notify("binned map", 0, divergence)
-
-    options = {**options, "callback": report}
+    n_iter = count(1)
+    # The residual is computed for the results of fits only.
+    options = {**options, "callback": lambda _: notify("binned map", next(n_iter), np.inf)}
     starts = _starts(coarse, templates.binned(e), settings, rng, n_jobs)
     fit = factorise_lines(coarse, starts, **options)
     n_fixed = len(settings.fixed)
@@ -72,7 +76,8 @@ def _factorise_coarse(binned, templates: Templates, settings, rng, options, noti
         return fit
     allowed = _allowed(templates, settings.absent[n_fixed:])
     spectra = replace(spectra, allowed=allowed).with_weights(spectra.weights)
-    return factorise_lines(coarse, [(fit.W, spectra)], **options)
+    again = factorise_lines(coarse, [(fit.W, spectra)], **options)
+    return replace(again, n_iter=fit.n_iter + again.n_iter)
 
 
 def _starts(coarse, templates, settings, rng, n_jobs) -> Iterator[tuple[np.ndarray, LineSpectra]]:
@@ -89,7 +94,9 @@ def _starts(coarse, templates, settings, rng, n_jobs) -> Iterator[tuple[np.ndarr
     automatic = isinstance(settings.init, str) and settings.init == "auto"
     for init in STARTS if automatic else (settings.init,):
         H = start_spectra(coarse, settings, init, rng)[n_fixed:]
-        counts = np.ascontiguousarray(START_COUNTS * H.T)
+        # Rounding leaves traces in channels that no template has.
+        explained = templates.spectra.max(axis=0)[:, None] > LEAST
+        counts = np.ascontiguousarray(np.where(explained, START_COUNTS * H.T, 0.0))
         found = solve_weights(
             counts, START_COUNTS * np.eye(len(H)), flat, tol=START_TOL, max_iter=START_STEPS
         )

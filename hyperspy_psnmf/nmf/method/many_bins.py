@@ -49,8 +49,9 @@ def factorise_map(binned, settings: BinnedSettings, rng, options: dict, notify: 
         W = solve_loadings(coarse, H, n_jobs=n_jobs)
     else:
         W, _ = solve_sparse_loadings(coarse, H, n_jobs)
-    if settings.templates is not None:  # their few weights need no more counts
-        return replace(found, W=W)
+    if settings.templates is not None:  # few weights, which the subset determines
+        H = cover_channels(found.H, total_counts(binned, axis=0), n_fixed)
+        return replace(found, W=W, H=H)
     H = found.H
     W, H = solve_spectra(binned, W, H, n_fixed=n_fixed, frozen=settings.absent, n_jobs=n_jobs)
     H = cover_channels(H, total_counts(binned, axis=0), n_fixed)

@@ -148,3 +148,12 @@ def test_factorise_map__few_bins_are_all_taken():
     X, _, _ = make_counts()
     some, every = (factorise(X, function=f) for f in (factorise_map, factorise_binned_lines))
     np.testing.assert_array_equal(some.H, every.H)
+
+
+def test_factorise_binned_lines__excluded_channels_stay_as_the_templates_have_them():
+    X, _, truth = make_counts(counts=1e4)
+    absent = np.zeros((2, N_CHANNELS), dtype=bool)
+    absent[1, 15:26] = True  # a line of the second phase
+    assert truth.H[1, 20] > 10 * truth.H[1, [14, 26]].max()
+    found = factorise(X, absent=absent)
+    assert found.H[1, 20] < 1.3 * found.H[1, [16, 25]].max()  # no peak among them
