@@ -5,8 +5,10 @@ import numpy as np
 
 from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.lazy.read import NAME
+from hyperspy_psnmf.eds.lines.templates import find_templates
 from hyperspy_psnmf.eds.signals.progress import progress_bar, with_listener
 from hyperspy_psnmf.nmf.binning.bins import bin_counts
+from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.held_out.count_splitting import check_whole
 from hyperspy_psnmf.nmf.method.binned import BinnedSettings
 from hyperspy_psnmf.nmf.uncertainty.jackknife import errors_from_spectra, spectra_without_folds
@@ -66,7 +68,7 @@ def _spectra_without_folds(d: Decomposed, X, rng, show_progressbar):
         return spectra_without_folds(
             binned,
             d.H,
-            _settings(d),
+            _settings(d, X),
             rng,
             options,
             n_folds=N_FOLDS,
@@ -75,9 +77,16 @@ def _spectra_without_folds(d: Decomposed, X, rng, show_progressbar):
         )
 
 
-def _settings(d: Decomposed) -> BinnedSettings:
+def _settings(d: Decomposed, X) -> BinnedSettings:
     """Return the settings by which the spectra were found."""
-    record = d.record
+    record, templates = d.record, None
+    if record.spectra == "lines":
+        if not record.template_elements:
+            raise RuntimeError(
+                "given_spectra=False unmixes the map again, which needs the templates that were "
+                "given to the estimator: only those of spectra='lines' can be found again"
+            )
+        templates = find_templates(d.signal, d.map_input, total_counts(X, axis=0))
     return BinnedSettings(
         len(d.H),
         d.H[: d.n_fixed],
@@ -86,4 +95,5 @@ def _settings(d: Decomposed) -> BinnedSettings:
         record.volume,
         record.line_width,
         record.absent,
+        templates,
     )
