@@ -29,7 +29,7 @@ from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
 from hyperspy_psnmf.nmf.counts.matrix import check_range, total_counts
 from hyperspy_psnmf.nmf.validation import named, random_generator
 
-MODEL_PARAMETERS = frozenset(inspect.signature(PSNMF).parameters) - {"n_components"} | {"spectra"}
+MODEL_PARAMETERS = frozenset(inspect.signature(PSNMF).parameters) - {"n_components"}
 
 
 def decompose_as_stock(signal, original, args, kwargs):
@@ -51,6 +51,8 @@ def decompose_as_stock(signal, original, args, kwargs):
             f"{', '.join(twice)} must be given to the estimator that is passed as algorithm, "
             "not to decomposition()"
         )
+    if "spectra" in passed and not isinstance(passed["algorithm"], str):
+        raise TypeError("spectra must be left out with an estimator, whose templates it would set")
     return decompose(signal, Settings(**passed))
 
 
@@ -89,7 +91,9 @@ def decompose(signal, settings: Settings):
         counts_per_unit=settings.counts_per_unit,
     )
     estimator = _make_estimator(signal, settings, map_input)
-    of_lines = _are_of_lines(signal, settings, map_input)
+    fixed = getattr(estimator, "fixed_spectra", None)
+    n_fixed = 0 if fixed is None else len(fixed)
+    of_lines = _are_of_lines(signal, settings, map_input, n_fixed)
     with open_counts(
         signal,
         map_input,
@@ -100,8 +104,7 @@ def decompose(signal, settings: Settings):
     ) as X:
         _check_counts(X)
         if of_lines:
-            templates = find_templates(signal, map_input, total_counts(X, axis=0))
-            estimator.set_params(templates=templates)
+            _set_templates(estimator, signal, map_input, X, settings)
         loadings, chosen = _fit(estimator, X, map_input, settings)
         record = make_record(map_input, estimator, X, loadings, chosen)
         record = replace(record, **make_fingerprint(signal, X, map_input))
@@ -144,9 +147,19 @@ def _make_estimator(signal, settings: Settings, map_input: MapInput):
     return estimator
 
 
-def _are_of_lines(signal, settings, map_input) -> bool:
+def _set_templates(estimator, signal, map_input, X, settings) -> None:
+    try:
+        templates = find_templates(signal, map_input, total_counts(X, axis=0))
+    except ValueError:
+        if settings.spectra == "lines":
+            raise
+        return
+    estimator.set_params(templates=templates)
+
+
+def _are_of_lines(signal, settings, map_input, n_fixed: int) -> bool:
     """Return whether spectra are made of lines, or raise ValueError where they cannot be."""
-    if not settings.makes_estimator or settings.spectra == "free":
+    if not settings.makes_estimator or settings.spectra == "free" or n_fixed == settings.n_phases:
         return False
     if settings.spectra == "lines":
         check_line_model(signal, map_input)

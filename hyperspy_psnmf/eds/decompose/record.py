@@ -86,6 +86,7 @@ def _of_psnmf(estimator, n_counts):
         "refinement": estimator.refinement,
         "spectra": "free" if estimator.template_weights_ is None else "lines",
         "prior_weights": estimator.prior_weights_,
+        "template_elements": getattr(estimator.templates, "names", ()),
         "volume": _plain(estimator.volume),
         "added": estimator.added_,
         "removed": estimator.removed_,

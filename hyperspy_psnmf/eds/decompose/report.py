@@ -203,10 +203,18 @@ def _spectra(record):
     )
 
 
+def _elements(record):
+    names = record.template_elements
+    return f" ({', '.join(names)})" if names else ""
+
+
 def _prior_of_lines(record):
     weights = record.prior_weights
     free, exact = (100 * np.mean(which) for which in (weights < 1.0, np.isinf(weights)))
-    return f"exactly in {exact:.0f} % of the channels, less than the data in {free:.0f} %"
+    return (
+        f"in {exact:.0f} % of the channels they are exactly sums of these, in {free:.0f} % "
+        "the counts have more weight"
+    )
 
 
 def _median_n_averaged(record):
@@ -234,10 +242,10 @@ def _sentences_on_ambiguity(record, names):
         return []
     if record.spectra == "lines":
         return [
-            "Spectra were made of X-ray lines and continuum, as fitted to the sum of the map, "
-            f"{_prior_of_lines(record)}. Among those that fit alike, the ones of least "
-            "divergence, plus one nat for each loading of a bin and half the logarithm of the "
-            "counts for each element of a phase, were taken."
+            f"Spectra were made of X-ray lines{_elements(record)} and continuum, as fitted to the "
+            f"sum of the map: {_prior_of_lines(record)}. Among those that fit alike, the ones of "
+            "least divergence, plus one nat for each loading of a bin and half the logarithm of "
+            "the counts for each element of a phase, were taken."
         ]
     if not isinstance(record.volume, str):
         weight = record.volume

@@ -38,8 +38,8 @@ class Settings:
         Spectra of phases that are not fitted; they come first in the result.
     absent : dict, optional
         Elements excluded from a phase, as ``{phase: [elements]}``, by its number or name in
-        the result without this argument. At their lines, that phase has background only.
-        The order of phases stays.
+        the result without this argument. At their lines, that phase has background only, or
+        with ``spectra="lines"`` no lines of these elements. The order of phases stays.
     volume : "auto" or float
         The choice among factorisations that fit the counts equally well. A float is the
         weight of a penalty on the volume that the spectra span; 0 is maximum likelihood.
@@ -133,7 +133,9 @@ class Settings:
         check_scale("counts_per_unit", self.counts_per_unit)
         check_choice("spectra", self.spectra, SPECTRA)
         if self.spectra == "lines" and not isinstance(self.volume, str):
-            raise ValueError(f"volume={self.volume} penalises free spectra: leave out spectra")
+            raise ValueError(
+                f"volume={self.volume} is for spectra='free': leave out volume or spectra='lines'"
+            )
         k = self.n_phases
         if k is not None and not self.makes_estimator and k != self.algorithm.n_components:
             raise ValueError(

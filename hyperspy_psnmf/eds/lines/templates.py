@@ -6,6 +6,8 @@ lines, absorption edges and sum peaks are those of the map's own detector. Each 
 is a template then, and so is the fitted continuum times each of its splines, which can bend.
 """
 
+import warnings
+
 import numpy as np
 
 from hyperspy_psnmf.eds.line_model.linear_model import read_beam_energy, read_resolution
@@ -17,6 +19,7 @@ from hyperspy_psnmf.eds.xray.detector import ZERO_PEAK
 from hyperspy_psnmf.nmf.lines.templates import Templates
 
 MIN_COUNTS = 1.0  # variance of a channel, at least
+MIN_CONTINUUM = 1e-9  # of the largest template, in the channels in use
 
 
 def check_line_model(signal, map_input: MapInput) -> None:
@@ -24,8 +27,13 @@ def check_line_model(signal, map_input: MapInput) -> None:
     map_input.require_rising()
     if not signal.axes_manager.signal_axes[0].is_uniform:
         raise ValueError("spectra='lines' needs a uniform energy axis: use spectra='free'")
-    read_beam_energy(signal)
+    beam_energy, energy = read_beam_energy(signal), map_input.energy_in_use
     read_resolution(signal)
+    if not ((energy >= ZERO_PEAK) & (energy < beam_energy)).any():
+        raise ValueError(
+            f"spectra='lines' needs channels between {ZERO_PEAK} keV and the beam energy of "
+            f"{beam_energy:g} keV: use spectra='free', or another energy_range"
+        )
 
 
 def find_templates(signal, map_input: MapInput, counts: np.ndarray) -> Templates:
@@ -46,7 +54,15 @@ def find_templates(signal, map_input: MapInput, counts: np.ndarray) -> Templates
     spectra = spectra_like(signal, total[None], "Sum", navigation=[phase_axis(1)])
     elements = {*sample_elements(signal), *(line.split("_")[0] for line in sample_lines(signal))}
     variance = np.maximum(total, MIN_COUNTS)[None]
-    model = fit_spectra(spectra, elements, keep, variance).model
+    fit = fit_spectra(spectra, elements, keep, variance)
+    if not fit.converged:
+        warnings.warn(
+            "the fit of lines and continuum to the sum of the map has not converged: with "
+            "spectra='lines', spectra may be less accurate than their counts",
+            UserWarning,
+            stacklevel=5,
+        )
+    model = fit.model
     use, energy = model.tabulated.use, model.tabulated.energy
     peaks = np.maximum(model.fitted.peaks, 0.0) * use[:, None]
     continuum = model.linear.background[:, model.parameters.kinds["splines"]] * use[:, None]
@@ -55,14 +71,15 @@ def find_templates(signal, map_input: MapInput, counts: np.ndarray) -> Templates
     continuum = np.column_stack([continuum, noise_peak, beyond])
     names = [line.partition("_")[0] for line in model.fitted.lines]
     peaks, continuum = peaks[keep].T, continuum[keep].T
-    visible = peaks.sum(axis=1) > 0
-    _, of_element = np.unique(np.array(names)[visible], return_inverse=True)
-    return Templates(_unit_sum(peaks[visible]), _unit_sum(_drop_empty(continuum)), of_element)
+    in_use = peaks.sum(axis=1) > 0
+    symbols, of_element = np.unique(np.array(names)[in_use], return_inverse=True)
+    lines, continuum = _unit_sum(peaks[in_use]), _unit_sum(_drop_empty(continuum))
+    return Templates(lines, continuum, of_element, tuple(str(symbol) for symbol in symbols))
 
 
 def _drop_empty(spectra):
     total = spectra.sum(axis=1)
-    return spectra[total > 1e-9 * total.max(initial=0.0)]
+    return spectra[total > MIN_CONTINUUM * total.max(initial=0.0)]
 
 
 def _unit_sum(spectra):

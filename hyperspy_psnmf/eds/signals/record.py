@@ -81,6 +81,8 @@ class Record:
         Decisions of parsimony; see `PSNMF`.
     n_pixels_behind : ndarray of shape (n_pixels,) or None
         Effective number of pixels averaged in each pixel by the adaptive smoothing.
+    template_elements : tuple of str
+        Elements that have templates; empty for free spectra and given templates.
     n_fixed : int
         Number of spectra that were given and fixed.
     n_bins : int
@@ -135,11 +137,12 @@ class Record:
     refinement: str = field(**_OF_PSNMF)
     spectra: str = "free"
     prior_weights: np.ndarray | None = None
+    template_elements: tuple[str, ...] = ()
     volume: str | float = field(**_OF_PSNMF)
     added: np.ndarray = field(**_OF_PSNMF)
     removed: np.ndarray = field(**_OF_PSNMF)
     spatial_prior: str | float = field(**_OF_PSNMF)
-    n_pixels_behind: np.ndarray | None = field(**_OF_PSNMF)
+    n_pixels_behind: np.ndarray | None = None
     n_fixed: int = 0
     n_bins: int = field(**_OF_PSNMF)
     counts_per_bin: float = field(**_OF_PSNMF)
@@ -187,8 +190,9 @@ def from_plain(stored: Mapping) -> Record:
     if "weaknesses" in read:
         read["weaknesses"] = tuple(from_columns(read["weaknesses"]))
     if "binning_choice" in read:
+        known = {one.name for one in fields(BinningChoice)} & read["binning_choice"].keys()
         read["binning_choice"] = BinningChoice(
-            **{name: plain_value(value) for name, value in read["binning_choice"].items()}
+            **{name: plain_value(read["binning_choice"][name]) for name in known}
         )
     if "binning" not in read:
         others = {one.name for one in fields(Record) if one.default_factory is type(None)}

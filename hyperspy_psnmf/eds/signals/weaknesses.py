@@ -219,8 +219,9 @@ def from_columns(stored: Mapping | Iterable) -> Iterator[Weakness]:
     for kind in KINDS:
         columns = stored.get(kind.__name__)
         if columns is not None:
-            values = (plain_value(columns[field.name]) for field in fields(kind))
-            yield from (kind(*row) for row in zip(*values, strict=True))
+            names = [field.name for field in fields(kind) if field.name in columns]
+            for row in zip(*(plain_value(columns[name]) for name in names), strict=True):
+                yield kind(**dict(zip(names, row, strict=True)))
 
 
 def plain_value(value):

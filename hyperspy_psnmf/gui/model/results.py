@@ -16,7 +16,12 @@ from hyperspy_psnmf.eds.lines.measurable_lines import describe_reasons, explain_
 from hyperspy_psnmf.eds.quantify.factors import elements_to_exclude
 from hyperspy_psnmf.eds.quantify.options import Options
 from hyperspy_psnmf.eds.quantify.quantify import quantify
-from hyperspy_psnmf.eds.signals.learning_results import read_names, read_record, write_names
+from hyperspy_psnmf.eds.signals.learning_results import (
+    read_names,
+    read_record,
+    stored_names,
+    write_names,
+)
 from hyperspy_psnmf.eds.signals.metadata import sample_lines
 from hyperspy_psnmf.gui.model.messages import Identified, Map, action
 from hyperspy_psnmf.gui.model.settings import ToolSettings, set_elements_of_text, stand_in
@@ -99,7 +104,7 @@ class ToolResults(ToolSettings):
     def notes(self) -> list[str]:
         """Return the weaknesses of the result."""
         record = read_record(self.require_result())
-        return [f"Note: {note}." for note in notes(record, read_names(self.result))]
+        return [f"Note: {note}." for note in notes(record, stored_names(self.result))]
 
     @action
     def store(self) -> None:
