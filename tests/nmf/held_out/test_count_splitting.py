@@ -6,6 +6,7 @@ import scipy.sparse as sp
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from hyperspy_psnmf.nmf.held_out import count_splitting
 from hyperspy_psnmf.nmf.held_out.count_splitting import (
     Comparison,
     compare,
@@ -14,7 +15,6 @@ from hyperspy_psnmf.nmf.held_out.count_splitting import (
     split_counts,
     thin_counts,
 )
-from hyperspy_psnmf.nmf.selection import count_splitting
 from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
 from hyperspy_psnmf.nmf.solver.initialise import initial_spectra
 from tests.helpers import naive
