@@ -142,7 +142,7 @@ class Record:
     added: np.ndarray = field(**_OF_PSNMF)
     removed: np.ndarray = field(**_OF_PSNMF)
     spatial_prior: str | float = field(**_OF_PSNMF)
-    n_pixels_behind: np.ndarray | None = None
+    n_pixels_behind: np.ndarray | None = field(**_OF_PSNMF)
     n_fixed: int = 0
     n_bins: int = field(**_OF_PSNMF)
     counts_per_bin: float = field(**_OF_PSNMF)
