@@ -32,8 +32,8 @@ from hyperspy_psnmf.nmf.solver.convex import normalise, solve_channels, transpos
 WEIGHTS = (np.inf, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03)
 WEIGHT_OF_FRACTIONS = 10.0  # where the data are no whole numbers, which cannot be split
 TEST_FRACTION = 0.2  # of the counts, held out
-# Of the held-out deviance, by which a smaller weight must be better: that of one parameter more
-# has a mean of 1 by chance and exceeds this in 5 %.
+# Of the held-out deviance in a window, by which a smaller weight must be better: about the 95 %
+# point of chi-squared with one degree of freedom.
 MIN_GAIN = 4.0
 MIN_WIDTH = 16  # channels: the held-out deviance of a few is mostly noise
 
