@@ -53,8 +53,8 @@ class PSNMF(PoissonModel):
     binning : "auto", int or tuple of int
         Pixels summed along each axis of the map, in array order. An int bins the last two
         axes. "auto": the power of two with which the median pixel is nearest to 4000 counts
-        per bin, as long as ``max(64, 16 n_components)`` bins remain; halved where smaller
-        bins predict held-out counts better, which is tested for whole numbers only.
+        per bin, as long as ``max(64, 16 n_components)`` bins remain (256, with templates);
+        halved where that predicts held-out counts better, tested for whole numbers only.
     energy_binning : int
         Channels summed while the loadings of the binned map are determined.
         Components have all channels.
@@ -293,8 +293,8 @@ class PSNMF(PoissonModel):
             shape,
             fixed_spectra=fixed,
             energy_binning=self.energy_binning,
-            # A generator of its own, so that the start is the same with the binning given.
-            rng=np.random.default_rng(0),
+            of_lines=self.templates is not None,
+            rng=np.random.default_rng(0),  # its own: the same start as with the binning given
             n_jobs=resolve_n_jobs(self.n_jobs),
             callback=callback,
         )

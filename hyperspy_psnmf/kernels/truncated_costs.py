@@ -2,14 +2,23 @@
 r"""Cost of many estimates that may each be zero, along a line in their space.
 
 An estimate v with standard error :math:`\sigma` becomes zero at a cost of :math:`v^2 / 2 \sigma^2`
-nats of likelihood; negative ones must. Estimates are in groups, which become zero together or
-stay at a cost of `limit`.
+nats of likelihood; negative ones must. Estimates either are in groups, which become zero
+together or stay at a cost of `limit`, or their number has a cost.
 """
 
 import numpy as np
 
 from hyperspy_psnmf.kernels._compile import jit
 from hyperspy_psnmf.kernels.limits import TINY
+
+CELLS = 128  # of costs that may be worth an estimate: 0.05 nats wide, far below what matters
+
+
+@jit
+def _cost(values, change, variances, i, t):
+    v = values[i] + t * change[i]
+    variance = variances[0, i] + t * (2.0 * variances[1, i] + t * variances[2, i])
+    return v, 0.5 * v * v / max(variance, TINY)
 
 
 @jit
@@ -20,15 +29,37 @@ def _sum_costs(values, change, variances, groups, limits, multiples, out):
         zero[:] = 0.0
         negative[:] = 0.0
         for i in range(values.size):
-            v = values[i] + t * change[i]
-            variance = variances[0, i] + t * (2.0 * variances[1, i] + t * variances[2, i])
-            cost = 0.5 * v * v / max(variance, TINY)
+            v, cost = _cost(values, change, variances, i, t)
             zero[groups[i]] += cost
             if v < 0.0:
                 negative[groups[i]] += cost
         for g in range(limits.size):
             total += min(zero[g], negative[g] + limits[g])
         out[m] = total
+
+
+@jit
+def _sum_costs_of_number(values, change, variances, of_number, width, multiples, out, limits):
+    n = values.size
+    number, lost = np.empty(CELLS + 1), np.empty(CELLS + 1)
+    for m in range(multiples.size):
+        number[:] = 0.0
+        lost[:] = 0.0
+        total = 0.0  # of those that are zero or negative
+        for i in range(n):
+            v, cost = _cost(values, change, variances, i, multiples[m])
+            if v < 0.0:
+                total += cost
+                cost = 0.0
+            cell = int(min(cost / width, CELLS))
+            number[cell] += 1.0
+            lost[cell] += cost
+        left, out[m] = n, np.inf
+        for cell in range(CELLS):
+            left -= int(number[cell])
+            total += lost[cell]
+            if total + of_number[left] < out[m]:
+                out[m], limits[m] = total + of_number[left], (cell + 1) * width
 
 
 def sum_costs(values, change, variances, groups, limits, multiples) -> np.ndarray:
@@ -55,3 +86,28 @@ def sum_costs(values, change, variances, groups, limits, multiples) -> np.ndarra
     out = np.empty(multiples.size)
     _sum_costs(*arrays, np.ascontiguousarray(groups, dtype=np.int64), limits, multiples, out)
     return out
+
+
+def sum_costs_of_number(values, change, variances, of_number, multiples):
+    """Return the cost of ``values + t * change`` for every multiple t, in nats.
+
+    Parameters
+    ----------
+    values, change, variances, multiples
+        As for `sum_costs`.
+    of_number : ndarray of shape (n + 1,)
+        Cost of so many estimates that are not zero, in nats: concave, from 0 to all n.
+
+    Returns
+    -------
+    costs : ndarray of shape (n_multiples,)
+        Least cost, to a small fraction of the cost of one estimate.
+    limits : ndarray of shape (n_multiples,)
+        Estimates that are zero for less are zero there.
+    """
+    arrays = (np.ascontiguousarray(a, dtype=float) for a in (values, change, variances))
+    of_number, multiples = (np.ascontiguousarray(a, dtype=float) for a in (of_number, multiples))
+    width = max(np.diff(of_number).max(initial=0.0), TINY) / CELLS
+    costs, limits = np.empty((2, multiples.size))
+    _sum_costs_of_number(*arrays, of_number, width, multiples, costs, limits)
+    return costs, limits

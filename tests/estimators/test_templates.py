@@ -48,7 +48,8 @@ def test_templates__an_array_is_of_one_element_each():
     own = Templates(full.spectra, np.empty((0, N_CHANNELS)), np.arange(7))
     given = full.spectra * np.linspace(0.5, 90.0, 7)[:, None]  # of any sum
     one, two = (clone(MODEL).set_params(templates=t).fit(CUBE) for t in (given, own))
-    np.testing.assert_allclose(one.components_, two.components_, rtol=1e-5, atol=1e-9)
+    # Rounding of the sums decides where iterations end.
+    np.testing.assert_allclose(one.components_, two.components_, rtol=1e-3, atol=1e-6)
     assert angles(one.components_, TRUTH.H).max() < 3
     listed = clone(MODEL).set_params(templates=given.tolist()).fit(CUBE)
     np.testing.assert_array_equal(listed.components_, one.components_)

@@ -145,6 +145,18 @@ def solve_row_with_terms(x, B, linear, pseudo_counts, Q, *, v_fixed=(), max_iter
     raise AssertionError("the reference did not converge")
 
 
+def cost_of_number(values, change, variances, of_number, t):
+    """Return the least cost of ``values + t * change``, of all numbers that are not zero."""
+    negative, gains = 0.0, []
+    for i in range(len(values)):
+        v = values[i] + t * change[i]
+        variance = variances[0][i] + 2 * t * variances[1][i] + t**2 * variances[2][i]
+        negative += v**2 / (2 * variance) if v < 0 else 0.0
+        gains.append(v**2 / (2 * variance) if v > 0 else 0.0)
+    gains = sorted(gains, reverse=True)
+    return negative + min(of_number[m] + sum(gains[m:]) for m in range(len(gains) + 1))
+
+
 def cost(values, change, variances, groups, limits, t):
     """Return the cost in nats of ``values + t * change``, group by group."""
     total = 0.0

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hyperspy_psnmf.kernels.truncated_costs import sum_costs
+from hyperspy_psnmf.kernels.truncated_costs import CELLS, sum_costs, sum_costs_of_number
 from tests.helpers import naive
 
 MULTIPLES = np.array([-2.0, -0.5, -0.1, 0.0, 0.2, 0.7, 3.0])
@@ -87,6 +87,56 @@ def test_sum_costs__of_groups_are_the_sum(seed):
     ]
     together = sum_costs(values, change, variances, groups, limits, MULTIPLES)
     np.testing.assert_allclose(together, sum(each), rtol=1e-12)
+
+
+def concave(n, costs):
+    """Return costs of none to n estimates, each less than the one before."""
+    return np.append(0.0, np.cumsum(np.sort(np.resize(costs, n))[::-1]))
+
+
+@REPEATED
+@given(SEEDS)
+def test_sum_costs_of_number__as_the_naive_reference(seed):
+    *problem, _, costs = estimates(seed)
+    of_number = concave(problem[0].size, costs)
+    expected = [naive.cost_of_number(*problem, of_number, t) for t in MULTIPLES]
+    found, _ = sum_costs_of_number(*problem, of_number, MULTIPLES)
+    width = costs.max() / CELLS
+    assert (found >= np.array(expected) * (1 - 1e-9)).all()
+    assert (found <= np.array(expected) + problem[0].size * width).all()
+
+
+@REPEATED
+@given(SEEDS)
+def test_sum_costs_of_number__of_one_cost_each_as_groups_of_one(seed):
+    *problem, _, costs = estimates(seed)
+    n, limit = problem[0].size, costs[0]
+    found, limits = sum_costs_of_number(*problem, limit * np.arange(n + 1), MULTIPLES)
+    expected = sum_costs(*problem, np.arange(n), np.full(n, limit), MULTIPLES)
+    np.testing.assert_allclose(found, expected, atol=n * limit / CELLS)
+    assert (limits <= limit * (1 + 1e-12)).all()
+
+
+@REPEATED
+@given(SEEDS)
+def test_sum_costs_of_number__limits_reproduce_the_cost(seed):
+    values, change, variances, _, costs = estimates(seed)
+    of_number = concave(values.size, costs)
+    (found,), (limit,) = sum_costs_of_number(values, change, variances, of_number, NO_CHANGE)
+    z = values**2 / variances[0] / 2
+    zero = (values < 0) | (z < limit)
+    assert found == pytest.approx(z[zero].sum() + of_number[np.count_nonzero(~zero)], rel=1e-9)
+
+
+def test_sum_costs_of_number__a_cost_of_some_lets_all_be_or_few():
+    """The same estimates are all worth their cost where most are, and none where few are."""
+    values, variances = np.full(10, 1.2), np.array([[1.0], [0.0], [0.0]]).repeat(10, axis=1)
+    of_number = np.minimum(np.arange(11) * 1.0, 5.0)
+    (found,), (limit,) = sum_costs_of_number(values, 0 * values, variances, of_number, NO_CHANGE)
+    assert (found, limit < 0.72) == (pytest.approx(5.0), True)
+    values[2:] = 0.0
+    (found,), (limit,) = sum_costs_of_number(values, 0 * values, variances, of_number, NO_CHANGE)
+    assert (found, limit > 0.72) == (pytest.approx(2 * 0.72), True)
 
 
 def test_sum_costs__a_group_vanishes_together():

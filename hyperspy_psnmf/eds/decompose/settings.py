@@ -26,7 +26,8 @@ class Settings:
         Pixels summed to find the spectra: along each spatial axis, or one
         number per axis in (x, y) order. "auto" is nearest to 4000 counts per
         bin for the median pixel, halved as long as the held-out deviance falls, as where
-        features are small.
+        features are small; with spectra made of lines, until there are 256 bins, of 500
+        counts at least.
     energy_binning : "auto" or int
         Channels summed while the binned maps are factorised; "auto" is 40 eV.
         Spectra have full energy resolution in the end.

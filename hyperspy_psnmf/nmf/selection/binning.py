@@ -100,6 +100,7 @@ def choose_finer_binning(
     *,
     fixed_spectra: np.ndarray | None = None,
     energy_binning: int = 1,
+    of_lines: bool = False,
     rng: np.random.Generator,
     n_jobs: int | None = 1,
     callback: Callback | None = None,
@@ -118,6 +119,8 @@ def choose_finer_binning(
         Fixed spectra, of unit sum.
     energy_binning : int
         Channels per bin.
+    of_lines : bool
+        Whether spectra will be made of templates; see `choose_binning`.
     rng : numpy.random.Generator
         Source of random numbers.
     n_jobs : int or None
@@ -126,7 +129,8 @@ def choose_finer_binning(
         Called with "binning", 0 and the infinite residual before every fit.
     """
     spatial = spatial_axes(len(shape))
-    binning = choose_binning(total_counts(X, axis=1), shape, spatial, n_components)
+    counts = total_counts(X, axis=1)
+    binning = choose_binning(counts, shape, spatial, n_components, of_lines=of_lines)
     fixed = np.empty((0, X.shape[1])) if fixed_spectra is None else fixed_spectra
     not_tried = _why_not_to_compare(binning, X, n_components - len(fixed))
     if not_tried:

@@ -164,6 +164,22 @@ def test_choose_binning__binning_brings_bins_to_four_thousand_counts(counts, sha
     assert found == expected
 
 
+@pytest.mark.parametrize(
+    ("counts", "shape", "expected"),
+    [
+        (15, (128, 136), (8, 8)),  # 64 bins of 4000 counts otherwise
+        (15, (64, 72), (8, 8)),  # no fewer than 500 counts per bin
+        (50, (128, 136), (8, 8)),
+        (300, (48, 56), (2, 2)),
+        (300, (128, 136), (4, 4)),  # there are enough bins
+        (600, (8, 9), (1, 1)),
+    ],
+)
+def test_choose_binning__more_bins_for_spectra_of_lines(counts, shape, expected):
+    pixel_counts = np.full(np.prod(shape), counts)
+    assert choose_binning(pixel_counts, shape, (True, True), 3, of_lines=True) == expected
+
+
 def test_choose_binning__empty_pixels_do_not_matter_for_the_binning():
     counts = np.zeros((64, 80))
     counts[:16] = 216

@@ -38,15 +38,16 @@ def matrix_everywhere(k=2):
     return W
 
 
-def test_default_costs__of_akaike_and_schwarz():
-    costs = default_costs(np.exp(8.0))
-    assert (costs.loading, costs.element) == (1.0, pytest.approx(4.0))
+def test_default_costs__element_of_schwarz():
+    assert default_costs(np.exp(8.0)).element == pytest.approx(4.0)
 
 
-def test_Costs__count_loadings_and_elements():
-    W, spectra = np.array([[3.0, 0.0], [1.0, 2.0], [0.0, 4.0]]), make_spectra()
-    # Elements 0 and 1, the former in two lines, and 2 and 3.
-    assert Costs(1.5, 10.0).of(W, spectra) == pytest.approx(1.5 * 4 + 10.0 * 4)
+def test_Costs__count_loadings_their_patterns_and_elements():
+    W, spectra = np.array([[3.0, 0.0], [1.0, 2.0], [2.0, 0.0], [0.0, 0.0]]), make_spectra()
+    # Elements 0 and 1, the former in two lines, and 2 and 3. The last pixel is empty: the first
+    # component is everywhere, the second in one of three.
+    expected = 1.5 * 4 + 0.5 * np.log(3) + 10.0 * 4
+    assert Costs(1.5, 10.0, 0.5).of(W, spectra) == pytest.approx(expected)
 
 
 def test_simplest__a_matrix_added_to_a_phase_is_subtracted():
@@ -89,13 +90,13 @@ def test_simplest__what_is_as_simple_as_can_be_stays():
     found_W, weights = simplest(W, truth, COSTS)
     # What a loading of zero leaves unexplained goes to the other.
     np.testing.assert_allclose(found_W, np.where(W < 50, 0.0, W), atol=50)  # of some 2000
-    assert ((found_W == 0) == (W < 50)).all()
-    np.testing.assert_allclose(weights, truth.weights)
+    assert (found_W[W > 50] > 0).all()
+    np.testing.assert_allclose(weights, truth.weights, atol=0.005)
 
 
 def test_simplest__without_costs_nothing_vanishes():
     W, truth = mixed(matrix_everywhere(), make_spectra(), 1, 0, 0.25)
-    found_W, weights = simplest(W, truth, Costs(0.0, 0.0))
+    found_W, weights = simplest(W, truth, Costs(0.0, 0.0, 0.0))
     np.testing.assert_allclose(found_W, W)
     np.testing.assert_allclose(weights, truth.weights)
 
@@ -116,13 +117,15 @@ def test_subtract__divergence_costs_and_covariances_are_those_of_the_combination
 
 
 def test_cost__of_loadings_and_elements_that_a_combination_has():
-    """Written out: z^2 / 2 or the limit, whichever is less; negative ones have no choice."""
+    """Written out: z^2 / 2 or the cost, whichever is less; negative ones have no choice."""
     W, spectra = matrix_everywhere(3), make_spectra(3)
     estimates, t = criterion._estimate(W, spectra, COSTS, 1), 0.4
     loadings = W[:, 2] + t * W[:, 1]
     variances = np.array([[1.0, t] @ V[[2, 1]][:, [2, 1]] @ [1.0, t] for V in estimates.of_W])
     z = loadings**2 / variances / 2
-    expected = np.minimum(z, (loadings < 0) * z + COSTS.loading).sum()
+    gains = np.sort((loadings > 0) * z)[::-1]  # the least ones become zero
+    lost = gains.sum() - np.append(0.0, gains.cumsum())
+    expected = ((loadings < 0) * z).sum() + (lost + COSTS.of_numbers(W)).min()
     weights = spectra.weights[1] - t * spectra.weights[2]
     variances = np.array([[1.0, -t] @ V[[1, 2]][:, [1, 2]] @ [1.0, -t] for V in estimates.of_P])
     z = weights**2 / variances / 2
@@ -130,7 +133,16 @@ def test_cost__of_loadings_and_elements_that_a_combination_has():
     for lines in ([0, 1], [2], [3], [4]):
         expected += min(z[lines].sum(), negative[lines].sum() + COSTS.element)
     expected += negative[5:].sum()
-    assert estimates.cost(1, 2, np.array([t]))[0] == pytest.approx(expected, rel=1e-9)
+    assert estimates.cost(1, 2, np.array([t]))[0] == pytest.approx(expected, rel=1e-2)
+
+
+def test_simplest__a_matrix_is_not_merged_with_the_particles_in_it():
+    """In few rows there are particles, and hardly any of the matrix alone in the others."""
+    W, truth = matrix_everywhere(), make_spectra()
+    W_merged, merged = mixed(W, truth, 1, 0, W[40:, 0].min() / W[40:, 1].max())
+    found_W, weights = simplest(W_merged, merged, COSTS)
+    np.testing.assert_array_equal(found_W > 0, W > 0)
+    np.testing.assert_allclose(weights / weights.sum(axis=1, keepdims=True), WEIGHTS[:2], atol=0.02)
 
 
 def test_simplest__fixed_components_are_not_changed_but_may_be_subtracted():

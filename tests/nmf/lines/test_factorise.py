@@ -93,7 +93,7 @@ def test_factorise_lines__costs_are_those_given():
     X, _, _ = make_counts()
     fit = factorise_lines(X, starts(seeds=[0]), costs=Costs(1e6, 0.0))
     np.testing.assert_array_equal((fit.W > 0).sum(axis=1), 1)
-    free = factorise_lines(X, starts(seeds=[0]), costs=Costs(0.0, 0.0))
+    free = factorise_lines(X, starts(seeds=[0]), costs=Costs(0.0, 0.0, 0.0))
     assert free.divergence < fit.divergence
     assert free.criterion == free.divergence
 
