@@ -60,16 +60,17 @@ CHOSEN = {
     "nmf/lines/criterion.py": (
         [CRITERION],
         [
-            ("-self.of_P[:, a, b], self.of_P[:, b, b]", "self.of_P[:, a, b], self.of_P[:, b, b]"),
+            ("-self.of_weights(a, b)", "self.of_weights(a, b)"),
             ("sum_costs(self.P[a], -self.P[b]", "sum_costs(self.P[b], -self.P[a]"),
-            ("forward[a, b], back[a, b] = -multiple", "forward[a, b], back[a, b] = multiple"),
+            ("self.W[:, b] += multiple", "self.W[:, b] -= multiple"),
+            ("columns[:, a] -= multiple", "columns[:, a] += multiple"),
             ("W**2 / variance - limits", "W**2 / variance + limits"),
             ("np.sign(W) * 0.5 * W**2", "0.5 * W**2"),
             ("patterns = gammaln(n + 1)", "patterns = -gammaln(n + 1)"),
             ("np.count_nonzero(W.any(axis=1))", "len(W)"),
             ("Costs(LOADING_COST, 0.5 * np.log", "Costs(LOADING_COST, np.log"),
             ("limits[n + c, none]", "limits[c, none]"),
-            ("(values[values < 0] ** 2 /", "(values[values > 0] ** 2 /"),
+            ("np.where(values < 0, values", "np.where(values > 0, values"),
         ],
     ),
     "kernels/truncated_costs.py": (

@@ -142,16 +142,15 @@ class _Estimates:
     elements: np.ndarray  # (n_templates,); each template of the continuum is one of its own
     limits: np.ndarray  # (k, n_elements): cost of an element, 0 for the continuum
 
-    @property
-    def of_P(self):
-        """Covariance between components of each template, (n_templates, k, k)."""
-        k, t = self.P.shape
-        return np.einsum("csds->scd", self.of_all.reshape(k, t, k, t))
+    def of_weights(self, a, b):
+        """Return the covariance of each weight of a with that of b, (n_templates,)."""
+        t = self.P.shape[1]
+        return self.of_all[a * t : (a + 1) * t, b * t : (b + 1) * t].diagonal()
 
     def cost(self, a, b, multiples):
         """Return the cost for multiples of b subtracted from a."""
         cost, _ = self.cost_of_loadings(a, b, multiples)
-        of_weights = [self.of_P[:, a, a], -self.of_P[:, a, b], self.of_P[:, b, b]]
+        of_weights = [self.of_weights(a, a), -self.of_weights(a, b), self.of_weights(b, b)]
         elements, limits = self.elements, self.limits[a]
         return cost + sum_costs(self.P[a], -self.P[b], of_weights, elements, limits, multiples)
 
@@ -170,12 +169,14 @@ class _Estimates:
 
     def subtract(self, a, b, multiple):
         """Subtract a multiple of b from a, and add to the loadings of b what keeps W P."""
-        forward, back = np.eye(len(self.P)), np.eye(len(self.P))
-        forward[a, b], back[a, b] = -multiple, multiple
-        self.W, self.P = self.W @ back, forward @ self.P
-        self.of_W = back.T @ self.of_W @ back
-        forward = np.kron(forward, np.eye(self.P.shape[1]))
-        self.of_all = forward @ self.of_all @ forward.T
+        self.W[:, b] += multiple * self.W[:, a]
+        self.of_W[:, b] += multiple * self.of_W[:, a]
+        self.of_W[:, :, b] += multiple * self.of_W[:, :, a]
+        self.P[a] -= multiple * self.P[b]
+        rows = self.of_all.reshape(*self.P.shape, -1)  # views
+        columns = self.of_all.reshape(-1, *self.P.shape)
+        rows[a] -= multiple * rows[b]
+        columns[:, a] -= multiple * columns[:, b]
 
     def significant_loadings(self):
         """Return the loadings without those that cost more than their likelihood.
@@ -211,31 +212,49 @@ class _Estimates:
         One after the other, the others adapted, as for loadings.
         """
         P, C = self.P.ravel().copy(), self.of_all.copy()
-        n_elements = self.limits.shape[1]
-        group = (np.arange(len(self.P))[:, None] * n_elements + self.elements).ravel()
-        left = {g for g in np.unique(group) if self.limits.ravel()[g] > 0}
-        while left:
-            costs = {g: self._cost_of_zero(P, C, np.flatnonzero(group == g)) for g in left}
-            excess = {g: costs[g][0] - costs[g][1] - self.limits.ravel()[g] for g in left}
-            g = min(left, key=excess.__getitem__)
+        groups, limits = self._elements_of_components()
+        zero = np.zeros(len(groups), dtype=bool)
+        while not zero.all():
+            excess = _costs_of_zero(P, C, groups) - limits
+            excess[zero] = np.inf
+            g = excess.argmin()
             if excess[g] > 0:
                 break
-            at = np.flatnonzero(group == g)
+            at = groups[g][groups[g] < P.size]
             gain = np.linalg.lstsq(C[np.ix_(at, at)], C[at], rcond=None)[0].T
             P -= gain @ P[at]
             C -= gain @ C[at]
             P[at] = 0.0
-            left.remove(g)
+            zero[g] = True
         return P.reshape(self.P.shape).clip(0.0)
 
-    def _cost_of_zero(self, P, C, at):
-        """Return the cost of all weights of an element at zero, and of the negative ones."""
-        values, block = P[at], C[np.ix_(at, at)]
-        if not block.any():
-            return (np.inf, 0.0) if values.any() else (0.0, 0.0)
-        zero = 0.5 * values @ np.linalg.lstsq(block, values, rcond=None)[0]
-        negative = 0.5 * (values[values < 0] ** 2 / np.diag(block)[values < 0]).sum()
-        return zero, min(negative, zero)
+    def _elements_of_components(self):
+        """Return the weights of every element in every component, and their limits.
+
+        Rows are as long as the longest, filled up with the number of all weights.
+        """
+        k, t = self.P.shape
+        is_line = np.flatnonzero(self.limits[0, self.elements] > 0)
+        n = np.bincount(self.elements[is_line]).max(initial=0)
+        found, limits = [], []
+        for c in range(k):
+            for element in np.unique(self.elements[is_line]):
+                at = c * t + np.flatnonzero(self.elements == element)
+                found.append(np.pad(at, (0, n - at.size), constant_values=k * t))
+                limits.append(self.limits[c, element])
+        return np.array(found, dtype=int).reshape(len(found), n), np.array(limits)
+
+
+def _costs_of_zero(P, C, groups):
+    """Return what all weights of a group at zero cost more than the negative ones do anyway."""
+    values = np.append(P, 0.0)[groups]
+    blocks = np.pad(C, (0, 1))[groups[:, :, None], groups[:, None, :]]
+    variances = np.diagonal(blocks, axis1=1, axis2=2)
+    zero = 0.5 * np.einsum("gi,gij,gj->g", values, np.linalg.pinv(blocks, hermitian=True), values)
+    negative = np.where(values < 0, values, 0.0) ** 2 / np.maximum(variances, TINY)
+    cost = zero - np.minimum(0.5 * negative.sum(axis=1), zero)
+    known = ~variances.any(axis=1)  # without errors
+    return np.where(known, np.where(values.any(axis=1), np.inf, 0.0), cost)
 
 
 def _estimate(W, spectra, costs, n_jobs):
@@ -253,7 +272,7 @@ def _estimate(W, spectra, costs, n_jobs):
         limits[n + c, none] = np.inf
     P = np.vstack([fixed, spectra.weights])
     of_W = covariance(W, spectra.B, n_jobs)
-    return _Estimates(W, P, of_W, of_all, costs.of_numbers(W), elements, limits)
+    return _Estimates(W.copy(), P, of_W, of_all, costs.of_numbers(W), elements, limits)
 
 
 def _weights_covariance(W, spectra, n_jobs):

@@ -30,6 +30,12 @@ def mixed(W, spectra, a, b, multiple):
     return normalise_weights(W, replace(spectra, weights=weights))
 
 
+def covariances(estimates):
+    """Return those of each template between components, (n_templates, k, k)."""
+    k = range(len(estimates.P))
+    return np.array([[estimates.of_weights(a, b) for b in k] for a in k]).transpose(2, 0, 1)
+
+
 def matrix_everywhere(k=2):
     """Return loadings of a matrix in all rows, and of inclusions in the last of them."""
     W = np.zeros((N_ROWS, k))
@@ -106,13 +112,13 @@ def test_subtract__divergence_costs_and_covariances_are_those_of_the_combination
     X, W, spectra = make_counts(3)
     estimates = criterion._estimate(W, spectra, COSTS, 1)
     expected_cost = estimates.cost(a, b, np.array([multiple]))[0]
-    of_product = np.einsum("scd,ic,id->is", estimates.of_P, W, W)
+    of_product = np.einsum("scd,ic,id->is", covariances(estimates), W, W)
     estimates.subtract(a, b, multiple)
     before = divergence(X, W, spectra.B)
     B = (estimates.P @ spectra.templates.spectra).T.copy()
     assert divergence(X, estimates.W, B) == pytest.approx(before, rel=1e-9)
     assert estimates.cost(a, b, np.zeros(1))[0] == pytest.approx(expected_cost, rel=1e-9)
-    again = np.einsum("scd,ic,id->is", estimates.of_P, estimates.W, estimates.W)
+    again = np.einsum("scd,ic,id->is", covariances(estimates), estimates.W, estimates.W)
     np.testing.assert_allclose(again, of_product)
 
 
@@ -127,7 +133,8 @@ def test_cost__of_loadings_and_elements_that_a_combination_has():
     lost = gains.sum() - np.append(0.0, gains.cumsum())
     expected = ((loadings < 0) * z).sum() + (lost + COSTS.of_numbers(W)).min()
     weights = spectra.weights[1] - t * spectra.weights[2]
-    variances = np.array([[1.0, -t] @ V[[1, 2]][:, [1, 2]] @ [1.0, -t] for V in estimates.of_P])
+    of_weights = covariances(estimates)[:, [[1], [2]], [1, 2]]
+    variances = np.array([[1.0, -t] @ V @ [1.0, -t] for V in of_weights])
     z = weights**2 / variances / 2
     negative = (weights < 0) * z
     for lines in ([0, 1], [2], [3], [4]):

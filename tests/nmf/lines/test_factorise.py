@@ -61,7 +61,8 @@ def test_factorise_lines__the_same_twice_and_dense_as_sparse():
     np.testing.assert_array_equal(one.W, two.W)
     np.testing.assert_array_equal(one.spectra.weights, two.spectra.weights)
     sparse = factorise_lines(sp.csr_array(X), starts(seeds=[0]))
-    np.testing.assert_allclose(sparse.W, one.W, rtol=1e-4, atol=1e-3)
+    # Rounding decides where iterations end; the standard errors are some 15 counts.
+    np.testing.assert_allclose(sparse.W, one.W, atol=0.1)
 
 
 def test_factorise_lines__fixed_spectra_stay():
