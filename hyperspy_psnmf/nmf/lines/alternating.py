@@ -19,7 +19,8 @@ from hyperspy_psnmf.nmf.solver.alternation import NEWTON_STEPS, PATIENCE, Altern
 from hyperspy_psnmf.nmf.solver.convex import freeze_at_zero
 
 MAX_DECREASE = 0.05  # nats in one alternation, three times running, at which to stop
-INNER_TOL = 1e-3  # nats per row and of the weights, within an alternation
+# Nats within an alternation: per row, and of a step of all weights, of which there is one.
+ROW_TOL, WEIGHT_TOL = 1e-3, 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,10 +64,11 @@ class LineAlternation(Alternation):
 
     def update(self, start, last):
         """Return new loadings and weights."""
-        options = {"tol": INNER_TOL, "max_iter": NEWTON_STEPS, "n_jobs": self.n_jobs}
-        W, _ = solve_rows(self.X, start.B, start.W, terms=self.terms, **options)
+        options = {"max_iter": NEWTON_STEPS, "terms": self.terms, "n_jobs": self.n_jobs}
+        W, _ = solve_rows(self.X, start.B, start.W, tol=ROW_TOL, **options)
         W = np.where(self.pattern, W, 0.0)
-        found = self.at(W, solve_weights(self.Xt, W, start.spectra, **options))
+        options = {"max_iter": 1, "n_jobs": self.n_jobs}
+        found = self.at(W, solve_weights(self.Xt, W, start.spectra, tol=WEIGHT_TOL, **options))
         return found if found.loss <= last.loss else last
 
     def extrapolate(self, new, old, step):

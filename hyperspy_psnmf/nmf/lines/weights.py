@@ -4,15 +4,16 @@ r"""Weights of templates in spectra, for fixed loadings: one convex problem.
 .. math:: \min_{P \ge 0} D(X, W_0 H_0 + W P G)
 
 with loadings :math:`W_0` of fixed spectra :math:`H_0`. All weights are updated at once by
-projected Fisher scoring, or by an EM step where that does not decrease the divergence. With the
+Fisher scoring, or by an EM step where that does not decrease the divergence. With the
 expected information of the spectra in each channel,
 :math:`I_{jcd} = \sum_i W_{ic} W_{id} / \mu_{ij}`, that of the weights is
-:math:`\sum_j G_{sj} I_{jcd} G_{uj}`, some hundred rows. Weights at zero whose gradient
-is positive stay there (two-metric projection, [1]_).
+:math:`\sum_j G_{sj} I_{jcd} G_{uj}`, some hundred rows. A step leads to the minimum over
+:math:`P \ge 0` of the quadratic model, found by pivoting [1]_: a Newton step cut off at zero
+need not be downhill, for neighbouring splines of the continuum are nearly dependent.
 
 References
 ----------
-.. [1] D. P. Bertsekas, SIAM J. Control Optim. 20 (1982) 221.
+.. [1] J. J. Júdice, F. M. Pires, Comput. Oper. Res. 21 (1994) 587 (block principal pivoting).
 """
 
 from dataclasses import dataclass, replace
@@ -24,9 +25,9 @@ from hyperspy_psnmf.kernels.limits import TINY
 from hyperspy_psnmf.nmf.counts.blocks import divergence, score
 from hyperspy_psnmf.nmf.lines.templates import Templates
 
-AT_ZERO = 1e-10  # of a spectrum's counts: a weight on its bound
 RIDGE = 1e-9  # relative, of the information: splines that no count distinguishes
 MAX_HALVINGS = 10  # of a step that does not decrease the divergence
+MAX_PIVOTS = 10  # of the quadratic model, with returns from zero; most need one or two
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,19 +123,25 @@ def solve_weights(
     spectra : LineSpectra
         Where to start. They are not normalised here: loadings are fixed.
     tol : float
-        Decrease of the divergence, in nats, that ends the iterations.
+        Decrease of the divergence, in nats, that a step predicts, below which iterations end.
     max_iter : int
         Steps at most.
     n_jobs : int or None
         Threads; None is all cores.
     """
-    loss = divergence(Xt, spectra.B, W, n_jobs=n_jobs)
     for _ in range(max_iter):
-        new, new_loss = _step(Xt, W, spectra, loss, n_jobs)
-        decrease = loss - new_loss
-        if decrease > 0:
-            spectra, loss = new, new_loss
-        if not decrease >= tol:
+        loss, gradient, explained = _gradient(Xt, W, spectra, n_jobs)
+        change = _fisher_step(W, spectra, gradient, n_jobs)
+        if not -(gradient * change).sum() >= tol:
+            break
+        fractions = 0.5 ** np.arange(MAX_HALVINGS)
+        em_step = spectra.weights * explained / np.maximum(gradient + explained, TINY)
+        for weights in (*(spectra.weights + f * change for f in fractions), em_step):
+            moved = spectra.with_weights(weights)
+            if divergence(Xt, moved.B, W, n_jobs=n_jobs) < loss:
+                spectra = moved
+                break
+        else:
             break
     return spectra
 
@@ -144,47 +151,40 @@ def remaining_decrease(Xt, W: np.ndarray, spectra: LineSpectra, n_jobs: int | No
 
     A duality gap is no use here: a template with few counts may have a large one and gain nothing.
     """
-    gradient, _ = _gradient(Xt, W, spectra, n_jobs)
-    step = _fisher_step(W, spectra, gradient, n_jobs)
-    moved = spectra.with_weights(spectra.weights + step).weights - spectra.weights
-    return max(0.0, float(-(gradient * moved).sum()))
+    _, gradient, _ = _gradient(Xt, W, spectra, n_jobs)
+    change = _fisher_step(W, spectra, gradient, n_jobs)
+    return max(0.0, float(-(gradient * change).sum()))
 
 
 def _gradient(Xt, W, spectra, n_jobs):
-    """Return the gradient by the weights, and the counts that each template explains."""
-    n = spectra.n_fixed
-    scores, _ = score(Xt, spectra.B, W, n_jobs=n_jobs)
+    """Return the divergence, its gradient by the weights, and the counts of each template."""
+    n, B = spectra.n_fixed, spectra.B
+    scores, losses = score(Xt, B, W, n_jobs=n_jobs)
     explained = (spectra.templates.spectra @ scores[:, n:]).T
-    return W[:, n:].sum(axis=0)[:, None] - explained, explained
-
-
-def _step(Xt, W, spectra, loss, n_jobs):
-    """Return spectra after a scoring step, or an EM step where no part of that is a decrease."""
-    P = spectra.weights
-    gradient, explained = _gradient(Xt, W, spectra, n_jobs)
-    step = _fisher_step(W, spectra, gradient, n_jobs)
-    counts = np.maximum(gradient + explained, TINY)
-    fractions = 0.5 ** np.arange(MAX_HALVINGS)
-    for new in (*(P + f * step for f in fractions), P * explained / counts):
-        moved = spectra.with_weights(new)
-        new_loss = divergence(Xt, moved.B, W, n_jobs=n_jobs)
-        if new_loss < loss:
-            break
-    return moved, new_loss
+    return losses.sum(), W[:, n:].sum(axis=0)[:, None] - explained, explained
 
 
 def _fisher_step(W, spectra, gradient, n_jobs):
+    """Return the change of the weights to the minimum of the quadratic model."""
     P = spectra.weights
-    bound = AT_ZERO * P.sum(axis=1, keepdims=True) >= P
-    free = (spectra.allowed & ~(bound & (gradient > 0))).ravel()
-    matrix = weights_information(W, spectra, n_jobs=n_jobs).reshape(free.size, free.size)
-    step = np.zeros(free.size)
-    step[free] = -_solve(matrix[np.ix_(free, free)], gradient.ravel()[free])
-    return step.reshape(P.shape)
+    matrix = weights_information(W, spectra, n_jobs=n_jobs).reshape(P.size, P.size)
+    allowed, new = spectra.allowed.ravel(), np.zeros(P.size)
+    problem = matrix[np.ix_(allowed, allowed)], gradient.ravel()[allowed], P.ravel()[allowed]
+    new[allowed] = _minimise(*problem)
+    return new.reshape(P.shape) - P
 
 
-def _solve(matrix, right):
-    """Solve a positive semi-definite system, scaled and with a small ridge."""
+def _minimise(matrix, gradient, start):
+    """Return the minimum over x >= 0 of the function that has this gradient at the start."""
     scale = np.sqrt(np.maximum(np.diag(matrix), TINY))
-    scaled = matrix / np.outer(scale, scale) + RIDGE * np.eye(len(scale))
-    return np.linalg.solve(scaled, right / scale) / scale
+    matrix = matrix / np.outer(scale, scale) + RIDGE * np.eye(len(scale))
+    right, free = matrix @ (start * scale) - gradient / scale, start > 0
+    x, n_pivots = np.zeros(len(right)), 0
+    while True:
+        x[~free] = 0.0
+        x[free] = np.linalg.solve(matrix[np.ix_(free, free)], right[free])
+        # Exchanges may go in circles; without returns they end.
+        wrong = np.where(free, x < 0, (matrix @ x < right) & (n_pivots < MAX_PIVOTS))
+        if not wrong.any():
+            return x / scale
+        free, n_pivots = free ^ wrong, n_pivots + 1
