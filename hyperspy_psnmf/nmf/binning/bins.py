@@ -119,6 +119,19 @@ def bin_energy(X, energy_binning: int, *, n_jobs=1):
     return bin_counts(X, rows, energy_binning=energy_binning, n_jobs=n_jobs)
 
 
+def sum_groups(X, first: np.ndarray):
+    """Sum a dense or CSR matrix (n_rows, n_channels) over groups of neighbouring channels.
+
+    `first` (n_groups,) are the first channels of the groups.
+    """
+    if isinstance(X, np.ndarray):
+        return np.add.reduceat(X, first, axis=1)
+    sizes = np.diff(first, append=X.shape[1])
+    group = np.repeat(np.arange(len(first)), sizes)
+    entries = (np.ones(len(group)), (np.arange(len(group)), group))
+    return sp.csr_array(X @ sp.csr_array(entries, shape=(len(group), len(first))))
+
+
 def merge_channels(X, energy_binning: int):
     """Sum channels of a CSR matrix of counts, `energy_binning` at a time, and keep it CSR.
 

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from hyperspy_psnmf.kernels.limits import TINY
-from hyperspy_psnmf.nmf.binning.bins import bin_spectra
+from hyperspy_psnmf.nmf.binning.bins import sum_groups
 
 LEAST = 1e-12  # of a template's counts in a channel, to explain any there
 
@@ -60,13 +60,12 @@ class Templates:
 
     def binned(self, energy_binning: int) -> "Templates":
         """Return the same with channels summed, `energy_binning` at a time."""
-        if energy_binning == 1:
-            return self
-        return replace(
-            self,
-            lines=bin_spectra(self.lines, energy_binning),
-            continuum=bin_spectra(self.continuum, energy_binning),
-        )
+        return self.grouped(np.arange(0, self.lines.shape[1], energy_binning))
+
+    def grouped(self, first: np.ndarray) -> "Templates":
+        """Return the same with groups of channels summed, given the first one of each."""
+        lines, continuum = sum_groups(self.lines, first), sum_groups(self.continuum, first)
+        return replace(self, lines=lines, continuum=continuum)
 
     def covering(self, counts: np.ndarray) -> "Templates":
         """Return the same with one more template for counts (n_channels,) where there is none.

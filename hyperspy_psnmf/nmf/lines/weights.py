@@ -22,6 +22,7 @@ import numpy as np
 
 from hyperspy_psnmf.kernels import expected
 from hyperspy_psnmf.kernels.limits import TINY
+from hyperspy_psnmf.nmf.binning.bins import sum_groups
 from hyperspy_psnmf.nmf.counts.blocks import divergence, score
 from hyperspy_psnmf.nmf.lines.templates import Templates
 
@@ -72,6 +73,11 @@ class LineSpectra:
         for line, element in enumerate(self.templates.elements):
             found[:, element] |= self.weights[:, line] > 0
         return found
+
+    def grouped(self, first: np.ndarray) -> "LineSpectra":
+        """Return the same with groups of channels summed, given the first one of each."""
+        templates, fixed = self.templates.grouped(first), sum_groups(self.fixed, first)
+        return replace(self, templates=templates, fixed=fixed)
 
     def with_weights(self, weights: np.ndarray) -> "LineSpectra":
         """Return spectra with other weights, zero where not allowed."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Step 2 of PSNMF with spectra made of X-ray lines and continuum.
 
-2a determines loadings and weights of templates with channels summed, the simplest among those
-that fit alike; 2b lets spectra deviate from the templates, channel by channel, as far as that
+2a determines loadings and weights of templates with channels summed in groups, the simplest among
+those that fit alike; 2b lets spectra deviate from the templates, channel by channel, as far as that
 predicts held-out counts.
 """
 
@@ -12,8 +12,9 @@ from itertools import count
 
 import numpy as np
 
-from hyperspy_psnmf.nmf.binning.bins import bin_energy, bin_spectra
+from hyperspy_psnmf.nmf.binning.bins import bin_energy, bin_spectra, sum_groups
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
+from hyperspy_psnmf.nmf.lines.channel_groups import group_channels
 from hyperspy_psnmf.nmf.lines.channels import choose_weights, spectra_in_channels
 from hyperspy_psnmf.nmf.lines.factorise import LineFit, factorise_lines
 from hyperspy_psnmf.nmf.lines.templates import LEAST, Templates, common_ratio
@@ -61,11 +62,15 @@ def _factorise_coarse(binned, templates: Templates, settings, rng, options, noti
     coarse, e, n_jobs = binned, settings.energy_binning, options["n_jobs"]
     if e > 1:
         coarse = bin_energy(binned, e, n_jobs=n_jobs)
+    starts = _starts(coarse, templates.binned(e), settings, rng, n_jobs)
+    spectra = np.vstack([templates.binned(e).spectra, bin_spectra(settings.fixed, e)])
+    first = group_channels(spectra, total_counts(coarse, axis=0))
+    starts = ((W, spectra.grouped(first)) for W, spectra in starts)
+    coarse = sum_groups(coarse, first)
 
     n_iter = count(1)
     # The residual is computed for the results of fits only.
     options = {**options, "callback": lambda _: notify("binned map", next(n_iter), np.inf)}
-    starts = _starts(coarse, templates.binned(e), settings, rng, n_jobs)
     fit = factorise_lines(coarse, starts, **options)
     n_fixed = len(settings.fixed)
     order = order_by_counts(fit.W, n_fixed)

@@ -14,6 +14,7 @@ from hyperspy_psnmf.nmf.binning.bins import (
     merge_channels,
     spatial_axes,
     spread_spectra,
+    sum_groups,
 )
 
 SETTINGS = hypothesis.settings(max_examples=40, deadline=None, derandomize=True)
@@ -193,3 +194,13 @@ def test_choose_binning__enough_bins_remain_whatever_the_map(counts, ny, nx, k):
     binning = choose_binning(np.full(ny * nx, counts), (ny, nx), (True, True), k)
     assert binning[0] == binning[1] <= max(1, min(ny, nx))
     assert binning == (1, 1) or PixelBins((ny, nx), binning).n_bins >= max(64, 16 * k)
+
+
+def test_sum_groups__dense_and_sparse_agree():
+    X = np.random.default_rng(0).poisson(0.4, size=(5, 13)).astype(float)
+    first = np.array([0, 1, 2, 7, 12])
+    expected = np.stack([X[:, a:b].sum(1) for a, b in [(0, 1), (1, 2), (2, 7), (7, 12), (12, 13)]])
+    np.testing.assert_array_equal(sum_groups(X, first), expected.T)
+    sparse = sum_groups(sp.csr_array(X), first)
+    assert sparse.format == "csr"
+    np.testing.assert_array_equal(sparse.toarray(), expected.T)

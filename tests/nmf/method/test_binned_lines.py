@@ -52,7 +52,7 @@ def test_factorise_binned_lines__channels_are_summed_for_loadings_only(energy_bi
     found = factorise(X, energy_binning=energy_binning)
     assert found.H.shape == truth.H.shape
     assert angles(found.H, truth.H).max() < 2
-    assert found.fit.spectra.templates.spectra.shape[1] == -(-N_CHANNELS // energy_binning)
+    assert 7 < found.fit.spectra.templates.spectra.shape[1] <= -(-N_CHANNELS // energy_binning)
     coarse = bin_energy(X, energy_binning, n_jobs=1)
     again = factorise(coarse, templates=make_templates().binned(energy_binning))
     np.testing.assert_allclose(found.W, again.W, rtol=0.05, atol=60)
