@@ -15,6 +15,9 @@ from hyperspy_psnmf.nmf.lines.weights import LineSpectra
 FIRST_ALTERNATIONS = 12  # before the first combinations, which need the optimum only roughly
 ALTERNATIONS = 40  # of a restricted fit, which starts close to its optimum
 MOVES = (100, 2, 1, 0)  # combinations at most, fewer while the criterion does not fall
+# Divergence at the start of a restricted fit, relative to that before. Many combinations one after
+# the other may round away the loadings.
+MAX_RISE = 10.0
 MAX_ROUNDS = 8  # of combinations and fits; most stop after two
 MIN_DECREASE = 0.01  # nats, of the criterion in a round
 LEAST_WEIGHT = 1e-6  # at which weights start that are allowed and were zero
@@ -107,6 +110,7 @@ class _Search:
         self.problem = LineAlternation(X, spectra, n_jobs)
         self.costs = costs or default_costs(self.problem.n_counts)
         self.counts = total_counts(X, axis=0)
+        self.allowed = spectra.allowed
         self.max_iter, self.n_jobs, self.callback = max_iter, n_jobs, callback
         self.n_iter, self.best, self.criterion, self.residual = 0, None, np.inf, np.inf
 
@@ -116,20 +120,21 @@ class _Search:
         point = self._converge(self.problem.at(W, spectra), FIRST_ALTERNATIONS)
         point = self._correct(point)
         # What a simplification loses is only estimated; no simpler one may be as likely.
-        self._compare(point, self.problem.residual(point))
+        self._compare(point)
         lowest = np.finfo(float).max
         for _ in range(MAX_ROUNDS):
-            point, residual = self._simplify(point)
-            criterion = self._compare(point, residual)
+            point = self._simplify(point)
+            criterion = self._compare(point)
             if not criterion <= lowest - MIN_DECREASE:
                 break
             lowest = criterion
 
-    def _compare(self, point, residual) -> float:
+    def _compare(self, point) -> float:
         """Keep a point if its criterion is the lowest, and return the criterion."""
         criterion = self._criterion(point)
         if criterion < self.criterion:
-            self.best, self.criterion, self.residual = point, criterion, residual
+            self.best, self.criterion = self._lift(point), criterion
+            self.residual = self.problem.residual(point)
         return criterion
 
     def _criterion(self, point) -> float:
@@ -141,34 +146,42 @@ class _Search:
         templates = point.spectra.templates.corrected(ratio)
         return self.problem.at(point.W, replace(point.spectra, templates=templates))
 
-    def _simplify(self, point) -> tuple[LinePoint, float]:
-        """Return the optimum with the zeros of the simplest combination, and its residual.
+    def _simplify(self, point) -> LinePoint:
+        """Return the optimum with the zeros of the simplest combination.
 
         Zeros of many loadings of alike spectra may cost far more together than one by one.
         """
-        highest = self._criterion(point) + MIN_DECREASE
+        highest, found, tried = self._criterion(point) + MIN_DECREASE, point, None
         for max_moves in MOVES:
-            found, residual = self._with_zeros(point, max_moves)
+            start = self._with_zeros(point, max_moves)
+            is_close = start.loss <= MAX_RISE * point.loss or max_moves == 0
+            if start.loss == tried or not is_close:
+                continue
+            found, tried = self._converge(start, ALTERNATIONS), start.loss
             if self._criterion(found) <= highest:
                 break
-        return found, residual
+        return found
 
-    def _with_zeros(self, point, max_moves):
-        spectra, options = point.spectra, {"max_moves": max_moves, "n_jobs": self.n_jobs}
+    def _with_zeros(self, point, max_moves) -> LinePoint:
+        """Return a point with the zeros of a combination, to which the problem is restricted."""
+        spectra = self._lift(point).spectra
+        options = {"max_moves": max_moves, "n_jobs": self.n_jobs}
         W, weights = simplest(point.W, spectra, self.costs, **options)
         has = replace(spectra, weights=weights).has_element[:, spectra.templates.elements]
-        is_free = spectra.allowed.copy()
+        is_free = self.allowed.copy()
         is_free[:, spectra.templates.is_line] &= has
         # What no other template has must stay, or its counts would have no expectation.
         lost = (self.counts > 0) & ~(is_free.any(axis=0) @ spectra.templates.spectra > LEAST)
         lost &= ~(spectra.fixed > LEAST).any(axis=0)
-        is_free |= spectra.allowed & (spectra.templates.spectra[:, lost] > LEAST).any(axis=1)
+        is_free |= self.allowed & (spectra.templates.spectra[:, lost] > LEAST).any(axis=1)
         weights = np.where(is_free, weights.clip(LEAST_WEIGHT), 0.0)
         restricted = replace(spectra, weights=weights, allowed=is_free)
         self.problem.restrict(W > 0)
-        found = self._converge(self.problem.at(W, restricted), ALTERNATIONS)
-        free = replace(found.spectra, allowed=spectra.allowed)
-        return replace(found, spectra=free), self.problem.residual(found)
+        return self.problem.at(W, restricted)
+
+    def _lift(self, point) -> LinePoint:
+        """Return the same without the zeros of a combination as constraints."""
+        return replace(point, spectra=replace(point.spectra, allowed=self.allowed))
 
     def _converge(self, point, max_iter):
         point, n_iter = self.problem.converge(point, min(max_iter, self.max_iter), self.callback)
