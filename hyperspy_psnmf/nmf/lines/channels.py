@@ -69,11 +69,17 @@ def spectra_in_channels(X, W, expected, weight, *, n_fixed: int = 0, frozen=None
     free = np.flatnonzero(np.isfinite(weight))
     if not free.size:
         return W, expected
-    linear = weight[free, None] * W.sum(axis=0)
-    options = {"n_fixed": n_fixed, "terms": RowTerms(linear, linear * B[free]), "n_jobs": n_jobs}
-    frozen = None if frozen is None else frozen.T[free]
-    B[free], _ = solve_channels(transpose(X[:, free], n_jobs), W, B[free], frozen, **options)
+    Xt, frozen = transpose(X[:, free], n_jobs), None if frozen is None else frozen.T[free]
+    options = {"n_fixed": n_fixed, "n_jobs": n_jobs}
+    B[free] = _most_likely(Xt, W, B[free], B[free], weight[free], frozen, **options)
     return normalise(W, B, n_fixed)
+
+
+def _most_likely(Xt, W, expected, start, weight, frozen, **options):
+    """Return spectra (n_channels, n_components) of highest posterior density, from a start."""
+    linear = weight[:, None] * W.sum(axis=0)
+    terms = RowTerms(linear, linear * expected)
+    return solve_channels(Xt, W, start, frozen, terms=terms, **options)[0]
 
 
 def choose_weights(
@@ -105,11 +111,14 @@ def choose_weights(
     train, test = thin_counts(X, TEST_FRACTION, rng)
     W, total = (1.0 - TEST_FRACTION) * W, total_counts(train, axis=0)
     expected = expect(total, W)
-    options = {"n_fixed": n_fixed, "frozen": frozen, "n_jobs": n_jobs}
-    deviances = []
+    frozen, options = None if frozen is None else frozen.T, {"n_fixed": n_fixed, "n_jobs": n_jobs}
+    Xt, B = transpose(train, n_jobs), np.ascontiguousarray(expected.T)
+    found, deviances = B, []
     for weight in WEIGHTS:
-        found = spectra_in_channels(train, W, expected, weight, **options)
-        by_channel = held_out_by_channel(test, *found, TEST_FRACTION, total, n_jobs=n_jobs)
+        if np.isfinite(weight):  # from the spectra of the weight before
+            found = _most_likely(Xt, W, B, found, np.full(n_channels, weight), frozen, **options)
+        spectra = normalise(W, found, n_fixed)
+        by_channel = held_out_by_channel(test, *spectra, TEST_FRACTION, total, n_jobs=n_jobs)
         deviances.append(width * uniform_filter1d(by_channel, width, mode="nearest"))
     is_good = np.array(deviances) < np.min(deviances, axis=0) + MIN_GAIN
     return np.array(WEIGHTS)[is_good.argmax(axis=0)]
