@@ -14,7 +14,7 @@ from hyperspy_psnmf.nmf.lines.weights import LineSpectra
 
 FIRST_ALTERNATIONS = 12  # before the first combinations, which need the optimum only roughly
 ALTERNATIONS = 40  # of a restricted fit, which starts close to its optimum
-MOVES = (100, 2, 1, 0)  # combinations at most, fewer while the criterion does not fall
+MOVES = (100, 2, 1, 0)  # combinations at most, fewer once the criterion has not fallen
 # Divergence at the start of a restricted fit, relative to that before. Many combinations one after
 # the other may round away the loadings.
 MAX_RISE = 10.0
@@ -121,9 +121,9 @@ class _Search:
         point = self._correct(point)
         # What a simplification loses is only estimated; no simpler one may be as likely.
         self._compare(point)
-        lowest = np.finfo(float).max
+        lowest, moves = np.finfo(float).max, MOVES
         for _ in range(MAX_ROUNDS):
-            point = self._simplify(point)
+            point, moves = self._simplify(point, moves)
             criterion = self._compare(point)
             if not criterion <= lowest - MIN_DECREASE:
                 break
@@ -146,13 +146,13 @@ class _Search:
         templates = point.spectra.templates.corrected(ratio)
         return self.problem.at(point.W, replace(point.spectra, templates=templates))
 
-    def _simplify(self, point) -> LinePoint:
-        """Return the optimum with the zeros of the simplest combination.
+    def _simplify(self, point, moves) -> tuple[LinePoint, tuple[int, ...]]:
+        """Return the optimum with the zeros of the simplest combination, and moves left to try.
 
         Zeros of many loadings of alike spectra may cost far more together than one by one.
         """
         highest, found, tried = self._criterion(point) + MIN_DECREASE, point, None
-        for max_moves in MOVES:
+        for max_moves in moves:
             start = self._with_zeros(point, max_moves)
             is_close = start.loss <= MAX_RISE * point.loss or max_moves == 0
             if start.loss == tried or not is_close:
@@ -160,7 +160,7 @@ class _Search:
             found, tried = self._converge(start, ALTERNATIONS), start.loss
             if self._criterion(found) <= highest:
                 break
-        return found
+        return found, moves[moves.index(max_moves) :]
 
     def _with_zeros(self, point, max_moves) -> LinePoint:
         """Return a point with the zeros of a combination, to which the problem is restricted."""
