@@ -47,6 +47,7 @@ LOADING_COST, PATTERN_WEIGHT = 1.5, 0.5
 # a multiple to 0.5 %, far below its scatter.
 COARSE = np.concatenate([-np.geomspace(4.0, 1e-3, 80), np.geomspace(1e-3, 0.98, 80)])
 FINE = np.linspace(-0.06, 0.06, 25)
+LEAST_SUM = 0.01  # of a spectrum after a subtraction: none is of more than 0.98
 MIN_DECREASE = 0.3  # nats of J, to combine two components; far below what is significant
 LEAST_INFORMATION = 1e-9  # on a weight, relative to the largest
 RIDGE = 1e-6  # relative, of the information: the continuum's splines are nearly dependent
@@ -177,6 +178,12 @@ class _Estimates:
         columns = self.of_all.reshape(-1, *self.P.shape)
         rows[a] -= multiple * rows[b]
         columns[:, a] -= multiple * columns[:, b]
+        # To unit sum again, of which the next multiples are.
+        scale = max(self.P[a].sum(), LEAST_SUM)
+        for of_spectrum in (self.P[a], rows[a], columns[:, a]):
+            of_spectrum /= scale
+        for of_loadings in (self.W[:, a], self.of_W[:, a], self.of_W[:, :, a]):
+            of_loadings *= scale
 
     def significant_loadings(self):
         """Return the loadings without those that cost more than their likelihood.
@@ -224,7 +231,7 @@ class _Estimates:
             gain = np.linalg.lstsq(C[np.ix_(at, at)], C[at], rcond=None)[0].T
             P -= gain @ P[at]
             C -= gain @ C[at]
-            P[at] = 0.0
+            P[at], C[at], C[:, at] = 0.0, 0.0, 0.0  # exactly: rounding would bring it back
             zero[g] = True
         return P.reshape(self.P.shape).clip(0.0)
 
