@@ -171,6 +171,19 @@ def test_decomposition__growth_with_components(benchmark, signal):
     )
 
 
+@pytest.mark.parametrize("k", [3, 10])
+def test_decomposition__spectra_of_lines_against_free_ones(benchmark, signal, k):
+    """Step 2 and the fit of lines and continuum to the sum, as far as it takes longer."""
+    options = {"output_dimension": k, "binning": "auto", "init": "auto", "volume": "auto"}
+    growth(
+        benchmark,
+        f"spectra='lines' / 'free', k = {k}",
+        lambda: decompose(signal, spectra="free", **options),
+        lambda: decompose(signal, spectra="lines", **options),
+        rounds=3,
+    )
+
+
 def test_count_matrix__memory_beyond_the_cube(benchmark):
     """Peak memory of the conversion, per byte of a cube with 10 % non-zeros."""
     rng = np.random.default_rng(0)
