@@ -70,6 +70,17 @@ def test_main__a_file_is_unmixed_as_the_options_say(file, tmp_path):
 
 
 @pytest.mark.usefixtures("no_rendering")
+@pytest.mark.parametrize("spectra", ["lines", "free"])
+def test_main__spectra_are_made_of_lines_or_free(file, tmp_path, spectra):
+    options = ["-k", "2", "--binning", "4", "--spectra", spectra]
+    assert main([str(file), *options, "-o", str(tmp_path / "out")]) == 0
+    record = hs.load(tmp_path / "out" / "map.hspy").learning_results.psnmf
+    assert record["spectra"] == spectra
+    report = (tmp_path / "out" / "report.txt").read_text(encoding="utf-8")
+    assert ("made of X-ray lines" in report) == (spectra == "lines")
+
+
+@pytest.mark.usefixtures("no_rendering")
 def test_main__earlier_results_are_replaced_only_when_asked(file, tmp_path, capsys):
     command = [str(file), "-k", "2", "-o", str(tmp_path)]
     assert main(command) == 1

@@ -146,6 +146,7 @@ def test_main__a_wrong_option_is_named(good, tmp_path, capsys, options, message)
         ["-k", "2.5"],
         ["-k", "2", "--binning", "some"],
         ["-k", "2", "--energy-range", "2"],
+        ["-k", "2", "--spectra", "line"],
         ["-k", "2", "--k-factors", "Mg_Ka"],
         ["-k", "2", "--k-factors", "Mg_Ka=a"],
         ["-k", "2", "--k-factors", "Mg_Ka=1=2"],
@@ -165,6 +166,13 @@ def test_main__what_cannot_be_parsed_is_named_with_the_usage(good, capsys, optio
     assert "usage:" in error
     wrong = next(o for o in reversed(options) if o.startswith("-") or o.endswith("hspy"))
     assert wrong in error or options[0] in error
+
+
+def test_main__a_map_that_lines_cannot_be_modelled_of_is_named(good, tmp_path, capsys):
+    path, s = tmp_path / "bare.hspy", hs.load(good)
+    del s.metadata.Acquisition_instrument.TEM.beam_energy
+    s.save(path)
+    assert_refused([path, "--spectra", "lines"], "beam_energy", tmp_path, capsys)
 
 
 @pytest.mark.parametrize("below", ["", "folder"])
