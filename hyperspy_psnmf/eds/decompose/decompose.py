@@ -2,6 +2,7 @@
 """``s.decomposition(algorithm="PSNMF")``: from a signal to its learning results."""
 
 import inspect
+import math
 import warnings
 from contextlib import nullcontext
 from dataclasses import replace
@@ -18,11 +19,15 @@ from hyperspy_psnmf.eds.decompose.stock_arguments import bind_arguments
 from hyperspy_psnmf.eds.lazy.memory import resolve_max_memory
 from hyperspy_psnmf.eds.lazy.open_counts import open_counts
 from hyperspy_psnmf.eds.lazy.read import NAME
-from hyperspy_psnmf.eds.lines.templates import check_line_model, find_templates
+from hyperspy_psnmf.eds.lines.templates import STEP, check_line_model, find_templates
 from hyperspy_psnmf.eds.signals.axes import binning_in_array_order
 from hyperspy_psnmf.eds.signals.learning_results import write_results
 from hyperspy_psnmf.eds.signals.map_input import MapInput
-from hyperspy_psnmf.eds.signals.progress import has_listener, progress_of_decomposition
+from hyperspy_psnmf.eds.signals.progress import (
+    has_listener,
+    progress_of_decomposition,
+    with_listener,
+)
 from hyperspy_psnmf.eds.signals.same_data import make_fingerprint
 from hyperspy_psnmf.estimators import PSNMF
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
@@ -148,6 +153,9 @@ def _make_estimator(signal, settings: Settings, map_input: MapInput):
 
 
 def _set_templates(estimator, signal, map_input, X, settings) -> None:
+    notify = with_listener(None)
+    if notify:
+        notify(STEP, 0, math.inf)
     try:
         templates = find_templates(signal, map_input, total_counts(X, axis=0))
     except ValueError:

@@ -18,6 +18,7 @@ from hyperspy_psnmf.eds.signals.metadata import sample_elements, sample_lines
 from hyperspy_psnmf.eds.xray.detector import ZERO_PEAK
 from hyperspy_psnmf.nmf.lines.templates import Templates
 
+STEP = "fit of lines"  # for listeners
 MIN_COUNTS = 1.0  # variance of a channel, at least
 MIN_CONTINUUM = 1e-9  # of the largest template, in the channels in use
 

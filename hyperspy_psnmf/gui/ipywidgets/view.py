@@ -4,7 +4,7 @@
 import html
 
 import ipywidgets as ipw
-from hyperspy_gui_ipywidgets.utils import add_display_arg, enum2dropdown, set_title_container
+from hyperspy_gui_ipywidgets.utils import add_display_arg, set_title_container
 from link_traits import link
 
 from hyperspy_psnmf.eds.files.load import list_files
@@ -86,6 +86,10 @@ class View:
         link((self.tool, name), (widget, "value"))
         return self._add(name, widget)
 
+    def _dropdown(self, name):
+        options = self.tool.trait(name).trait_type.values
+        return self._input(name, ipw.Dropdown, options=options)
+
     def _tick(self, name):
         return self._input(name, ipw.Checkbox, indent=False, layout={"width": "auto"})
 
@@ -128,14 +132,13 @@ class View:
     def _advanced(self):
         spectra = {"options": list_files(), "ensure_option": False, "continuous_update": False}
         late = {"continuous_update": False}
-        init = enum2dropdown(self.tool.trait("init"), "Start", style=STYLE, layout=WIDE)
-        link((self.tool, "init"), (init, "value"))
         box = ipw.VBox(
             [
-                self._add("init", init),
+                self._dropdown("init"),
                 self._input("fixed_spectra_file", ipw.Combobox, **spectra),
                 self._input("absent", ipw.Text, placeholder="0: O, C; 2: Pt", **late),
                 self._input("energy_range", ipw.Text, placeholder="all, or 0.12, 12", **late),
+                self._dropdown("spectra"),
                 ipw.HBox([self._input("volume", ipw.FloatText), self._tick("auto_volume")]),
                 ipw.HBox([self._input("spatial_prior", ipw.FloatText), self._tick("auto_prior")]),
             ]

@@ -11,6 +11,7 @@ import threading
 import time
 
 from hyperspy_psnmf.eds.decompose.n_phases import STEP as NUMBER
+from hyperspy_psnmf.eds.lines.templates import STEP as LINES
 from hyperspy_psnmf.eds.signals.progress import listening
 
 # Relative durations, measured on phantoms of 64 x 64 to 128 x 128 pixels.
@@ -24,8 +25,21 @@ _DURATIONS = {
     "full resolution": 0.05,
     "neighbours": 0.05,
 }
+# Of runs with spectra made of lines, which are fitted first.
+_DURATIONS_OF_LINES = {
+    "read": 0.15,
+    LINES: 0.3,
+    NUMBER: 1.6,
+    "binning": 0.30,
+    "bin": 0.05,
+    "binned map": 4.0,
+    "channels": 0.15,
+    "full resolution": 0.05,
+    "neighbours": 0.05,
+}
 _TOLERANCE = 1e-5  # the default of `decompose`
-_TYPICAL_CALLS = {NUMBER: 40.0}  # of steps without a residual: 63 % of the step is done then
+# Of steps without a residual, as "binned map" with lines: 63 % of the step is done then.
+_TYPICAL_CALLS = {NUMBER: 40.0, "binned map": 150.0}
 _DEFAULT_CALLS = 3.0
 _MIN_FRACTION = 0.1  # of a run; the remaining time is not estimated before
 
@@ -52,15 +66,13 @@ class Progress:
     def __init__(self, skipped=()):
         self.step = self._stage = "read"
         self.fraction, self._calls = 0.0, 0
-        durations = {step: t for step, t in _DURATIONS.items() if step not in skipped}
-        total, before = sum(durations.values()), 0.0
-        self._spans = {}
-        for step, duration in durations.items():
-            self._spans[step] = (before / total, duration / total)
-            before += duration
+        self._skipped = skipped
+        self._spans = self._plan(_DURATIONS)
 
     def __call__(self, step, iteration, residual):
         """Note a step or an iteration of it."""
+        if step == LINES:
+            self._spans = self._plan(_DURATIONS_OF_LINES)
         if step not in self._spans:  # a part of one, as the blocks of a large map
             self.step = f"{self._stage}, {step}"
             return
@@ -68,6 +80,15 @@ class Progress:
         self.step = self._stage = step
         start, length = self._spans[step]
         self.fraction = max(self.fraction, start + length * self._within(residual))
+
+    def _plan(self, durations):
+        """Return when each step begins and how long it takes, as fractions of the run."""
+        durations = {step: t for step, t in durations.items() if step not in self._skipped}
+        total, before, spans = sum(durations.values()), 0.0, {}
+        for step, duration in durations.items():
+            spans[step] = (before / total, duration / total)
+            before += duration
+        return spans
 
     def _within(self, residual):
         if 0 < residual < math.inf:

@@ -4,6 +4,7 @@
 from traits.api import Bool, Enum, Float, Int, List, Property, Str, observe
 
 from hyperspy_psnmf._compat import is_lazy, with_own_metadata
+from hyperspy_psnmf.eds.decompose.settings import SPECTRA, Settings
 from hyperspy_psnmf.eds.files.load import open_map, open_spectra
 from hyperspy_psnmf.eds.quantify.factors import check_elements
 from hyperspy_psnmf.eds.signals import metadata
@@ -38,8 +39,14 @@ class ToolSettings(WithMessage):
     fixed_spectra = Identified(desc="a signal or an array, where there is no file")
     absent = Str(label="Absent elements", desc="excluded from a phase, as in: 0: O, C; 2: Pt")
     energy_range = Str(label="Energy range (keV)", desc="as in: 0.12, 12; empty is all")
-    auto_volume = Bool(True, label="Parsimony", desc="loadings that are not significant are zero")
-    volume = Float(0.0, label="Volume", desc="weight of the volume of the spectra; 0 is none")
+    spectra = Enum(
+        Settings.spectra, SPECTRA, label="Spectra", desc="lines: X-ray lines and continuum, better "
+        "at few counts; free: each channel by itself; auto: lines where the map allows",
+    )  # fmt: skip
+    auto_volume = Bool(
+        True, label="Parsimony", desc="of free spectra: loadings that are not significant are zero"
+    )
+    volume = Float(0.0, label="Volume", desc="weight of the volume of free spectra; 0 is none")
     auto_prior = Bool(True, label="Automatic")
     spatial_prior = Float(1.0, label="Neighbours", desc="weight of pixels that agree within errors")
 
@@ -114,6 +121,7 @@ class ToolSettings(WithMessage):
             "fixed_spectra": self._read_fixed_spectra(),
             "absent": read_absent(self.absent),
             "energy_range": read_range(self.energy_range),
+            "spectra": self.spectra,
             "volume": "auto" if self.auto_volume else self.volume,
             "spatial_prior": "auto" if self.auto_prior else self.spatial_prior,
         }

@@ -174,6 +174,7 @@ def _advanced():
         tu.Item("object.fixed_spectra_file", editor=tu.FileEditor()),
         tu.Item("object.absent", tooltip="0: O, C; 2: Pt"),
         tu.Item("object.energy_range", tooltip="0.12, 12"),
+        tu.Item("object.spectra"),
         tu.HGroup(
             tu.Item("object.volume", enabled_when="not object.auto_volume"),
             tu.Item("object.auto_volume"),

@@ -56,6 +56,14 @@ def test_PSNMFTool__widgets_and_traits_follow_each_other(tool, parts):
     assert parts["absent"].value == "0: O"
     parts["init"].value = "vertex"
     assert tool.init == "vertex"
+    parts["spectra"].value = "lines"
+    assert tool.spectra == "lines"
+
+
+def test_PSNMFTool__the_choice_of_spectra_is_explained(parts):
+    assert parts["spectra"].options == ("auto", "lines", "free")
+    for word in (*parts["spectra"].options, "continuum", "few counts"):
+        assert word in parts["spectra"].tooltip
 
 
 def test_PSNMFTool__the_preview_is_there_and_follows_the_binning(parts):

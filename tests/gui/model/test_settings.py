@@ -89,12 +89,24 @@ def test_read_range__energy_ranges_are_read():
             read_range(text)
 
 
+def test_PSNMFTool__spectra_of_lines_and_no_volume(tool):
+    tool.trait_set(spectra="lines", auto_volume=False, volume=0.5)
+    tool.run()
+    assert tool.wait(LONG) == "failed"
+    assert "volume=0.5 is for spectra='free'" in tool.message
+    tool.auto_volume = True
+    tool.run()
+    assert tool.wait(LONG) == "done", tool.message
+    assert tool.result.learning_results.psnmf["spectra"] == "lines"
+    assert "spectra=lines" in tool.summary
+
+
 def test_PSNMFTool__every_setting_becomes_an_argument(tool, tmp_path, done):
     done.trait_set(folder=str(tmp_path))
     done.export_hspy()
     tool.trait_set(
         estimate_number=False, number_of_phases=4, auto_binning=False, binning=2,
-        init="vertex", fixed_spectra_file=str(tmp_path / "phase_spectra.hspy"),
+        init="vertex", spectra="free", fixed_spectra_file=str(tmp_path / "phase_spectra.hspy"),
         absent="3: Fe", energy_range="0.2, 5", auto_volume=False, volume=0.5,
         auto_prior=False, spatial_prior=2.0,
     )  # fmt: skip
@@ -102,7 +114,7 @@ def test_PSNMFTool__every_setting_becomes_an_argument(tool, tmp_path, done):
     assert arguments.pop("fixed_spectra").data.shape[0] == 3
     assert arguments == {
         "output_dimension": 4, "binning": 2, "init": "vertex", "absent": {3: ["Fe"]},
-        "energy_range": (0.2, 5.0), "volume": 0.5, "spatial_prior": 2.0,
+        "energy_range": (0.2, 5.0), "spectra": "free", "volume": 0.5, "spatial_prior": 2.0,
     }  # fmt: skip
     tool.run()
     assert tool.wait(LONG) == "done", tool.message

@@ -80,7 +80,9 @@ def test_PSNMFTool__a_cancelled_run_leaves_signal_and_result(done, signal, endle
     assert not done.is_problem
 
 
-@pytest.mark.parametrize("step", ["binning", "binned map", "neighbours"])
+@pytest.mark.parametrize(
+    "step", ["fit of lines", "binning", "binned map", "channels", "neighbours"]
+)
 def test_PSNMFTool__a_real_run_can_be_cancelled_at_any_step(tool, signal, monkeypatch, step):
     listen = background.BackgroundRun._listen
 
@@ -91,6 +93,7 @@ def test_PSNMFTool__a_real_run_can_be_cancelled_at_any_step(tool, signal, monkey
 
     monkeypatch.setattr(background.BackgroundRun, "_listen", cancel_at)
     before = results_of(signal)
+    tool.spectra = "lines"
     tool.run()
     assert tool.wait(LONG) == "cancelled"
     assert results_of(signal) == before
@@ -240,6 +243,21 @@ def test_Progress__never_goes_back_and_ends_below_one():
     assert seen[-1] < 1
     progress("block 3 of 5", 0, math.inf)
     assert progress.step == "neighbours, block 3 of 5"
+
+
+@pytest.mark.parametrize(
+    ("first", "rest", "done_before"), [("binning", ["parsimony"], 0.5), ("fit of lines", [], 0.2)]
+)
+def test_Progress__binned_map_takes_most_of_the_time_with_lines(first, rest, done_before):
+    progress, seen = background.Progress(["number of phases"]), {}
+    steps = ["binning", "bin", "binned map", *rest, "full resolution", "neighbours"]
+    for step in [first, *steps]:
+        progress(step, 0, math.inf)
+        seen[step] = progress.fraction
+    assert list(seen.values()) == sorted(seen.values())
+    assert 0 < seen["binned map"] < done_before
+    assert seen["full resolution"] > 0.85
+    assert ("parsimony" in seen) == (first == "binning")
 
 
 def test_time_text__times_are_written_as_people_do():
