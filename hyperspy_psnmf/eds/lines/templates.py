@@ -19,6 +19,7 @@ from hyperspy_psnmf.eds.xray.detector import ZERO_PEAK
 from hyperspy_psnmf.nmf.lines.templates import Templates
 
 STEP = "fit of lines"  # for listeners
+MAX_COUNTS = 2.0**53  # in all, beyond which floats do not distinguish single counts
 MIN_COUNTS = 1.0  # variance of a channel, at least
 MIN_CONTINUUM = 1e-9  # of the largest template, in the channels in use
 
@@ -47,12 +48,20 @@ def find_templates(signal, map_input: MapInput, counts: np.ndarray) -> Templates
     map_input : MapInput
     counts : ndarray of shape (n_channels_in_use,)
         Sum of the map.
+
+    Raises
+    ------
+    ValueError
+        If no model can be fitted to these counts.
     """
-    keep = map_input.keep_channels
-    keep = np.ones(map_input.n_channels, dtype=bool) if keep is None else keep
-    total = np.zeros(map_input.n_channels)
+    if counts.sum() > MAX_COUNTS:
+        raise ValueError(
+            f"spectra='lines' needs fewer than {MAX_COUNTS:.0e} counts: use spectra='free'"
+        )
+    keep, window = map_input.inside, map_input.window
+    total = np.zeros(keep.size)
     total[keep] = counts
-    spectra = spectra_like(signal, total[None], "Sum", navigation=[phase_axis(1)])
+    spectra = spectra_like(signal, total[None], "Sum", navigation=[phase_axis(1)], window=window)
     elements = {*sample_elements(signal), *(line.split("_")[0] for line in sample_lines(signal))}
     variance = np.maximum(total, MIN_COUNTS)[None]
     fit = fit_spectra(spectra, elements, keep, variance)

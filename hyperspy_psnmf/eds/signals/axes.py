@@ -6,6 +6,7 @@ import numpy as np
 from hyperspy_psnmf.eds.xray.detector import MIN_COARSE_CHANNELS
 
 _KEV = {"keV": 1.0, "eV": 1e-3}
+DECIMALS = 9  # of energies in keV
 
 
 def map_shape(signal) -> tuple[int, ...]:
@@ -35,7 +36,8 @@ def energies(signal, name: str = "the signal") -> np.ndarray:
             f"the unit of the energy axis of {name} must be keV or eV, {found}; "
             "set it with .axes_manager.signal_axes[0].units = 'keV'"
         )
-    energy = np.asarray(axis.axis, dtype=float) * _KEV[str(axis.units)]
+    # Rounded, as an axis in eV and one in keV, or its crop, differ in the last digit.
+    energy = np.round(np.asarray(axis.axis, dtype=float) * _KEV[str(axis.units)], DECIMALS)
     steps = np.diff(energy) if np.isfinite(energy).all() else np.zeros(1)
     if not ((steps > 0).all() or (steps < 0).all()):
         raise ValueError(f"the energies of {name} must rise from channel to channel")

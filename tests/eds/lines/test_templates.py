@@ -122,3 +122,9 @@ def test_check_line_model__no_unit_of_energy_is_an_error(grains):
     grains.axes_manager.signal_axes[0].units = ""
     with pytest.raises(ValueError, match="energy axis"):
         check_line_model(grains, MapInput.of(grains))
+
+
+def test_find_templates__too_many_counts_are_refused(pristine_grains):
+    map_input = MapInput.of(pristine_grains)
+    with pytest.raises(ValueError, match="spectra='lines' needs fewer than 9e"):
+        find_templates(pristine_grains, map_input, np.full(310, 1e15))
