@@ -70,7 +70,7 @@ def _parser():
         help="which map of FILE, listed from 0, or its title; default: most counts")  # fmt: skip
     add("-o", "--output", type=Path, default=Path("psnmf_output"), metavar="DIR")
     add("--binning", type=_int_or_auto, default="auto", help="pixels summed along each axis")
-    add("--spectra", choices=("auto", "lines", "free"), default="free",
+    add("--spectra", choices=("auto", "lines", "free"), default="auto",
         help="spectra made of X-ray lines and continuum, of free channels, or auto")  # fmt: skip
     add("--elements", type=_comma_list, metavar="Fe,Pt", help="elements of the sample")
     add("--energy-range", type=float, nargs=2, metavar=("LOW", "HIGH"), help="in keV")

@@ -7,7 +7,7 @@ from matplotlib import pyplot as plt
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.kernels import csr, parallel
-from tests.helpers.maps import SMALL, unmix_quietly
+from tests.helpers.maps import FREE, SMALL, unmix_quietly
 from tests.helpers.selection import pytest_collection_modifyitems  # noqa: F401, used by pytest
 
 matplotlib.use("agg")
@@ -48,6 +48,12 @@ def grains(pristine_grains):
 def unmixed(pristine_grains):
     """The TEM map, decomposed with defaults; not to be changed."""
     return unmix_quietly(pristine_grains.deepcopy())
+
+
+@pytest.fixture(scope="session")
+def unmixed_free(pristine_grains):
+    """The TEM map, decomposed with free spectra; not to be changed."""
+    return unmix_quietly(pristine_grains.deepcopy(), **FREE)
 
 
 @pytest.fixture

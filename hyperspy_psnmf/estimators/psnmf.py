@@ -63,11 +63,11 @@ class PSNMF(PoissonModel):
     fixed_spectra : ndarray of shape (n_fixed, n_channels), optional
         Fixed components; they come first in the result.
     volume : "auto" or float
-        How to select one of the factorisations of the binned map that have the same likelihood
-        (rotational ambiguity). A float is the weight of a penalty on the volume that components
-        span; 0 is maximum likelihood. "auto" is parsimony: loadings that are not significant
-        are zero, a component in constant ratio to another is merged into it, and one that
-        overlaps it in varying ratios is subtracted.
+        Without `templates`, how to select one of the factorisations of the binned map that have
+        the same likelihood (rotational ambiguity). A float is the weight of a penalty on the
+        volume of components; 0 is maximum likelihood. "auto" is parsimony: loadings that are not
+        significant are zero, a component in constant ratio to another is merged into it, and
+        one that overlaps it in varying ratios is subtracted.
     line_width : int
         With ``volume="auto"``: structures of more channels than that are background. 1 where
         there is no background.
@@ -75,8 +75,8 @@ class PSNMF(PoissonModel):
         Channels where a component has background only. Components are in the order that the
         result has without this parameter, and stay in it.
     templates : ndarray of shape (n_templates, n_channels) or Templates, optional
-        Spectra of which the components are made; few components per pixel and few elements per
-        component are preferred. An instance of `nmf.lines.templates.Templates` has the elements.
+        Spectra of which the components are made, whose channels are free without; few components
+        per pixel and few elements per component are preferred. `Templates` have the elements.
     refinement : {"fixed", "joint"}
         Whether the spectra are fixed in the factorisation at full resolution, a convex
         problem, or updated too, as published.

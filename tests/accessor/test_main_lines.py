@@ -38,7 +38,8 @@ def run(grains, tmp_path, capsys):
     def run(*options):
         grains.save(tmp_path / "in.hspy", overwrite=True)
         out = tmp_path / "out"
-        base = [str(tmp_path / "in.hspy"), "-k", "2", "--binning", "4", "-o", str(out)]
+        base = [str(tmp_path / "in.hspy"), "-k", "2", "--binning", "4"]
+        base += ["--spectra", "free", "-o", str(out)]
         status = main([*base, *options])
         names = {path.name for path in out.iterdir()} if out.exists() else set()
         report = (out / "report.txt").read_text(encoding="utf-8") if names else ""

@@ -106,8 +106,13 @@ def run(file, what):
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"spatial_prior": 0}, {"spatial_prior": 0, "binning": 8, "volume": 0}],
-    ids=["default", "no prior", "nothing automatic"],
+    [
+        {},
+        {"spectra": "free"},
+        {"spectra": "free", "spatial_prior": 0},
+        {"spatial_prior": 0, "binning": 8, "volume": 0},
+    ],
+    ids=["default", "free spectra", "no prior", "nothing automatic"],
 )
 def test_decomposition__against_one_sum(benchmark, file, options):
     run(file, options)  # compiled

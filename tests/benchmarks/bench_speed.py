@@ -45,7 +45,9 @@ def seconds(function):
 
 
 PLAIN = {"normalize_poissonian_noise": False, "navigation_mask": None, "print_info": False}
-DEFAULT = {"binning": "auto", "init": "auto", "volume": "auto", "spatial_prior": "auto"}
+# With free spectra, as with the explicit settings.
+DEFAULT = {"binning": "auto", "init": "auto", "volume": "auto", "spatial_prior": "auto",
+           "spectra": "free"}  # fmt: skip
 EXPLICIT = {"binning": 8, "init": "nndsvdar", "volume": 0, "spatial_prior": 0}
 
 
@@ -122,7 +124,7 @@ def test_decomposition__default_against_stock_nmf(benchmark, signal):
     stock.change_dtype("float64")
     compare(
         benchmark,
-        "HyperSpy's NMF / PSNMF by default",
+        "HyperSpy's NMF / PSNMF by default, but for free spectra",
         lambda: decompose(signal, **DEFAULT),
         lambda: stock.decomposition(algorithm="NMF", output_dimension=3, **PLAIN),
         rounds=3,

@@ -46,7 +46,7 @@ PHANTOMS = {
     "solid_solution": data.solid_solution,
     "sem_two_phases": data.sem_two_phases,
 }
-TAKE_SETTINGS = ("psnmf", "psnmf_lines", "psnmf_known")
+TAKE_SETTINGS = ("psnmf", "psnmf_free", "psnmf_known")
 SCALARS = {"reconstruction": "rec.", "edge_width": "edge", "kept": "kept", "excess": "nats",
            "seconds": "s"}  # fmt: skip
 FORMATS = {"reconstruction": ".4f", "edge_width": ".2f", "kept": ".3f", "excess": ".0f",

@@ -40,9 +40,9 @@ def psnmf(signal, X, k, **settings) -> Unmixed:
     return _learned(signal, time.perf_counter() - begin)
 
 
-def psnmf_lines(signal, X, k, **settings) -> Unmixed:
-    """PSNMF with spectra made of X-ray lines and continuum."""
-    return psnmf(signal, X, k, spectra="lines", **settings)
+def psnmf_free(signal, X, k, **settings) -> Unmixed:
+    """PSNMF with each channel of the spectra by itself."""
+    return psnmf(signal, X, k, spectra="free", **settings)
 
 
 def psnmf_known(signal, X, k, **settings) -> Unmixed:
@@ -121,7 +121,7 @@ def _learned(signal, seconds):
 
 METHODS = {
     "psnmf": psnmf,
-    "psnmf_lines": psnmf_lines,
+    "psnmf_free": psnmf_free,
     "psnmf_known": psnmf_known,
     "published": published_psnmf,
     "stock_nmf": stock_nmf,

@@ -8,6 +8,7 @@ import pytest
 from hyperspy_psnmf.eds.signals.progress import with_listener
 from hyperspy_psnmf.gui import PSNMFTool
 from hyperspy_psnmf.gui.model import tool as tool_module
+from tests.helpers.maps import FREE
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +23,7 @@ def signal(grains):
 
 @pytest.fixture
 def tool(signal):
-    return PSNMFTool(signal)
+    return PSNMFTool(signal, **FREE)
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ import warnings
 import numpy as np
 
 CALL = {"algorithm": "PSNMF", "output_dimension": 3, "print_info": False, "show_progressbar": False}
+# Where tests are about pixels, channels or files, not spectra: a tenth of the time.
+FREE = {"spectra": "free"}
 SMALL = {"shape": (20, 26), "n_channels": 310, "counts": 400, "seed": 2}
 
 

@@ -12,13 +12,14 @@ from matplotlib import pyplot as plt
 
 from hyperspy_psnmf import data
 from tests.helpers.figures import texts_of
+from tests.helpers.maps import FREE
 
 pytestmark = pytest.mark.usefixtures("right_axis")  # others: tests/eds/line_model
 
 
 def plot(signal, k=3, **kwargs):
     """Decompose, plot and draw; return figure and axes."""
-    options = {"algorithm": "PSNMF", "print_info": False, "show_progressbar": False}
+    options = {**FREE, "algorithm": "PSNMF", "print_info": False, "show_progressbar": False}
     signal.decomposition(output_dimension=k, **{"energy_binning": 4, **options, **kwargs})
     return drawn(signal, k)
 

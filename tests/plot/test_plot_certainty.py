@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.figures import texts_of
+from tests.helpers.maps import FREE
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def test_ambiguity__bands_of_ambiguity_are_drawn_around_what_was_found(unmixed, 
 
 
 def test_plot_ambiguity__without_factors_only_counts_have_a_bar(grains):
-    grains.decomposition(algorithm="PSNMF", output_dimension=1, print_info=False)
+    grains.decomposition(algorithm="PSNMF", output_dimension=1, print_info=False, **FREE)
     fig, axes = quietly(grains.psnmf.plot_ambiguity, confidence=0.9)
     assert [label.get_text() for label in axes[0, 1].get_yticklabels()] == ["counts"]
     assert "Per cent (90 % bands)" in texts_of(fig)
@@ -74,7 +75,7 @@ def test_residuals__are_a_map_and_two_spectra(unmixed):
 
 
 def test_plot_residuals__lines_that_are_significant_are_labelled(grains):
-    grains.decomposition(algorithm="PSNMF", output_dimension=1, print_info=False)
+    grains.decomposition(algorithm="PSNMF", output_dimension=1, print_info=False, **FREE)
     _, axes = quietly(grains.psnmf.plot_residuals)
     for ax in axes[1:]:
         assert "Mg Kα" in [text.get_text() for text in ax.texts]
@@ -82,7 +83,7 @@ def test_plot_residuals__lines_that_are_significant_are_labelled(grains):
 
 def test_plot_residuals__a_peak_that_is_no_line_of_the_sample_is_labelled_by_its_energy(grains):
     grains.data[:3, :3, 250:253] += 60
-    grains.decomposition(algorithm="PSNMF", output_dimension=2, print_info=False)
+    grains.decomposition(algorithm="PSNMF", output_dimension=2, print_info=False, **FREE)
     _, axes = quietly(grains.psnmf.plot_residuals)
     energy = grains.axes_manager[-1].axis[251]
     labels = [t.get_text() for t in axes[2].texts if t.get_text().endswith(" keV")]
@@ -96,13 +97,13 @@ def test_plot_residuals__a_peak_that_is_no_line_of_the_sample_is_labelled_by_its
 
 def test_plot_residuals__residuals_of_a_line_scan_of_a_series_and_with_masks(grains):
     line = grains.inav[:, 3].deepcopy()
-    line.decomposition(algorithm="PSNMF", output_dimension=1, print_info=False)
+    line.decomposition(algorithm="PSNMF", output_dimension=1, print_info=False, **FREE)
     _, axes = quietly(line.psnmf.plot_residuals)
     assert not axes[0].images
     series, mask = hs.stack([grains, grains]), np.zeros((14, 11, 2), bool)
     mask[:3] = True
     series.decomposition(
-        algorithm="PSNMF", output_dimension=2, navigation_mask=mask, print_info=False
+        algorithm="PSNMF", output_dimension=2, navigation_mask=mask, print_info=False, **FREE
     )
     _, axes = quietly(series.psnmf.plot_residuals)
     assert axes[0].images[0].get_array().shape == (11, 14)

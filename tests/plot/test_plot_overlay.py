@@ -8,7 +8,7 @@ from matplotlib.colors import to_rgb
 
 from hyperspy_psnmf.plot import phase_color
 from tests.helpers.figures import texts_of
-from tests.helpers.maps import unmix_quietly
+from tests.helpers.maps import FREE, unmix_quietly
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_plot_overlay__every_kind_of_map_is_drawn(grains, kind):
     if kind == "no units":
         for axis in s.axes_manager.navigation_axes:
             axis.units = ""
-    unmix_quietly(s, 2, **options)
+    unmix_quietly(s, 2, **FREE, **options)
     if kind == "empty phase":
         s.learning_results.loadings[:, 1] = 0
     fig, ax = s.psnmf.plot_overlay()

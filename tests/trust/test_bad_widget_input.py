@@ -14,7 +14,7 @@ from traits.api import TraitError
 
 from hyperspy_psnmf.gui import PSNMFTool
 from tests.helpers.hostile_maps import REFUSED_MAPS
-from tests.helpers.maps import describe_state
+from tests.helpers.maps import FREE, describe_state
 
 LONG = 60  # s
 SPECTRA = np.ones((2, 310))
@@ -202,7 +202,7 @@ def test_PSNMFTool__a_file_that_has_no_map_is_reported_and_the_map_stays(tool, t
 
 @pytest.fixture(scope="module")
 def done_once(pristine_grains):
-    tool = PSNMFTool(pristine_grains.deepcopy())
+    tool = PSNMFTool(pristine_grains.deepcopy(), **FREE)
     tool.run()
     assert tool.wait(LONG) == "done", tool.message
     return tool.signal

@@ -13,7 +13,7 @@ from hyperspy.defaults_parser import preferences
 
 from hyperspy_psnmf import PSNMF, PoissonNMF
 from hyperspy_psnmf.eds.signals.progress import listening, no_progress_bars
-from tests.helpers.maps import describe_state, unmix_quietly
+from tests.helpers.maps import FREE, describe_state, unmix_quietly
 
 QUIET = {"algorithm": "PSNMF", "print_info": False, "show_progressbar": False}
 
@@ -35,7 +35,7 @@ def n_calls(pristine_grains):
     """Return how often a run reports its progress."""
     calls = []
     with listening(lambda *progress: calls.append(progress)):
-        unmix_quietly(pristine_grains.deepcopy())
+        unmix_quietly(pristine_grains.deepcopy(), **FREE)
     assert {"bin", "binned map"} <= {step for step, *_ in calls}
     return len(calls)
 
@@ -48,7 +48,7 @@ def test_listening__callback_that_raises_leaves_earlier_results(
 ):
     before, threads = earlier(grains), threading.active_count()
     with pytest.raises(error), listening(Stop(round(when * (n_calls - 1)), error)):
-        unmix_quietly(grains, 3)
+        unmix_quietly(grains, 3, **FREE)
     assert describe_state(grains) == before
     assert threading.active_count() == threads
 

@@ -198,9 +198,8 @@ def _why_binning(record):
 def _spectra(record):
     if record.spectra == "lines":
         return f"spectra=lines ({_prior_of_lines(record)})"
-    return (
-        f"volume={'auto (parsimony)' if isinstance(record.volume, str) else f'{record.volume:g}'}"
-    )
+    volume = "auto (parsimony)" if isinstance(record.volume, str) else f"{record.volume:g}"
+    return f"spectra=free, volume={volume}"
 
 
 def _elements(record):
@@ -247,12 +246,13 @@ def _sentences_on_ambiguity(record, names):
             "least divergence, plus one nat for each loading of a bin and half the logarithm of "
             "the counts for each element of a phase, were taken."
         ]
+    free = "Each channel of the spectra was free."
     if not isinstance(record.volume, str):
         weight = record.volume
-        return [f"A volume term of weight {weight:g} was added."] if weight else []
+        return [free, f"A volume term of weight {weight:g} was added."] if weight else [free]
     decisions = list(_decisions(record, names))
     sentence = "Loadings of the binned map below two standard errors were set to zero"
-    return ["; ".join([sentence, *decisions]) + "."]
+    return [free, "; ".join([sentence, *decisions]) + "."]
 
 
 def _sentences_on_neighbours(record):

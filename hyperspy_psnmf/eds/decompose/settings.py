@@ -42,19 +42,19 @@ class Settings:
         the result without this argument. At their lines, that phase has background only, or
         with ``spectra="lines"`` no lines of these elements. The order of phases stays.
     volume : "auto" or float
-        The choice among factorisations that fit the counts equally well. A float is the
-        weight of a penalty on the volume that the spectra span; 0 is maximum likelihood.
+        The choice among factorisations that fit the counts equally well, of free spectra. A
+        float is the weight of a penalty on the volume that these span; 0 is maximum likelihood.
         "auto" is parsimony: loadings that are not significant are zero, a phase in constant
         proportion to another is merged with it, and a matrix in varying proportion to a
         phase is subtracted from it. ``s.psnmf.ambiguity()`` gives the range of the others.
-    spectra : {"free", "lines", "auto"}
+    spectra : {"auto", "lines", "free"}
         "lines" makes the spectra of X-ray lines and continuum, of the elements listed and of
         those found in the sum of the map; they deviate from that, channel by channel, as far
         as it predicts held-out counts. Fewer numbers than channels need fewer counts, and what
         decides among equally good fits are few phases per pixel and few elements per phase.
         "free" takes each channel by itself. "auto" is "lines" where the metadata have a beam
         energy and a detector resolution, the energy axis is uniform and rises, and no `volume`
-        is given.
+        is given; else it is "free".
     refinement : {"fixed", "joint"}
         Whether the spectra are fixed at full resolution or updated too, as
         published.
@@ -113,7 +113,7 @@ class Settings:
     fixed_spectra: Any = None
     absent: Any = None
     volume: Any = "auto"
-    spectra: Any = "free"
+    spectra: Any = "auto"
     refinement: Any = "fixed"
     spatial_prior: Any = "auto"
     navigation_mask: Any = None

@@ -136,7 +136,7 @@ class Record:
     line_width: int = field(**_OF_PSNMF)
     refinement: str = field(**_OF_PSNMF)
     spectra: str = "free"
-    prior_weights: np.ndarray | None = None
+    prior_weights: np.ndarray | None = field(**_OF_PSNMF)
     template_elements: tuple[str, ...] = ()
     volume: str | float = field(**_OF_PSNMF)
     added: np.ndarray = field(**_OF_PSNMF)

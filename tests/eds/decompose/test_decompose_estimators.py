@@ -6,7 +6,7 @@ import pytest
 
 from hyperspy_psnmf import PSNMF, PoissonNMF
 from hyperspy_psnmf.eds.signals.map_input import MapInput
-from tests.helpers.maps import angle, assert_same_results
+from tests.helpers.maps import FREE, angle, assert_same_results
 
 
 def test_decomposition__init_may_be_spectra(grains, unmix):
@@ -19,19 +19,20 @@ def test_decomposition__init_may_be_spectra(grains, unmix):
 
 def test_phase_spectra__init_may_be_a_signal_and_is_scale_free(grains, unmixed, unmix):
     # Whether neighbours agree is a yes or no, which the last digit can decide.
-    first = unmix(grains, init=unmixed.psnmf.phase_spectra(), spatial_prior=0).deepcopy()
-    unmix(grains, init=unmixed.learning_results.factors.T * 7, spatial_prior=0)
+    options = {"spatial_prior": 0, **FREE}
+    first = unmix(grains, init=unmixed.psnmf.phase_spectra(), **options).deepcopy()
+    unmix(grains, init=unmixed.learning_results.factors.T * 7, **options)
     assert_same_results(grains, first, atol=1e-6, rtol=1e-6)
 
 
 def test_decomposition__init_is_cut_to_the_energy_range(grains, unmixed, unmix):
     init = unmixed.learning_results.factors.T
-    first = unmix(grains.isig[40:250], init=init[:, 40:250])
-    unmix(grains, init=init, energy_range=(0.4999, 2.5901))
+    first = unmix(grains.isig[40:250], init=init[:, 40:250], **FREE)
+    unmix(grains, init=init, energy_range=(0.4999, 2.5901), **FREE)
     np.testing.assert_array_equal(grains.learning_results.loadings, first.learning_results.loadings)
 
 
-def test_line_width__a_psnmf_instance_takes_the_same_path(grains, unmixed):
+def test_line_width__a_psnmf_instance_takes_the_same_path(grains, unmixed_free):
     model = PSNMF(3, energy_binning=4, binning=2, line_width=MapInput.of(grains).line_width)
     result = grains.decomposition(
         algorithm=model, return_info=True, print_info=False, show_progressbar=False
@@ -39,7 +40,7 @@ def test_line_width__a_psnmf_instance_takes_the_same_path(grains, unmixed):
     assert result is model
     assert grains.learning_results.decomposition_algorithm == "PSNMF"
     assert grains.learning_results.output_dimension == 3
-    assert_same_results(grains, unmixed)
+    assert_same_results(grains, unmixed_free)
 
 
 @pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
@@ -55,13 +56,13 @@ def test_PoissonNMF__a_poisson_nmf_instance_takes_the_same_path(grains, lazy, na
     assert s.psnmf.names == ["Phase 0", "Phase 1"]
 
 
-def test_line_width__a_subclass_of_an_estimator_takes_the_same_path(grains, unmixed):
+def test_line_width__a_subclass_of_an_estimator_takes_the_same_path(grains, unmixed_free):
     class Mine(PSNMF):
         pass
 
     model = Mine(3, energy_binning=4, line_width=MapInput.of(grains).line_width)
     grains.decomposition(algorithm=model, print_info=False)
-    assert_same_results(grains, unmixed)
+    assert_same_results(grains, unmixed_free)
 
 
 def test_decomposition__an_instance_fits_one_map_after_the_other(grains, sem):

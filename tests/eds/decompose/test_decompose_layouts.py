@@ -5,7 +5,7 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
-from tests.helpers.maps import assert_same_results, expected_counts
+from tests.helpers.maps import FREE, assert_same_results, expected_counts
 
 
 def test_decomposition__a_line_scan(grains, unmix):
@@ -19,14 +19,14 @@ def test_decomposition__a_line_scan(grains, unmix):
 )
 def test_decomposition__a_third_axis_is_never_binned_by_an_int(grains, unmix, binning, expected):
     s = hs.stack([grains.inav[:14, :10]] * 3)
-    s = unmix(s, 2, binning=binning)
+    s = unmix(s, 2, binning=binning, **FREE)
     assert s.axes_manager.navigation_shape == (14, 10, 3)
     assert s.learning_results.psnmf["binning"] == expected
     np.testing.assert_allclose(s.learning_results.loadings.sum(), s.data.sum())
 
 
 def test_decomposition__automatic_binning_leaves_a_third_axis_alone(grains, unmix):
-    s = unmix(hs.stack([grains] * 3), 2)
+    s = unmix(hs.stack([grains] * 3), 2, **FREE)
     x, y, time = s.learning_results.psnmf["binning"]
     assert x == y > 1
     assert time == 1
@@ -49,11 +49,13 @@ def _layouts(cube, tmp_path):
 @pytest.mark.parametrize(
     "layout", ["Fortran", "memory-mapped", "strided", "reversed", "energy first"]
 )
-def test_decomposition__the_memory_layout_does_not_matter(grains, unmixed, unmix, tmp_path, layout):
+def test_decomposition__the_memory_layout_does_not_matter(
+    grains, unmixed_free, unmix, tmp_path, layout
+):
     cube = grains.data.copy()
     grains.data = _layouts(cube, tmp_path)[layout]
     flags = str(grains.data.flags)
-    assert_same_results(unmix(grains), unmixed)
+    assert_same_results(unmix(grains, **FREE), unmixed_free)
     assert str(grains.data.flags) == flags
     np.testing.assert_array_equal(grains.data, cube)
 
@@ -75,6 +77,7 @@ def test_phase_maps__data_not_aligned_with_the_axes(pristine_grains, unmix, navi
         "navigation_mask": navigation_mask,
         "binning": (3, 5),
         "energy_range": (0.295, 2.905),
+        **FREE,
     }
     unmix(s, **options)
     assert_same_results(s, unmix(pristine_grains.deepcopy(), **options))
@@ -93,7 +96,7 @@ def test_decomposition__model_of_data_not_aligned_with_axes(pristine_grains, unm
 def test_decomposition__a_map_with_transposed_navigation(grains, unmix):
     s = grains.transpose(navigation_axes=[1, 0])
     assert s.axes_manager.navigation_shape == (20, 26)
-    unmix(s, binning=(4, 2), spatial_prior=0)
+    unmix(s, binning=(4, 2), spatial_prior=0, **FREE)
     record = s.learning_results.psnmf
     assert record["binned_loadings"].shape == (13, 5, 3)
     loadings = s.learning_results.loadings.sum(axis=1).reshape(26, 20)
@@ -102,6 +105,6 @@ def test_decomposition__a_map_with_transposed_navigation(grains, unmix):
 
 def test_phase_maps__an_unfolded_map_is_a_line_scan(grains, unmix):
     grains.unfold_navigation_space()
-    unmix(grains, 2, binning=1)
+    unmix(grains, 2, binning=1, **FREE)
     grains.fold()
     assert grains.psnmf.phase_maps().data.shape == (2, 20, 26)

@@ -12,7 +12,7 @@ from hyperspy.axes import DataAxis
 from hyperspy_psnmf import PSNMF, PoissonNMF, data
 from hyperspy_psnmf.eds.signals.learning_results import read_record
 from hyperspy_psnmf.eds.signals.stored_record import store_record
-from tests.helpers.maps import angle, assert_same_results, unmix_quietly
+from tests.helpers.maps import FREE, angle, assert_same_results, unmix_quietly
 
 LINES = {"spectra": "lines", "n_jobs": 1}
 
@@ -71,11 +71,9 @@ def test_spectra_lines__estimator_has_templates_and_weights(grains):
     np.testing.assert_array_equal(model.prior_weights_, stored)
 
 
-def test_spectra_free__is_the_default(grains, unmixed):
-    unmix_quietly(grains, spectra="free")
-    assert_same_results(grains, unmixed)
-    record = read_record(grains)
-    assert (record.spectra, record.prior_weights) == ("free", None)
+def test_spectra_auto__is_the_default(of_lines, unmixed, unmixed_free):
+    assert_same_results(of_lines, unmixed)
+    assert [read_record(s).spectra for s in (unmixed, unmixed_free)] == ["lines", "free"]
 
 
 # Saving and reporting
@@ -110,9 +108,8 @@ def test_record__survives_learning_results_of_their_own(of_lines_copy, grains, t
 def test_record__of_earlier_versions_has_free_spectra(of_lines_copy):
     for name in ("spectra", "prior_weights"):
         del of_lines_copy.learning_results.psnmf[name]
-    record = read_record(of_lines_copy)
-    assert (record.spectra, record.prior_weights) == ("free", None)
-    assert "X-ray lines and continuum" not in of_lines_copy.psnmf.report()
+    assert read_record(of_lines_copy).spectra == "free"
+    assert "Each channel of the spectra was free." in of_lines_copy.psnmf.report()
 
 
 def test_report__spectra_are_made_of_lines(of_lines_copy):
@@ -121,6 +118,11 @@ def test_report__spectra_are_made_of_lines(of_lines_copy):
     assert "in 50 % of the channels they are exactly sums of these" in report
     assert re.search(r"made of X-ray lines \([A-Z][a-z]?, .*Si.*\) and continuum", report)
     assert "two standard errors were set to zero" not in report
+    assert "channel of the spectra was free" not in report
+
+
+def test_report__spectra_are_free(unmixed_free):
+    assert "Each channel of the spectra was free. Loadings of" in unmixed_free.psnmf.report()
 
 
 def test_summary__spectra_are_made_of_lines(grains, capsys):
@@ -128,8 +130,8 @@ def test_summary__spectra_are_made_of_lines(grains, capsys):
     printed = capsys.readouterr().out
     assert "spectra=lines (" in printed
     assert "volume=" not in printed
-    grains.decomposition(algorithm="PSNMF", output_dimension=2)
-    assert "spectra=lines" not in capsys.readouterr().out
+    grains.decomposition(algorithm="PSNMF", output_dimension=2, **FREE)
+    assert "spectra=free, volume=auto" in capsys.readouterr().out
 
 
 def test_accessor__works_on_spectra_of_lines(of_lines):

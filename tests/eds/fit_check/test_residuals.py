@@ -7,10 +7,16 @@ import pytest
 
 from hyperspy_psnmf.eds.fit_check.verdict import SIGNIFICANT_CHANNEL
 from tests.eds.on_signals import find_fit_quality
+from tests.helpers.maps import FREE
+
+TOO_FEW_DEGREES = pytest.mark.xfail(
+    strict=True, reason="spectra made of lines are counted as one parameter per channel"
+)
 
 
-def test_residuals__a_good_fit_reads_one_everywhere(unmixed):
-    result = unmixed.psnmf.residuals()
+@pytest.mark.parametrize("which", [pytest.param("unmixed", marks=TOO_FEW_DEGREES), "unmixed_free"])
+def test_residuals__a_good_fit_reads_one_everywhere(request, which):
+    result = request.getfixturevalue(which).psnmf.residuals()
     assert result.total == pytest.approx(1, abs=0.01)
     assert np.nanmean(result.map.data) == pytest.approx(1, abs=0.01)
     assert np.nanmean(result.spectrum.data) == pytest.approx(1, abs=0.02)
@@ -56,7 +62,7 @@ def test_residuals__what_the_report_names_is_in_the_binned_spectrum(grains, unmi
 
 
 def test_residuals__what_was_masked_is_nan(grains, unmix, navigation_mask, signal_mask):
-    unmix(grains, navigation_mask=navigation_mask, signal_mask=signal_mask)
+    unmix(grains, navigation_mask=navigation_mask, signal_mask=signal_mask, **FREE)
     result = grains.psnmf.residuals()
     assert np.isnan(result.map.data[:, :4]).all()
     assert np.isfinite(result.map.data[:, 4:]).all()
@@ -80,7 +86,7 @@ def test_residuals__lazy_saved_and_unfolded_maps_give_the_same(unmixed, tmp_path
 
 
 def test_residuals__a_series_has_a_map_of_three_axes(grains, unmix):
-    series = unmix(hs.stack([grains, grains]))
+    series = unmix(hs.stack([grains, grains]), **FREE)
     assert series.psnmf.residuals().map.data.shape == (2, 20, 26)
 
 

@@ -7,9 +7,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from tests.helpers.lazy_maps import lazy
-from tests.helpers.maps import CALL
+from tests.helpers.maps import CALL, FREE
 
-OPTIONS = {**CALL, "binning": 2, "init": "vertex"}
+OPTIONS = {**CALL, **FREE, "binning": 2, "init": "vertex"}
 
 
 def scaled(by, dtype=float):

@@ -68,13 +68,14 @@ def test_decomposition__result_is_that_of_eager_signals(
 @pytest.mark.parametrize(
     "options",
     [
+        {"spectra": "lines", "binning": 4},
         {"refinement": "joint", "binning": 4},
         {"output_dimension": "auto"},
         {"spatial_prior": 0, "volume": 0.2, "binning": 4},
         {"algorithm": PoissonNMF(3)},
         {"energy_range": (0.5, 9.0)},
     ],
-    ids=["joint", "number of phases", "no prior", "PoissonNMF", "energy_range"],
+    ids=["lines", "joint", "number of phases", "no prior", "PoissonNMF", "energy_range"],
 )
 def test_decomposition__whatever_is_asked_for(grains, unmix, options, spill):
     eager = unmix(grains.deepcopy(), **options)

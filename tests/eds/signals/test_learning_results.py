@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
-from tests.helpers.maps import plain, stock
+from tests.helpers.maps import FREE, plain, stock
 from tests.helpers.versions import BEFORE_2_5, NEEDS_FLOATS
 
 pytestmark = pytest.mark.usefixtures("close_figures")
@@ -57,7 +57,11 @@ def test_learning_results__the_record_has_plain_values_and_every_setting(unmixed
         "random_state", "n_iter", "converged", "kkt_residual", "binned_loadings", "phase_names",
     } <= set(record)  # fmt: skip
     np.testing.assert_allclose(record["phase_counts"], unmixed.learning_results.loadings.sum(0))
-    np.testing.assert_allclose(record["binned_loadings"].sum(), unmixed.data.sum(), rtol=1e-6)
+
+
+def test_learning_results__binned_loadings_have_all_counts(unmixed_free):
+    binned = unmixed_free.learning_results.psnmf["binned_loadings"]
+    np.testing.assert_allclose(binned.sum(), unmixed_free.data.sum(), rtol=1e-6)
 
 
 def test_record__of_another_version_names_the_missing_entry(unmixed_copy):
@@ -149,7 +153,7 @@ def test_decomposition__masks_are_stored_as_hyperspy_stores_them(
 ):
     masks = {"navigation_mask": navigation_mask, "signal_mask": signal_mask} if masked else {}
     theirs = stock(grains, **masks).learning_results
-    ours = unmix(grains, **masks).learning_results
+    ours = unmix(grains, **masks, **FREE).learning_results
     for name in ("navigation_mask", "signal_mask"):
         a, b = getattr(ours, name), getattr(theirs, name)
         assert (a is None) == (b is None)

@@ -6,6 +6,8 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
+from tests.helpers.maps import FREE
+
 
 @pytest.fixture(scope="module")
 def spectra(unmixed):
@@ -19,7 +21,7 @@ def spectra(unmixed):
 @pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
 def test_phase_spectra__spectra_are_of_the_eager_class_of_the_map(request, unmix, which, lazy):
     s = request.getfixturevalue(which)
-    spectra = unmix(s.as_lazy() if lazy else s, 2).psnmf.phase_spectra()
+    spectra = unmix(s.as_lazy() if lazy else s, 2, **FREE).psnmf.phase_spectra()
     assert type(spectra) is type(request.getfixturevalue(which))
     assert not spectra._lazy
 
@@ -62,7 +64,7 @@ def test_phase_spectra__live_time_is_that_of_the_pixels_used(grains, sem, unmix,
     for s, microscope in ((grains, "TEM"), (sem, "SEM")):
         path = f"Acquisition_instrument.{microscope}.Detector.EDS.live_time"
         before = s.metadata.get_item(path)
-        spectra = unmix(s, 2, navigation_mask=navigation_mask).psnmf.phase_spectra()
+        spectra = unmix(s, 2, navigation_mask=navigation_mask, **FREE).psnmf.phase_spectra()
         assert spectra.metadata.get_item(path) == pytest.approx((520 - 80) * before)
         assert s.metadata.get_item(path) == before
 
@@ -188,7 +190,7 @@ def test_phase_spectra__energy_axes_that_are_not_uniform(grains, unmix, convert)
 
 @pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
 def test_phase_maps__maps_have_the_axes_of_the_map(grains, unmix, lazy):
-    s = unmix(grains.as_lazy() if lazy else grains)
+    s = unmix(grains.as_lazy() if lazy else grains, **FREE)
     maps = s.psnmf.phase_maps()
     assert isinstance(maps, hs.signals.Signal2D)
     assert maps.axes_manager.shape == (3, 26, 20)
@@ -230,17 +232,17 @@ def test_phase_maps__there_is_no_other_normalisation(unmixed, normalize):
 
 
 def test_phase_maps__maps_of_a_line_scan_and_of_a_series(grains, unmix):
-    line = unmix(grains.inav[:, 3].deepcopy(), 2).psnmf.phase_maps()
+    line = unmix(grains.inav[:, 3].deepcopy(), 2, **FREE).psnmf.phase_maps()
     assert isinstance(line, hs.signals.Signal1D)
     assert line.axes_manager.shape == (2, 26)
     series = hs.stack([grains.inav[:14, :10]] * 3)
-    maps = unmix(series, 2, spatial_prior=0).psnmf.phase_maps()
+    maps = unmix(series, 2, spatial_prior=0, **FREE).psnmf.phase_maps()
     assert maps.axes_manager.shape == (2, 14, 10, 3)
     np.testing.assert_allclose(maps.data.sum(axis=0), series.data.sum(axis=3), rtol=1e-9)
 
 
 def test_phase_maps__masked_pixels_are_nan_in_maps(grains, unmix, navigation_mask):
-    maps = unmix(grains, navigation_mask=navigation_mask).psnmf.phase_maps()
+    maps = unmix(grains, navigation_mask=navigation_mask, **FREE).psnmf.phase_maps()
     assert np.isnan(maps.data[:, :, :4]).all()
     assert not np.isnan(maps.data[:, :, 4:]).any()
 
@@ -258,5 +260,5 @@ def test_phase_maps__axes_of_maps_that_are_not_uniform(grains, unmix):
     positions = axis.axis**1.5
     axis.convert_to_non_uniform_axis()
     axis.axis = positions
-    maps = unmix(grains).psnmf.phase_maps()
+    maps = unmix(grains, **FREE).psnmf.phase_maps()
     np.testing.assert_allclose(maps.axes_manager.signal_axes[0].axis, positions)

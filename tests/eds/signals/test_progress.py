@@ -7,6 +7,9 @@ import warnings
 import pytest
 
 from hyperspy_psnmf.eds.signals.progress import has_listener, listening, with_listener
+from tests.helpers.maps import FREE
+
+OF_LINES = ("fit of lines", "binning", "bin", "binned map", "channels", "neighbours")
 
 
 class EnoughError(Exception):
@@ -25,7 +28,7 @@ def stop_at(step):
 def test_listening__a_listener_hears_every_step_with_and_without_a_bar(grains, unmix, show, capsys):
     heard = []
     with listening(lambda *args: heard.append(args)):
-        unmix(grains, show_progressbar=show)
+        unmix(grains, show_progressbar=show, **FREE)
     steps = [step for step, _, _ in heard]
     assert {"bin", "binned map", "full resolution", "neighbours"} <= set(steps)
     assert steps.index("bin") < steps.index("binned map") < steps.index("neighbours")
@@ -44,11 +47,12 @@ def test_listening__the_search_for_the_number_is_heard_too(grains, unmix):
     assert fits == list(range(1, len(fits) + 1))
 
 
-@pytest.mark.parametrize("step", ["binning", "bin", "binned map", "parsimony", "neighbours"])
+@pytest.mark.parametrize("step", [*OF_LINES, "parsimony"])
 def test_listening__what_listener_raises_ends_run_and_leaves_signal(grains, unmix, state, step):
     before = state(grains)
+    spectra = "lines" if step in OF_LINES else "free"
     with pytest.raises(EnoughError, match=step), listening(stop_at(step)):
-        unmix(grains)
+        unmix(grains, spectra=spectra)
     assert state(grains) == before
 
 
@@ -61,9 +65,9 @@ def test_listening__the_search_for_the_number_can_be_ended(grains, unmix, state)
 
 def test_listening__it_is_heard_no_more_afterwards_even_after_an_error(grains, unmix):
     with pytest.raises(EnoughError), listening(stop_at("bin")):
-        unmix(grains)
+        unmix(grains, **FREE)
     assert not has_listener()
-    unmix(grains)
+    unmix(grains, **FREE)
 
 
 def test_listening__other_threads_are_not_heard():
@@ -86,5 +90,7 @@ def test_with_listener__the_listener_comes_before_the_bar_and_neither_is_needed(
 def test_listening__no_warnings_of_weaknesses(grains):
     with warnings.catch_warnings(), listening(lambda *args: None):
         warnings.simplefilter("error", UserWarning)
-        grains.decomposition(algorithm="PSNMF", output_dimension=3, binning=1, print_info=False)
+        grains.decomposition(
+            algorithm="PSNMF", output_dimension=3, binning=1, print_info=False, **FREE
+        )
     assert grains.learning_results.psnmf["weaknesses"]

@@ -10,7 +10,7 @@ import pytest
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.signals import same_data
 from tests.helpers.lazy_maps import lazy
-from tests.helpers.maps import CALL, stock, unmix_quietly
+from tests.helpers.maps import CALL, FREE, stock, unmix_quietly
 
 SIZE, N_CHANNELS = 22, 310
 
@@ -22,7 +22,7 @@ def pristine_square():
 
 @pytest.fixture(scope="module")
 def unmixed_square(pristine_square):
-    return unmix_quietly(pristine_square.deepcopy())
+    return unmix_quietly(pristine_square.deepcopy(), **FREE)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def square(unmixed_square):
 
 @pytest.fixture(scope="module")
 def unmixed_lazily(pristine_square):
-    return unmix_quietly(lazy(pristine_square, (11, 7, N_CHANNELS)))
+    return unmix_quietly(lazy(pristine_square, (11, 7, N_CHANNELS)), **FREE)
 
 
 @pytest.fixture
@@ -141,7 +141,8 @@ def test_copies_and_models__keep_their_results(square):
 def test_masked_data__may_change_but_not_the_rest(pristine_square, masks):
     pixels, channels = np.zeros((SIZE, SIZE), bool), np.zeros(N_CHANNELS, bool)
     pixels[:3], channels[100:140] = masks != "channels", masks != "pixels"
-    s = unmix_quietly(pristine_square.deepcopy(), navigation_mask=pixels, signal_mask=channels)
+    masks = {"navigation_mask": pixels, "signal_mask": channels}
+    s = unmix_quietly(pristine_square.deepcopy(), **masks, **FREE)
     s.data[pixels.T] = 7  # masks are in (x, y) order
     s.data[..., channels] = 9
     s.psnmf.phase_maps()
@@ -152,7 +153,7 @@ def test_masked_data__may_change_but_not_the_rest(pristine_square, masks):
 
 def test_changed_map__can_be_decomposed_again(square):
     square.data = square.data[::-1]
-    unmix_quietly(square, absent={"Phase 1": ["Si"]})
+    unmix_quietly(square, absent={"Phase 1": ["Si"]}, **FREE)
     assert square.psnmf.phase_maps().data.shape == (3, SIZE, SIZE)
 
 

@@ -5,7 +5,7 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
-from tests.helpers.maps import plain, stock
+from tests.helpers.maps import FREE, plain, stock
 
 pytestmark = pytest.mark.usefixtures("close_figures")
 
@@ -13,12 +13,12 @@ pytestmark = pytest.mark.usefixtures("close_figures")
 FILES = [
     ("hspy", {}),
     ("zspy", {}),
-    ("hspy", {"output_dimension": 1}),
+    ("hspy", {"output_dimension": 1, **FREE}),
     pytest.param(
         *("zspy", {"binning": 1, "random_state": np.random.default_rng(2)}),
         marks=pytest.mark.thorough,
     ),
-    ("hspy", {"energy_range": (0.5, 2.0), "refinement": "joint"}),
+    ("hspy", {"energy_range": (0.5, 2.0), "refinement": "joint", **FREE}),
 ]
 
 
@@ -97,16 +97,17 @@ WAYS = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_learning_results_saved_on_their_own__record_and_names_survive(
-    unmixed_copy, grains, tmp_path, monkeypatch, way
+    unmixed_free, grains, tmp_path, monkeypatch, way
 ):
+    s = unmixed_free.deepcopy()
     monkeypatch.setattr("hyperspy_psnmf.eds.uncertainty.jackknife.N_SPLITS", 1)
-    unmixed_copy.psnmf.names = ["Fe₃O₄", "β", "rest"]
-    other = WAYS[way](unmixed_copy, grains, tmp_path)
-    assert_same_maps(other, unmixed_copy)
+    s.psnmf.names = ["Fe₃O₄", "β", "rest"]
+    other = WAYS[way](s, grains, tmp_path)
+    assert_same_maps(other, s)
     assert other.psnmf.names == ["Fe₃O₄", "β", "rest"]
-    assert other.psnmf.report() == unmixed_copy.psnmf.report()
+    assert other.psnmf.report() == s.psnmf.report()
     for of in ({}, {"given_spectra": False}):
-        a, b = (s.psnmf.standard_errors(**of) for s in (other, unmixed_copy))
+        a, b = (one.psnmf.standard_errors(**of) for one in (other, s))
         np.testing.assert_allclose(a.data, b.data, rtol=1e-9)
     other.psnmf.names = ["a", "b", "c"]
     assert through_npz(other, other, tmp_path / "c.npz").psnmf.names == ["a", "b", "c"]

@@ -8,6 +8,8 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
+from tests.helpers.maps import FREE
+
 FACTORS = {"Mg_Ka": 1.1, "Si_Ka": 1.0, "Fe_La": 1.4}
 
 
@@ -89,7 +91,7 @@ def test_ambiguity__it_works_after_saving_and_loading(unmixed, result, tmp_path,
 
 
 def test_ambiguity__masks_stay_masked(grains, unmix, navigation_mask, signal_mask):
-    unmix(grains, navigation_mask=navigation_mask, signal_mask=signal_mask)
+    unmix(grains, navigation_mask=navigation_mask, signal_mask=signal_mask, **FREE)
     result = grains.psnmf.ambiguity()
     assert result.spectra_high.axes_manager.shape == (3, 301)  # nine cut off at the end
     inside = np.zeros(301, bool)
@@ -113,7 +115,7 @@ def test_ambiguity__fixed_phases_have_no_band(grains, unmix):
 
 
 def test_ambiguity__sem_maps(sem, unmix):
-    result = unmix(sem, 2).psnmf.ambiguity(confidence=0.8)
+    result = unmix(sem, 2, **FREE).psnmf.ambiguity(confidence=0.8)
     assert type(result.spectra_low).__name__ == "EDSSEMSpectrum"
     assert result.counts_band.shape == (2, 2)
     assert "80 %" in repr(result)
@@ -121,7 +123,7 @@ def test_ambiguity__sem_maps(sem, unmix):
 
 def test_ambiguity__a_single_phase_and_a_line_scan(grains, unmix):
     line = grains.inav[:, 3].deepcopy()
-    result = unmix(line, 1, binning=1).psnmf.ambiguity()
+    result = unmix(line, 1, binning=1, **FREE).psnmf.ambiguity()
     assert result.counts == pytest.approx(line.data.sum())
     assert_around(result)
 

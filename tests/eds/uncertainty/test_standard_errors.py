@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.eds.on_signals import find_upper_limits, intensity_errors, standard_errors
+from tests.helpers.maps import FREE
 
 
 @pytest.fixture(autouse=True)
@@ -55,11 +56,12 @@ def test_standard_errors__spectra_that_are_estimates_add_to_the_errors(unmixed):
 
 
 def test_standard_errors__errors_from_spectra_follow_their_seed_and_survive_saving(
-    unmixed, tmp_path
+    unmixed_free, tmp_path
 ):
-    a, b = (standard_errors(unmixed, given_spectra=False, random_state=n).data for n in (0, 1))
+    s = unmixed_free
+    a, b = (standard_errors(s, given_spectra=False, random_state=n).data for n in (0, 1))
     assert not np.array_equal(a, b, equal_nan=True)
-    unmixed.save(tmp_path / "map.hspy")
+    s.save(tmp_path / "map.hspy")
     lazy = hs.load(tmp_path / "map.hspy", lazy=True)
     np.testing.assert_allclose(standard_errors(lazy, given_spectra=False).data, a, rtol=1e-5)
     lazy.close_file()
@@ -70,9 +72,9 @@ def test_standard_errors__what_was_fixed_stays_fixed_without_a_fold(grains, unmi
     unmix(grains, fixed_spectra=known)
     given, all_of_it = standard_errors(grains), standard_errors(grains, given_spectra=False)
     np.testing.assert_array_equal(given.data, all_of_it.data)
-    unmix(grains, fixed_spectra=known[:1])
+    unmix(grains, fixed_spectra=known[:1], **FREE)
     one = standard_errors(grains, given_spectra=False).data
-    unmix(grains)
+    unmix(grains, **FREE)
     none = standard_errors(grains, given_spectra=False).data
     assert np.nanmean(one) < np.nanmean(none)
 
@@ -94,7 +96,7 @@ def test_standard_errors__absent_elements_are_absent_without_a_fold_too(grains, 
     options = {"absent": {2: ["Fe"]}, "energy_binning": 3, "volume": 0.5, "init": "vertex"}
     unmix(grains, **options)
     standard_errors(grains, given_spectra=False)
-    unmix(grains, init=grains.metadata.Truth.factors.T)
+    unmix(grains, init=grains.metadata.Truth.factors.T, **FREE)
     standard_errors(grains, given_spectra=False)
     first, second = seen
     assert first.absent[2].any()
@@ -117,7 +119,7 @@ def test_standard_errors__spectra_found_in_another_way_cannot_be_found_again(unm
 def test_standard_errors__counts_that_cannot_be_split_are_refused(grains, unmix):
     grains.change_dtype(float)
     grains.data *= 0.7
-    unmix(grains)
+    unmix(grains, **FREE)
     with pytest.raises(ValueError, match="must hold counts: whole"):
         standard_errors(grains, given_spectra=False)
 
@@ -155,7 +157,7 @@ def test_intensity_errors__errors_of_intensities_know_of_correlations(pixelwise)
 
 
 def test_find_upper_limits__what_was_masked_is_nan(grains, unmix, navigation_mask, signal_mask):
-    unmix(grains, navigation_mask=navigation_mask, signal_mask=signal_mask)
+    unmix(grains, navigation_mask=navigation_mask, signal_mask=signal_mask, **FREE)
     for maps in (
         standard_errors(grains),
         standard_errors(grains, given_spectra=False),
@@ -175,7 +177,7 @@ def test_find_upper_limits__what_was_masked_is_nan(grains, unmix, navigation_mas
 
 def test_find_upper_limits__an_empty_pixel_has_limits(grains, unmix):
     grains.data[3, 5] = 0
-    unmix(grains)
+    unmix(grains, **FREE)
     assert np.isnan(standard_errors(grains).data[:, 3, 5]).all()
     np.testing.assert_allclose(find_upper_limits(grains).data[:, 3, 5], 1.35, rtol=0.01)
 
@@ -237,19 +239,20 @@ def test_standard_errors__smoothed_pixels_have_smaller_errors(unmixed_copy):
 
 
 def test_standard_errors__a_series_has_maps_of_three_axes(grains, unmix):
-    series = unmix(hs.stack([grains, grains]))
+    series = unmix(hs.stack([grains, grains]), **FREE)
     assert standard_errors(series).data.shape == (3, 2, 20, 26)
     assert standard_errors(series, of="model").data.shape == (2, 20, 26, 310)
 
 
-def test_find_upper_limits__the_signal_is_left_alone(unmixed_copy, state):
-    before = state(unmixed_copy)
-    standard_errors(unmixed_copy)
-    standard_errors(unmixed_copy, given_spectra=False)
-    standard_errors(unmixed_copy, of="spectra")
-    standard_errors(unmixed_copy, of="model")
-    find_upper_limits(unmixed_copy)
-    assert state(unmixed_copy) == before
+def test_find_upper_limits__the_signal_is_left_alone(unmixed_free, state):
+    s = unmixed_free.deepcopy()
+    before = state(s)
+    standard_errors(s)
+    standard_errors(s, given_spectra=False)
+    standard_errors(s, of="spectra")
+    standard_errors(s, of="model")
+    find_upper_limits(s)
+    assert state(s) == before
 
 
 def test_find_upper_limits__bad_arguments_are_named(unmixed):

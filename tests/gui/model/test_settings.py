@@ -106,7 +106,7 @@ def test_PSNMFTool__every_setting_becomes_an_argument(tool, tmp_path, done):
     done.export_hspy()
     tool.trait_set(
         estimate_number=False, number_of_phases=4, auto_binning=False, binning=2,
-        init="vertex", spectra="free", fixed_spectra_file=str(tmp_path / "phase_spectra.hspy"),
+        init="vertex", spectra="auto", fixed_spectra_file=str(tmp_path / "phase_spectra.hspy"),
         absent="3: Fe", energy_range="0.2, 5", auto_volume=False, volume=0.5,
         auto_prior=False, spatial_prior=2.0,
     )  # fmt: skip
@@ -114,7 +114,7 @@ def test_PSNMFTool__every_setting_becomes_an_argument(tool, tmp_path, done):
     assert arguments.pop("fixed_spectra").data.shape[0] == 3
     assert arguments == {
         "output_dimension": 4, "binning": 2, "init": "vertex", "absent": {3: ["Fe"]},
-        "energy_range": (0.2, 5.0), "spectra": "free", "volume": 0.5, "spatial_prior": 2.0,
+        "energy_range": (0.2, 5.0), "spectra": "auto", "volume": 0.5, "spatial_prior": 2.0,
     }  # fmt: skip
     tool.run()
     assert tool.wait(LONG) == "done", tool.message

@@ -22,7 +22,8 @@ def results_of(signal):
     }
 
 
-def test_decomposition__a_run_is_a_decomposition(tool, signal):
+def test_decomposition__a_run_is_a_decomposition(signal):
+    tool = PSNMFTool(signal)
     other = signal.deepcopy()
     other.decomposition(algorithm="PSNMF", output_dimension=3, print_info=False)
     tool.run()
