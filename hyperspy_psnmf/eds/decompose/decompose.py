@@ -98,7 +98,7 @@ def decompose(signal, settings: Settings):
     estimator = _make_estimator(signal, settings, map_input)
     fixed = getattr(estimator, "fixed_spectra", None)
     n_fixed = 0 if fixed is None else len(fixed)
-    of_lines = _are_of_lines(signal, settings, map_input, n_fixed)
+    why_free = _why_free(signal, settings, map_input, n_fixed)
     with open_counts(
         signal,
         map_input,
@@ -108,8 +108,8 @@ def decompose(signal, settings: Settings):
         n_jobs=resolve_n_jobs(estimator.n_jobs),
     ) as X:
         _check_counts(X)
-        if of_lines:
-            _set_templates(estimator, signal, map_input, X, settings)
+        if why_free is None:
+            why_free = _set_templates(estimator, signal, map_input, X, settings)
         loadings, chosen = _fit(estimator, X, map_input, settings)
         record = make_record(map_input, estimator, X, loadings, chosen)
         record = replace(record, **make_fingerprint(signal, X, map_input))
@@ -119,6 +119,8 @@ def decompose(signal, settings: Settings):
     write_results(signal, map_input, loadings, estimator.components_.T, record)
     if settings.print_info:
         print(summary(record))  # noqa: T201 - as HyperSpy's own decomposition does
+        if why_free:
+            print(f"  spectra are not made of lines: {why_free}")  # noqa: T201
     return estimator if settings.return_info else None
 
 
@@ -152,31 +154,36 @@ def _make_estimator(signal, settings: Settings, map_input: MapInput):
     return estimator
 
 
-def _set_templates(estimator, signal, map_input, X, settings) -> None:
+def _set_templates(estimator, signal, map_input, X, settings) -> str | None:
+    """Give the templates of the map to the estimator, or return why there are none."""
     notify = with_listener(None)
     if notify:
         notify(STEP, 0, math.inf)
     try:
         templates = find_templates(signal, map_input, total_counts(X, axis=0))
-    except ValueError:
+    except ValueError as error:
         if settings.spectra == "lines":
             raise
-        return
+        return str(error)
     estimator.set_params(templates=templates)
+    return None
 
 
-def _are_of_lines(signal, settings, map_input, n_fixed: int) -> bool:
-    """Return whether spectra are made of lines, or raise ValueError where they cannot be."""
-    if not settings.makes_estimator or settings.spectra == "free" or n_fixed == settings.n_phases:
-        return False
-    if settings.spectra == "lines":
-        check_line_model(signal, map_input)
-        return True
+def _why_free(signal, settings, map_input, n_fixed: int) -> str | None:
+    """Return None for spectra made of lines, else why they are free: empty where asked for.
+
+    Raise ValueError where they should be made of lines, and cannot be.
+    """
+    given = not settings.makes_estimator or n_fixed == settings.n_phases
+    if given or settings.spectra == "free" or not isinstance(settings.volume, str):
+        return ""
     try:
         check_line_model(signal, map_input)
-    except ValueError:
-        return False
-    return isinstance(settings.volume, str)
+    except ValueError as error:
+        if settings.spectra == "lines":
+            raise
+        return str(error)
+    return None
 
 
 def _check_number(settings, map_input):

@@ -287,11 +287,14 @@ def test_spectra__is_refused_with_an_estimator(unmixed_copy, state, no_work, est
     )
 
 
-def test_spectra_auto__lines_where_they_can_be(grains):
-    unmix_quietly(grains, spectra="auto")
-    assert grains.learning_results.psnmf["spectra"] == "lines"
-    unmix_quietly(grains, spectra="auto", volume=0.25)
+def test_spectra_auto__free_where_a_volume_is_given(grains, capsys):
+    unmix_quietly(grains, volume=0.25, print_info=True)
     assert grains.learning_results.psnmf["spectra"] == "free"
-    del grains.metadata.Acquisition_instrument.TEM.beam_energy
-    unmix_quietly(grains, spectra="auto")
+    assert "not made of lines" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("make", "message"), BAD_MAPS.values(), ids=BAD_MAPS)
+def test_spectra_auto__free_and_why_where_a_map_has_no_line_model(grains, capsys, make, message):
+    unmix_quietly(make(grains), print_info=True)
     assert grains.learning_results.psnmf["spectra"] == "free"
+    assert re.search(f"not made of lines: .*{message}", capsys.readouterr().out)
