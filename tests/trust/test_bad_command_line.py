@@ -196,7 +196,8 @@ def test_main__a_single_count_is_taken_and_nothing_claimed_of_the_fit(good, tmp_
 
 @pytest.mark.usefixtures("no_rendering")
 def test_main__elements_without_lines_are_taken(good, tmp_path):
-    assert main([str(good), "-k", "2", "--elements", "Li,Mg,Si", "-o", str(tmp_path)]) == 0
+    options = ["--elements", "Li,Mg,Si", "--spectra", "free"]
+    assert main([str(good), "-k", "2", *options, "-o", str(tmp_path)]) == 0
     metadata = hs.load(tmp_path / "map.hspy").metadata.Sample
     assert list(metadata.elements) == ["Li", "Mg", "Si"]
     assert list(metadata.xray_lines) == ["Mg_Ka", "Si_Ka"]

@@ -155,8 +155,11 @@ def test_decomposition__decompositions_in_several_threads_know_nothing_of_each_o
         pristine_grains.inav[:17, :13].deepcopy(),
         pristine_grains.isig[:200].deepcopy(),
     ]
-    alone = [unmix_quietly(s.deepcopy(), 2) for s in maps]
-    together = in_threads(*(lambda s=s: unmix_quietly(s, 2) for s in maps))
+    options = ({}, FREE, FREE)
+    alone = [unmix_quietly(s.deepcopy(), 2, **o) for s, o in zip(maps, options, strict=True)]
+    together = in_threads(
+        *(lambda s=s, o=o: unmix_quietly(s, 2, **o) for s, o in zip(maps, options, strict=True))
+    )
     for one, other in zip(together, alone, strict=True):
         np.testing.assert_array_equal(one.learning_results.factors, other.learning_results.factors)
         np.testing.assert_array_equal(
@@ -165,18 +168,19 @@ def test_decomposition__decompositions_in_several_threads_know_nothing_of_each_o
 
 
 def test_listening__one_thread_that_fails_does_not_disturb_another(
-    pristine_grains, unmixed, grains, earlier
+    pristine_grains, unmixed_free, grains, earlier
 ):
     before = earlier(grains)
 
     def fail():
         with listening(Stop(8, MemoryError)):
-            unmix_quietly(grains, 3)
+            unmix_quietly(grains, 3, **FREE)
 
-    error, good = in_threads(fail, lambda: unmix_quietly(pristine_grains.deepcopy()))
+    error, good = in_threads(fail, lambda: unmix_quietly(pristine_grains.deepcopy(), **FREE))
     assert isinstance(error, MemoryError)
     assert describe_state(grains) == before
-    np.testing.assert_array_equal(good.learning_results.loadings, unmixed.learning_results.loadings)
+    expected = unmixed_free.learning_results.loadings
+    np.testing.assert_array_equal(good.learning_results.loadings, expected)
 
 
 def test_no_progress_bars__the_preference_for_progress_bars_survives_several_threads(monkeypatch):

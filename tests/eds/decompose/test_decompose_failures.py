@@ -10,7 +10,7 @@ import pytest
 
 from hyperspy_psnmf import PSNMF, PoissonNMF
 from hyperspy_psnmf.nmf.validation import named
-from tests.helpers.maps import CALL
+from tests.helpers.maps import CALL, FREE
 
 REST = ["Al", "C", "Ca", "Cu", "Fe", "Mg", "Ti"]
 CALLS = [
@@ -73,7 +73,7 @@ def test_decomposition__warnings_turned_into_errors_leave_earlier_results(
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(UserWarning, match=message):
-            unmixed_copy.decomposition(**CALL, **options)
+            unmixed_copy.decomposition(**CALL, **FREE, **options)
     assert state(unmixed_copy) == before
 
 

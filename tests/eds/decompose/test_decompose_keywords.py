@@ -35,9 +35,9 @@ def test_decomposition__binning_need_not_divide_map_and_drops_no_pixel(
     np.testing.assert_allclose(binned.sum(), grains.data.sum(), rtol=1e-6)
 
 
-def test_decomposition__energy_binning_auto_is_40_ev(unmixed, grains, unmix):
-    assert unmixed.learning_results.psnmf["energy_binning"] == 4
-    assert_same_results(unmix(grains, energy_binning=4), unmixed)
+def test_decomposition__energy_binning_auto_is_40_ev(unmixed_free, grains, unmix):
+    assert unmixed_free.learning_results.psnmf["energy_binning"] == 4
+    assert_same_results(unmix(grains, energy_binning=4, **FREE), unmixed_free)
 
 
 def test_decomposition__energy_range_is_what_a_crop_gives(grains, unmix):
@@ -96,7 +96,7 @@ def test_decomposition__a_tighter_tol_takes_longer(grains, unmixed_free, unmix):
 
 
 def test_decomposition__return_info_returns_the_fitted_estimator(grains):
-    assert grains.decomposition(**CALL) is None
+    assert grains.decomposition(**CALL, **FREE) is None
     model = grains.decomposition(**CALL, spatial_prior=0, return_info=True)
     assert isinstance(model, PSNMF)
     np.testing.assert_array_equal(model.components_.T, grains.learning_results.factors)
@@ -106,7 +106,7 @@ def test_decomposition__return_info_returns_the_fitted_estimator(grains):
 
 
 def test_decomposition__print_info_says_what_was_chosen_or_nothing(grains, capsys):
-    grains.decomposition(**{**CALL, "print_info": True})
+    grains.decomposition(**{**CALL, **FREE, "print_info": True})
     printed = capsys.readouterr().out
     for part in ("Decomposition info", "algorithm=PSNMF", "output_dimension=3", "binning=2 x 2"):
         assert part in printed
@@ -183,4 +183,4 @@ def test_decomposition__tem_signals_take_the_mask_by_position(grains, unmix, nav
 
 def test_decomposition__exspys_own_mask_is_never_applied_unasked(grains, unmix):
     grains.data = np.minimum(grains.data, 1)  # eXSpy's default masks all of this
-    assert not np.isnan(unmix(grains).learning_results.loadings).any()
+    assert not np.isnan(unmix(grains, **FREE).learning_results.loadings).any()

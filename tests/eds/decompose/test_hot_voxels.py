@@ -10,10 +10,11 @@ from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.decompose.weaknesses import hot_voxels_of_map
 from hyperspy_psnmf.eds.lazy.read import read_counts
 from hyperspy_psnmf.eds.signals.map_input import MapInput
-from tests.helpers.maps import unmix_quietly
+from tests.helpers.maps import CALL, FREE, unmix_quietly
 from tests.helpers.real_maps import load, needs_maps
 
 X, Y, CHANNEL = 17, 4, 220
+OPTIONS = {**CALL, **FREE, "output_dimension": 2}
 
 
 def heat(signal, counts=3000):
@@ -32,7 +33,7 @@ def test_decomposition__names_a_hot_voxel_and_leaves_it(grains, counts):
     s = heat(grains, counts)
     before = s.data.copy()
     with pytest.warns(UserWarning, match=named(s, counts=counts)):
-        s.decomposition(algorithm="PSNMF", output_dimension=2, print_info=False)
+        s.decomposition(**OPTIONS)
     np.testing.assert_array_equal(s.data, before)
     assert "hot voxel: pixel (17, 4)" in s.psnmf.report()
 
@@ -41,17 +42,13 @@ def test_decomposition__lazy_and_on_disk_too(grains):
     s = heat(grains).as_lazy()
     for max_memory in ("auto", 100_000):
         with pytest.warns(UserWarning, match=named(s)):
-            s.decomposition(
-                algorithm="PSNMF", output_dimension=2, print_info=False, max_memory=max_memory
-            )
+            s.decomposition(**OPTIONS, max_memory=max_memory)
 
 
 def test_decomposition__channels_are_those_of_the_map(grains):
     s = heat(grains)
     with pytest.warns(UserWarning, match=named(s)):
-        s.decomposition(
-            algorithm="PSNMF", output_dimension=2, print_info=False, energy_range=(0.3, 2.9)
-        )
+        s.decomposition(**OPTIONS, energy_range=(0.3, 2.9))
 
 
 def test_decomposition__what_is_left_out_is_not_named(grains):
@@ -60,7 +57,7 @@ def test_decomposition__what_is_left_out_is_not_named(grains):
     mask[X, Y] = True
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "hot voxel")
-        unmix_quietly(s, 2, navigation_mask=mask)
+        unmix_quietly(s, 2, navigation_mask=mask, **FREE)
 
 
 def test_several__are_named_and_the_rest_counted(grains):

@@ -104,9 +104,9 @@ def test_decomposition__fields_of_earlier_decompositions_are_reset(sem, unmix):
     sem.blind_source_separation(number_of_components=2, print_info=False)
     assert sem.learning_results.bss_factors is not None
     assert sem.learning_results.explained_variance is not None
-    unmix(sem, 2, navigation_mask=mask, signal_mask=channels)
+    unmix(sem, 2, navigation_mask=mask, signal_mask=channels, **FREE)
     assert sem.learning_results.navigation_mask.sum() == 20
-    unmix(sem, 2)
+    unmix(sem, 2, **FREE)
     lr = sem.learning_results
     for name in ("bss_algorithm", "bss_factors", "bss_loadings", "unmixing_matrix", "mean",
                  "explained_variance", "explained_variance_ratio", "centre",
@@ -120,7 +120,7 @@ def test_decomposition__fields_of_earlier_decompositions_are_reset(sem, unmix):
 def test_decomposition__a_centred_decomposition_leaves_no_mean(sem, unmix):
     sem.change_dtype(float)
     sem.decomposition(algorithm="SVD", centre="signal", output_dimension=2, print_info=False)
-    unmix(sem, 2)
+    unmix(sem, 2, **FREE)
     model = sem.get_decomposition_model()
     lr = sem.learning_results
     np.testing.assert_allclose(model.data.reshape(520, 310), lr.loadings @ lr.factors.T)
@@ -184,7 +184,7 @@ def test_decomposition__factors_loadings_and_plots_of_hyperspy(
     unmixed.plot_decomposition_factors()
     unmixed.plot_decomposition_loadings()
     unmixed.plot_decomposition_results()
-    unmix(unmixed_copy, navigation_mask=navigation_mask, energy_range=(0.5, 2))
+    unmix(unmixed_copy, navigation_mask=navigation_mask, energy_range=(0.5, 2), **FREE)
     unmixed_copy.plot_decomposition_results()
     assert plt.get_fignums()
 

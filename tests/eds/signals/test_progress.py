@@ -9,7 +9,7 @@ import pytest
 from hyperspy_psnmf.eds.signals.progress import has_listener, listening, with_listener
 from tests.helpers.maps import FREE
 
-OF_LINES = ("fit of lines", "binning", "bin", "binned map", "channels", "neighbours")
+OF_LINES = ("fit of lines", "channels")
 
 
 class EnoughError(Exception):
@@ -47,7 +47,9 @@ def test_listening__the_search_for_the_number_is_heard_too(grains, unmix):
     assert fits == list(range(1, len(fits) + 1))
 
 
-@pytest.mark.parametrize("step", [*OF_LINES, "parsimony"])
+@pytest.mark.parametrize(
+    "step", [*OF_LINES, "binning", "bin", "binned map", "parsimony", "neighbours"]
+)
 def test_listening__what_listener_raises_ends_run_and_leaves_signal(grains, unmix, state, step):
     before = state(grains)
     spectra = "lines" if step in OF_LINES else "free"

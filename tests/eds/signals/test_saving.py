@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("close_figures")
 
 FILES = [
     ("hspy", {}),
-    ("zspy", {}),
+    ("zspy", FREE),
     ("hspy", {"output_dimension": 1, **FREE}),
     pytest.param(
         *("zspy", {"binning": 1, "random_state": np.random.default_rng(2)}),
