@@ -16,7 +16,7 @@ from tests.helpers.maps import FREE, assert_same_results, expected_counts, resul
     [
         {},
         {"output_dimension": 1},
-        {"binning": (3, 7)},
+        {**FREE, "binning": (3, 7)},
         {"refinement": "joint"},
         {**FREE, "output_dimension": 2, "binning": 4},
         {**FREE, "binning": 1, "energy_binning": 1},
@@ -111,10 +111,10 @@ def test_decomposition__joint_refinement_combines_new_maps_with_same_spectra(
 
 
 def test_decomposition__divergence_of_joint_refinement_is_that_of_its_own_spectra(
-    grains, unmixed, unmix
+    grains, unmixed_free, unmix
 ):
-    held = unmixed.learning_results.psnmf["divergence"]
-    unmix(grains, refinement="joint")
+    held = unmixed_free.learning_results.psnmf["divergence"]
+    unmix(grains, refinement="joint", **FREE)
     # With its own spectra it fits the counts more closely.
     assert 0 < grains.learning_results.psnmf["divergence"] < held
 

@@ -85,11 +85,11 @@ def test_phase_maps__data_not_aligned_with_the_axes(pristine_grains, unmix, navi
     assert s.psnmf.phase_spectra().axes_manager.shape == (3, 261)
 
 
-def test_decomposition__model_of_data_not_aligned_with_axes(pristine_grains, unmixed, unmix):
-    s = unmix(_with_energy_first(pristine_grains))
+def test_decomposition__model_of_data_not_aligned_with_axes(pristine_grains, unmixed_free, unmix):
+    s = unmix(_with_energy_first(pristine_grains), **FREE)
     model = s.get_decomposition_model()
     np.testing.assert_allclose(
-        model.data.reshape(520, 310), expected_counts(unmixed).reshape(520, 310)
+        model.data.reshape(520, 310), expected_counts(unmixed_free).reshape(520, 310)
     )
 
 

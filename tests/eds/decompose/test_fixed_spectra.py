@@ -92,7 +92,7 @@ def test_decomposition__integer_spectra_such_as_a_sum_over_a_region(grains, unmi
 
 def test_phase_spectra__spectra_of_a_cropped_axis_need_an_energy_range_within(grains, unmix):
     part = grains.isig[40:250]
-    spectra = unmix(part).psnmf.phase_spectra()
+    spectra = unmix(part, **FREE).psnmf.phase_spectra()
     unmix(grains, fixed_spectra=spectra, energy_range=(0.4999, 2.5901))
     factors = grains.learning_results.factors
     np.testing.assert_allclose(factors[40:250], part.learning_results.factors, rtol=1e-12)
@@ -110,7 +110,7 @@ def test_decomposition__spectra_reaching_beyond_the_map_are_refused(grains, spec
 
 
 def test_phase_spectra__spectra_of_masked_map_are_used_where_decomposed(grains, unmix, signal_mask):
-    first = unmix(grains.deepcopy(), signal_mask=signal_mask)
+    first = unmix(grains.deepcopy(), signal_mask=signal_mask, **FREE)
     spectra = first.psnmf.phase_spectra()
     unmix(grains, fixed_spectra=spectra, signal_mask=signal_mask)
     np.testing.assert_allclose(

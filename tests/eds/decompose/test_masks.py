@@ -71,7 +71,7 @@ def test_decomposition__an_asymmetric_mask_is_not_transposed(grains, unmix):
 
 def test_decomposition__masks_are_left_alone(grains, unmix, navigation_mask, signal_mask):
     before = navigation_mask.copy(), signal_mask.copy()
-    unmix(grains, navigation_mask=navigation_mask, signal_mask=signal_mask)
+    unmix(grains, navigation_mask=navigation_mask, signal_mask=signal_mask, **FREE)
     np.testing.assert_array_equal(navigation_mask, before[0])
     np.testing.assert_array_equal(signal_mask, before[1])
 
@@ -129,9 +129,10 @@ def test_decomposition__signal_mask_and_energy_range_add_up(grains, unmix, signa
     np.testing.assert_array_equal(grains.learning_results.signal_mask, ~used)
 
 
-def test_decomposition__masks_that_mask_nothing_are_no_masks(grains, unmixed, unmix):
-    unmix(grains, navigation_mask=np.zeros((26, 20), bool), signal_mask=np.zeros(310, bool))
-    assert_same_results(grains, unmixed)
+def test_decomposition__masks_that_mask_nothing_are_no_masks(grains, unmixed_free, unmix):
+    masks = {"navigation_mask": np.zeros((26, 20), bool), "signal_mask": np.zeros(310, bool)}
+    unmix(grains, **masks, **FREE)
+    assert_same_results(grains, unmixed_free)
     assert grains.learning_results.navigation_mask is None
     assert grains.learning_results.signal_mask is None
 

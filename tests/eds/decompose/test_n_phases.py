@@ -8,6 +8,7 @@ import pytest
 from prettytable import PrettyTable
 
 from hyperspy_psnmf import PSNMF, data
+from tests.helpers.maps import FREE
 
 QUIET = {"show_progressbar": False}
 
@@ -197,8 +198,8 @@ def test_estimate_number_of_components__an_empty_map_is_refused(particles):
 def test_estimate_number_of_components__auto_takes_best_and_is_otherwise_same(
     particles, unmix, estimate
 ):
-    auto = unmix(particles.deepcopy(), "auto").learning_results
-    given = unmix(particles, 3).learning_results
+    auto = unmix(particles.deepcopy(), "auto", **FREE).learning_results
+    given = unmix(particles, 3, **FREE).learning_results
     np.testing.assert_array_equal(auto.factors, given.factors)
     np.testing.assert_array_equal(auto.loadings, given.loadings)
     assert auto.output_dimension == 3
@@ -209,7 +210,7 @@ def test_estimate_number_of_components__auto_takes_best_and_is_otherwise_same(
 
 
 def test_report__the_reason_is_printed_reported_and_saved(particles, unmix, capsys, tmp_path):
-    unmix(particles, "auto", print_info=True)
+    unmix(particles, "auto", print_info=True, **FREE)
     reason = "3 phases predict held-out counts best"
     assert f"output_dimension=3 (chosen among 1 to 5: {reason})" in capsys.readouterr().out
     assert reason in particles.psnmf.report()
