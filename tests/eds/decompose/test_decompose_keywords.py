@@ -155,15 +155,12 @@ def test_decomposition__stock_keywords_are_ignored_with_one_warning(request, whi
     assert all(name in str(ignored[0].message) for name in stock)
 
 
-NOT_CONVERGED = pytest.mark.xfail(
-    strict=True, raises=ConvergenceWarning, reason="tol is not reached with lines on this map"
-)
-
-
-@pytest.mark.parametrize("spectra", [pytest.param("auto", marks=NOT_CONVERGED), "free"])
+@pytest.mark.parametrize("spectra", ["auto", "free"])
 def test_decomposition__no_warning_without_stock_keywords(grains, spectra):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        if spectra == "auto":  # whether tol is reached with lines is known to vary
+            warnings.simplefilter("ignore", ConvergenceWarning)
         grains.decomposition(**CALL, spectra=spectra)
 
 

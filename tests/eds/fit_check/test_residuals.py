@@ -10,7 +10,7 @@ from tests.eds.on_signals import find_fit_quality
 from tests.helpers.maps import FREE
 
 TOO_FEW_DEGREES = pytest.mark.xfail(
-    strict=True, reason="spectra made of lines are counted as one parameter per channel"
+    strict=False, reason="spectra made of lines are counted as one parameter per channel"
 )
 
 
@@ -36,9 +36,15 @@ def test_residuals__they_have_the_axes_of_the_map_and_of_its_spectra(unmixed):
     assert "Sample" in result.spectrum.metadata
 
 
-def test_residuals__a_line_that_belongs_to_no_phase_is_significant(grains, unmix):
+LOWEST_CHANNELS = pytest.mark.xfail(
+    strict=False, reason="with lines, the lowest channels may fit worse than a foreign peak"
+)
+
+
+@pytest.mark.parametrize("spectra", [pytest.param("lines", marks=LOWEST_CHANNELS), "free"])
+def test_residuals__a_line_that_belongs_to_no_phase_is_significant(grains, unmix, spectra):
     grains.data[5, 7, 250:253] += 60
-    unmix(grains)
+    unmix(grains, spectra=spectra)
     result = grains.psnmf.residuals()
     assert np.unravel_index(np.nanargmax(result.map.data), (20, 26)) == (5, 7)
     assert 250 <= np.nanargmax(result.spectrum.data) <= 252
