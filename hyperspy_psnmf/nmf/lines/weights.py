@@ -24,9 +24,11 @@ from hyperspy_psnmf.kernels import expected
 from hyperspy_psnmf.kernels.limits import TINY
 from hyperspy_psnmf.nmf.binning.bins import sum_groups
 from hyperspy_psnmf.nmf.counts.blocks import divergence, score
-from hyperspy_psnmf.nmf.lines.templates import Templates
+from hyperspy_psnmf.nmf.lines.templates import LEAST, Templates
 
 RIDGE = 1e-9  # relative, of the information: splines that no count distinguishes
+# Of a spectrum without counts of its own, so many are fitted by templates.
+SPECTRUM_COUNTS, SPECTRUM_STEPS, SPECTRUM_TOL = 1e5, 20, 0.01
 MAX_HALVINGS = 10  # of a step that does not decrease the divergence
 MAX_PIVOTS = 10  # of the quadratic model, with returns from zero; most need one or two
 
@@ -79,9 +81,42 @@ class LineSpectra:
         templates, fixed = self.templates.grouped(first), sum_groups(self.fixed, first)
         return replace(self, templates=templates, fixed=fixed)
 
+    def binned(self, energy_binning: int) -> "LineSpectra":
+        """Return the same with channels summed, `energy_binning` at a time."""
+        return self.grouped(np.arange(0, self.templates.spectra.shape[1], energy_binning))
+
     def with_weights(self, weights: np.ndarray) -> "LineSpectra":
         """Return spectra with other weights, zero where not allowed."""
         return replace(self, weights=np.where(self.allowed, np.maximum(weights, 0.0), 0.0))
+
+
+def nearest_sums(
+    H: np.ndarray, templates: Templates, allowed: np.ndarray, *, tol: float = SPECTRUM_TOL
+) -> LineSpectra:
+    """Return the sums of templates that are most like some spectra.
+
+    Parameters
+    ----------
+    H : ndarray of shape (n_components, n_channels)
+        Spectra of unit sum.
+    templates : Templates
+    allowed : ndarray of bool of shape (n_components, n_templates)
+        False where a weight is zero by constraint.
+    tol : float
+        Nats, of 100 000 counts of each spectrum.
+
+    Returns
+    -------
+    LineSpectra
+        Without fixed spectra, and not normalised.
+    """
+    flat = allowed / np.maximum(allowed.sum(axis=1, keepdims=True), 1)
+    start = LineSpectra(templates, flat, allowed, np.empty((0, H.shape[1])))
+    # Rounding leaves traces in channels that no template has.
+    explained = templates.spectra.max(axis=0)[:, None] > LEAST
+    counts = np.ascontiguousarray(np.where(explained, SPECTRUM_COUNTS * H.T, 0.0))
+    W = SPECTRUM_COUNTS * np.eye(len(H))
+    return solve_weights(counts, W, start, tol=tol, max_iter=SPECTRUM_STEPS)
 
 
 def normalise_weights(W: np.ndarray, spectra: LineSpectra) -> tuple[np.ndarray, LineSpectra]:
@@ -116,7 +151,7 @@ def weights_information(W: np.ndarray, spectra: LineSpectra, *, n_jobs=1) -> np.
 
 
 def solve_weights(
-    Xt, W: np.ndarray, spectra: LineSpectra, *, tol: float, max_iter: int, n_jobs=1
+    Xt, W: np.ndarray, spectra: LineSpectra, *, tol: float, max_iter: int, prices=0.0, n_jobs=1
 ) -> LineSpectra:
     """Return the spectra whose weights maximise the likelihood, for fixed loadings.
 
@@ -132,11 +167,15 @@ def solve_weights(
         Decrease of the divergence, in nats, that a step predicts, below which iterations end.
     max_iter : int
         Steps at most.
+    prices : float or ndarray of shape (n_free,)
+        Cost of each spectrum's sum, in nats, which is added to the divergence.
     n_jobs : int or None
         Threads; None is all cores.
     """
+    prices = np.broadcast_to(prices, len(spectra.weights))
     for _ in range(max_iter):
         loss, gradient, explained = _gradient(Xt, W, spectra, n_jobs)
+        loss, gradient = loss + _cost(spectra, prices), gradient + prices[:, None]
         change = _fisher_step(W, spectra, gradient, n_jobs)
         if not -(gradient * change).sum() >= tol:
             break
@@ -144,7 +183,7 @@ def solve_weights(
         em_step = spectra.weights * explained / np.maximum(gradient + explained, TINY)
         for weights in (*(spectra.weights + f * change for f in fractions), em_step):
             moved = spectra.with_weights(weights)
-            if divergence(Xt, moved.B, W, n_jobs=n_jobs) < loss:
+            if divergence(Xt, moved.B, W, n_jobs=n_jobs) + _cost(moved, prices) < loss:
                 spectra = moved
                 break
         else:
@@ -168,6 +207,10 @@ def _gradient(Xt, W, spectra, n_jobs):
     scores, losses = score(Xt, B, W, n_jobs=n_jobs)
     explained = (spectra.templates.spectra @ scores[:, n:]).T
     return losses.sum(), W[:, n:].sum(axis=0)[:, None] - explained, explained
+
+
+def _cost(spectra, prices):
+    return prices @ spectra.weights.sum(axis=1)
 
 
 def _fisher_step(W, spectra, gradient, n_jobs):

@@ -17,8 +17,8 @@ from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.lines.channel_groups import group_channels
 from hyperspy_psnmf.nmf.lines.channels import choose_weights, spectra_in_channels
 from hyperspy_psnmf.nmf.lines.factorise import LineFit, factorise_lines
-from hyperspy_psnmf.nmf.lines.templates import LEAST, Templates, common_ratio
-from hyperspy_psnmf.nmf.lines.weights import LineSpectra, solve_weights
+from hyperspy_psnmf.nmf.lines.templates import Templates, common_ratio
+from hyperspy_psnmf.nmf.lines.weights import LineSpectra, nearest_sums
 from hyperspy_psnmf.nmf.method.binned import (
     STARTS,
     BinnedMap,
@@ -30,8 +30,7 @@ from hyperspy_psnmf.nmf.method.binned import (
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from hyperspy_psnmf.nmf.validation import Callback
 
-# A start is a rough spectrum: so many counts of it are fitted by templates.
-START_COUNTS, START_STEPS, START_TOL = 1e5, 20, 1.0
+START_TOL = 1.0  # nats, of `nearest_sums`: a start is a rough spectrum
 MAX_EXCLUDED = 0.5  # of a line's counts in excluded channels, above which the line is
 
 
@@ -79,7 +78,7 @@ def _factorise_coarse(binned, templates: Templates, settings, rng, options, noti
     fit = replace(fit, W=fit.W[:, order], spectra=spectra)
     if settings.absent is None:
         return fit
-    allowed = _allowed(templates, settings.absent[n_fixed:])
+    allowed = allowed_templates(templates, settings.absent[n_fixed:])
     spectra = replace(spectra, allowed=allowed).with_weights(spectra.weights)
     again = factorise_lines(coarse, [(fit.W, spectra)], **options)
     return replace(again, n_iter=fit.n_iter + again.n_iter)
@@ -88,28 +87,17 @@ def _factorise_coarse(binned, templates: Templates, settings, rng, options, noti
 def _starts(coarse, templates, settings, rng, n_jobs) -> Iterator[tuple[np.ndarray, LineSpectra]]:
     """Yield loadings and spectra to start from."""
     n_fixed = len(settings.fixed)
-    shape = (settings.n_components - n_fixed, len(templates))
+    allowed = np.ones((settings.n_components - n_fixed, len(templates)), dtype=bool)
     fixed = bin_spectra(settings.fixed, settings.energy_binning)
-    flat = LineSpectra(
-        templates,
-        np.full(shape, 1.0 / len(templates)),
-        np.ones(shape, dtype=bool),
-        np.empty((0, coarse.shape[1])),
-    )
     automatic = isinstance(settings.init, str) and settings.init == "auto"
     for init in STARTS if automatic else (settings.init,):
         H = start_spectra(coarse, settings, init, rng)[n_fixed:]
-        # Rounding leaves traces in channels that no template has.
-        explained = templates.spectra.max(axis=0)[:, None] > LEAST
-        counts = np.ascontiguousarray(np.where(explained, START_COUNTS * H.T, 0.0))
-        found = solve_weights(
-            counts, START_COUNTS * np.eye(len(H)), flat, tol=START_TOL, max_iter=START_STEPS
-        )
+        found = nearest_sums(H, templates, allowed, tol=START_TOL)
         found = replace(found, fixed=fixed)
         yield solve_loadings(coarse, found.H, n_jobs=n_jobs), found
 
 
-def _allowed(templates, absent) -> np.ndarray:
+def allowed_templates(templates, absent) -> np.ndarray:
     """Return which templates a component may have, given the channels excluded from it."""
     allowed = np.ones((len(absent), len(templates)), dtype=bool)
     excluded = absent.astype(float) @ templates.lines.T

@@ -12,6 +12,7 @@ from hyperspy_psnmf.nmf.counts.blocks import divergence
 from hyperspy_psnmf.nmf.lines.templates import Templates
 from hyperspy_psnmf.nmf.lines.weights import (
     LineSpectra,
+    nearest_sums,
     normalise_weights,
     remaining_decrease,
     solve_weights,
@@ -31,7 +32,8 @@ from tests.nmf.lines.line_problems import (
 TO_THE_END = {"tol": 1e-9, "max_iter": 100}
 
 
-def test_solve_weights__optimum_of_a_general_solver():
+@pytest.mark.parametrize("prices", [0.0, np.array([0.0, 150.0])], ids=["free", "priced"])
+def test_solve_weights__optimum_of_a_general_solver(prices):
     rng = np.random.default_rng(1)
     G = rng.dirichlet(np.full(11, 0.7), size=3)
     W = rng.gamma(2.0, 30.0, size=(6, 2))
@@ -41,10 +43,10 @@ def test_solve_weights__optimum_of_a_general_solver():
 
     def loss(p):
         mu = W @ p.reshape(2, 3) @ G
-        return (mu - X * np.log(mu)).sum()
+        return (mu - X * np.log(mu)).sum() + (prices * p.reshape(2, 3).sum(axis=1)).sum()
 
     expected = minimize(loss, np.full(6, 1 / 3), bounds=[(1e-12, None)] * 6, method="L-BFGS-B")
-    found = solve_weights(X.T.copy(), W, start, **TO_THE_END)
+    found = solve_weights(X.T.copy(), W, start, prices=prices, **TO_THE_END)
     assert loss(np.maximum(found.weights, 1e-12).ravel()) <= expected.fun + 1e-6
     np.testing.assert_allclose(found.weights, expected.x.reshape(2, 3), atol=2e-3)
 
@@ -143,6 +145,18 @@ def test_normalise_weights__a_component_without_spectrum_has_no_loadings(n_conti
     np.testing.assert_array_equal(W, [[0.0, 2.0]] * 9)
     np.testing.assert_allclose(new.weights.sum(axis=1), 1.0)
     assert new.has_element[0].any() == (n_continuum == 0)
+
+
+def test_nearest_sums__sums_of_templates_are_found_again_without_what_is_not_allowed():
+    spectra = make_spectra()
+    allowed = np.ones(WEIGHTS[:2].shape, dtype=bool)
+    found = nearest_sums(spectra.H, spectra.templates, allowed, tol=1e-9)
+    np.testing.assert_allclose(found.weights, WEIGHTS[:2], atol=1e-4)
+    assert found.fixed.shape == (0, N_CHANNELS)
+    allowed[0, 1] = False
+    found = nearest_sums(spectra.H, spectra.templates, allowed, tol=1e-9)
+    assert found.weights[0, 1] == 0
+    np.testing.assert_allclose(found.weights[1], WEIGHTS[1], atol=1e-4)
 
 
 def test_has_element__any_of_its_lines():
