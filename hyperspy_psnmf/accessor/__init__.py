@@ -13,6 +13,7 @@ from hyperspy_psnmf.eds.decompose import report as describe
 from hyperspy_psnmf.eds.fit_check.verdict import find_fit_quality
 from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.signals import learning_results, phases
+from hyperspy_psnmf.eds.uncertainty.alternatives import compare_with_most_likely
 from hyperspy_psnmf.gui import PSNMFTool
 
 if TYPE_CHECKING:
@@ -124,7 +125,8 @@ class PSNMFAccessor(Certainty, Chemistry):
         """
         decomposed = Decomposed.read(self._signal)
         record, quality = decomposed.require_record(), find_fit_quality(decomposed)
-        return describe.report(record, decomposed.names, decomposed.counts, quality)
+        ratio = compare_with_most_likely(decomposed, describe.CONFIDENCE)
+        return describe.report(record, decomposed.names, decomposed.counts, quality, ratio)
 
     def plot(self) -> tuple[Figure, NDArray]:
         """Plot each phase's map beside its spectrum with labelled X-ray lines.

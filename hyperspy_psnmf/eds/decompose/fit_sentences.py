@@ -6,6 +6,7 @@ from hyperspy_psnmf.eds.fit_check.drift import Drift
 from hyperspy_psnmf.eds.fit_check.pile_up import SumPeak
 from hyperspy_psnmf.eds.fit_check.verdict import FitQuality, SignificantResidual
 from hyperspy_psnmf.eds.signals.axes import format_energy
+from hyperspy_psnmf.nmf.uncertainty.likelihood_ratio import LikelihoodRatio
 
 MAX_SCATTER = 1.0  # of the deviance per degree of freedom, expected to be 1
 MAX_NAMED = 4  # energies with significant deviance
@@ -20,6 +21,16 @@ def sentences_on_fit(quality: FitQuality) -> list[str]:
         peaks = ", ".join(map(_name_sum_peak, quality.sum_peaks))
         sentences.append(f"There is pile-up, or an unlisted element, at {peaks}.")
     return sentences
+
+
+def sentence_on_likelihood(ratio: LikelihoodRatio, confidence: float) -> str:
+    """Return the sentence on whether the result is as likely as the best factorisation."""
+    verdict = "does not reject" if ratio.is_as_likely else "rejects"
+    return (
+        f"A likelihood-ratio test at {100 * confidence:g} % {verdict} the result: its divergence "
+        f"on the binned map is {ratio.excess:.1f} nats above that of the most likely "
+        f"factorisation, where up to {ratio.limit:.1f} are not significant."
+    )
 
 
 def _on_deviance(quality):

@@ -3,12 +3,14 @@
 
 import numpy as np
 
-from hyperspy_psnmf.eds.decompose.fit_sentences import sentences_on_fit
+from hyperspy_psnmf.eds.decompose.fit_sentences import sentence_on_likelihood, sentences_on_fit
 from hyperspy_psnmf.eds.decompose.notes import notes, times
 from hyperspy_psnmf.eds.fit_check.verdict import FitQuality
 from hyperspy_psnmf.eds.signals.record import Record
 from hyperspy_psnmf.nmf.selection.binning import SIGNIFICANT_GAIN
+from hyperspy_psnmf.nmf.uncertainty.likelihood_ratio import LikelihoodRatio
 
+CONFIDENCE = 0.95  # of the likelihood-ratio test
 MIN_CHANGE = 0.02  # counts per count, or fraction of a spectrum, to be reported
 
 _INITS = {
@@ -64,7 +66,13 @@ def summary(record: Record) -> str:
     return "\n".join(lines)
 
 
-def report(record: Record, names: list[str], phase_counts: np.ndarray, quality: FitQuality) -> str:
+def report(
+    record: Record,
+    names: list[str],
+    phase_counts: np.ndarray,
+    quality: FitQuality,
+    ratio: LikelihoodRatio | None = None,
+) -> str:
     """Return a paragraph for the methods section of a paper.
 
     Parameters
@@ -77,6 +85,8 @@ def report(record: Record, names: list[str], phase_counts: np.ndarray, quality: 
         Counts of each phase.
     quality : FitQuality
         How well the model fits.
+    ratio : LikelihoodRatio, optional
+        Whether the result is as likely as the best factorisation, at `CONFIDENCE`.
     """
     percents = 100 * phase_counts / record.n_counts
     fractions = (f"{n} ({percent:.1f} %)" for n, percent in zip(names, percents, strict=True))
@@ -92,6 +102,7 @@ def report(record: Record, names: list[str], phase_counts: np.ndarray, quality: 
         *_sentences_on_neighbours(record),
         f"Phases and their fractions of the counts: {', '.join(fractions)}.",
         *sentences_on_fit(quality),
+        *([] if ratio is None else [sentence_on_likelihood(ratio, CONFIDENCE)]),
         *(f"Note: {note}." for note in notes(record, names)),
     ]
     return " ".join(sentences)

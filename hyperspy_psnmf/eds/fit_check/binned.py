@@ -8,7 +8,7 @@ import numpy as np
 from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.signals.axes import channels_within
 from hyperspy_psnmf.eds.xray.detector import COARSE_CHANNEL
-from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts, bin_energy, bin_spectra
+from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_energy, bin_spectra
 from hyperspy_psnmf.nmf.diagnostics.deviance import ExcessDeviance, excess_deviance
 
 
@@ -51,10 +51,9 @@ def find_binned_deviance(decomposed: Decomposed, X) -> BinnedDeviance:
     X : csr_array or CountBlocks of shape (n_pixels, n_channels_in_use)
         Its counts.
     """
-    d, bins = decomposed, decomposed.bins(X)
-    energy = d.map_input.energy_in_use
+    d, energy = decomposed, decomposed.map_input.energy_in_use
     width = _channels_per_bin(energy)
-    X = bin_counts(X, bins, n_jobs=None)
+    bins, X = d.bin_opened(X)
     W = np.zeros((bins.n_bins, d.W.shape[1]))
     np.add.at(W, bins.index, d.W)
     found = excess_deviance(

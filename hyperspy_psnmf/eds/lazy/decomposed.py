@@ -145,16 +145,44 @@ class Decomposed:
                 check_counts(X, self.record, self.map_input.keep_pixels)
             yield X
 
+    def bin_opened(self, X) -> tuple[PixelBins, Any]:
+        """Return the bins, and the counts that were opened summed over them; computed once."""
+        if "_bins_and_counts" not in vars(self):
+            bins = self.bins(X)
+            vars(self)["_bins_and_counts"] = bins, bin_counts(X, bins, n_jobs=None)
+        return self._bins_and_counts
+
     @cached_property
+    def _bins_and_counts(self) -> tuple[PixelBins, Any]:
+        with self.open_counts() as X:
+            return self.bin_opened(X)
+
+    @property
     def binned_counts(self) -> Any:
         """Counts summed over `bins`, at full energy, (n_bins, n_channels_in_use)."""
-        with self.open_counts() as X:
-            return bin_counts(X, self.bins(X), n_jobs=None)
+        return self._bins_and_counts[1]
 
     @cached_property
     def binned_loadings(self) -> np.ndarray:
         """Loadings of the binned counts, (n_bins, n_phases), given the spectra."""
         return solve_loadings(self.binned_counts, self.H, n_jobs=None)
+
+    @cached_property
+    def binned_loadings_found(self) -> np.ndarray:
+        """Loadings of the binned map as found with the spectra, (n_bins, n_phases).
+
+        Those of PSNMF have zeros that the counts alone would not give. Other algorithms have no
+        binned map, and theirs are summed.
+        """
+        bins, W = self._bins_and_counts[0], self.W
+        if self.record.binning is not None and self.record.binned_loadings.shape[-1] == len(self.H):
+            W = self.record.binned_loadings
+            # Bins may have been doubled since.
+            factors = zip(bins.binning, self.record.binning[::-1], strict=True)
+            bins = PixelBins(W.shape[:-1], tuple(int(now / then) for now, then in factors))
+        found = np.zeros((bins.n_bins, len(self.H)))
+        np.add.at(found, bins.index, W.reshape(-1, len(self.H)))
+        return found
 
     def bins(self, X, max_bins: int | None = MAX_BINS) -> PixelBins:
         """Return the bins of the decomposition, doubled until at most `max_bins` remain."""

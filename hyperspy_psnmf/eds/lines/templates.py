@@ -10,6 +10,7 @@ import warnings
 
 import numpy as np
 
+from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.line_model.linear_model import read_beam_energy, read_resolution
 from hyperspy_psnmf.eds.lines.fit import fit_spectra
 from hyperspy_psnmf.eds.signals.build import phase_axis, spectra_like
@@ -85,6 +86,26 @@ def find_templates(signal, map_input: MapInput, counts: np.ndarray) -> Templates
     symbols, of_element = np.unique(np.array(names)[in_use], return_inverse=True)
     lines, continuum = _unit_sum(peaks[in_use]), _unit_sum(_drop_empty(continuum))
     return Templates(lines, continuum, of_element, tuple(str(symbol) for symbol in symbols))
+
+
+def find_templates_again(decomposed: Decomposed, counts: np.ndarray, reason: str) -> Templates:
+    """Return the templates of a decomposed map, or raise RuntimeError if these were given.
+
+    Parameters
+    ----------
+    decomposed : Decomposed
+        With spectra made of lines.
+    counts : ndarray of shape (n_channels_in_use,)
+        Sum of the map.
+    reason : str
+        What needs templates, for the error.
+    """
+    if not decomposed.record.template_elements:
+        raise RuntimeError(
+            f"{reason}, which needs the templates that were given to the estimator: only those of "
+            "spectra='lines' can be found again"
+        )
+    return find_templates(decomposed.signal, decomposed.map_input, counts)
 
 
 def _drop_empty(spectra):

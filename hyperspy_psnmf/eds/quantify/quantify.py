@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.stats import norm
 
+from hyperspy_psnmf.eds.decompose.fit_sentences import sentence_on_likelihood
 from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.lines.intensities import measure_lines
 from hyperspy_psnmf.eds.quantify.composition_maps import keep_for_maps
@@ -104,6 +105,8 @@ def _notes(decomposed, quantifier, others, exposure):
             "± includes counts and factors only and should not be published alone: other "
             "factorisations may fit equally well, and ambiguity=True gives their band"
         )
+    elif not others.likelihood_ratio.is_as_likely:
+        yield sentence_on_likelihood(others.likelihood_ratio, others.confidence).rstrip(".")
     if quantifier.method != "k_ratios" and not quantifier.absorption_correction:
         yield (
             "absorption in the specimen is not corrected for: absorption_correction=True, with "

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``s.psnmf.ambiguity()``: bands of spectra, counts and compositions of phases."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from prettytable import PrettyTable
 
+from hyperspy_psnmf.eds.decompose.fit_sentences import sentence_on_likelihood
 from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.signals.phases import spectra_like_phases
 from hyperspy_psnmf.eds.signals.picklable import Picklable
 from hyperspy_psnmf.eds.uncertainty.alternatives import find_alternatives
+from hyperspy_psnmf.nmf.uncertainty.likelihood_ratio import LikelihoodRatio
 from hyperspy_psnmf.nmf.validation import check_confidence
 
 
@@ -38,6 +41,11 @@ class Ambiguity(Picklable):
         Number of factorisations that the bands enclose.
     alternatives : ndarray of shape (n_alternatives, n_phases, n_channels)
         Their spectra, for the counts of the phases as found, on the channels of `spectra`.
+    likelihood_ratio : LikelihoodRatio
+        Test of the result, its loadings of the binned map and its spectra, against the most likely
+        of these factorisations: its ``excess`` in nats, the largest that is not significant
+        (``limit``), and ``is_as_likely``. Of spectra made of X-ray lines that follow the counts
+        in some channels, the part made of lines is tested.
     """
 
     names: list[str]
@@ -51,12 +59,18 @@ class Ambiguity(Picklable):
     compositions_band: dict[str, np.ndarray]
     n_alternatives: int
     alternatives: np.ndarray
+    likelihood_ratio: LikelihoodRatio
 
     def table(self) -> PrettyTable:
-        """Return counts and atomic per cent of every phase, with their bands."""
+        """Return counts and atomic per cent of every phase, with their bands.
+
+        The title has the excess of the result, and its limit, in nats.
+        """
         table = PrettyTable()
         of = f", at% normalised to {' + '.join(self.compositions)}" if self.compositions else ""
-        table.title = f"Bands at {100 * self.confidence:g} % confidence{of}"
+        ratio = self.likelihood_ratio
+        result = f"result: excess {ratio.excess:.1f} nats, limit {ratio.limit:.1f}"
+        table.title = f"Bands at {100 * self.confidence:g} % confidence{of}; {result}"
         table.field_names = ["Phase", "Counts", *(f"{el} (at%)" for el in self.compositions)]
         table.align = "r"
         table.align["Phase"] = "l"
@@ -79,7 +93,10 @@ def _with_band(value, band, decimals):
 def find_ambiguity(decomposed: Decomposed, *, confidence: float = 0.95) -> Ambiguity:
     """Return the bands of a decomposed map, without compositions; see the accessor."""
     check_confidence(confidence)
-    others, found = find_alternatives(decomposed, confidence), decomposed.counts
+    found = decomposed.counts
+    others, ratio = find_alternatives(decomposed, confidence)
+    if not ratio.is_as_likely:
+        warnings.warn(sentence_on_likelihood(ratio, confidence), UserWarning, stacklevel=3)
     low, high = np.moveaxis(others.spectra_band(confidence), -1, 0)
     # The band includes the result itself, whose loadings are not from the binned map alone.
     counts = np.concatenate([others.counts_band(confidence), found[:, None]], axis=1)
@@ -95,6 +112,7 @@ def find_ambiguity(decomposed: Decomposed, *, confidence: float = 0.95) -> Ambig
         {},
         len(others.counts),
         _in_counts(decomposed, others.spectra),
+        ratio,
     )
 
 

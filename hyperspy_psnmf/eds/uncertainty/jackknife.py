@@ -5,7 +5,7 @@ import numpy as np
 
 from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.lazy.read import NAME
-from hyperspy_psnmf.eds.lines.templates import find_templates
+from hyperspy_psnmf.eds.lines.templates import find_templates_again
 from hyperspy_psnmf.eds.signals.progress import progress_bar, with_listener
 from hyperspy_psnmf.nmf.binning.bins import bin_counts
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
@@ -81,12 +81,8 @@ def _settings(d: Decomposed, X) -> BinnedSettings:
     """Return the settings by which the spectra were found."""
     record, templates = d.record, None
     if record.spectra == "lines":
-        if not record.template_elements:
-            raise RuntimeError(
-                "given_spectra=False unmixes the map again, which needs the templates that were "
-                "given to the estimator: only those of spectra='lines' can be found again"
-            )
-        templates = find_templates(d.signal, d.map_input, total_counts(X, axis=0))
+        counts = total_counts(X, axis=0)
+        templates = find_templates_again(d, counts, "given_spectra=False unmixes the map again")
     return BinnedSettings(
         len(d.H),
         d.H[: d.n_fixed],

@@ -3,20 +3,25 @@
 
 `profile_likelihood` finds the factorisations on counts binned in energy too. Here their
 spectra are determined at full energy, by the convex problem for fixed loadings,
-with the standard errors given those loadings.
+with the standard errors given those loadings. Spectra made of templates need no such problem:
+their weights are the same at full energy, and have far smaller errors than free channels.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import norm
 
 from hyperspy_psnmf.nmf.binning.bins import spread_spectra
+from hyperspy_psnmf.nmf.lines.weights import LineSpectra, weights_information
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings, solve_spectra
 from hyperspy_psnmf.nmf.solver.fisher import information, invert_free
-from hyperspy_psnmf.nmf.uncertainty.profile_likelihood import Solution
+from hyperspy_psnmf.nmf.uncertainty.likelihood_ratio import Solution
 
 CONVERGED = 1e-3  # relative; smaller differences are convergence errors
+# Relative, of the information on weights: the splines of the continuum are nearly dependent, and
+# some weights have next to no counts.
+RIDGE, LEAST_INFORMATION = 1e-9, 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,12 +95,48 @@ def alternatives(
     )
 
 
+def alternatives_of_lines(
+    H: np.ndarray, result: Solution, solutions: list[Solution], spectra: LineSpectra
+) -> Alternatives:
+    """Return the same for spectra made of templates.
+
+    Parameters
+    ----------
+    H : ndarray of shape (n_components, n_channels)
+        Spectra found, of unit sum, which may deviate from their sums of templates.
+    result : Solution
+        The factorisation found.
+    solutions : list of Solution
+        From `equally_likely`.
+    spectra : LineSpectra
+        Templates and fixed spectra at full energy.
+    """
+    chosen = [result, *_extreme(solutions)]
+    at_full_energy = [replace(spectra, weights=each.spectra.weights) for each in chosen]
+    errors = [
+        errors_of_lines(each.W, of_lines)
+        for each, of_lines in zip(chosen, at_full_energy, strict=True)
+    ]
+    return Alternatives(
+        np.array([each.W.sum(axis=0) for each in chosen]),
+        np.array([H, *(of_lines.H for of_lines in at_full_energy[1:])]),
+        np.array(errors),
+    )
+
+
 def _extreme(solutions):
     """Return the solutions at the limits of any band: the others would not widen it."""
-    values = np.array([np.hstack([s.W.sum(axis=0), s.H.ravel()]) for s in solutions])
+    values = np.array([np.hstack(list(_in_bands(s))) for s in solutions])
     differs = np.ptp(values, axis=0) > CONVERGED * values.max(axis=0)
     extreme = np.hstack([values.argmin(axis=0)[differs], values.argmax(axis=0)[differs]])
     return [solutions[i] for i in np.unique(np.append(extreme, 0))]
+
+
+def _in_bands(solution):
+    yield solution.W.sum(axis=0)
+    yield solution.H.ravel()
+    if solution.spectra is not None:
+        yield solution.spectra.weights.ravel()
 
 
 def sampling_errors(W, H, *, n_fixed: int = 0) -> np.ndarray:
@@ -121,3 +162,35 @@ def sampling_errors(W, H, *, n_fixed: int = 0) -> np.ndarray:
     # A component without counts: its spectrum of unit sum is not determined at all.
     determined = W.any(axis=0)[:, None] | ~free.T
     return np.sqrt(np.where(determined, np.clip(variances, 0.0, 1.0), 1.0))
+
+
+def errors_of_lines(W: np.ndarray, spectra: LineSpectra) -> np.ndarray:
+    """Return the standard errors of spectra made of templates, given the loadings.
+
+    From the expected information on all weights that are not zero by constraint.
+
+    Parameters
+    ----------
+    W : ndarray of shape (n_rows, n_components)
+        Loadings in counts.
+    spectra : LineSpectra
+        Fixed spectra have no errors.
+
+    Returns
+    -------
+    ndarray of shape (n_components, n_channels)
+    """
+    allowed = spectra.allowed.ravel()
+    information = weights_information(W, spectra).reshape((allowed.size,) * 2)
+    of_allowed = information[np.ix_(allowed, allowed)]
+    diagonal = np.diag(of_allowed)
+    scale = np.sqrt(np.maximum(diagonal, LEAST_INFORMATION * max(diagonal.max(), 1.0)))
+    scaled = of_allowed / np.outer(scale, scale) + RIDGE * np.eye(len(scale))
+    covariance = np.zeros(information.shape)
+    covariance[np.ix_(allowed, allowed)] = np.linalg.inv(scaled) / np.outer(scale, scale)
+    per_spectrum = np.einsum("csct->cst", covariance.reshape(spectra.allowed.shape * 2))
+    G = spectra.templates.spectra
+    variances = np.einsum("cst,sj,tj->cj", per_spectrum, G, G, optimize=True)
+    # No error of a fraction is above 1: that of a spectrum that no count depends on.
+    errors = np.sqrt(np.clip(variances, 0.0, 1.0))
+    return np.vstack([np.zeros((spectra.n_fixed, G.shape[1])), errors])
