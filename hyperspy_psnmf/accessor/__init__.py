@@ -116,7 +116,8 @@ class PSNMFAccessor(Certainty, Chemistry):
     def report(self) -> str:
         """Return a methods paragraph with every setting and diagnostic.
 
-        The goodness of fit is computed from the map's counts; see `residuals`.
+        The goodness of fit and the likelihood-ratio test of the result are computed from the
+        map's counts; see `residuals` and `ambiguity`.
 
         Returns
         -------

@@ -176,9 +176,14 @@ class Certainty:
         """Return confidence bands of each phase's spectrum, counts and composition.
 
         Several factorisations can fit the counts equally well. They are searched for
-        on the binned map, with all loadings and spectra free (profile likelihood). The bands
-        enclose them all and include sampling noise, but no errors of the model, such as a
-        wrong number of phases.
+        on the binned map, with all loadings and spectra free (profile likelihood). Spectra made
+        of X-ray lines (``spectra="lines"``) stay so: elements change places between phases, and
+        channels do not. The bands enclose them all and include sampling noise, but no errors of
+        the model, such as a wrong number of phases or templates that do not fit.
+
+        The result itself is always inside its bands, whether it is as likely or not: a
+        likelihood-ratio test against the most likely factorisation gives its excess, and warns
+        where it is significant.
 
         Parameters
         ----------
@@ -193,9 +198,17 @@ class Certainty:
         Returns
         -------
         Ambiguity
-            With ``spectra_low``, ``spectra_high``, ``counts_band``,
-            ``compositions_band`` and ``table()``. See `plot_ambiguity` for a figure, and
+            With ``spectra_low``, ``spectra_high``, ``counts_band``, ``compositions_band``,
+            ``likelihood_ratio`` and ``table()``. See `plot_ambiguity` for a figure, and
             `quantify`, which takes it for the bands of any compositions.
+
+        Raises
+        ------
+        RuntimeError
+            If there is no decomposition, or if spectra are made of templates that were given to
+            an estimator, which are not stored.
+        TypeError, ValueError
+            Naming the argument.
         """
         decomposed = Decomposed.read(self._signal)
         if factors is None:

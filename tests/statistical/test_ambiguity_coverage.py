@@ -49,9 +49,10 @@ def line_windows(signal):
     return np.abs(energy - np.array(centres)[:, None]) <= HALF_WINDOW
 
 
-def judge(name, size, seed):
+def judge(name, size, seed, spectra="free"):
     """Return, for every true phase, what is inside and how wide the bands are."""
-    s, order = unmix(name, shape=(size, size), counts=COUNTS, seed=seed)
+    settings = {"spectra": spectra}
+    s, order = unmix(name, settings, shape=(size, size), counts=COUNTS, seed=seed)
     truth = s.metadata.Truth
     # Cliff-Lorimer is for thin specimens.
     factors = truth.k_factors.as_dictionary() if hasattr(s, "quantification") else None
@@ -103,12 +104,13 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--spectra", choices=["free", "lines"], default="free")
     parser.add_argument("--phantoms", nargs="+", default=PHANTOMS)
     args = parser.parse_args(argv)
     warnings.simplefilter("ignore")
     everything = []
     for name in args.phantoms:
-        found = [judge(name, args.size, seed) for seed in args.seeds]
+        found = [judge(name, args.size, seed, args.spectra) for seed in args.seeds]
         everything += found
         say(f"\n{name}, {args.size} x {args.size}, seeds {args.seeds}")
         for key in found[0]:

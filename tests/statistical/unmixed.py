@@ -9,8 +9,11 @@ from scipy.optimize import linear_sum_assignment
 from hyperspy_psnmf import data
 
 
-def unmix(name, **phantom):
-    """Return a decomposed phantom and the order of true phases that matches what was found."""
+def unmix(name, settings=None, **phantom):
+    """Return a decomposed phantom and the order of true phases that matches what was found.
+
+    With default settings, but for those given.
+    """
     s = getattr(data, name)(**phantom)
     truth = s.metadata.Truth.factors
     with warnings.catch_warnings():
@@ -20,6 +23,7 @@ def unmix(name, **phantom):
             output_dimension=truth.shape[1],
             print_info=False,
             show_progressbar=False,
+            **(settings or {}),
         )
     found = s.learning_results.factors
     cosine = (truth / np.linalg.norm(truth, axis=0)).T @ (found / np.linalg.norm(found, axis=0))

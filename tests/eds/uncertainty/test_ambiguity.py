@@ -1,16 +1,31 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bands on signals: shapes, metadata, masks, saving, other algorithms, bad arguments."""
+"""Bands on signals: shapes, metadata, masks, saving, other algorithms, bad arguments.
+
+Of free spectra; see `test_ambiguity_of_lines` for those made of lines.
+"""
 
 import pickle
 import warnings
+from functools import partial
 
 import hyperspy.api as hs
 import numpy as np
 import pytest
 
-from tests.helpers.maps import FREE
+from hyperspy_psnmf.nmf.uncertainty.likelihood_ratio import LikelihoodRatio
+from tests.helpers.maps import unmix_quietly
 
 FACTORS = {"Mg_Ka": 1.1, "Si_Ka": 1.0, "Fe_La": 1.4}
+
+
+@pytest.fixture(scope="module")
+def unmix():
+    return partial(unmix_quietly, spectra="free")
+
+
+@pytest.fixture(scope="module")
+def unmixed(pristine_grains, unmix):
+    return unmix(pristine_grains.deepcopy())
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +85,30 @@ def test_ambiguity__the_table_names_phases_and_elements(result):
     assert "95 %" in text
     for word in ("Phase 0", "Phase 2", "Counts", "Fe (at%)", f"{result.counts[0]:.0f}"):
         assert word in text
+    ratio = result.likelihood_ratio
+    assert f"excess {ratio.excess:.1f} nats, limit {ratio.limit:.1f}" in text
+
+
+@pytest.mark.parametrize("excess", [3.0, 5.0])
+def test_ambiguity__a_result_that_is_less_likely_is_warned_of_and_noted(
+    unmixed, result, monkeypatch, excess
+):
+    ratio = LikelihoodRatio(excess, 4.0)
+    monkeypatch.setattr(
+        "hyperspy_psnmf.nmf.uncertainty.likelihood_ratio.Solution.compare", lambda *_: ratio
+    )
+    monkeypatch.setattr(
+        "hyperspy_psnmf.eds.uncertainty.alternatives.equally_likely", lambda _, found, **__: [found]
+    )
+    exclude = set(unmixed.metadata.Sample.elements) - {"Mg", "Si", "Fe"}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        bands = unmixed.psnmf.ambiguity()
+        found = unmixed.psnmf.quantify(factors=FACTORS, exclude=exclude, ambiguity=bands)
+    rejected = excess > 4.0
+    assert any("rejects the result" in str(w.message) for w in caught) == rejected
+    assert any("rejects the result" in note for note in found.notes) == rejected
+    assert bands.likelihood_ratio is ratio
 
 
 def test_ambiguity__the_signal_is_left_alone_and_results_repeat(unmixed_copy, state, result):
@@ -91,7 +130,7 @@ def test_ambiguity__it_works_after_saving_and_loading(unmixed, result, tmp_path,
 
 
 def test_ambiguity__masks_stay_masked(grains, unmix, navigation_mask, signal_mask):
-    unmix(grains, navigation_mask=navigation_mask, signal_mask=signal_mask, **FREE)
+    unmix(grains, navigation_mask=navigation_mask, signal_mask=signal_mask)
     result = grains.psnmf.ambiguity()
     assert result.spectra_high.axes_manager.shape == (3, 301)  # nine cut off at the end
     inside = np.zeros(301, bool)
@@ -115,7 +154,7 @@ def test_ambiguity__fixed_phases_have_no_band(grains, unmix):
 
 
 def test_ambiguity__sem_maps(sem, unmix):
-    result = unmix(sem, 2, **FREE).psnmf.ambiguity(confidence=0.8)
+    result = unmix(sem, 2).psnmf.ambiguity(confidence=0.8)
     assert type(result.spectra_low).__name__ == "EDSSEMSpectrum"
     assert result.counts_band.shape == (2, 2)
     assert "80 %" in repr(result)
@@ -123,7 +162,7 @@ def test_ambiguity__sem_maps(sem, unmix):
 
 def test_ambiguity__a_single_phase_and_a_line_scan(grains, unmix):
     line = grains.inav[:, 3].deepcopy()
-    result = unmix(line, 1, binning=1, **FREE).psnmf.ambiguity()
+    result = unmix(line, 1, binning=1).psnmf.ambiguity()
     assert result.counts == pytest.approx(line.data.sum())
     assert_around(result)
 
