@@ -49,6 +49,28 @@ def test_decomposed__loadings_and_spectra_add_up(unmixed):
     assert found.binned_counts.sum() == unmixed.data.sum()
 
 
+def test_binned_loadings_found__those_of_the_record_summed_where_bins_are_doubled(
+    unmixed, monkeypatch
+):
+    record = unmixed.learning_results.psnmf["binned_loadings"]
+    found = Decomposed.read(unmixed)
+    np.testing.assert_array_equal(found.binned_loadings_found, record.reshape(-1, 3))
+    monkeypatch.setattr(Decomposed.bins, "__defaults__", (len(found.binned_counts) - 1,))
+    doubled = Decomposed.read(unmixed)
+    W = doubled.binned_loadings_found
+    assert W.shape == doubled.binned_loadings.shape
+    assert len(W) < len(found.binned_loadings_found)
+    np.testing.assert_allclose(W[0], record[:2, :2].sum(axis=(0, 1)))
+    np.testing.assert_allclose(W.sum(axis=0), record.sum(axis=(0, 1)))
+
+
+def test_binned_loadings_found__sums_of_another_algorithm(unmixed_copy):
+    unmixed_copy.learning_results.psnmf.clear()
+    found = Decomposed.read(unmixed_copy)
+    assert found.binned_loadings_found.shape == found.binned_loadings.shape
+    np.testing.assert_allclose(found.binned_loadings_found.sum(axis=0), found.counts)
+
+
 def test_decomposed__masks_of_the_decomposition(grains, unmix):
     mask = np.zeros((26, 20), bool)
     mask[:3] = True
