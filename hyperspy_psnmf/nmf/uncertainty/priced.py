@@ -27,6 +27,7 @@ from hyperspy_psnmf.nmf.uncertainty.likelihood_ratio import Solution
 MAX_ITER = 200  # alternations for one cost
 SMALL_DECREASE = 0.02  # nats per alternation
 TOL = 1e-5  # nats per row or channel: duality gap at which Newton steps end
+WEIGHTS_TOL = 1e-2  # nats, of all weights of templates: decrease at which their steps end
 
 
 class Priced(Alternation):
@@ -153,5 +154,5 @@ class SpectraOfLines(Priced, LineAlternation):
         """Return new loadings and weights."""
         W = self.solve_loadings(start)
         prices = (self.prices * W).sum(axis=0)[self.n_fixed :]
-        options = {"max_iter": NEWTON_STEPS, "tol": TOL}
+        options = {"max_iter": NEWTON_STEPS, "tol": WEIGHTS_TOL}
         return self.at(W, solve_weights(self.Xt, W, start.spectra, prices=prices, **options))
