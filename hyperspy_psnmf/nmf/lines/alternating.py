@@ -85,7 +85,9 @@ class LineAlternation(Alternation):
         gap += remaining_decrease(self.Xt, point.W, point.spectra, self.n_jobs)
         return float(gap) / self.n_counts
 
-    def converge(self, point: LinePoint, max_iter: int, callback=None) -> tuple[LinePoint, int]:
+    def converge(
+        self, point: LinePoint, max_iter: int, callback=None, tol: float = np.inf
+    ) -> tuple[LinePoint, int]:
         """Alternate until the divergence hardly decreases; return the point and the number.
 
         Parameters
@@ -96,6 +98,8 @@ class LineAlternation(Alternation):
             Alternations at most.
         callback : callable, optional
             Called after every alternation with the divergence in nats.
+        tol : float
+            Residual that must be reached, too.
         """
         n_small, loss, n_iter = 0, point.loss, 0
         for _, best in islice(self.run(point), max_iter):
@@ -105,5 +109,7 @@ class LineAlternation(Alternation):
             n_small = n_small + 1 if loss - point.loss < MAX_DECREASE else 0
             loss = point.loss
             if n_small == PATIENCE:
-                break
+                if tol == np.inf or self.residual(point) <= tol:
+                    break
+                n_small = 0  # a residual costs as much as an alternation
         return point, n_iter

@@ -97,6 +97,7 @@ def factorise_lines(
     # Once more from the optimum of all loadings and lines nearby: what earlier rounds have set to
     # zero may be wrong by now.
     search.run(search.best.W, search.best.spectra)
+    search.finish(tol)
     best = search.best
     return LineFit(
         best.W, best.spectra, best.loss, search.criterion, search.residual, search.n_iter, tol
@@ -128,6 +129,18 @@ class _Search:
             if not criterion <= lowest - MIN_DECREASE:
                 break
             lowest = criterion
+
+    def finish(self, tol) -> None:
+        """Converge the best factorisation with its zeros, which may have been left early."""
+        if self.residual <= tol:
+            return
+        spectra = replace(self.best.spectra, allowed=self._of_elements(self.best.spectra))
+        self.problem.restrict(self.best.W > 0)
+        start = self.problem.at(self.best.W, spectra)
+        options = {"callback": self.callback, "tol": tol}
+        point, n_iter = self.problem.converge(start, self.max_iter, **options)
+        self.n_iter += n_iter
+        self._compare(point)
 
     def _compare(self, point) -> float:
         """Keep a point if its criterion is the lowest, and return the criterion."""
@@ -167,9 +180,7 @@ class _Search:
         spectra = self._lift(point).spectra
         options = {"max_moves": max_moves, "n_jobs": self.n_jobs}
         W, weights = simplest(point.W, spectra, self.costs, **options)
-        has = replace(spectra, weights=weights).has_element[:, spectra.templates.elements]
-        is_free = self.allowed.copy()
-        is_free[:, spectra.templates.is_line] &= has
+        is_free = self._of_elements(replace(spectra, weights=weights))
         # What no other template has must stay, or its counts would have no expectation.
         lost = (self.counts > 0) & ~(is_free.any(axis=0) @ spectra.templates.spectra > LEAST)
         lost &= ~(spectra.fixed > LEAST).any(axis=0)
@@ -178,6 +189,12 @@ class _Search:
         restricted = replace(spectra, weights=weights, allowed=is_free)
         self.problem.restrict(W > 0)
         return self.problem.at(W, restricted)
+
+    def _of_elements(self, spectra) -> np.ndarray:
+        """Return which templates are allowed: continuum, and lines of the elements there are."""
+        allowed = self.allowed.copy()
+        allowed[:, spectra.templates.is_line] &= spectra.has_element[:, spectra.templates.elements]
+        return allowed
 
     def _lift(self, point) -> LinePoint:
         """Return the same without the zeros of a combination as constraints."""

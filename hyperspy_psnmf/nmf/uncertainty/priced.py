@@ -27,7 +27,7 @@ from hyperspy_psnmf.nmf.uncertainty.likelihood_ratio import Solution
 MAX_ITER = 200  # alternations for one cost
 SMALL_DECREASE = 0.02  # nats per alternation
 TOL = 1e-5  # nats per row or channel: duality gap at which Newton steps end
-WEIGHTS_TOL = 1e-2  # nats, of all weights of templates: decrease at which their steps end
+WEIGHTS_TOL = 1e-3  # nats, of all weights of templates: decrease at which their steps end
 
 
 class Priced(Alternation):

@@ -128,3 +128,13 @@ def test_factorise_lines__one_component_too_many_does_no_harm():
     assert one_more.criterion < right.criterion + 20
     assert angles(one_more.spectra.H, truth.H).max() < 2
     assert one_more.divergence < divergence(X, W, truth.B) + 20
+
+
+def test_factorise_lines__the_result_is_converged_to_the_tolerance():
+    """Shells around cores, alike in their maps, take more alternations than one round has."""
+    X, _, _ = make_counts(3, counts=300.0)
+    fit = factorise_lines(X, starts(3, [1]), tol=1e-8)
+    assert fit.converged
+    assert fit.kkt_residual <= 1e-8
+    again = factorise_lines(X, [(fit.W, fit.spectra)], tol=1e-8)
+    assert again.criterion <= fit.criterion + 0.05
