@@ -46,6 +46,7 @@ class LineAlternation(Alternation):
     def __init__(self, X, spectra: LineSpectra, n_jobs: int | None = 1):
         super().__init__(X, spectra.n_fixed, None, n_jobs)
         self.terms, self.pattern = NO_TERMS, np.bool_(True)
+        self.row_tol, self.weight_tol = ROW_TOL, WEIGHT_TOL
 
     def restrict(self, pattern: np.ndarray | None) -> None:
         """Restrict loadings (n_rows, n_components) to a sparsity pattern, or lift that."""
@@ -65,10 +66,10 @@ class LineAlternation(Alternation):
     def update(self, start, last):
         """Return new loadings and weights."""
         options = {"max_iter": NEWTON_STEPS, "terms": self.terms, "n_jobs": self.n_jobs}
-        W, _ = solve_rows(self.X, start.B, start.W, tol=ROW_TOL, **options)
+        W, _ = solve_rows(self.X, start.B, start.W, tol=self.row_tol, **options)
         W = np.where(self.pattern, W, 0.0)
         options = {"max_iter": 1, "n_jobs": self.n_jobs}
-        found = self.at(W, solve_weights(self.Xt, W, start.spectra, tol=WEIGHT_TOL, **options))
+        found = self.at(W, solve_weights(self.Xt, W, start.spectra, tol=self.weight_tol, **options))
         return found if found.loss <= last.loss else last
 
     def extrapolate(self, new, old, step):
@@ -101,6 +102,10 @@ class LineAlternation(Alternation):
         tol : float
             Residual that must be reached, too.
         """
+        # Steps must not end before the residual can be reached.
+        in_nats = 0.1 * tol * self.n_counts
+        self.row_tol = min(ROW_TOL, in_nats / max(1, len(point.W)))
+        self.weight_tol = min(WEIGHT_TOL, in_nats)
         n_small, loss, n_iter = 0, point.loss, 0
         for _, best in islice(self.run(point), max_iter):
             point, n_iter = best, n_iter + 1
