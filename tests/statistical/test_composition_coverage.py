@@ -149,15 +149,11 @@ def tell(how, name):
                 f"{sigma[rows].mean():.3f}")  # fmt: skip
 
 
-CORES_IN_SHELLS = pytest.mark.xfail(
-    strict=True, reason="iron of the shell passes for iron of the core: 42 +- 11 for 50 at%"
-)
 NOISE = pytest.mark.xfail(
     strict=True, reason="a core is told from its shell with an error of 1.8 at%: one is 2.4 off"
 )
 MARKS = {
     (true_maps, "core_shell_particles"): [NOISE],
-    (everything_found, "core_shell_particles"): [CORES_IN_SHELLS],
 }
 
 

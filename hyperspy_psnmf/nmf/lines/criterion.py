@@ -43,10 +43,10 @@ from hyperspy_psnmf.nmf.solver.fisher import covariance
 # merged with it; with less for a loading, or more for the pattern, a matrix is everywhere; with
 # more for a loading, shells are merged with their cores.
 LOADING_COST, PATTERN_WEIGHT = 1.5, 0.5
-# Multiples of a spectrum subtracted from another of unit sum; negative ones are added. They settle
-# a multiple to 0.5 %, far below its scatter.
-COARSE = np.concatenate([-np.geomspace(4.0, 1e-3, 80), np.geomspace(1e-3, 0.98, 80)])
-FINE = np.linspace(-0.06, 0.06, 25)
+# Multiples of a spectrum subtracted from another of unit sum; negative ones are added. To these
+# come those at which a line vanishes, and 25 about the best: to 1 %, far below its scatter.
+COARSE = np.concatenate([-np.geomspace(4.0, 1e-3, 40), np.geomspace(1e-3, 0.98, 40)])
+FINE = np.linspace(-0.12, 0.12, 25)
 LEAST_SUM = 0.01  # of a spectrum after a subtraction: none is of more than 0.98
 MIN_DECREASE = 0.3  # nats of J, to combine two components; far below what is significant
 LEAST_INFORMATION = 1e-9  # on a weight, relative to the largest
@@ -163,7 +163,10 @@ class _Estimates:
 
     def best_multiple(self, a, b):
         """Return the decrease of the cost at the best multiple, and that multiple."""
-        coarse = COARSE[self.cost(a, b, COARSE).argmin()]
+        vanishing = self.P[a] / np.maximum(self.P[b], TINY)
+        inside = (vanishing > COARSE[0]) & (vanishing < COARSE[-1]) & (self.P[b] > 0)
+        multiples = np.append(COARSE, vanishing[inside])
+        coarse = multiples[self.cost(a, b, multiples).argmin()]
         multiples = np.append(coarse * (1.0 + FINE), 0.0)
         costs = self.cost(a, b, multiples)
         return costs[-1] - costs.min(), multiples[costs.argmin()]
