@@ -8,13 +8,13 @@ together or stay at a cost of `limit`, or their number has a cost.
 
 import numpy as np
 
-from hyperspy_psnmf.kernels._compile import jit
+from hyperspy_psnmf.kernels._compile import jit, jit_row
 from hyperspy_psnmf.kernels.limits import TINY
 
 CELLS = 128  # of costs that may be worth an estimate: 0.05 nats wide, far below what matters
 
 
-@jit
+@jit_row
 def _cost(values, change, variances, i, t):
     v = values[i] + t * change[i]
     variance = variances[0, i] + t * (2.0 * variances[1, i] + t * variances[2, i])

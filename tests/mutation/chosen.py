@@ -66,11 +66,16 @@ CHOSEN = {
             ("columns[:, a] -= multiple", "columns[:, a] += multiple"),
             ("W**2 / variance - limits", "W**2 / variance + limits"),
             ("np.sign(W) * 0.5 * W**2", "0.5 * W**2"),
+            ("limits[n + c, none]", "limits[c, none]"),
+            ("np.where(values < 0, values", "np.where(values > 0, values"),
+        ],
+    ),
+    "nmf/lines/costs.py": (
+        [CRITERION],
+        [
             ("patterns = gammaln(n + 1)", "patterns = -gammaln(n + 1)"),
             ("np.count_nonzero(W.any(axis=1))", "len(W)"),
             ("Costs(LOADING_COST, 0.5 * np.log", "Costs(LOADING_COST, np.log"),
-            ("limits[n + c, none]", "limits[c, none]"),
-            ("np.where(values < 0, values", "np.where(values > 0, values"),
         ],
     ),
     "kernels/truncated_costs.py": (

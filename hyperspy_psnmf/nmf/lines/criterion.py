@@ -31,18 +31,14 @@ G. Schwarz, Ann. Statist. 6 (1978) 461 (:math:`\lambda_P = \tfrac12 \log N`, N c
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln
 
 from hyperspy_psnmf.kernels.limits import TINY
+from hyperspy_psnmf.kernels.parallel import run_blocks
 from hyperspy_psnmf.kernels.truncated_costs import sum_costs, sum_costs_of_number
+from hyperspy_psnmf.nmf.lines.costs import Costs
 from hyperspy_psnmf.nmf.lines.weights import LineSpectra, weights_information
 from hyperspy_psnmf.nmf.solver.fisher import covariance
 
-# Nats per loading (Kullback), and weight of the number of patterns (extended BIC). Chosen together
-# on five phantoms at 15 and 50 counts per pixel. Without the pattern, particles in a matrix are
-# merged with it; with less for a loading, or more for the pattern, a matrix is everywhere; with
-# more for a loading, shells are merged with their cores.
-LOADING_COST, PATTERN_WEIGHT = 1.5, 0.5
 # Multiples of a spectrum subtracted from another of unit sum; negative ones are added. To these
 # come those at which a line vanishes, and 25 about the best: to 1 %, far below its scatter.
 COARSE = np.concatenate([-np.geomspace(4.0, 1e-3, 40), np.geomspace(1e-3, 0.98, 40)])
@@ -51,42 +47,6 @@ LEAST_SUM = 0.01  # of a spectrum after a subtraction: none is of more than 0.98
 MIN_DECREASE = 0.3  # nats of J, to combine two components; far below what is significant
 LEAST_INFORMATION = 1e-9  # on a weight, relative to the largest
 RIDGE = 1e-6  # relative, of the information: the continuum's splines are nearly dependent
-
-
-@dataclass(frozen=True, eq=False)
-class Costs:
-    """Costs in nats of what is not zero.
-
-    Attributes
-    ----------
-    loading : float
-        Of every loading.
-    element : float
-        Of every element in the spectrum of a component.
-    pattern : float
-        Weight of the logarithm of the number of patterns of the loadings of a component.
-    """
-
-    loading: float
-    element: float
-    pattern: float = PATTERN_WEIGHT
-
-    def of(self, W: np.ndarray, spectra: LineSpectra) -> float:
-        """Return the costs of all loadings and elements."""
-        of_loadings = self.of_numbers(W)[np.count_nonzero(W, axis=0)].sum()
-        return float(of_loadings + self.element * np.count_nonzero(spectra.has_element))
-
-    def of_numbers(self, W: np.ndarray) -> np.ndarray:
-        """Return the costs of none to all loadings of a component that are not zero."""
-        n = np.count_nonzero(W.any(axis=1))  # no phase is in an empty pixel
-        m = np.minimum(np.arange(len(W) + 1), n)
-        patterns = gammaln(n + 1) - gammaln(m + 1) - gammaln(n - m + 1)
-        return self.loading * m + self.pattern * patterns
-
-
-def default_costs(n_counts: float) -> Costs:
-    """Return the costs for a map of some counts."""
-    return Costs(LOADING_COST, 0.5 * np.log(max(n_counts, 2.0)))
 
 
 def simplest(
@@ -121,13 +81,13 @@ def simplest(
     found = _estimate(W, spectra, costs, n_jobs)
     n_fixed, k = spectra.n_fixed, W.shape[1]
     pairs = [(a, b) for a in range(n_fixed, k) for b in range(k) if a != b]
-    moves = {pair: found.best_multiple(*pair) for pair in pairs}
+    moves = found.best_multiples(pairs, n_jobs)
     for _ in range(max_moves if moves else 0):
         (a, b), (decrease, multiple) = max(moves.items(), key=lambda move: move[1][0])
         if decrease < MIN_DECREASE:
             break
         found.subtract(a, b, multiple)
-        moves |= {pair: found.best_multiple(*pair) for pair in pairs if {a, b} & set(pair)}
+        moves |= found.best_multiples([pair for pair in pairs if {a, b} & set(pair)], n_jobs)
     return found.significant_loadings(), found.significant_weights()[n_fixed:]
 
 
@@ -160,6 +120,11 @@ class _Estimates:
         variances = [self.of_W[:, b, b], self.of_W[:, a, b], self.of_W[:, a, a]]
         loadings = self.W[:, b], self.W[:, a]
         return sum_costs_of_number(*loadings, variances, self.of_numbers, multiples)
+
+    def best_multiples(self, pairs, n_jobs):
+        """Return the decrease of the cost and the multiple for each pair of components."""
+        found = run_blocks(lambda pair: self.best_multiple(*pair), pairs, n_jobs)
+        return dict(zip(pairs, found, strict=True))
 
     def best_multiple(self, a, b):
         """Return the decrease of the cost at the best multiple, and that multiple."""

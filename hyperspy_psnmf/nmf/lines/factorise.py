@@ -8,7 +8,8 @@ import numpy as np
 
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.lines.alternating import LineAlternation, LinePoint
-from hyperspy_psnmf.nmf.lines.criterion import Costs, default_costs, simplest
+from hyperspy_psnmf.nmf.lines.costs import Costs, default_costs
+from hyperspy_psnmf.nmf.lines.criterion import simplest
 from hyperspy_psnmf.nmf.lines.templates import LEAST, common_ratio
 from hyperspy_psnmf.nmf.lines.weights import LineSpectra
 

@@ -9,7 +9,8 @@ import pytest
 from hyperspy_psnmf.nmf.counts.blocks import divergence
 from hyperspy_psnmf.nmf.lines import criterion
 from hyperspy_psnmf.nmf.lines.alternating import LineAlternation
-from hyperspy_psnmf.nmf.lines.criterion import Costs, default_costs, simplest
+from hyperspy_psnmf.nmf.lines.costs import Costs, default_costs
+from hyperspy_psnmf.nmf.lines.criterion import simplest
 from hyperspy_psnmf.nmf.lines.weights import normalise_weights
 from tests.nmf.lines.line_problems import (
     N_ROWS,

@@ -6,7 +6,7 @@ import pytest
 import scipy.sparse as sp
 
 from hyperspy_psnmf.nmf.counts.blocks import divergence
-from hyperspy_psnmf.nmf.lines.criterion import Costs, default_costs
+from hyperspy_psnmf.nmf.lines.costs import Costs, default_costs
 from hyperspy_psnmf.nmf.lines.factorise import factorise_lines
 from tests.helpers.problems import angles
 from tests.nmf.lines.line_problems import (
