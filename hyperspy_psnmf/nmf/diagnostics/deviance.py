@@ -10,15 +10,20 @@ count, and there the mean of Poisson counts' deviance is far from one. With
 
 tabulated here once. From its sum, one degree of freedom is subtracted per fitted parameter
 [1]_; those of the loadings are distributed over channels, and those of the spectra over
-rows, by their leverage on the mean spectrum and on the total map. So the deviance per degree
-of freedom is about 1 everywhere if the model fits. Whether 1.01 is significant depends on the
-number of entries: `excess_deviance` returns the excess deviance in units of its standard deviation
-for Poisson counts, whose variance is tabulated too.
+rows, by their leverage on the mean spectrum and on the total map. Where spectra have a prior of
+:math:`w` counts per count of the data, a channel is :math:`s = 1 / (1 + w)` of a parameter of each:
+:math:`2 s - s^2` if phases do not overlap [2]_, less if they do. The parameters of the templates
+behind the prior, some 50 per spectrum, are few beside the number of entries and neglected. So the
+deviance per degree of freedom is about 1 everywhere if the model fits. Whether 1.01 is significant
+depends on the number of entries: `excess_deviance` returns the excess deviance in units of its
+standard deviation for Poisson counts, whose variance is tabulated too.
 
 References
 ----------
 .. [1] P. McCullagh, J. A. Nelder, Generalized Linear Models, 2nd ed. (1989),
    sections 2.3 and 4.4. https://doi.org/10.1201/9780203753736
+.. [2] T. J. Hastie, R. J. Tibshirani, Generalized Additive Models (1990), section 3.5.
+   https://doi.org/10.1201/9780203753781
 """
 
 from dataclasses import dataclass
@@ -56,7 +61,9 @@ class Goodness:
     total: float
 
 
-def goodness_of_fit(X, W, H, *, support=None, n_jobs: int | None = 1) -> Goodness:
+def goodness_of_fit(
+    X, W, H, *, support=None, prior_weights=None, n_jobs: int | None = 1
+) -> Goodness:
     """Return the deviance per degree of freedom of a Poisson model.
 
     Parameters
@@ -70,10 +77,13 @@ def goodness_of_fit(X, W, H, *, support=None, n_jobs: int | None = 1) -> Goodnes
     support : ndarray of shape (n_rows,), optional
         Effective number of rows that each row's loadings were averaged over: they have
         so many times fewer degrees of freedom.
+    prior_weights : ndarray of shape (n_channels,), optional
+        Counts of a prior of the spectra per count of the data: a channel without a prior (0) is
+        a parameter of each spectrum, one determined by the prior alone (infinity) is none.
     n_jobs : int or None
         Threads; None is all cores.
     """
-    d = _Deviances(X, W, H, support, n_jobs)
+    d = _Deviances(X, W, H, support, prior_weights, n_jobs)
     return Goodness(
         _per_degree(d.rows, d.expected_in_rows),
         _per_degree(d.channels, d.expected_in_channels),
@@ -105,17 +115,19 @@ class ExcessDeviance:
         return (self.total - 1) / self.scatter
 
 
-def excess_deviance(X, W, H, *, support=None, n_jobs: int | None = 1) -> ExcessDeviance:
+def excess_deviance(
+    X, W, H, *, support=None, prior_weights=None, n_jobs: int | None = 1
+) -> ExcessDeviance:
     """Return the excess deviance of a Poisson model, in its standard deviations.
 
     Parameters
     ----------
-    X, W, H, support, n_jobs :
+    X, W, H, support, prior_weights, n_jobs :
         See `goodness_of_fit`. The more counts per entry, the smaller the errors of the model
         that are significant: sum pixels and channels to bins as large as the features of
         interest.
     """
-    d = _Deviances(X, W, H, support, n_jobs)
+    d = _Deviances(X, W, H, support, prior_weights, n_jobs)
     variance = sum_tabulated(d.V, d.B, _variances(), LARGEST, n_jobs=n_jobs)[1]
     sigma = np.sqrt(np.where(variance > 0, variance, np.nan))
     degrees = max(d.expected, TINY)
@@ -129,10 +141,12 @@ def excess_deviance(X, W, H, *, support=None, n_jobs: int | None = 1) -> ExcessD
 class _Deviances:
     """Deviances of rows and channels, and their expectations for the degrees of freedom."""
 
-    def __init__(self, X, W, H, support, n_jobs):
+    def __init__(self, X, W, H, support, prior_weights, n_jobs):
         n_in_row, n_in_channel = np.count_nonzero(W, axis=1), np.count_nonzero(H, axis=0)
         if support is not None:
             n_in_row = n_in_row / np.maximum(support, 1.0)
+        if prior_weights is not None:
+            n_in_channel = n_in_channel / (1.0 + prior_weights)
         self.V, self.B = V, B = _with_floor(X, W, H)
         self.rows = 2 * score(X, V, B, n_jobs=n_jobs)[1]
         self.channels = 2 * divergence_of_columns(X, V, B, n_jobs=n_jobs)

@@ -20,6 +20,7 @@ import numpy as np
 from scipy.ndimage import uniform_filter1d
 
 from hyperspy_psnmf.kernels.newton.rows import RowTerms
+from hyperspy_psnmf.nmf.binning.bins import bin_spectra
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.held_out.count_splitting import (
     are_whole,
@@ -122,3 +123,22 @@ def choose_weights(
         deviances.append(width * uniform_filter1d(by_channel, width, mode="nearest"))
     is_good = np.array(deviances) < np.min(deviances, axis=0) + MIN_GAIN
     return np.array(WEIGHTS)[is_good.argmax(axis=0)]
+
+
+def weights_of_sums(weights, energy_binning: int) -> np.ndarray | None:
+    """Return the weights of the prior in sums of channels; None without a prior.
+
+    Of a channel, the data have the fraction 1 / (1 + weight); of a sum, the mean of these.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_channels,) or None
+        Counts of the prior per count of the data; may be infinite.
+    energy_binning : int
+        Channels summed.
+    """
+    if weights is None:
+        return None
+    each = np.stack([1.0 / (1.0 + weights), np.ones(len(weights))])
+    of_data, n = bin_spectra(each, energy_binning)
+    return np.divide(n, of_data, out=np.full(n.size, np.inf), where=of_data > 0) - 1.0

@@ -12,6 +12,7 @@ from hyperspy_psnmf.nmf.diagnostics.deviance import (
     expected_deviance,
     goodness_of_fit,
 )
+from hyperspy_psnmf.nmf.lines.channels import spectra_in_channels
 from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from tests.helpers.problems import both, planted, rows
@@ -166,3 +167,50 @@ def test_goodness_of_fit__averaged_rows_adapt_less_to_their_counts():
     )
     # The spectra are the truth, of which the degrees of freedom know nothing.
     assert unaware > aware > 1
+
+
+def test_goodness_of_fit__no_weight_of_a_prior_is_a_parameter_per_channel():
+    X, W, H, _ = fitted(60)
+    free, weightless = (
+        goodness_of_fit(X, W, H, prior_weights=weights) for weights in (None, np.zeros(50))
+    )
+    np.testing.assert_array_equal(weightless.rows, free.rows)
+    np.testing.assert_array_equal(weightless.channels, free.channels)
+
+
+def test_goodness_of_fit__infinite_weight_of_a_prior_leaves_the_parameters_of_the_loadings():
+    # One component: its loadings have a parameter per row, distributed over channels as the counts.
+    _, W, H = planted(shape=(24, 31), n_channels=50, counts=300)
+    W, H = W.sum(axis=1, keepdims=True), H[:1]
+    X = np.random.default_rng(0).poisson(W @ H)
+    found = goodness_of_fit(X, W, H, prior_weights=np.full(50, np.inf))
+    mu = W @ H
+    deviances, expected = 2 * kl_div(X, mu), expected_deviance(mu)
+    rows = deviances.sum(axis=1) / (expected.sum(axis=1) - 1)
+    channels = deviances.sum(axis=0) / (expected.sum(axis=0) - len(X) * H[0])
+    np.testing.assert_allclose(found.rows, rows, rtol=1e-3)
+    np.testing.assert_allclose(found.channels, channels, rtol=1e-3)
+
+
+def test_goodness_of_fit__weights_matter_in_their_channels():
+    X, W, H, _ = fitted(300)
+    weights = np.where(np.arange(50) < 20, np.inf, 0.0)
+    free, found = (goodness_of_fit(X, W, H, prior_weights=w) for w in (None, weights))
+    assert (found.channels[:20] < free.channels[:20]).all()
+    np.testing.assert_allclose(found.channels[20:], free.channels[20:], rtol=1e-12)
+
+
+@pytest.mark.parametrize("weight", [0.3, 3.0, 30.0, np.inf])
+def test_excess_deviance__a_good_fit_with_a_prior_is_off_by_its_scatter(weight):
+    aware, unaware = [], []
+    for seed in range(20):
+        cube, _, H = planted(shape=(5, 6), n_channels=50, counts=3000, seed=seed)
+        X = cube.reshape(-1, 50)
+        W, spectra = spectra_in_channels(X, solve_loadings(X, H), H, weight)
+        W = solve_loadings(X, spectra)
+        aware.append(excess_deviance(X, W, spectra, prior_weights=np.full(50, weight)))
+        unaware.append(excess_deviance(X, W, spectra))
+    scatter = np.mean([found.scatter for found in aware]) / np.sqrt(20)
+    assert np.mean([found.total for found in aware]) == pytest.approx(1, abs=3 * scatter)
+    if weight > 1:
+        assert np.mean([found.total for found in unaware]) > 1 + 6 * scatter

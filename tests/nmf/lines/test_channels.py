@@ -10,6 +10,7 @@ from hyperspy_psnmf.nmf.lines.channels import (
     WEIGHTS,
     choose_weights,
     spectra_in_channels,
+    weights_of_sums,
 )
 from hyperspy_psnmf.nmf.solver.convex import solve_spectra
 from tests.helpers.problems import angles
@@ -102,3 +103,13 @@ def test_choose_weights__one_of_those_compared_and_the_same_twice():
     rough = 0.9 * truth.H + 0.1 / N_CHANNELS
     np.testing.assert_array_equal(choose(X, W, rough), choose(X, W, rough))
     assert set(choose(X, W, rough)) <= set(WEIGHTS)
+
+
+def test_weights_of_sums__data_have_the_mean_of_their_fractions():
+    weights = np.array([0.0, 0.0, 1.0, np.inf, np.inf, np.inf, 3.0])
+    np.testing.assert_allclose(weights_of_sums(weights, 2), [0.0, 3.0, np.inf, 3.0])
+    np.testing.assert_allclose(weights_of_sums(weights, 1), weights)
+
+
+def test_weights_of_sums__none_without_a_prior():
+    assert weights_of_sums(None, 4) is None
