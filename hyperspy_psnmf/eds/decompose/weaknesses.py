@@ -22,7 +22,6 @@ from hyperspy_psnmf.eds.signals.weaknesses import (
 )
 from hyperspy_psnmf.eds.xray.detector import TYPICAL_RESOLUTION, ZERO_PEAK, peak_fwhms
 from hyperspy_psnmf.estimators import PSNMF
-from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
 from hyperspy_psnmf.nmf.binning.bins import PixelBins
 from hyperspy_psnmf.nmf.diagnostics.hot_voxels import find_hot_voxels
 
@@ -81,14 +80,7 @@ def find_weaknesses(
 def _judge_counts(shape, estimator, X, loadings) -> CountLikeness:
     if not isinstance(estimator, PSNMF):
         return judge_values(X)
-    return judge_model(
-        X,
-        loadings,
-        estimator.components_,
-        PixelBins(shape, estimator.binning_),
-        estimator.energy_binning,
-        resolve_n_jobs(estimator.n_jobs),
-    )
+    return judge_model(X, loadings, estimator, PixelBins(shape, estimator.binning_))
 
 
 def hot_voxels_of_map(map_input: MapInput, X, **options) -> list[HotVoxel]:

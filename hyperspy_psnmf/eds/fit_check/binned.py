@@ -10,6 +10,7 @@ from hyperspy_psnmf.eds.signals.axes import channels_within
 from hyperspy_psnmf.eds.xray.detector import COARSE_CHANNEL
 from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_energy, bin_spectra
 from hyperspy_psnmf.nmf.diagnostics.deviance import ExcessDeviance, excess_deviance
+from hyperspy_psnmf.nmf.lines.channels import weights_of_sums
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +57,9 @@ def find_binned_deviance(decomposed: Decomposed, X) -> BinnedDeviance:
     bins, X = d.bin_opened(X)
     W = np.zeros((bins.n_bins, d.W.shape[1]))
     np.add.at(W, bins.index, d.W)
-    found = excess_deviance(
-        bin_energy(X, width, n_jobs=None), W, bin_spectra(d.H, width), n_jobs=None
-    )
+    weights = weights_of_sums(d.record.prior_weights, width)
+    coarse = bin_energy(X, width, n_jobs=None), W, bin_spectra(d.H, width)
+    found = excess_deviance(*coarse, prior_weights=weights, n_jobs=None)
     return BinnedDeviance(bins, X, energy, width, found)
 
 

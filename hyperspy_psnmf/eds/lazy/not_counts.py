@@ -11,14 +11,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hyperspy_psnmf.eds.signals.weaknesses import CountLikeness
+from hyperspy_psnmf.estimators import PSNMF
+from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
 from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts, bin_spectra
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.counts.count_like import are_smooth, find_step, have_gaps
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.diagnostics.deviance import excess_deviance
+from hyperspy_psnmf.nmf.lines.channels import weights_of_sums
 
-# Contiguous pixels and bins, so that few blocks are read. The degrees of freedom of the spectra are
-# all subtracted from those of few bins, so the deviance is slightly high: no false alarm.
+# Contiguous pixels and bins, so that few blocks are read. The degrees of freedom of free spectra
+# are all subtracted from those of few bins, so the deviance is slightly high: no false alarm.
 MAX_PIXELS, MAX_VALUES, MAX_BINS = 4096, 100_000, 64
 MIN_PER_COMPONENT = 10  # pixels and channels, for residuals of a model
 
@@ -47,7 +50,7 @@ def judge_values(X, W=None, H=None) -> CountLikeness:
     return CountLikeness(float(step), "pixels" in smooth, "channels" in smooth, bool(gaps))
 
 
-def judge_model(X, W, H, bins: PixelBins, energy_binning: int, n_jobs=None) -> CountLikeness:
+def judge_model(X, W, model: PSNMF, bins: PixelBins) -> CountLikeness:
     """Return the properties of a map's values, the deviance from a model included.
 
     Parameters
@@ -56,15 +59,13 @@ def judge_model(X, W, H, bins: PixelBins, energy_binning: int, n_jobs=None) -> C
         Values.
     W : ndarray of shape (n_pixels, n_components)
         Loadings.
-    H : ndarray of shape (n_components, n_channels)
-        Spectra of unit sum.
+    model : PSNMF
+        Fitted.
     bins : PixelBins
         Bins of pixels.
-    energy_binning : int
-        Channels summed.
-    n_jobs : int or None
-        Threads.
     """
+    H, energy_binning = model.components_, model.energy_binning
+    n_jobs = resolve_n_jobs(model.n_jobs)
     first = max(0, bins.n_bins - MAX_BINS) // 2
     rows = np.flatnonzero((bins.index >= first) & (bins.index < first + MAX_BINS))
     index = bins.index[rows] - first
@@ -76,7 +77,9 @@ def judge_model(X, W, H, bins: PixelBins, energy_binning: int, n_jobs=None) -> C
     values = judge_values(X, W, H)
     if not loadings.any():
         return values
-    found = excess_deviance(binned, loadings, bin_spectra(H, energy_binning), n_jobs=n_jobs)
+    weights = weights_of_sums(model.prior_weights_, energy_binning)
+    options = {"prior_weights": weights, "n_jobs": n_jobs}
+    found = excess_deviance(binned, loadings, bin_spectra(H, energy_binning), **options)
     return replace(values, deviance=float(found.total), scatter=float(found.scatter))
 
 

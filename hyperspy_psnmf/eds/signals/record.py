@@ -75,7 +75,7 @@ class Record:
         "lines" where spectra are made of X-ray lines and continuum, else "free".
     prior_weights : ndarray of shape (n_channels_in_use,) or None
         Counts of these templates, as a prior of the spectra, per count of the data; infinite
-        where the spectra are exactly made of them.
+        where the spectra are exactly made of them. None for free spectra.
     volume, spatial_prior : str or float
     added, removed : ndarray of shape (n_components, n_components)
         Decisions of parsimony; see `PSNMF`.
@@ -136,7 +136,7 @@ class Record:
     line_width: int = field(**_OF_PSNMF)
     refinement: str = field(**_OF_PSNMF)
     spectra: str = "free"
-    prior_weights: np.ndarray | None = field(**_OF_PSNMF)
+    prior_weights: np.ndarray | None = None
     template_elements: tuple[str, ...] = ()
     volume: str | float = field(**_OF_PSNMF)
     added: np.ndarray = field(**_OF_PSNMF)

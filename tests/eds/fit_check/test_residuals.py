@@ -9,12 +9,8 @@ from hyperspy_psnmf.eds.fit_check.verdict import SIGNIFICANT_CHANNEL
 from tests.eds.on_signals import find_fit_quality
 from tests.helpers.maps import FREE
 
-TOO_FEW_DEGREES = pytest.mark.xfail(
-    strict=False, reason="spectra made of lines are counted as one parameter per channel"
-)
 
-
-@pytest.mark.parametrize("which", [pytest.param("unmixed", marks=TOO_FEW_DEGREES), "unmixed_free"])
+@pytest.mark.parametrize("which", ["unmixed", "unmixed_free"])
 def test_residuals__a_good_fit_reads_one_everywhere(request, which):
     result = request.getfixturevalue(which).psnmf.residuals()
     assert result.total == pytest.approx(1, abs=0.01)

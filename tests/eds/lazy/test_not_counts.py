@@ -8,6 +8,9 @@ import pytest
 from scipy.ndimage import uniform_filter
 
 from hyperspy_psnmf import data
+from hyperspy_psnmf.eds.lazy.not_counts import judge_model
+from hyperspy_psnmf.nmf.binning.bins import PixelBins
+from hyperspy_psnmf.nmf.counts.matrix import count_matrix
 from tests.eds.lazy.scaled_maps import SCALED, in_chunks, scaled, smoothed, warnings_of, with_data
 from tests.eds.on_signals import find_fit_quality
 from tests.helpers.maps import SMALL
@@ -138,3 +141,15 @@ def test_real_maps__no_warning(name):
     s = load(name)
     s = s.inav[:40, :44] if s.axes_manager.navigation_dimension == 2 else s
     assert warnings_of(s, output_dimension=2) == []
+
+
+def test_judge_model__deviance_of_counts_from_spectra_of_lines_is_one():
+    s = data.core_shell_particles(shape=(39, 43), counts=50, seed=4)
+    model = s.decomposition(
+        algorithm="PSNMF", output_dimension=3, spectra="lines", return_info=True, print_info=False
+    )
+    bins = PixelBins((39, 43), model.binning_)
+    found = judge_model(count_matrix(s.data), s.learning_results.loadings, model, bins)
+    # 1.07 with a parameter for each channel of a spectrum.
+    assert found.deviance == pytest.approx(1, abs=3 * found.scatter)
+    assert found.scatter < 0.01
