@@ -19,7 +19,7 @@ from hyperspy_psnmf.eds.decompose.stock_arguments import bind_arguments
 from hyperspy_psnmf.eds.lazy.memory import resolve_max_memory
 from hyperspy_psnmf.eds.lazy.open_counts import open_counts
 from hyperspy_psnmf.eds.lazy.read import NAME
-from hyperspy_psnmf.eds.lines.templates import STEP, check_line_model, find_templates
+from hyperspy_psnmf.eds.lines.templates import STEP, NoLineModel, check_line_model, find_templates
 from hyperspy_psnmf.eds.signals.axes import binning_in_array_order
 from hyperspy_psnmf.eds.signals.learning_results import write_results
 from hyperspy_psnmf.eds.signals.map_input import MapInput
@@ -98,7 +98,9 @@ def decompose(signal, settings: Settings):
     estimator = _make_estimator(signal, settings, map_input)
     fixed = getattr(estimator, "fixed_spectra", None)
     n_fixed = 0 if fixed is None else len(fixed)
-    why_free = _why_free(signal, settings, map_input, n_fixed)
+    wants_lines, why_free = _wants_lines(settings, n_fixed), None
+    if wants_lines:
+        why_free = _why_free(settings, check_line_model, signal, map_input)
     with open_counts(
         signal,
         map_input,
@@ -108,19 +110,18 @@ def decompose(signal, settings: Settings):
         n_jobs=resolve_n_jobs(estimator.n_jobs),
     ) as X:
         _check_counts(X)
-        if why_free is None:
-            why_free = _set_templates(estimator, signal, map_input, X, settings)
+        if wants_lines and why_free is None:
+            why_free = _why_free(settings, _set_templates, signal, map_input, estimator, X)
         loadings, chosen = _fit(estimator, X, map_input, settings)
         record = make_record(map_input, estimator, X, loadings, chosen)
-        record = replace(record, **make_fingerprint(signal, X, map_input))
+        fingerprint = make_fingerprint(signal, X, map_input)
+        record = replace(record, why_free=why_free, **fingerprint)
     # Before anything is stored, as a warning may be turned into an error.
     for note in () if has_listener() else notes(record, record.phase_names):
         warnings.warn(note, UserWarning, stacklevel=4)
     write_results(signal, map_input, loadings, estimator.components_.T, record)
     if settings.print_info:
         print(summary(record))  # noqa: T201 - as HyperSpy's own decomposition does
-        if why_free:
-            print(f"  spectra are not made of lines: {why_free}")  # noqa: T201
     return estimator if settings.return_info else None
 
 
@@ -154,36 +155,32 @@ def _make_estimator(signal, settings: Settings, map_input: MapInput):
     return estimator
 
 
-def _set_templates(estimator, signal, map_input, X, settings) -> str | None:
-    """Give the templates of the map to the estimator, or return why there are none."""
+def _wants_lines(settings, n_fixed: int) -> bool:
+    """Return whether spectra are to be made of lines, where the map allows it."""
+    finds_spectra = settings.makes_estimator and n_fixed != settings.n_phases
+    return finds_spectra and settings.spectra != "free" and isinstance(settings.volume, str)
+
+
+def _why_free(settings, prepare, *args) -> str | None:
+    """Prepare spectra made of lines; return why the map does not allow them, or None.
+
+    Raise NoLineModel where they were asked for.
+    """
+    try:
+        prepare(*args)
+    except NoLineModel as error:
+        if settings.spectra == "lines":
+            raise
+        return error.reason
+    return None
+
+
+def _set_templates(signal, map_input, estimator, X):
+    """Give the templates of the map to the estimator."""
     notify = with_listener(None)
     if notify:
         notify(STEP, 0, math.inf)
-    try:
-        templates = find_templates(signal, map_input, total_counts(X, axis=0))
-    except ValueError as error:
-        if settings.spectra == "lines":
-            raise
-        return str(error)
-    estimator.set_params(templates=templates)
-    return None
-
-
-def _why_free(signal, settings, map_input, n_fixed: int) -> str | None:
-    """Return None for spectra made of lines, else why they are free: empty where asked for.
-
-    Raise ValueError where they should be made of lines, and cannot be.
-    """
-    given = not settings.makes_estimator or n_fixed == settings.n_phases
-    if given or settings.spectra == "free" or not isinstance(settings.volume, str):
-        return ""
-    try:
-        check_line_model(signal, map_input)
-    except ValueError as error:
-        if settings.spectra == "lines":
-            raise
-        return str(error)
-    return None
+    estimator.set_params(templates=find_templates(signal, map_input, total_counts(X, axis=0)))
 
 
 def _check_number(settings, map_input):

@@ -5,13 +5,16 @@ import numpy as np
 
 from hyperspy_psnmf.eds.decompose.fit_sentences import sentence_on_likelihood, sentences_on_fit
 from hyperspy_psnmf.eds.decompose.notes import notes, times
+from hyperspy_psnmf.eds.decompose.spectra_sentences import (
+    sentences_on_model,
+    spectra_in_summary,
+)
 from hyperspy_psnmf.eds.fit_check.verdict import FitQuality
 from hyperspy_psnmf.eds.signals.record import Record
 from hyperspy_psnmf.nmf.selection.binning import SIGNIFICANT_GAIN
 from hyperspy_psnmf.nmf.uncertainty.likelihood_ratio import LikelihoodRatio
 
 CONFIDENCE = 0.95  # of the likelihood-ratio test
-MIN_CHANGE = 0.02  # counts per count, or fraction of a spectrum, to be reported
 
 _INITS = {
     "auto": "the most likely of a non-negative double SVD, the purest bins and random spectra",
@@ -52,8 +55,7 @@ def summary(record: Record) -> str:
             f"{record.n_bins} bins of {record.counts_per_bin:.0f} counts on average)",
             f"  energy_binning={record.energy_binning}",
             f"  refinement={record.refinement}, fixed spectra: {record.n_fixed}",
-            f"  {_spectra(record)}",
-            *(f"    {decision}" for decision in _decisions(record, record.phase_names)),
+            *(f"  {line}" for line in spectra_in_summary(record)),
             f"  spatial_prior={record.spatial_prior} ("
             f"{_median_n_averaged(record):.1f} pixels averaged, in the median)",
         ]
@@ -98,7 +100,7 @@ def report(
         *_sentences_on_counts(record),
         *_sentences_on_number(record),
         *_sentences_on_spectra(record),
-        *(_sentences_on_ambiguity(record, names) if record.n_iter else ()),
+        *(sentences_on_model(record, names) if record.n_iter else ()),
         *_sentences_on_neighbours(record),
         f"Phases and their fractions of the counts: {', '.join(fractions)}.",
         *sentences_on_fit(quality),
@@ -206,64 +208,9 @@ def _why_binning(record):
     return f"the rule of thumb is {times(choice.tried[0])}; {', '.join(steps)}{where}"
 
 
-def _spectra(record):
-    if record.spectra == "lines":
-        return f"spectra=lines ({_prior_of_lines(record)})"
-    volume = "auto (parsimony)" if isinstance(record.volume, str) else f"{record.volume:g}"
-    return f"spectra=free, volume={volume}"
-
-
-def _elements(record):
-    names = record.template_elements
-    return f" ({', '.join(names)})" if names else ""
-
-
-def _prior_of_lines(record):
-    weights = record.prior_weights
-    free, exact = (100 * np.mean(which) for which in (weights < 1.0, np.isinf(weights)))
-    return (
-        f"in {exact:.0f} % of the channels they are exactly sums of these, in {free:.0f} % "
-        "the counts have more weight"
-    )
-
-
 def _median_n_averaged(record):
     behind = record.n_pixels_behind
     return float(np.median(behind[behind > 0]))
-
-
-def _decisions(record, names):
-    """Yield the decisions of parsimony in words, phase by phase."""
-    # The last phases may have been cropped since.
-    added, removed = (of[: len(names), : len(names)] for of in (record.added, record.removed))
-    for a, b in np.argwhere(added > MIN_CHANGE):
-        yield (
-            f"{names[b]} was in constant proportion to {names[a]}, "
-            f"{added[a, b]:.2f} counts per count, and was merged with it"
-        )
-    for a, b in np.argwhere(np.abs(removed) > MIN_CHANGE):
-        percent = f"{100 * abs(removed[a, b]):.0f} % of its spectrum was"
-        what = "subtracted" if removed[a, b] > 0 else "added, where its background was missing"
-        yield f"{names[b]} was in varying proportion to {names[a]}; {percent} {what}"
-
-
-def _sentences_on_ambiguity(record, names):
-    if record.binning is None:
-        return []
-    if record.spectra == "lines":
-        return [
-            f"Spectra were made of X-ray lines{_elements(record)} and continuum, as fitted to the "
-            f"sum of the map: {_prior_of_lines(record)}. Among those that fit alike, the ones of "
-            "least divergence, plus one nat for each loading of a bin and half the logarithm of "
-            "the counts for each element of a phase, were taken."
-        ]
-    free = "Each channel of the spectra was free."
-    if not isinstance(record.volume, str):
-        weight = record.volume
-        return [free, f"A volume term of weight {weight:g} was added."] if weight else [free]
-    decisions = list(_decisions(record, names))
-    sentence = "Loadings of the binned map below two standard errors were set to zero"
-    return [free, "; ".join([sentence, *decisions]) + "."]
 
 
 def _sentences_on_neighbours(record):

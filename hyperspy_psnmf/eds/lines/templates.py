@@ -7,6 +7,8 @@ is a template then, and so is the fitted continuum times each of its splines, wh
 """
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -25,17 +27,44 @@ MIN_COUNTS = 1.0  # variance of a channel, at least
 MIN_CONTINUUM = 1e-9  # of the largest template, in the channels in use
 
 
+class NoLineModel(ValueError):
+    """A map has no model of its lines.
+
+    Attributes
+    ----------
+    reason : {"energy axis", "beam energy", "resolution", "energy range", "counts", "fit"}
+        What does not allow it.
+    """
+
+    def __init__(self, message: str, reason: str = "fit") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@contextmanager
+def _because_of(reason: str) -> Iterator[None]:
+    """Raise NoLineModel with that reason instead of a ValueError."""
+    try:
+        yield
+    except ValueError as error:
+        raise NoLineModel(str(error), reason) from error
+
+
 def check_line_model(signal, map_input: MapInput) -> None:
-    """Raise ValueError where a map's metadata or axis do not allow a model of its lines."""
-    map_input.require_rising()
-    if not signal.axes_manager.signal_axes[0].is_uniform:
-        raise ValueError("spectra='lines' needs a uniform energy axis: use spectra='free'")
-    beam_energy, energy = read_beam_energy(signal), map_input.energy_in_use
-    read_resolution(signal)
+    """Raise NoLineModel where a map's metadata or axis do not allow a model of its lines."""
+    with _because_of("energy axis"):
+        map_input.require_rising()
+        if not signal.axes_manager.signal_axes[0].is_uniform:
+            raise ValueError("spectra='lines' needs a uniform energy axis: use spectra='free'")
+    with _because_of("beam energy"):
+        beam_energy, energy = read_beam_energy(signal), map_input.energy_in_use
+    with _because_of("resolution"):
+        read_resolution(signal)
     if not ((energy >= ZERO_PEAK) & (energy < beam_energy)).any():
-        raise ValueError(
+        raise NoLineModel(
             f"spectra='lines' needs channels between {ZERO_PEAK} keV and the beam energy of "
-            f"{beam_energy:g} keV: use spectra='free', or another energy_range"
+            f"{beam_energy:g} keV: use spectra='free', or another energy_range",
+            "energy range",
         )
 
 
@@ -52,12 +81,13 @@ def find_templates(signal, map_input: MapInput, counts: np.ndarray) -> Templates
 
     Raises
     ------
-    ValueError
+    NoLineModel
         If no model can be fitted to these counts.
     """
     if counts.sum() > MAX_COUNTS:
-        raise ValueError(
-            f"spectra='lines' needs fewer than {MAX_COUNTS:.0e} counts: use spectra='free'"
+        raise NoLineModel(
+            f"spectra='lines' needs fewer than {MAX_COUNTS:.0e} counts: use spectra='free'",
+            "counts",
         )
     keep, window = map_input.inside, map_input.window
     total = np.zeros(keep.size)
@@ -65,13 +95,14 @@ def find_templates(signal, map_input: MapInput, counts: np.ndarray) -> Templates
     spectra = spectra_like(signal, total[None], "Sum", navigation=[phase_axis(1)], window=window)
     elements = {*sample_elements(signal), *(line.split("_")[0] for line in sample_lines(signal))}
     variance = np.maximum(total, MIN_COUNTS)[None]
-    fit = fit_spectra(spectra, elements, keep, variance)
+    with _because_of("fit"):
+        fit = fit_spectra(spectra, elements, keep, variance)
     if not fit.converged:
         warnings.warn(
             "the fit of lines and continuum to the sum of the map has not converged: with "
             "spectra='lines', spectra may be less accurate than their counts",
             UserWarning,
-            stacklevel=5,
+            stacklevel=7,
         )
     model = fit.model
     use, energy = model.tabulated.use, model.tabulated.energy

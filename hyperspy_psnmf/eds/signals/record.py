@@ -73,6 +73,9 @@ class Record:
     refinement : str
     spectra : str
         "lines" where spectra are made of X-ray lines and continuum, else "free".
+    why_free : str or None
+        What of the map does not allow lines, as `NoLineModel.reason`, where free spectra were
+        not asked for.
     prior_weights : ndarray of shape (n_channels_in_use,) or None
         Counts of these templates, as a prior of the spectra, per count of the data; infinite
         where the spectra are exactly made of them. None for free spectra.
@@ -136,6 +139,7 @@ class Record:
     line_width: int = field(**_OF_PSNMF)
     refinement: str = field(**_OF_PSNMF)
     spectra: str = "free"
+    why_free: str | None = None
     prior_weights: np.ndarray | None = None
     template_elements: tuple[str, ...] = ()
     volume: str | float = field(**_OF_PSNMF)

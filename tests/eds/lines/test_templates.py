@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from hyperspy_psnmf.eds.lines.templates import check_line_model, find_templates
+from hyperspy_psnmf.eds.lines.templates import NoLineModel, check_line_model, find_templates
 from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.nmf.lines.templates import common_ratio
 from hyperspy_psnmf.nmf.lines.weights import LineSpectra, solve_weights
@@ -126,5 +126,16 @@ def test_check_line_model__no_unit_of_energy_is_an_error(grains):
 
 def test_find_templates__too_many_counts_are_refused(pristine_grains):
     map_input = MapInput.of(pristine_grains)
-    with pytest.raises(ValueError, match="spectra='lines' needs fewer than 9e"):
+    with pytest.raises(NoLineModel, match="spectra='lines' needs fewer than 9e") as caught:
         find_templates(pristine_grains, map_input, np.full(310, 1e15))
+    assert caught.value.reason == "counts"
+
+
+def test_find_templates__a_fit_that_fails_is_no_model(pristine_grains, monkeypatch):
+    def fail(*args):
+        raise ValueError("residuals are not finite")
+
+    monkeypatch.setattr("hyperspy_psnmf.eds.lines.templates.fit_spectra", fail)
+    with pytest.raises(NoLineModel, match="residuals are not finite") as caught:
+        templates_of(pristine_grains)
+    assert caught.value.reason == "fit"

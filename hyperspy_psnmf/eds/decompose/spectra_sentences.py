@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What spectra are made of, and what decided among those that fit alike, in sentences."""
+
+import numpy as np
+
+from hyperspy_psnmf.eds.signals.record import Record
+
+MIN_CHANGE = 0.02  # counts per count, or fraction of a spectrum, to be reported
+
+_WHY_FREE = {
+    "energy axis": "lines need a uniform energy axis that rises, in keV or eV",
+    "beam energy": (
+        "the metadata have no beam energy, which s.set_microscope_parameters(beam_energy=...) sets"
+    ),
+    "resolution": (
+        "the metadata have no energy resolution, which "
+        "s.set_microscope_parameters(energy_resolution_MnKa=...) sets"
+    ),
+    "energy range": "no channels in use are between the zero peak and the beam energy",
+    "counts": "there are too many counts for a fit of lines",
+    "fit": "a fit of lines to the sum of the map is not possible",
+}
+
+
+def spectra_in_summary(record: Record) -> list[str]:
+    """Return the lines on spectra of what `print_info` prints."""
+    if record.spectra == "lines":
+        return [f"spectra=lines ({_prior_of_lines(record)})"]
+    volume = "auto (parsimony)" if isinstance(record.volume, str) else f"{record.volume:g}"
+    return [
+        f"spectra=free, volume={volume}",
+        *(f"  not made of lines: {why}" for why in _why_free(record)),
+        *(f"  {decision}" for decision in _decisions(record, record.phase_names)),
+    ]
+
+
+def sentences_on_model(record: Record, names) -> list[str]:
+    """Return the sentences of a report on what spectra are made of, and how they were selected.
+
+    Parameters
+    ----------
+    record : Record
+        Of the decomposition; after other algorithms there are no such sentences.
+    names : sequence of str
+        Names of the phases.
+    """
+    if record.binning is None:
+        return []
+    if record.spectra == "lines":
+        return [
+            f"Spectra were made of X-ray lines{_elements(record)} and continuum, as fitted to the "
+            f"sum of the map: {_prior_of_lines(record)}. Among those that fit alike, the ones of "
+            "least divergence, plus one nat for each loading of a bin and half the logarithm of "
+            "the counts for each element of a phase, were taken."
+        ]
+    because = "".join(f": {why}" for why in _why_free(record))
+    free = f"Each channel of the spectra was free{because}."
+    if not isinstance(record.volume, str):
+        weight = record.volume
+        return [free, f"A volume term of weight {weight:g} was added."] if weight else [free]
+    decisions = list(_decisions(record, names))
+    sentence = "Loadings of the binned map below two standard errors were set to zero"
+    return [free, "; ".join([sentence, *decisions]) + "."]
+
+
+def _why_free(record):
+    return [] if record.why_free is None else [_WHY_FREE[record.why_free]]
+
+
+def _elements(record):
+    names = record.template_elements
+    return f" ({', '.join(names)})" if names else ""
+
+
+def _prior_of_lines(record):
+    weights = record.prior_weights
+    free, exact = (100 * np.mean(which) for which in (weights < 1.0, np.isinf(weights)))
+    return (
+        f"in {exact:.0f} % of the channels they are exactly sums of these, in {free:.0f} % "
+        "the counts have more weight"
+    )
+
+
+def _decisions(record, names):
+    """Yield the decisions of parsimony in words, phase by phase."""
+    # The last phases may have been cropped since.
+    added, removed = (of[: len(names), : len(names)] for of in (record.added, record.removed))
+    for a, b in np.argwhere(added > MIN_CHANGE):
+        yield (
+            f"{names[b]} was in constant proportion to {names[a]}, "
+            f"{added[a, b]:.2f} counts per count, and was merged with it"
+        )
+    for a, b in np.argwhere(np.abs(removed) > MIN_CHANGE):
+        percent = f"{100 * abs(removed[a, b]):.0f} % of its spectrum was"
+        what = "subtracted" if removed[a, b] > 0 else "added, where its background was missing"
+        yield f"{names[b]} was in varying proportion to {names[a]}; {percent} {what}"
