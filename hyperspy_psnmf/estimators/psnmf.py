@@ -106,7 +106,7 @@ class PSNMF(PoissonModel):
     prior_weights_ : ndarray of shape (n_channels,) or None
         Weight of such sums as a prior of the components, per count; infinite for exact sums.
     n_iter_ : int
-        Iterations on the binned map.
+        Iterations of all fits to the binned map; `max_iter` is for each.
     kkt_residual_, converged_
         Convergence of all steps: the larger residual.
     reconstruction_err_ : float

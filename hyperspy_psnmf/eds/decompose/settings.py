@@ -80,7 +80,7 @@ class Settings:
     show_progressbar : bool, optional
         None is HyperSpy's preference.
     max_iter : int
-        Iterations on the binned map at most.
+        Iterations of each fit to the binned map at most.
     tol : float
         Relative KKT residual at which to stop, in nats per count.
     random_state : int, Generator, RandomState or None

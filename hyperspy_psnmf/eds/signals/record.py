@@ -39,7 +39,8 @@ class Record:
     init : str
         Start of the factorisation; "given" for spectra.
     max_iter, n_iter : int
-        Largest number of iterations, and how many were done; 0 where all spectra were fixed.
+        Largest number of iterations of a fit, and how many all fits of the binned map have done; 0
+        where all spectra were fixed.
     tol, kkt_residual : float
         Relative KKT residual to stop at, and the one reached, in nats per count.
     converged : bool
