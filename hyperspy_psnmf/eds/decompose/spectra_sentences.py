@@ -4,6 +4,7 @@
 import numpy as np
 
 from hyperspy_psnmf.eds.signals.record import Record
+from hyperspy_psnmf.nmf.lines.costs import LOADING_COST, PATTERN_WEIGHT
 
 MIN_CHANGE = 0.02  # counts per count, or fraction of a spectrum, to be reported
 
@@ -50,8 +51,9 @@ def sentences_on_model(record: Record, names) -> list[str]:
         return [
             f"Spectra were made of X-ray lines{_elements(record)} and continuum, as fitted to the "
             f"sum of the map: {_prior_of_lines(record)}. Among those that fit alike, the ones of "
-            "least divergence, plus one nat for each loading of a bin and half the logarithm of "
-            "the counts for each element of a phase, were taken."
+            f"least divergence, plus {LOADING_COST:g} nats for each loading of a bin, "
+            f"{PATTERN_WEIGHT:g} times the logarithm of the number of patterns of a phase's "
+            "loadings and half the logarithm of the counts for each of its elements, were taken."
         ]
     because = "".join(f": {why}" for why in _why_free(record))
     free = f"Each channel of the spectra was free{because}."
