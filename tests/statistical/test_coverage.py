@@ -149,11 +149,11 @@ def estimated(name, seed):
 
 
 @cache
-def cover_with_estimated_spectra():
+def cover_with_estimated_spectra(*names):
     """Return the shares inside one and 1.96 sigma, spectra as given and as estimates."""
     say(f"\nestimated spectra, {SHAPE}, 300 counts/px, {N_MAPS} maps per phantom")
     cover = []
-    for name in PHANTOMS:
+    for name in names:
         found = [estimated(name, seed) for seed in range(N_MAPS)]
         cover.append([[[np.mean(z <= w) for w in LEVELS.values()] for z in map_] for map_ in found])
         mean, scatter = np.mean(cover[-1], axis=0), np.std(cover[-1], axis=0, ddof=1)
@@ -164,13 +164,23 @@ def cover_with_estimated_spectra():
     return mean
 
 
+# Ambiguity is no part of these errors: spectra of the SEM casting are off by it, at least.
+NOT_DETERMINED = "sem_two_phases"
+DETERMINED = tuple(name for name in PHANTOMS if name != NOT_DETERMINED)
+
+
 @pytest.mark.xdist_group("estimated spectra")
 def test_standard_errors__errors_from_estimated_spectra_are_not_too_small():
-    one, two = cover_with_estimated_spectra()[1]
+    one, two = cover_with_estimated_spectra(*DETERMINED)[1]
     assert one >= 0.60
     assert two >= 0.9
 
 
 @pytest.mark.xdist_group("estimated spectra")
 def test_standard_errors__errors_from_estimated_spectra_are_not_too_large():
-    assert cover_with_estimated_spectra()[1, 0] <= 0.75
+    assert cover_with_estimated_spectra(*DETERMINED)[1, 0] <= 0.75
+
+
+@pytest.mark.xfail(strict=True, reason="aluminium is subtracted from Al2Cu until none is left")
+def test_standard_errors__errors_of_a_phase_that_the_counts_do_not_determine():
+    assert cover_with_estimated_spectra(NOT_DETERMINED)[1, 1] >= 0.9
