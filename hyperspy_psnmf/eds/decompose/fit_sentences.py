@@ -8,7 +8,7 @@ from hyperspy_psnmf.eds.fit_check.verdict import FitQuality, SignificantResidual
 from hyperspy_psnmf.eds.signals.axes import format_energy
 from hyperspy_psnmf.nmf.uncertainty.likelihood_ratio import LikelihoodRatio
 
-MAX_SCATTER = 1.0  # of the deviance per degree of freedom, expected to be 1
+MAX_SCATTER = 0.5  # of the deviance per degree of freedom, expected to be 1
 MAX_NAMED = 4  # energies with significant deviance
 
 

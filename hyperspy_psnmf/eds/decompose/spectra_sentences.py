@@ -75,7 +75,7 @@ def _elements(record):
 
 
 def _prior_of_lines(record):
-    weights = record.prior_weights
+    weights = record.require("prior_weights")
     free, exact = (100 * np.mean(which) for which in (weights < 1.0, np.isinf(weights)))
     return (
         f"in {exact:.0f} % of the channels they are exactly sums of these, in {free:.0f} % "

@@ -165,6 +165,11 @@ class Record:
     data_pixel_counts: np.ndarray | None = None
     data_checksum: int | None = None
 
+    def require(self, name: str):
+        """Return an entry that may be None in other records, or raise ValueError naming it."""
+        value = getattr(self, name)
+        return self.__getattr__(name) if value is None else value
+
     def __getattr__(self, name: str) -> NoReturn:
         """Raise ValueError naming the version that wrote the record without this entry."""
         if name not in self.__dataclass_fields__:
