@@ -44,6 +44,8 @@ IN_MODULES = {
     "BINS_OF_LINES": bins,
     "COUNTS_OF_LINES": bins,
     "COUNTS_PER_BIN": bins,
+    "COUNTS_PER_REGION": bins,
+    "MAX_REGIONS": bins,
     "MAX_LOSS": channel_groups,
     "FIRST_ALTERNATIONS": factorise,
     "MAX_RISE": factorise,
@@ -64,8 +66,8 @@ def scaled(constant: str, factor: float):
         return
     field, default_costs = COSTS[constant], factorise.default_costs
 
-    def costs(n_counts):
-        usual = default_costs(n_counts)
+    def costs(n_counts, n_rows):
+        usual = default_costs(n_counts, n_rows)
         return replace(usual, **{field: factor * getattr(usual, field)})
 
     with patch.object(factorise, "default_costs", costs):

@@ -20,12 +20,12 @@ def test_scaled__constant_of_a_module_changed_and_put_back(constant):
 
 @pytest.mark.parametrize("constant", COSTS)
 def test_scaled__one_cost_changed_and_put_back(constant):
-    usual = vars(factorise.default_costs(3e5))
+    usual = vars(factorise.default_costs(3e5, 70))
     with scaled(constant, 0.5):
-        changed = vars(factorise.default_costs(3e5))
+        changed = vars(factorise.default_costs(3e5, 70))
     field = COSTS[constant]
     assert changed == {**usual, field: 0.5 * usual[field]}
-    assert vars(factorise.default_costs(3e5)) == usual
+    assert vars(factorise.default_costs(3e5, 70)) == usual
 
 
 @pytest.mark.thorough

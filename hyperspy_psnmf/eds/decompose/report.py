@@ -52,7 +52,8 @@ def summary(record: Record) -> str:
         )
         lines += [
             f"  binning={times(record.binning)} ({why}{_why_binning(record)}; "
-            f"{record.n_bins} bins of {record.counts_per_bin:.0f} counts on average)",
+            f"{record.n_bins} bins of {record.counts_per_bin:.0f} counts on average"
+            f"{_merged(record)})",
             f"  energy_binning={record.energy_binning}",
             f"  refinement={record.refinement}, fixed spectra: {record.n_fixed}",
             *(f"  {line}" for line in spectra_in_summary(record)),
@@ -175,7 +176,7 @@ def _sentences_on_spectra(record):
         sentences.append(
             f"Spectra were found on the map binned by {times(record.binning)} pixels "
             f"({_why_binning(record)}; {record.n_bins} bins, "
-            f"{record.counts_per_bin:.0f} counts each on average)"
+            f"{record.counts_per_bin:.0f} counts each on average{_merged(record)})"
             f"{summed if record.energy_binning > 1 else ''}; maps were then found at full "
             f"resolution with the spectra {kept}."
         )
@@ -185,6 +186,11 @@ def _sentences_on_spectra(record):
         f"{_convergence(record)}."
     )
     return sentences
+
+
+def _merged(record):
+    n = record.n_regions
+    return f", merged into {n} regions that look alike" if n else ""
 
 
 def _why_binning(record):

@@ -4,7 +4,7 @@
 import numpy as np
 
 from hyperspy_psnmf.eds.signals.record import Record
-from hyperspy_psnmf.nmf.lines.costs import LOADING_COST, PATTERN_WEIGHT
+from hyperspy_psnmf.nmf.lines.costs import default_costs
 
 MIN_CHANGE = 0.02  # counts per count, or fraction of a spectrum, to be reported
 
@@ -48,12 +48,14 @@ def sentences_on_model(record: Record, names) -> list[str]:
     if record.binning is None:
         return []
     if record.spectra == "lines":
+        costs = default_costs(record.n_counts, record.n_regions or record.n_bins)
         return [
             f"Spectra were made of X-ray lines{_elements(record)} and continuum, as fitted to the "
             f"sum of the map: {_prior_of_lines(record)}. Among those that fit alike, the ones of "
-            f"least divergence, plus {LOADING_COST:g} nats for each loading of a bin, "
-            f"{PATTERN_WEIGHT:g} times the logarithm of the number of patterns of a phase's "
-            "loadings and half the logarithm of the counts for each of its elements, were taken."
+            f"least divergence, plus {costs.loading:.1f} nats for each loading of a "
+            f"{'region' if record.n_regions else 'bin'}, {costs.pattern:g} times the "
+            "logarithm of the number of patterns of a phase's loadings and half the logarithm of "
+            "the counts for each of its elements, were taken."
         ]
     because = "".join(f": {why}" for why in _why_free(record))
     free = f"Each channel of the spectra was free{because}."

@@ -119,7 +119,8 @@ def hot_voxels_of_map(map_input: MapInput, X, **options) -> list[HotVoxel]:
 def _few_counts(record: Record):
     if record.number_of_phases_limited:
         yield NumberLimited(record.n_components)
-    if record.binning is not None and record.counts_per_bin < FEW_PER_BIN:
+    few = record.binning is not None and record.counts_per_bin < FEW_PER_BIN
+    if few and not record.n_regions:  # bins of few counts are merged into regions of more
         yield FewCountsPerBin(record.counts_per_bin, record.binning_chosen)
     for phase, counts in enumerate(record.phase_counts):
         if counts < FEW_IN_PHASE:

@@ -13,6 +13,8 @@ import numpy as np
 
 from hyperspy_psnmf._version import __version__
 from hyperspy_psnmf.eds.signals.weaknesses import Weakness, as_columns, from_columns, plain_value
+from hyperspy_psnmf.nmf.binning.bins import regions_of_bins
+from hyperspy_psnmf.nmf.method.many_bins import uses_subset
 from hyperspy_psnmf.nmf.selection.binning import BinningChoice
 
 # None for other algorithms; the class has no such default, so it is missing if it is not stored.
@@ -164,6 +166,13 @@ class Record:
     data_shape: tuple[int, ...] | None = None
     data_pixel_counts: np.ndarray | None = None
     data_checksum: int | None = None
+
+    @property
+    def n_regions(self) -> int | None:
+        """Regions that look alike into which bins were merged; None where they were not."""
+        if self.spectra != "lines" or uses_subset(self.n_bins, self.n_counts):
+            return None
+        return regions_of_bins(self.n_bins, self.n_counts, self.n_components)
 
     def require(self, name: str):
         """Return an entry that may be None in other records, or raise ValueError naming it."""

@@ -19,9 +19,13 @@ from hyperspy_psnmf.nmf.counts.blocks import CountBlocks, bin_blocks, bin_blocks
 COUNTS_PER_BIN = 4e3  # aimed at
 MIN_BINS = 64  # of a map
 MIN_BINS_PER_COMPONENT = 16
-# Aimed at with spectra made of lines, and counts that a bin keeps. On phantoms at 15 counts per
-# pixel 256 bins of 960 counts gave spectra 5 to 20 degrees nearer than 64 of 3800.
+# Aimed at with spectra made of lines, and counts that a bin keeps.
 BINS_OF_LINES, COUNTS_OF_LINES = 256, 500.0
+# Bins are merged into regions that look alike where there are so many of them for each region,
+# and have so many counts each: fewer counts do not show what is alike. On five phantoms at 15 and
+# 50 counts per pixel the worst spectra are 4 to 30 degrees nearer than those of square bins.
+BINS_PER_REGION, COUNTS_TO_MERGE = 4, 220.0
+COUNTS_PER_REGION, MIN_REGIONS, MAX_REGIONS = 1500.0, 128, 256
 DENSE_BYTES = 256_000_000  # larger binned maps are CSR where they are sparse
 DENSE_DENSITY = 0.15  # fraction of non-zero entries; above, a dense array takes less memory
 ROWS_AT_A_TIME = 1024  # per task
@@ -186,7 +190,8 @@ def choose_binning(
     of_lines : bool
         Whether spectra are made of templates. Some 50 numbers each need fewer counts per bin,
         and more bins have pure ones among them: bins are halved until 256 remain, but not below
-        500 counts per bin.
+        500 counts per bin; and further, but not below 220 counts, where there are then enough of
+        them to be merged into regions.
     """
     filled = pixel_counts[pixel_counts > 0]
     median = float(np.median(filled)) if filled.size else COUNTS_PER_BIN
@@ -197,9 +202,31 @@ def choose_binning(
         fits = all(b <= n for b, n in zip(binning, shape, strict=True))
         if fits and PixelBins(shape, binning).n_bins >= wanted:
             break
-    while of_lines and PixelBins(shape, binning).n_bins < BINS_OF_LINES:
+    if not of_lines:
+        return binning
+    binning = _halved(binning, shape, BINS_OF_LINES, COUNTS_OF_LINES / median)
+    n = number_of_regions(float(filled.sum()), n_components)
+    finer = _halved(binning, shape, BINS_PER_REGION * n // 2, COUNTS_TO_MERGE / median)
+    return finer if PixelBins(shape, finer).n_bins >= BINS_PER_REGION * n else binning
+
+
+def _halved(binning, shape, n_bins, n_pixels):
+    """Halve bins until there are `n_bins`, but not below `n_pixels` pixels per bin."""
+    while PixelBins(shape, binning).n_bins < n_bins:
         half = tuple(max(1, b // 2) for b in binning)
-        if half == binning or median * np.prod(half) < COUNTS_OF_LINES:
+        if half == binning or np.prod(half) < n_pixels:
             break
         binning = half
     return binning
+
+
+def number_of_regions(n_counts: float, n_components: int) -> int:
+    """Return how many regions a map of some counts is divided into; see `regions`."""
+    least = max(MIN_REGIONS, MIN_BINS_PER_COMPONENT * n_components)
+    return max(least, min(int(n_counts / COUNTS_PER_REGION), MAX_REGIONS))
+
+
+def regions_of_bins(n_bins: int, n_counts: float, n_components: int) -> int | None:
+    """Return how many regions bins are merged into; None where they are too few to be merged."""
+    n = number_of_regions(n_counts, n_components)
+    return n if n_bins >= BINS_PER_REGION * n else None

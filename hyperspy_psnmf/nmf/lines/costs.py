@@ -13,6 +13,9 @@ from hyperspy_psnmf.nmf.lines.weights import LineSpectra
 # merged with it; with less for a loading, or more for the pattern, a matrix is everywhere; with
 # more for a loading, shells are merged with their cores.
 LOADING_COST, PATTERN_WEIGHT = 1.5, 0.5
+# Counts of one observation in the sense of BIC. It matters where rows have more than 2200 counts:
+# few loadings of many counts each must not cost less together than an element.
+COUNTS_PER_OBSERVATION = 110.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +49,8 @@ class Costs:
         return self.loading * m + self.pattern * patterns
 
 
-def default_costs(n_counts: float) -> Costs:
-    """Return the costs for a map of some counts."""
-    return Costs(LOADING_COST, 0.5 * np.log(max(n_counts, 2.0)))
+def default_costs(n_counts: float, n_rows: int) -> Costs:
+    """Return the costs for some counts in so many pixels, bins or regions that have any."""
+    n_observations = max(n_counts / max(n_rows, 1) / COUNTS_PER_OBSERVATION, 1.0)
+    loading = max(LOADING_COST, 0.5 * np.log(n_observations))
+    return Costs(loading, 0.5 * np.log(max(n_counts, 2.0)))

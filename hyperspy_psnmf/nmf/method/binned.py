@@ -52,6 +52,9 @@ class BinnedSettings:
     templates : Templates, optional
         X-ray lines and continuum that free spectra are made of; their channels are free
         without. `volume` is not used with templates.
+    shape : tuple of int, optional
+        Of the binned map, in array order. With it, bins that look alike are merged for spectra
+        made of templates; see `regions`.
     """
 
     n_components: int
@@ -62,6 +65,7 @@ class BinnedSettings:
     line_width: int = 1
     absent: np.ndarray | None = None
     templates: Templates | None = None
+    shape: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Step 2 of PSNMF with spectra made of X-ray lines and continuum.
 
-2a determines loadings and weights of templates with channels summed in groups, the simplest among
-those that fit alike; 2b lets spectra deviate from the templates, channel by channel, as far as that
-predicts held-out counts.
+2a determines loadings and weights of templates in regions of the map that look alike, with channels
+summed in groups, the simplest among those that fit alike; 2b lets spectra deviate from the
+templates, channel by channel, as far as that predicts held-out counts.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,9 @@ from itertools import count
 
 import numpy as np
 
-from hyperspy_psnmf.nmf.binning.bins import bin_energy, bin_spectra, sum_groups
+from hyperspy_psnmf.kernels.limits import TINY
+from hyperspy_psnmf.nmf.binning.bins import bin_energy, bin_spectra, regions_of_bins, sum_groups
+from hyperspy_psnmf.nmf.binning.regions import find_regions, sum_regions
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.lines.channel_groups import group_channels
 from hyperspy_psnmf.nmf.lines.channels import choose_weights, spectra_in_channels
@@ -61,12 +63,34 @@ def _factorise_coarse(binned, templates: Templates, settings, rng, options, noti
     coarse, e, n_jobs = binned, settings.energy_binning, options["n_jobs"]
     if e > 1:
         coarse = bin_energy(binned, e, n_jobs=n_jobs)
-    starts = _starts(coarse, templates.binned(e), settings, rng, n_jobs)
     spectra = np.vstack([templates.binned(e).spectra, bin_spectra(settings.fixed, e)])
     first = group_channels(spectra, total_counts(coarse, axis=0))
+    grouped = sum_groups(coarse, first)
+    regions = _find_regions(grouped, settings)
+    if regions is None:
+        return _factorise_regions(coarse, first, templates, settings, rng, options, notify)
+    coarse = sum_regions(coarse, regions)
+    fit = _factorise_regions(coarse, first, templates, settings, rng, options, notify)
+    fractions = fit.W / np.maximum(fit.W.sum(axis=1, keepdims=True), TINY)
+    W = fractions[regions] * total_counts(grouped, axis=1)[:, None]
+    return replace(fit, W=solve_loadings(grouped, fit.spectra.H, W, n_jobs=n_jobs))
+
+
+def _find_regions(grouped, settings) -> np.ndarray | None:
+    """Return the region of each bin; None where the bins are few, or no whole map."""
+    if settings.shape is None:
+        return None
+    n_counts = float(total_counts(grouped).sum())
+    n = regions_of_bins(grouped.shape[0], n_counts, settings.n_components)
+    return n and find_regions(grouped, settings.shape, n)
+
+
+def _factorise_regions(coarse, first, templates, settings, rng, options, notify) -> LineFit:
+    """Factorise regions, with channels summed in groups from `first` on."""
+    e, n_jobs = settings.energy_binning, options["n_jobs"]
+    starts = _starts(coarse, templates.binned(e), settings, rng, n_jobs)
     starts = ((W, spectra.grouped(first)) for W, spectra in starts)
     coarse = sum_groups(coarse, first)
-
     n_iter = count(1)
     # The residual is computed for the results of fits only.
     options = {**options, "callback": lambda _: notify("binned map", next(n_iter), np.inf)}

@@ -34,13 +34,19 @@ SUBSET_BINS = 2048
 MIN_COUNTS_PER_BIN = 1e3  # below, all counts are needed, and noise would be least like the mean
 
 
+def uses_subset(n_bins: int, n_counts: float) -> bool:
+    """Return whether the iterations run on a subset of the bins."""
+    return n_bins > MAX_BINS and n_counts >= MIN_COUNTS_PER_BIN * n_bins
+
+
 def factorise_map(binned, settings: BinnedSettings, rng, options: dict, notify: Callback):
     """Factorise a binned map; see `factorise_binned`."""
     n_bins = binned.shape[0]
     factorise = factorise_binned if settings.templates is None else factorise_binned_lines
-    if n_bins <= MAX_BINS or total_counts(binned).sum() < MIN_COUNTS_PER_BIN * n_bins:
+    if not uses_subset(n_bins, total_counts(binned).sum()):
         return factorise(binned, settings, rng, options, notify)
-    found = factorise(binned[choose_bins(binned, SUBSET_BINS)], settings, rng, options, notify)
+    subset, of_subset = choose_bins(binned, SUBSET_BINS), replace(settings, shape=None)
+    found = factorise(binned[subset], of_subset, rng, options, notify)
     n_jobs, n_fixed = options["n_jobs"], len(settings.fixed)
     notify("all bins", 0, np.inf)
     coarse = bin_energy(binned, settings.energy_binning, n_jobs=n_jobs)

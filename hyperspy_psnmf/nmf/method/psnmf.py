@@ -17,7 +17,7 @@ References
    https://doi.org/10.1021/acs.nanolett.4c02446
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -123,7 +123,8 @@ def psnmf(
     notify("bin", 0, np.inf)
     binned = bin_counts(X, pixel_bins, n_jobs=n_jobs)
     if len(fixed) < n_components:
-        found = factorise_map(binned, settings, rng, options, notify)
+        of_map = replace(settings, shape=pixel_bins.binned_shape)
+        found = factorise_map(binned, of_map, rng, options, notify)
     else:
         found = BinnedMap(solve_loadings(binned, fixed, n_jobs=n_jobs), fixed, None, None)
     H = found.H
