@@ -102,9 +102,9 @@ class LineModel:
     def sum_over_members(self, of_members: csc_array) -> np.ndarray:
         """Return the weighted sums of members by family, of shape (n_channels, n_lines)."""
         family, _, weight = self.members.T
-        rows = np.arange(len(self.members))
-        shape = (len(self.members), len(self.lines))
-        return (of_members @ csc_array((weight, (rows, family.astype(int))), shape)).toarray()
+        weights = np.zeros((len(self.members), len(self.lines)))
+        weights[np.arange(len(self.members)), family.astype(int)] = weight
+        return of_members @ weights
 
     @property
     def single_peaks(self) -> csc_array:

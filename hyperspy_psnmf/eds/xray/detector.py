@@ -6,7 +6,8 @@ References
 Fiori & Newbury, SEM/1978/I, p. 401 (widths).
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.sparse import csc_array
@@ -59,13 +60,61 @@ def squared_fwhms(resolution: float, energy: np.ndarray, fano: float = 1.0) -> n
     return resolution**2 + fano * FANO * (energy - MN_KA)
 
 
-class PeakShapes(NamedTuple):
-    """Peaks of unit area in channels, and their derivatives, (n_channels, n_peaks) each."""
+@dataclass(frozen=True, eq=False)
+class PeakShapes:
+    """Peaks of unit area in channels, and their derivatives, (n_channels, n_peaks) each.
 
-    peaks: csc_array
-    by_centre: csc_array  # per keV
-    by_fwhm: csc_array  # per keV
-    by_skewness: csc_array
+    Attributes
+    ----------
+    n_channels : int
+    channels : ndarray of shape (n_peaks, n_near)
+        Those within reach of each peak; some may be beyond the energy axis.
+    borders : ndarray of shape (n_peaks, n_near + 1)
+        Of these channels, in standard deviations from the centre.
+    fwhm : ndarray of shape (n_peaks,)
+        In keV.
+    """
+
+    n_channels: int
+    channels: np.ndarray
+    borders: np.ndarray
+    fwhm: np.ndarray
+
+    @cached_property
+    def peaks(self) -> csc_array:
+        """Fraction of a peak in each channel."""
+        return self._columns(np.diff(ndtr(self.borders), axis=1))
+
+    @cached_property
+    def by_centre(self) -> csc_array:
+        """Derivative by the centre, per keV."""
+        per_sigma = (1.0 / (self.fwhm / FWHM_PER_SIGMA))[:, None]
+        return self._columns(-np.diff(self._density, axis=1) * per_sigma)
+
+    @cached_property
+    def by_fwhm(self) -> csc_array:
+        """Derivative by the width, per keV."""
+        return self._columns(-np.diff(self.borders * self._density, axis=1) / self.fwhm[:, None])
+
+    @cached_property
+    def by_skewness(self) -> csc_array:
+        """Derivative by the skewness: a Gaussian times the third Hermite polynomial."""
+        # It has no area (Gram-Charlier).
+        return self._columns(np.diff(-self._density * (self.borders**2 - 1.0) / 6.0, axis=1))
+
+    @cached_property
+    def _density(self):
+        return np.exp(-0.5 * self.borders**2) / np.sqrt(2 * np.pi)
+
+    @cached_property
+    def _inside(self):
+        return (self.channels >= 0) & (self.channels < self.n_channels)
+
+    def _columns(self, values):
+        inside = self._inside
+        ends = np.append(0, np.cumsum(inside.sum(axis=1)))
+        shape = self.n_channels, len(self.fwhm)
+        return csc_array((values[inside], self.channels[inside], ends), shape)
 
 
 def peak_shapes(energy, centres, fwhm) -> PeakShapes:
@@ -85,19 +134,4 @@ def peak_shapes(energy, centres, fwhm) -> PeakShapes:
     borders = energy[0] + width * (np.pad(index, ((0, 0), (0, 1)), mode="edge") - 0.5)
     borders[:, -1] += width
     z = (borders - np.asarray(centres)[:, None]) / sigma[:, None]
-    density = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
-    per_sigma = (1.0 / sigma)[:, None]
-    inside = (index >= 0) & (index < energy.size)
-    peak = np.broadcast_to(np.arange(len(sigma))[:, None], index.shape)[inside]
-
-    def columns(values):
-        return csc_array((values[inside], (index[inside], peak)), (energy.size, len(sigma)))
-
-    # A Gaussian times the third Hermite polynomial (Gram-Charlier), which has no area.
-    skewed = -density * (z**2 - 1.0) / 6.0
-    return PeakShapes(
-        columns(np.diff(ndtr(z), axis=1)),
-        columns(-np.diff(density, axis=1) * per_sigma),
-        columns(-np.diff(z * density, axis=1) / np.asarray(fwhm)[:, None]),
-        columns(np.diff(skewed, axis=1)),
-    )
+    return PeakShapes(energy.size, index, z, np.asarray(fwhm))
