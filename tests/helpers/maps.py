@@ -22,22 +22,24 @@ def unmix_quietly(signal, output_dimension=3, **kwargs):
     return signal
 
 
+def comparable(value):
+    """Return a value with arrays as bytes, for NaN is not equal to itself."""
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return value.dtype, value.shape, value.tobytes()
+    if isinstance(value, dict):
+        return {name: comparable(each) for name, each in value.items()}
+    return repr(value)
+
+
 def describe_state(signal):
     """Return all that a call must leave alone, in comparable form."""
-    results = {
-        # Bytes, for NaN is not equal to itself.
-        name: (value.dtype, value.shape, value.tobytes())
-        if isinstance(value, np.ndarray)
-        else repr(value)
-        for name, value in vars(signal.learning_results).items()
-    }
     return (
         np.asarray(signal.data).tobytes(),
         signal.data.dtype,
         signal.data.shape,
         repr(signal.metadata.as_dictionary()),
         repr(signal.axes_manager),
-        results,
+        comparable(vars(signal.learning_results)),
     )
 
 

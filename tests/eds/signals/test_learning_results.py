@@ -64,21 +64,31 @@ def test_learning_results__binned_loadings_have_all_counts(unmixed_free):
     np.testing.assert_allclose(binned.sum(), unmixed_free.data.sum(), rtol=1e-6)
 
 
-def test_record__of_another_version_names_the_missing_entry(unmixed_copy):
-    record = dict(unmixed_copy.learning_results.psnmf)
-    messages = {}
-    for key in set(record) - {"version"}:
-        rest = {k: v for k, v in record.items() if k != key}
-        unmixed_copy.learning_results.psnmf = {**rest, "version": "0.0.7"}
-        assert len(unmixed_copy.psnmf.names) == 3
-        unmixed_copy.psnmf.phase_maps()
-        try:
-            assert unmixed_copy.psnmf.report()
-        except ValueError as error:
-            messages[key] = str(error)
+def without_entry(signal, key):
+    """Return what the report raises where the record of an earlier version lacks an entry."""
+    record = signal.learning_results.psnmf
+    rest = {k: v for k, v in record.items() if k != key}
+    signal.learning_results.psnmf = {**rest, "version": "0.0.7"}
+    try:
+        assert len(signal.psnmf.names) == 3
+        signal.psnmf.phase_maps()
+        assert signal.psnmf.report()
+    except ValueError as error:
+        return str(error)
+    finally:
+        signal.learning_results.psnmf = record
+    return ""
+
+
+def test_record__of_another_version_names_the_missing_entry(unmixed_copy, unmixed_free):
+    free = unmixed_free.deepcopy()
+    keys = set(free.learning_results.psnmf) - {"version"}
+    found = {key: without_entry(free, key) for key in keys}
+    found["prior_weights"] = without_entry(unmixed_copy, "prior_weights")
+    messages = {key: message for key, message in found.items() if message}
     for key, message in messages.items():
         assert f"written by hyperspy-psnmf 0.0.7 and have no {key!r}" in message
-    assert {"n_counts", "weaknesses", "kkt_residual"} <= set(messages)
+    assert {"n_counts", "weaknesses", "kkt_residual", "prior_weights"} <= set(messages)
     assert {"phase_names", "max_iter", "navigation_shape", "binning_choice"}.isdisjoint(messages)
 
 
