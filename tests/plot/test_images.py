@@ -16,6 +16,7 @@ from matplotlib.colors import to_hex
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.plot import phase_color
+from tests.helpers.maps import FREE
 
 matplotlib.use("agg")
 
@@ -34,7 +35,7 @@ def standard_looks():
 def unmixed():
     hs.preferences.General.show_progressbar = False
     s = data.mineral_grains(shape=SHAPE, n_channels=760, counts=900, seed=1)
-    s.decomposition(algorithm="PSNMF", output_dimension=3, print_info=False)
+    s.decomposition(algorithm="PSNMF", output_dimension=3, print_info=False, **FREE)
     s.psnmf.names = ["Silicate", "Ferropericlase", "Ca silicate"]
     return s
 

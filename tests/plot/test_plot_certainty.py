@@ -15,7 +15,8 @@ from tests.helpers.maps import FREE
 @pytest.fixture(scope="module")
 def unmixed(pristine):
     s = pristine.deepcopy()
-    s.decomposition(algorithm="PSNMF", output_dimension=3, print_info=False, energy_binning=4)
+    options = {"output_dimension": 3, "print_info": False, "energy_binning": 4, **FREE}
+    s.decomposition(algorithm="PSNMF", **options)
     return s
 
 

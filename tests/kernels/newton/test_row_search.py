@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf.kernels.newton.problem import scratch
-from hyperspy_psnmf.kernels.newton.row import solve_row
 from tests.kernels.newton.single_row import K, Row, plain
 
 KINDS = pytest.mark.parametrize("quadratic", [False, True], ids=["plain", "quadratic"])
@@ -102,7 +101,8 @@ def test_row_search__a_step_ends_at_the_least_there_may_be():
 
 def solve(row, v, *, n_fixed=0, tol=1e-9, rtol=np.inf, max_iter=100):
     """Solve the row from v in place; return the gap."""
-    return solve_row(row.problem(n_fixed), v, tol, rtol, max_iter, scratch(K, row.x.size))
+    memory = scratch(K, row.x.size)
+    return plain("solve_row")(row.problem(n_fixed), v, tol, rtol, max_iter, memory)
 
 
 @KINDS
