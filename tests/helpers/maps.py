@@ -37,7 +37,7 @@ def describe_state(signal):
         np.asarray(signal.data).tobytes(),
         signal.data.dtype,
         signal.data.shape,
-        repr(signal.metadata.as_dictionary()),
+        comparable(signal.metadata.as_dictionary()),
         repr(signal.axes_manager),
         comparable(vars(signal.learning_results)),
     )

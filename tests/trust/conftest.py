@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Maps that have a result already."""
 
+from copy import deepcopy
+
 import pytest
 
 from tests.helpers.maps import describe_state
@@ -11,7 +13,7 @@ def earlier(unmixed, grains):
     """Return a function that gives a map the results of an earlier decomposition."""
 
     def give(signal):
-        signal.learning_results = unmixed.deepcopy().learning_results
+        signal.learning_results = deepcopy(unmixed.learning_results)
         return describe_state(signal)
 
     return give
