@@ -160,15 +160,13 @@ def test_activation_imports__without_exspy_hyperspy_and_the_package_still_import
 # --- cost, and the switch
 
 
-def modules_after(imports, code="", **environment):
-    listed = f"""
-import sys
-before = set(sys.modules)
-{imports}
-print(*sorted(set(sys.modules) - before))
-{code}
-"""
-    return set(run(listed, preamble="", **environment).split())
+def modules_after(*imports, code="", **environment):
+    """Return what is loaded after each of some imports, one after the other."""
+    listed = "\n".join(f"{each}\nprint(*sorted(set(sys.modules) - before))" for each in imports)
+    printed = run(
+        f"import sys\nbefore = set(sys.modules)\n{listed}\n{code}", preamble="", **environment
+    )
+    return [set(line.split()) for line in printed.splitlines()[: len(imports)]]
 
 
 def assert_only_ours(extra):
@@ -176,17 +174,11 @@ def assert_only_ours(extra):
     assert "hyperspy_psnmf" in extra
 
 
-def test_activation_imports__importing_hyperspy_loads_nothing_because_of_us():
-    stock = modules_after("import hyperspy.api", HYPERSPY_PSNMF_DISABLE="1")
-    by_entry_point = modules_after("import hyperspy.api")
-    assert_only_ours(by_entry_point - {name for name in stock if "psnmf" not in name})
-    assert "numba" not in by_entry_point
-
-
-def test_activation_imports__importing_exspy_loads_nothing_because_of_us_and_the_switch_works():
+def test_activation_imports__importing_others_loads_nothing_because_of_us_and_the_switch_works():
+    imports = "import hyperspy.api", "import exspy; exspy.signals.EDSTEMSpectrum"
     stock = modules_after(
-        "import exspy; exspy.signals.EDSTEMSpectrum",
-        """
+        *imports,
+        code="""
 s = exspy.signals.EDSTEMSpectrum([[1, 2], [3, 4]])
 assert not hasattr(s, "psnmf")
 assert not any(hasattr(finder, "_is_psnmf") for finder in sys.meta_path)
@@ -198,15 +190,17 @@ assert hasattr(s, "psnmf")
         HYPERSPY_PSNMF_DISABLE="1",
     )
     active = modules_after(
-        "import exspy; exspy.signals.EDSTEMSpectrum",
-        "assert hasattr(exspy.signals.EDSTEMSpectrum, 'psnmf')",
+        *imports,
+        code="assert hasattr(exspy.signals.EDSTEMSpectrum, 'psnmf')",
         HYPERSPY_PSNMF_DISABLE="0",
     )
-    assert_only_ours(active - {name for name in stock if "psnmf" not in name})
+    for with_us, without in zip(active, stock, strict=True):
+        assert_only_ours(with_us - {name for name in without if "psnmf" not in name})
+    assert "numba" not in active[0]
 
 
 def test_activation_imports__importing_the_package_loads_the_standard_library_and_itself_only():
-    top_level = {name.partition(".")[0] for name in modules_after("import hyperspy_psnmf")}
+    top_level = {name.partition(".")[0] for name in modules_after("import hyperspy_psnmf")[0]}
     assert top_level - sys.stdlib_module_names == {"hyperspy_psnmf"}
 
 
