@@ -12,10 +12,20 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
+from hyperspy_psnmf.nmf.uncertainty import profile_likelihood
 from hyperspy_psnmf.nmf.uncertainty.likelihood_ratio import LikelihoodRatio
 from tests.helpers.maps import unmix_quietly
 
 FACTORS = {"Mg_Ka": 1.1, "Si_Ka": 1.0, "Fe_La": 1.4}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_paths():
+    """Follow every third path of the search: how far bands reach is tested in nmf/uncertainty."""
+    directions = profile_likelihood._directions
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(profile_likelihood, "_directions", lambda W: [*directions(W)][::3])
+        yield
 
 
 @pytest.fixture(scope="module")
