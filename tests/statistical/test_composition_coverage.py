@@ -157,15 +157,10 @@ MARKS = {
 }
 
 
-def in_one_process(how):
-    """Let tests that share what they compute run in one process, with ``--dist loadgroup``."""
-    return pytest.mark.xdist_group(how.__name__)
-
-
 @pytest.mark.parametrize(
     ("how", "name"),
     [
-        pytest.param(how, name, marks=[in_one_process(how), *MARKS.get((how, name), [])])
+        pytest.param(how, name, marks=MARKS.get((how, name), []))
         for how in (noisy_spectra, true_maps, everything_found)
         for name in SCENES
     ],
@@ -181,9 +176,7 @@ def test_quantify__compositions_are_near_the_truth(how, name):
 
 # Not with everything found: what unmixing leaves of one phase in another, 1 to 2 % of a major
 # line, is ambiguity, which these errors do not hold (0.54 of major elements, of ten seeds).
-@pytest.mark.parametrize(
-    "how", [pytest.param(how, marks=in_one_process(how)) for how in (noisy_spectra, true_maps)]
-)
+@pytest.mark.parametrize("how", [noisy_spectra, true_maps])
 def test_quantify__one_sigma_has_the_truth_as_often_as_it_should(how):
     inside = []
     for label, (low, high) in CLASSES.items():
