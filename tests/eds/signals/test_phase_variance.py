@@ -5,6 +5,8 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
+from tests.helpers.maps import FREE
+
 
 def in_electronvolts(signal):
     axis = signal.axes_manager.signal_axes[0]
@@ -23,7 +25,7 @@ AXES = {"keV": (lambda s: s, 1.0), "eV": (in_electronvolts, 1000.0)}
 @pytest.fixture(scope="module", params=AXES)
 def spectra(request, pristine_grains, unmix):
     change, per_kev = AXES[request.param]
-    return unmix(change(pristine_grains.deepcopy())).psnmf.phase_spectra(), per_kev
+    return unmix(change(pristine_grains.deepcopy()), **FREE).psnmf.phase_spectra(), per_kev
 
 
 def assert_variance_fits(spectra):
@@ -82,7 +84,7 @@ def test_variance__survives_saving_before_and_after_a_cut(spectra, tmp_path, ext
     ids=["one phase", "energy range", "channels masked"],
 )
 def test_variance__has_the_axes_of_what_was_decomposed(grains, unmix, options):
-    found = unmix(grains, **options).psnmf.phase_spectra()
+    found = unmix(grains, **options, **FREE).psnmf.phase_spectra()
     assert_variance_fits(found)
     assert_variance_fits(found.isig[0.7:1.5])
 
@@ -93,14 +95,20 @@ def test_variance__cut_on_an_axis_without_equal_steps(grains, unmix):
     assert_variance_fits(found.isig[0.7:1.5])
 
 
-def test_variance__none_where_a_signal_holds_no_counts(unmixed):
+@pytest.fixture(scope="module")
+def ambiguity(unmixed_free):
+    return unmixed_free.psnmf.ambiguity()
+
+
+def test_variance__none_where_a_signal_holds_no_counts(unmixed_free, ambiguity):
+    p = unmixed_free.psnmf
     signals = {
-        "errors": unmixed.psnmf.standard_errors(of="spectra"),
-        "errors of the model": unmixed.psnmf.standard_errors(of="model"),
-        "residuals": unmixed.psnmf.residuals().spectrum,
-        "binned residuals": unmixed.psnmf.residuals().binned,
-        "lowest spectra": unmixed.psnmf.ambiguity().spectra_low,
-        "maps": unmixed.psnmf.phase_maps(),
+        "errors": p.standard_errors(of="spectra"),
+        "errors of the model": p.standard_errors(of="model"),
+        "residuals": p.residuals().spectrum,
+        "binned residuals": p.residuals().binned,
+        "lowest spectra": ambiguity.spectra_low,
+        "maps": p.phase_maps(),
     }
     for what, signal in signals.items():
         assert signal.get_noise_variance() is None, what
@@ -108,5 +116,5 @@ def test_variance__none_where_a_signal_holds_no_counts(unmixed):
             assert signal.isig[0.7:1.5].axes_manager.signal_size == 80
 
 
-def test_variance__of_the_spectra_with_a_band_is_cut_too(unmixed):
-    assert_variance_fits(unmixed.psnmf.ambiguity().spectra.isig[0.7:1.5])
+def test_variance__of_the_spectra_with_a_band_is_cut_too(ambiguity):
+    assert_variance_fits(ambiguity.spectra.isig[0.7:1.5])
