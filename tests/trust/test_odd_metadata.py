@@ -29,13 +29,27 @@ SAMPLES = {
 }
 
 
-@pytest.fixture(params=SAMPLES.values(), ids=SAMPLES)
-def sample(request, unmixed):
-    s = unmixed.deepcopy()
-    elements, lines, drawn = request.param
+def listing(signal, elements, lines):
+    """Return a copy of a map whose metadata list these."""
+    s = signal.deepcopy()
     s.metadata.set_item("Sample.elements", elements)
     s.metadata.set_item("Sample.xray_lines", lines)
-    return s, drawn
+    return s
+
+
+@pytest.fixture(params=SAMPLES.values(), ids=SAMPLES)
+def sample(request, unmixed_free):
+    *listed, drawn = request.param
+    return listing(unmixed_free, *listed), drawn
+
+
+# Which is fitted with lines again; of free spectra, below, all are tried.
+@pytest.mark.parametrize("name", ["no elements", "None", "numbers"])
+def test_report__an_odd_sample_whose_spectra_are_made_of_lines(unmixed, name):
+    s = listing(unmixed, *SAMPLES[name][:2])
+    before = describe_state(s)
+    assert "was unmixed" in s.psnmf.report()
+    assert describe_state(s) == before
 
 
 @pytest.mark.usefixtures("right_axis")
