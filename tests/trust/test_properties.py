@@ -40,8 +40,8 @@ def step_3(cube, spectra):
 
 
 def expected_counts(X, spectra):
-    """Return W H after some alternations from given spectra."""
-    model = PoissonNMF(K, init=spectra, max_iter=5)
+    """Return W H at convergence from given spectra: before, it depends on when rows were solved."""
+    model = PoissonNMF(K, init=spectra, max_iter=2000, tol=1e-7)
     return model.fit_transform(X) @ model.components_
 
 
