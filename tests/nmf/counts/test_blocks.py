@@ -198,9 +198,8 @@ def test_total_counts__psnmf_is_the_same(problem, options):
 
 def test_PoissonNMF__is_the_same(problem):
     found, X, _, _ = problem
-    model = PoissonNMF(3, volume=0.1, tol=1e-3)
-    W = model.fit_transform(found)
-    np.testing.assert_allclose(W, model.fit_transform(X), rtol=1e-4, atol=1e-4)
+    W = PoissonNMF(3, volume=0.1).fit_transform(found)
+    np.testing.assert_allclose(W, PoissonNMF(3, volume=0.1).fit_transform(X), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(
