@@ -119,9 +119,11 @@ def hot_voxels_of_map(map_input: MapInput, X, **options) -> list[HotVoxel]:
 def _few_counts(record: Record):
     if record.number_of_phases_limited:
         yield NumberLimited(record.n_components)
-    few = record.binning is not None and record.counts_per_bin < FEW_PER_BIN
-    if few and not record.n_regions:  # bins of few counts are merged into regions of more
-        yield FewCountsPerBin(record.counts_per_bin, record.binning_chosen)
+    if record.binning is not None:
+        n = record.n_regions  # that bins of few counts were merged into
+        counts = record.n_counts / n if n else record.counts_per_bin
+        if counts < FEW_PER_BIN:
+            yield FewCountsPerBin(float(counts), record.binning_chosen)
     for phase, counts in enumerate(record.phase_counts):
         if counts < FEW_IN_PHASE:
             yield FewCountsInPhase(phase, float(counts))
