@@ -53,8 +53,8 @@ class PSNMF(PoissonModel):
     binning : "auto", int or tuple of int
         Pixels summed along each axis of the map, in array order. An int bins the last two
         axes. "auto": the power of two with which the median pixel is nearest to 4000 counts
-        per bin, as long as ``max(64, 16 n_components)`` bins remain (256, with templates);
-        halved where that predicts held-out counts better, tested for whole numbers only.
+        per bin, as long as ``max(64, 16 n_components)`` bins remain (with templates 256, or
+        many small ones to merge); halved where that predicts held-out counts better, if whole.
     energy_binning : int
         Channels summed while the loadings of the binned map are determined.
         Components have all channels.

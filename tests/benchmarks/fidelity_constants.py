@@ -21,7 +21,8 @@ import numpy as np
 from hyperspy.defaults_parser import preferences
 
 from hyperspy_psnmf.nmf.binning import bins
-from hyperspy_psnmf.nmf.lines import channel_groups, channels, criterion, factorise
+from hyperspy_psnmf.nmf.lines import channel_groups, channels, costs, criterion, factorise
+from hyperspy_psnmf.nmf.method import binned_lines
 from tests.benchmarks.fidelity import PHANTOMS
 from tests.benchmarks.fidelity_figures import match, true_phases
 from tests.benchmarks.fidelity_methods import psnmf
@@ -44,8 +45,12 @@ IN_MODULES = {
     "BINS_OF_LINES": bins,
     "COUNTS_OF_LINES": bins,
     "COUNTS_PER_BIN": bins,
+    "BINS_PER_REGION": bins,
+    "COUNTS_TO_MERGE": bins,
     "COUNTS_PER_REGION": bins,
+    "MIN_REGIONS": bins,
     "MAX_REGIONS": bins,
+    "COUNTS_PER_OBSERVATION": costs,
     "MAX_LOSS": channel_groups,
     "FIRST_ALTERNATIONS": factorise,
     "MAX_RISE": factorise,
@@ -66,11 +71,14 @@ def scaled(constant: str, factor: float):
         return
     field, default_costs = COSTS[constant], factorise.default_costs
 
-    def costs(n_counts, n_rows):
-        usual = default_costs(n_counts, n_rows)
+    def scaled_costs(*args):
+        usual = default_costs(*args)
         return replace(usual, **{field: factor * getattr(usual, field)})
 
-    with patch.object(factorise, "default_costs", costs):
+    with (
+        patch.object(factorise, "default_costs", scaled_costs),
+        patch.object(binned_lines, "default_costs", scaled_costs),
+    ):
         yield
 
 

@@ -4,6 +4,7 @@
 import pytest
 
 from hyperspy_psnmf.nmf.lines import factorise
+from hyperspy_psnmf.nmf.method import binned_lines
 from tests.benchmarks import fidelity_constants
 from tests.benchmarks.fidelity_constants import COSTS, IN_MODULES, scaled
 
@@ -20,12 +21,14 @@ def test_scaled__constant_of_a_module_changed_and_put_back(constant):
 
 @pytest.mark.parametrize("constant", COSTS)
 def test_scaled__one_cost_changed_and_put_back(constant):
-    usual = vars(factorise.default_costs(3e5, 70))
+    def of_all():
+        return [vars(m.default_costs(3e5, n)) for m, n in ((factorise, None), (binned_lines, 70))]
+
+    usual, field = of_all(), COSTS[constant]
     with scaled(constant, 0.5):
-        changed = vars(factorise.default_costs(3e5, 70))
-    field = COSTS[constant]
-    assert changed == {**usual, field: 0.5 * usual[field]}
-    assert vars(factorise.default_costs(3e5, 70)) == usual
+        changed = of_all()
+    assert changed == [{**costs, field: 0.5 * costs[field]} for costs in usual]
+    assert of_all() == usual
 
 
 @pytest.mark.thorough

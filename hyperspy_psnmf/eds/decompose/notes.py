@@ -130,8 +130,9 @@ def _on_number(found, record, names):
 
 def _on_bins(found, record, names):
     # Larger bins have a worse held-out deviance where the binning was chosen.
+    merged = ", after those that look alike were merged" if record.n_regions else ""
     return [
-        f"only {one.counts:.0f} counts per bin on average: spectra will be poor in detail; "
+        f"only {one.counts:.0f} counts per bin on average{merged}: spectra will be poor in detail; "
         f"{'' if one.binning_chosen else 'bin more, or '}lower output_dimension"
         for one in found
     ]

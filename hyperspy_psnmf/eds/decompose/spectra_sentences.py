@@ -48,7 +48,7 @@ def sentences_on_model(record: Record, names) -> list[str]:
     if record.binning is None:
         return []
     if record.spectra == "lines":
-        costs = default_costs(record.n_counts, record.n_regions or record.n_bins)
+        costs = default_costs(record.n_counts, record.n_regions)
         return [
             f"Spectra were made of X-ray lines{_elements(record)} and continuum, as fitted to the "
             f"sum of the map: {_prior_of_lines(record)}. Among those that fit alike, the ones of "

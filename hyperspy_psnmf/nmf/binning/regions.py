@@ -6,8 +6,8 @@ bins are merged with neighbours instead, the two first whose spectra differ leas
 
 .. math:: \frac{n_a n_b}{n_a + n_b} \sum_j \frac{(f_{aj} - f_{bj})^2}{\bar f_j}
 
-with n counts and the fraction f of them in each channel: about twice the likelihood lost. It is
-Ward's criterion, weighted by counts.
+with n counts and the fraction f of them in each channel: about twice the loss of log-likelihood.
+It is Ward's criterion, weighted by counts.
 
 References
 ----------

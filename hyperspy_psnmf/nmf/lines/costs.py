@@ -9,12 +9,12 @@ from scipy.special import gammaln
 from hyperspy_psnmf.nmf.lines.weights import LineSpectra
 
 # Nats per loading (Kullback), and weight of the number of patterns (extended BIC). Chosen together
-# on five phantoms at 15 and 50 counts per pixel. Without the pattern, particles in a matrix are
-# merged with it; with less for a loading, or more for the pattern, a matrix is everywhere; with
-# more for a loading, shells are merged with their cores.
-LOADING_COST, PATTERN_WEIGHT = 1.5, 0.5
-# Counts of one observation in the sense of BIC. It matters where rows have more than 2200 counts:
-# few loadings of many counts each must not cost less together than an element.
+# on five phantoms of several shapes at 15 and 50 counts per pixel. With less for the pattern,
+# particles in a matrix are merged with it; with less for a loading, or more for the pattern, a
+# matrix is everywhere; with more for a loading, shells are merged with their cores.
+LOADING_COST, PATTERN_WEIGHT = 1.5, 0.45
+# Counts of one observation in the sense of BIC, in regions. It matters where these have more than
+# 2200 counts: few loadings of many counts each must not cost less together than an element.
 COUNTS_PER_OBSERVATION = 110.0
 
 
@@ -49,8 +49,8 @@ class Costs:
         return self.loading * m + self.pattern * patterns
 
 
-def default_costs(n_counts: float, n_rows: int) -> Costs:
-    """Return the costs for some counts in so many pixels, bins or regions that have any."""
-    n_observations = max(n_counts / max(n_rows, 1) / COUNTS_PER_OBSERVATION, 1.0)
-    loading = max(LOADING_COST, 0.5 * np.log(n_observations))
+def default_costs(n_counts: float, n_regions: int | None = None) -> Costs:
+    """Return the costs for a map of some counts, in bins, or in so many regions merged of them."""
+    n_observations = n_counts / n_regions / COUNTS_PER_OBSERVATION if n_regions else 1.0
+    loading = max(LOADING_COST, 0.5 * np.log(max(n_observations, 1.0)))
     return Costs(loading, 0.5 * np.log(max(n_counts, 2.0)))

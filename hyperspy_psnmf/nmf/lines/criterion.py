@@ -24,7 +24,8 @@ References
 ----------
 J. E. Cavanaugh, Stat. Probab. Lett. 42 (1999) 333 (Kullback information criterion,
 :math:`\lambda_W = 3/2`).
-J. Chen, Z. Chen, Biometrika 95 (2008) 759 (extended BIC, :math:`\gamma = 1/2`).
+J. Chen, Z. Chen, Biometrika 95 (2008) 759 (extended BIC; their
+:math:`\gamma` is between 0 and 1).
 G. Schwarz, Ann. Statist. 6 (1978) 461 (:math:`\lambda_P = \tfrac12 \log N`, N counts).
 """
 

@@ -110,8 +110,7 @@ class _Search:
 
     def __init__(self, X, spectra, costs, max_iter, n_jobs, callback):
         self.problem = LineAlternation(X, spectra, n_jobs)
-        n_rows = np.count_nonzero(total_counts(X, axis=1))
-        self.costs = costs or default_costs(self.problem.n_counts, n_rows)
+        self.costs = costs or default_costs(self.problem.n_counts)
         self.counts = total_counts(X, axis=0)
         self.allowed = spectra.allowed
         self.max_iter, self.n_jobs, self.callback = max_iter, n_jobs, callback

@@ -18,6 +18,7 @@ from hyperspy_psnmf.nmf.binning.regions import find_regions, sum_regions
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.lines.channel_groups import group_channels
 from hyperspy_psnmf.nmf.lines.channels import choose_weights, spectra_in_channels
+from hyperspy_psnmf.nmf.lines.costs import default_costs
 from hyperspy_psnmf.nmf.lines.factorise import LineFit, factorise_lines
 from hyperspy_psnmf.nmf.lines.templates import Templates, common_ratio
 from hyperspy_psnmf.nmf.lines.weights import LineSpectra, nearest_sums
@@ -70,6 +71,8 @@ def _factorise_coarse(binned, templates: Templates, settings, rng, options, noti
     if regions is None:
         return _factorise_regions(coarse, first, templates, settings, rng, options, notify)
     coarse = sum_regions(coarse, regions)
+    costs = default_costs(float(total_counts(coarse).sum()), coarse.shape[0])
+    options = {**options, "costs": costs}
     fit = _factorise_regions(coarse, first, templates, settings, rng, options, notify)
     fractions = fit.W / np.maximum(fit.W.sum(axis=1, keepdims=True), TINY)
     W = fractions[regions] * total_counts(grouped, axis=1)[:, None]

@@ -153,7 +153,7 @@ def test_spectra_lines__number_of_phases_is_estimated(grains):
 
 
 def test_spectra_lines__channels_out_of_the_energy_range_are_masked(grains):
-    unmix_quietly(grains, 2, energy_range=(0.4, 2.6), binning=2, **LINES)
+    unmix_quietly(grains, 2, energy_range=(0.4, 2.6), **LINES)
     inside = ~np.isnan(grains.learning_results.factors).any(axis=1)
     assert np.flatnonzero(inside)[[0, -1]] == pytest.approx([30, 250], abs=1)
     factors = grains.learning_results.factors[inside]

@@ -172,8 +172,8 @@ def test_choose_binning__binning_brings_bins_to_four_thousand_counts(counts, sha
     [
         (15, (128, 136), (4, 4)),  # 64 bins of 4000 counts otherwise
         (10, (128, 136), (8, 8)),  # no fewer than 220 counts per bin
-        (400, (20, 26), (2, 2)),  # 520 pixels are too few to be merged
-        (300, (20, 26), (1, 1)),
+        (300, (20, 26), (2, 2)),  # 520 pixels are too few to be merged
+        (240, (20, 26), (1, 1)),
         (50, (128, 136), (4, 4)),
         (300, (48, 56), (2, 2)),  # finer ones would be many, but noisy
         (300, (128, 136), (4, 4)),  # there are enough bins
@@ -211,7 +211,7 @@ def test_sum_groups__dense_and_sparse_agree():
 
 
 @pytest.mark.parametrize(
-    ("n_counts", "k", "expected"), [(0.0, 2, 128), (0.0, 9, 144), (3e5, 2, 200), (1e9, 2, 256)]
+    ("n_counts", "k", "expected"), [(0.0, 2, 128), (0.0, 9, 144), (2e5, 2, 200), (1e9, 2, 256)]
 )
 def test_number_of_regions__follows_counts_within_limits(n_counts, k, expected):
     assert number_of_regions(n_counts, k) == expected
@@ -220,3 +220,8 @@ def test_number_of_regions__follows_counts_within_limits(n_counts, k, expected):
 @pytest.mark.parametrize(("n_bins", "expected"), [(511, None), (512, 128), (5000, 128)])
 def test_regions_of_bins__only_where_there_are_many_bins(n_bins, expected):
     assert regions_of_bins(n_bins, 1e4, 3) == expected
+
+
+def test_regions_of_bins__none_of_bins_that_have_enough_counts():
+    assert regions_of_bins(2000, 1.9e6, 3) == 256
+    assert regions_of_bins(2000, 2.0e6, 3) is None

@@ -20,7 +20,7 @@ from tests.nmf.lines.line_problems import (
     make_spectra,
 )
 
-COSTS = default_costs(1e5, 100)
+COSTS = default_costs(1e5)
 
 
 def mixed(W, spectra, a, b, multiple):
@@ -46,16 +46,18 @@ def matrix_everywhere(k=2):
 
 
 def test_default_costs__element_of_schwarz():
-    assert default_costs(np.exp(8.0), 5).element == pytest.approx(4.0)
+    assert default_costs(np.exp(8.0)).element == pytest.approx(4.0)
 
 
 @pytest.mark.parametrize(
-    ("counts_per_row", "expected"), [(10.0, 1.5), (2000.0, 1.5), (110 * np.e**5, 2.5)]
+    ("counts_per_region", "expected"), [(10.0, 1.5), (2000.0, 1.5), (110 * np.e**5, 2.5)]
 )
-def test_default_costs__loading_of_kullback_and_of_schwarz_with_many_counts(
-    counts_per_row, expected
+def test_default_costs__loading_of_kullback_and_in_regions_of_many_counts_of_schwarz(
+    counts_per_region, expected
 ):
-    assert default_costs(7 * counts_per_row, 7).loading == pytest.approx(expected)
+    n_counts = 7 * counts_per_region
+    assert default_costs(n_counts, 7).loading == pytest.approx(expected)
+    assert default_costs(n_counts).loading == 1.5
 
 
 def test_Costs__count_loadings_their_patterns_and_elements():

@@ -36,7 +36,7 @@ def test_factorise_lines__reports_its_divergence_and_criterion():
     X, _, _ = make_counts()
     fit = factorise_lines(X, starts(seeds=[0]))
     assert fit.divergence == pytest.approx(divergence(X, fit.W, fit.spectra.B))
-    costs = default_costs(X.sum(), len(X))
+    costs = default_costs(X.sum())
     assert fit.criterion == pytest.approx(fit.divergence + costs.of(fit.W, fit.spectra))
 
 
@@ -50,7 +50,7 @@ def test_factorise_lines__more_starts_are_not_worse():
 def test_factorise_lines__simpler_than_the_truth_is_likely():
     """Of the criterion, at the truth with its zeros, and found."""
     X, W, truth = make_counts(counts=500.0)
-    costs = default_costs(X.sum(), len(X))
+    costs = default_costs(X.sum())
     of_truth = divergence(X, W, truth.B) + costs.of(W, truth)
     assert factorise_lines(X, starts()).criterion < of_truth
 
