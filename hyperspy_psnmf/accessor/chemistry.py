@@ -96,6 +96,7 @@ class Chemistry:
         take_off_angle: str | float = "auto",
         probe_area: str | float = "auto",
         live_time_per: str | None = None,
+        errors: str = "total",
         ambiguity: bool | Ambiguity = False,
         confidence: float = 0.95,
     ) -> Quantification:
@@ -103,8 +104,8 @@ class Chemistry:
 
         Net intensities of lines go through eXSpy's ``quantification``. Standard errors
         include the Poisson noise of the spectra, the errors of unmixing, and the factors'
-        errors. They do not include the ambiguity of the factorisation, which is a separate
-        band, nor a wrong number of phases.
+        errors. They do not include a wrong number of phases, nor what all fits to parts of
+        the counts have in common: see `ambiguity`.
 
         Parameters
         ----------
@@ -144,6 +145,11 @@ class Chemistry:
             JEOL, Bruker, EDAX and Velox have that of the map, which is recognised where
             the original metadata have the same number. Where they have another one, or in a
             file of Gatan, this argument is required.
+        errors : {"total", "counting"}
+            "total" includes the errors of unmixing: spectra are found again without a quarter of
+            the counts, eight times, which takes about as long as the decomposition. They are not
+            known where another algorithm found the spectra, or the data are no whole counts;
+            ``notes`` say so. "counting" leaves them out.
         ambiguity : bool or Ambiguity
             Give the band of compositions of other factorisations of equal likelihood: True
             searches for them, which takes as long as `ambiguity`; what that returned is used
@@ -180,6 +186,7 @@ class Chemistry:
                 take_off_angle=take_off_angle,
                 probe_area=probe_area,
                 live_time_per=live_time_per,
+                errors=errors,
                 ambiguity=ambiguity,
                 confidence=confidence,
             ),

@@ -30,6 +30,7 @@ from hyperspy_psnmf.eds.signals.record import Record
 from hyperspy_psnmf.eds.signals.same_data import check_counts
 from hyperspy_psnmf.eds.xray.detector import MIN_COARSE_CHANNELS
 from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts, choose_binning, spatial_axes
+from hyperspy_psnmf.nmf.binning.regions import sum_regions
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 
@@ -147,19 +148,40 @@ class Decomposed:
 
     def bin_opened(self, X) -> tuple[PixelBins, Any]:
         """Return the bins, and the counts that were opened summed over them; computed once."""
-        if "_bins_and_counts" not in vars(self):
+        if "_as_decomposed" not in vars(self):
             bins = self.bins(X)
-            vars(self)["_bins_and_counts"] = bins, bin_counts(X, bins, n_jobs=None)
+            vars(self)["_as_decomposed"] = bins, bin_counts(X, bins, n_jobs=None)
         return self._bins_and_counts
 
     @cached_property
-    def _bins_and_counts(self) -> tuple[PixelBins, Any]:
+    def _as_decomposed(self) -> tuple[PixelBins, Any]:
         with self.open_counts() as X:
-            return self.bin_opened(X)
+            self.bin_opened(X)
+        return vars(self)["_as_decomposed"]
+
+    @cached_property
+    def _bins_and_counts(self) -> tuple[PixelBins, Any]:
+        bins, counts = self._as_decomposed
+        doubled = _doubled(bins, MAX_BINS)
+        if doubled.n_bins == bins.n_bins:
+            return bins, counts
+        factors = zip(doubled.binning, bins.binning, strict=True)
+        of_bins = PixelBins(bins.binned_shape, tuple(now // then for now, then in factors))
+        return doubled, sum_regions(counts, of_bins.index)
+
+    @property
+    def bins_decomposed(self) -> PixelBins:
+        """The bins of the decomposition."""
+        return self._as_decomposed[0]
+
+    @property
+    def counts_decomposed(self) -> Any:
+        """Counts summed over `bins_decomposed`, at full energy, (n_bins, n_channels_in_use)."""
+        return self._as_decomposed[1]
 
     @property
     def binned_counts(self) -> Any:
-        """Counts summed over `bins`, at full energy, (n_bins, n_channels_in_use)."""
+        """Counts summed over at most 2048 bins, at full energy, (n_bins, n_channels_in_use)."""
         return self._bins_and_counts[1]
 
     @cached_property
@@ -184,8 +206,8 @@ class Decomposed:
         np.add.at(found, bins.index, W.reshape(-1, len(self.H)))
         return found
 
-    def bins(self, X, max_bins: int | None = MAX_BINS) -> PixelBins:
-        """Return the bins of the decomposition, doubled until at most `max_bins` remain."""
+    def bins(self, X) -> PixelBins:
+        """Return the bins of the decomposition."""
         # Unfolding a map changes its axes, but not the order of its pixels.
         shape = (self.record.navigation_shape or self.map_input.shape[::-1])[::-1]
         spatial = spatial_axes(len(shape))
@@ -193,11 +215,6 @@ class Decomposed:
             binning = self.record.binning[::-1]
         else:
             binning = choose_binning(total_counts(X, axis=1), shape, spatial, len(self.H))
-        most = np.inf if max_bins is None else max_bins
-        while PixelBins(shape, binning).n_bins > most and any(
-            s and b < n for s, b, n in zip(spatial, binning, shape, strict=True)
-        ):
-            binning = tuple(2 * b if s else b for s, b in zip(spatial, binning, strict=True))
         return PixelBins(shape, binning)
 
     @property
@@ -211,3 +228,14 @@ class Decomposed:
         used = 1 if self.record.binning is None else self.record.energy_binning
         most = self.map_input.n_channels_in_use // MIN_COARSE_CHANNELS
         return max(1, min(max(auto, used), most))
+
+
+def _doubled(bins: PixelBins, max_bins: int) -> PixelBins:
+    """Return bins doubled along the spatial axes until at most `max_bins` remain, if they can."""
+    spatial = spatial_axes(len(bins.shape))
+    while bins.n_bins > max_bins and any(
+        s and b < n for s, b, n in zip(spatial, bins.binning, bins.shape, strict=True)
+    ):
+        doubled = tuple(2 * b if s else b for s, b in zip(spatial, bins.binning, strict=True))
+        bins = PixelBins(bins.shape, doubled)
+    return bins

@@ -17,6 +17,7 @@ from hyperspy_psnmf.eds.signals.phases import pixel_area
 from hyperspy_psnmf.eds.uncertainty.ambiguity import Ambiguity
 from hyperspy_psnmf.nmf.validation import check_choice, check_confidence
 
+ERRORS = ("total", "counting")
 _TEM = "Acquisition_instrument.TEM"
 LIVE_TIME = f"{_TEM}.Detector.EDS.live_time"
 _SET = "set it with s.set_microscope_parameters({}=...)"
@@ -38,6 +39,7 @@ class Options:
     take_off_angle: Any = "auto"
     probe_area: Any = "auto"
     live_time_per: str | None = None
+    errors: str = "total"
     ambiguity: bool | Ambiguity = False
     confidence: float = 0.95
 
@@ -45,6 +47,7 @@ class Options:
         """Raise TypeError or ValueError for what is wrong for any map, naming the argument."""
         check_choice("composition_units", self.composition_units, tuple(UNITS))
         check_choice("intensities", self.intensities, INTENSITIES)
+        check_choice("errors", self.errors, ERRORS)
         check_confidence(self.confidence)
         if not isinstance(self.ambiguity, bool | Ambiguity):
             raise TypeError(

@@ -24,6 +24,12 @@ from hyperspy_psnmf.eds.quantify.options import Options, exposed, resolve_option
 from hyperspy_psnmf.eds.quantify.result import Percent, Quantification
 from hyperspy_psnmf.eds.signals.metadata import sample_elements
 from hyperspy_psnmf.eds.uncertainty.ambiguity import Ambiguity, check_ambiguity, find_ambiguity
+from hyperspy_psnmf.eds.uncertainty.jackknife import (
+    N_FOLDS,
+    are_estimates,
+    find_spectra_without_folds,
+    why_not_estimated,
+)
 from hyperspy_psnmf.nmf.validation import named
 
 DETECTED = 3.0  # standard deviations of a blank (Goldstein et al., ch. 9)
@@ -70,7 +76,9 @@ def _quantify(decomposed, options) -> tuple[Quantification, Ambiguity | None]:
         n = decomposed.n_pixels
         quantifier = exposed(quantifier, **{name: n * value for name, value in exposure.items()})
     net, others = _usable(measured, names), _find_others(decomposed, options)
-    atomic, weight = _compositions(quantifier, measured, net, errors / values, others)
+    unknown = "errors='counting'" if options.errors == "counting" else why_not_estimated(decomposed)
+    refits = None if unknown else _net_without_folds(decomposed, measured)
+    atomic, weight = _compositions(quantifier, measured, net, errors / values, refits, others)
     detected = measured.net > DETECTED * measured.blank
     besides = find_not_quantified(decomposed, measured, listed)
     normalised = describe_normalisation(measured, listed, method, atomic.values, detected, besides)
@@ -79,7 +87,7 @@ def _quantify(decomposed, options) -> tuple[Quantification, Ambiguity | None]:
         measured.net, measured.sigma, detected, atomic, weight,
         float(options.confidence) if others is None else others.confidence,
         keep_for_maps(decomposed, quantifier, measured, options.composition_units),
-        (*normalised, *measured.notes, *_notes(decomposed, quantifier, others, exposure)),
+        (*normalised, *measured.notes, *_notes(decomposed, quantifier, unknown, others, exposure)),
         measured.fit, besides,
     )  # fmt: skip
     return found, others
@@ -92,7 +100,17 @@ def _find_others(decomposed, options):
     return find_ambiguity(decomposed, confidence=options.confidence) if options.ambiguity else None
 
 
-def _notes(decomposed, quantifier, others, exposure):
+def _net_without_folds(decomposed, measured):
+    """Return net counts (n_fits, n_phases, n_lines) of spectra found in a part of the counts."""
+    if not are_estimates(decomposed):
+        return measured.net[None]
+    others = find_spectra_without_folds(decomposed, np.random.default_rng(0))
+    change = np.zeros((len(others), *measured.spectra.data.shape))
+    change[..., decomposed.map_input.inside] = others - decomposed.H
+    return measured.net + measured.of(change * measured.counts[:, None])
+
+
+def _notes(decomposed, quantifier, unknown, others, exposure):
     """Yield notes on what the errors do not include."""
     given = decomposed.names[: decomposed.n_fixed]
     if given:
@@ -100,12 +118,12 @@ def _notes(decomposed, quantifier, others, exposure):
             f"spectra given and kept: {', '.join(given)}. Layers above and below where they were "
             "measured are part of their composition, and errors and bands do not include them"
         )
-    if others is None:
+    if unknown:
         yield (
-            "± includes counts and factors only and should not be published alone: other "
-            "factorisations may fit equally well, and ambiguity=True gives their band"
+            "± includes counts and factors only, not what unmixing adds, and should not be "
+            f"published alone ({unknown})"
         )
-    elif not others.likelihood_ratio.is_as_likely:
+    if others is not None and not others.likelihood_ratio.is_as_likely:
         yield sentence_on_likelihood(others.likelihood_ratio, others.confidence).rstrip(".")
     if quantifier.method != "k_ratios" and not quantifier.absorption_correction:
         yield (
@@ -148,19 +166,23 @@ def _usable(measured, names):
     return np.where(few[:, None], np.nan, measured.net)
 
 
-def _compositions(quantifier, measured, net, relative, others):
+def _compositions(quantifier, measured, net, relative, refits, others):
     """Return compositions in atomic and in weight per cent, with all their errors."""
     trials = trial_intensities(net, measured.sigma, DETECTED * measured.blank)
-    everything = trials
-    if others is not None:
-        of_others = measured.of(others.alternatives)
-        everything = np.concatenate([trials, np.where(np.isnan(net), np.nan, of_others)])
+    parts = [trials]
+    parts.append(net[:0] if refits is None else refits)
+    parts.append(net[:0] if others is None else measured.of(others.alternatives))
+    shape = (-1, *net.shape)
+    few = np.isnan(net)
+    everything = np.concatenate([np.where(few, np.nan, part.reshape(shape)) for part in parts])
     atomic = quantifier.atomic(everything)
     of_factors = np.eye(net.shape[1]) * ((relative * np.maximum(net, 0.0)) ** 2)[:, None, :]
-    found = []
+    found, ends = [], np.cumsum([len(part.reshape(shape)) for part in parts[:-1]])
     for percent in (atomic, quantifier.weight(atomic)):
-        at_trials, at_others = np.split(percent, [len(trials)])
+        at_trials, at_refits, at_others = np.split(percent, ends)
         result = _with_errors(trials, at_trials, measured, of_factors)
+        if refits is not None:
+            result = _with_unmixing(result, at_refits)
         if others is not None:
             result = _with_band(result, at_others, others.confidence)
         found.append(result)
@@ -180,6 +202,19 @@ def _with_errors(trials, percent, measured, of_factors):
         "factors": factors,
     }
     return Percent(percent[0], np.hypot(total, factors), limits(percent), budget)
+
+
+def _with_unmixing(found, without_folds):
+    """Return percentages with the errors from those of the spectra (jackknife)."""
+    square = ((without_folds - found.values) ** 2).mean(axis=0)
+    unmixing = np.sqrt((N_FOLDS - 1) * square)
+    return replace(
+        found,
+        sigma=np.hypot(found.sigma, unmixing),
+        # An element that some of the fits find is not excluded by the noise of a blank.
+        limits=np.minimum(np.hypot(found.limits, DETECTED * unmixing), 100.0),
+        budget={**found.budget, "unmixing": unmixing},
+    )
 
 
 def _with_band(found, of_others, confidence):

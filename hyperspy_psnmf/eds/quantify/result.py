@@ -24,14 +24,16 @@ class Percent:
     values : ndarray
         Per cent; NaN in phases with too few counts.
     sigma : ndarray
-        Standard errors from counts, spectra and factors, without the ambiguity.
+        Standard errors: from the parts of the budget, but for "ambiguity".
     limits : ndarray
         Detection limits: the composition for an intensity of three standard deviations
         of a blank.
     budget : dict of ndarray
         Parts of the standard errors: "counting" (of the phase's own counts),
-        "spectra" (what unmixing adds), "shapes" (energies, widths and ratios of lines, and the
-        continuum), "factors", and, where asked for, "ambiguity".
+        "spectra" (what overlap with other phases adds, for known maps), "shapes" (energies, widths
+        and ratios of lines, and the continuum), "factors", "unmixing" (by how much compositions
+        change when spectra are found without a part of the counts), and, where asked for,
+        "ambiguity".
     band : ndarray of shape (n_phases, n_elements, 2), or None
         Lowest and highest of all factorisations that fit equally well, noise included.
     """
@@ -41,6 +43,21 @@ class Percent:
     limits: np.ndarray
     budget: dict[str, np.ndarray]
     band: np.ndarray | None = None
+
+    @property
+    def lower(self) -> np.ndarray:
+        """Lower ends of the intervals of one standard error, not below 0."""
+        return np.maximum(self.values - self.sigma, 0.0)
+
+    @property
+    def upper(self) -> np.ndarray:
+        """Upper ends of the intervals of one standard error, not above 100."""
+        return np.minimum(self.values + self.sigma, 100.0)
+
+    @property
+    def has_unmixing(self) -> bool:
+        """Whether the standard errors include those of unmixing."""
+        return "unmixing" in self.budget
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,9 +130,10 @@ class Quantification(Picklable):
         """Return compositions and standard errors, or detection limits, of every phase."""
         found, unit = self.percent, UNITS[self.composition_units]
         table = PrettyTable()
-        band = "without" if found.band is None else f"and {100 * self.confidence:g} % band of"
+        band = "" if found.band is None else f" and {100 * self.confidence:g} % band of ambiguity"
+        errors = "" if found.has_unmixing else " without unmixing"
         table.title = (
-            f"Composition in {unit} normalised to {self.normalised_to}, 1 sigma {band} ambiguity "
+            f"Composition in {unit} normalised to {self.normalised_to}, 1 sigma{errors}{band} "
             f"({self._how()})"
         )
         # In the table itself, as tables are copied without the notes below them.
@@ -140,7 +158,11 @@ class Quantification(Picklable):
         value, sigma, limit = found.values[i, j], found.sigma[i, j], found.limits[i, j]
         if np.isnan(value):
             return "too few counts"
-        text = f"{value:.1f} ± {sigma:.1f}" if sigma >= 0.05 else f"{value:.2f} ± {sigma:.2f}"
+        decimals = 1 if sigma >= 0.05 else 2
+        text = f"{value:.{decimals}f} ± {sigma:.{decimals}f}"
+        up, down = found.upper[i, j] - value, value - found.lower[i, j]
+        if abs(up - down) > 0.5 * 10.0**-decimals:
+            text = f"{value:.{decimals}f} (+{up:.{decimals}f} −{down:.{decimals}f})"
         if not self.detected[i, j]:
             text = f"< {limit:.2g}"
         if found.band is None:
@@ -198,6 +220,8 @@ class Quantification(Picklable):
         }
         for unit, found in (("at%", self.atomic), ("wt%", self.weight)):
             row |= {unit: float(found.values[i, j]), f"{unit}_sigma": float(found.sigma[i, j])}
+            row |= {f"{unit}_lower": float(found.lower[i, j])}
+            row |= {f"{unit}_upper": float(found.upper[i, j])}
             row[f"{unit}_limit"] = float(found.limits[i, j])
             row |= {f"{unit}_{name}": float(part[i, j]) for name, part in found.budget.items()}
             if found.band is not None:

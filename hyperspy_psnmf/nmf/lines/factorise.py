@@ -105,6 +105,29 @@ def factorise_lines(
     )
 
 
+def simplest_nearby(
+    X, W: np.ndarray, spectra: LineSpectra, *, costs: Costs, max_iter: int = 500
+) -> tuple[np.ndarray, LineSpectra]:
+    """Return the loadings and spectra of the lowest criterion near those of other counts.
+
+    Parameters
+    ----------
+    X : ndarray or csr_array of shape (n_rows, n_channels)
+        Counts.
+    W : ndarray of shape (n_rows, n_components)
+        Loadings to start from.
+    spectra : LineSpectra
+        Spectra to start from.
+    costs : Costs
+        Of what is not zero.
+    max_iter : int
+        Alternations of one fit at most.
+    """
+    search = _Search(X, spectra, costs, max_iter, 1, None)
+    search.run(W, spectra)
+    return search.best.W, search.best.spectra
+
+
 class _Search:
     """The lowest criterion from several starts."""
 

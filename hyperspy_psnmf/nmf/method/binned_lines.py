@@ -7,7 +7,7 @@ templates, channel by channel, as far as that predicts held-out counts.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import count
 
 import numpy as np
@@ -18,7 +18,7 @@ from hyperspy_psnmf.nmf.binning.regions import find_regions, sum_regions
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.lines.channel_groups import group_channels
 from hyperspy_psnmf.nmf.lines.channels import choose_weights, spectra_in_channels
-from hyperspy_psnmf.nmf.lines.costs import default_costs
+from hyperspy_psnmf.nmf.lines.costs import Costs, default_costs
 from hyperspy_psnmf.nmf.lines.factorise import LineFit, factorise_lines
 from hyperspy_psnmf.nmf.lines.templates import Templates, common_ratio
 from hyperspy_psnmf.nmf.lines.weights import LineSpectra, nearest_sums
@@ -61,22 +61,62 @@ def factorise_binned_lines(binned, settings: BinnedSettings, rng, options: dict,
 
 def _factorise_coarse(binned, templates: Templates, settings, rng, options, notify) -> LineFit:
     """Step 2a, components in the order of the result."""
-    coarse, e, n_jobs = binned, settings.energy_binning, options["n_jobs"]
-    if e > 1:
-        coarse = bin_energy(binned, e, n_jobs=n_jobs)
+    n_jobs = options["n_jobs"]
+    coarse = make_coarse(binned, templates, settings, n_jobs)
+    fit = _factorise_regions(coarse, templates, settings, rng, options, notify)
+    if coarse.regions is None:
+        return fit
+    fractions = fit.W / np.maximum(fit.W.sum(axis=1, keepdims=True), TINY)
+    W = fractions[coarse.regions] * total_counts(coarse.of_bins, axis=1)[:, None]
+    return replace(fit, W=solve_loadings(coarse.of_bins, fit.spectra.H, W, n_jobs=n_jobs))
+
+
+@dataclass(frozen=True, eq=False)
+class CoarseMap:
+    """A binned map as step 2a factorises it: bins that look alike merged, channels summed.
+
+    Attributes
+    ----------
+    counts : ndarray or csr_array of shape (n_regions, n_coarse_channels)
+        With `energy_binning` channels summed.
+    of_bins : ndarray or csr_array of shape (n_bins, n_groups)
+        Of all bins, in groups of channels.
+    first : ndarray of shape (n_groups,)
+        First coarse channel of each group.
+    regions : ndarray of shape (n_bins,), or None
+        Region of each bin; None where they are not merged.
+    costs : Costs
+        For so many counts in so many regions.
+    """
+
+    counts: object
+    of_bins: object
+    first: np.ndarray
+    regions: np.ndarray | None
+    costs: Costs
+
+    @property
+    def grouped(self):
+        """Counts of shape (n_regions, n_groups)."""
+        return sum_groups(self.counts, self.first)
+
+    def sum_loadings(self, W: np.ndarray) -> np.ndarray:
+        """Return the loadings (n_bins, n_components) summed over regions."""
+        return W if self.regions is None else sum_regions(W, self.regions)
+
+
+def make_coarse(binned, templates: Templates, settings: BinnedSettings, n_jobs) -> CoarseMap:
+    """Return the map that step 2a factorises."""
+    e = settings.energy_binning
+    coarse = bin_energy(binned, e, n_jobs=n_jobs) if e > 1 else binned
     spectra = np.vstack([templates.binned(e).spectra, bin_spectra(settings.fixed, e)])
     first = group_channels(spectra, total_counts(coarse, axis=0))
     grouped = sum_groups(coarse, first)
-    regions = _find_regions(grouped, settings)
+    n_counts, regions = float(total_counts(grouped).sum()), _find_regions(grouped, settings)
     if regions is None:
-        return _factorise_regions(coarse, first, templates, settings, rng, options, notify)
-    coarse = sum_regions(coarse, regions)
-    costs = default_costs(float(total_counts(coarse).sum()), coarse.shape[0])
-    options = {**options, "costs": costs}
-    fit = _factorise_regions(coarse, first, templates, settings, rng, options, notify)
-    fractions = fit.W / np.maximum(fit.W.sum(axis=1, keepdims=True), TINY)
-    W = fractions[regions] * total_counts(grouped, axis=1)[:, None]
-    return replace(fit, W=solve_loadings(grouped, fit.spectra.H, W, n_jobs=n_jobs))
+        return CoarseMap(coarse, grouped, first, None, default_costs(n_counts))
+    merged = sum_regions(coarse, regions)
+    return CoarseMap(merged, grouped, first, regions, default_costs(n_counts, merged.shape[0]))
 
 
 def _find_regions(grouped, settings) -> np.ndarray | None:
@@ -88,16 +128,15 @@ def _find_regions(grouped, settings) -> np.ndarray | None:
     return n and find_regions(grouped, settings.shape, n)
 
 
-def _factorise_regions(coarse, first, templates, settings, rng, options, notify) -> LineFit:
-    """Factorise regions, with channels summed in groups from `first` on."""
+def _factorise_regions(coarse: CoarseMap, templates, settings, rng, options, notify) -> LineFit:
+    """Factorise regions with channels summed in groups."""
     e, n_jobs = settings.energy_binning, options["n_jobs"]
-    starts = _starts(coarse, templates.binned(e), settings, rng, n_jobs)
-    starts = ((W, spectra.grouped(first)) for W, spectra in starts)
-    coarse = sum_groups(coarse, first)
-    n_iter = count(1)
+    starts = _starts(coarse.counts, templates.binned(e), settings, rng, n_jobs)
+    starts = ((W, spectra.grouped(coarse.first)) for W, spectra in starts)
+    X, n_iter = coarse.grouped, count(1)
     # The residual is computed for the results of fits only.
     options = {**options, "callback": lambda _: notify("binned map", next(n_iter), np.inf)}
-    fit = factorise_lines(coarse, starts, **options)
+    fit = factorise_lines(X, starts, costs=coarse.costs, **options)
     n_fixed = len(settings.fixed)
     order = order_by_counts(fit.W, n_fixed)
     free = order[n_fixed:] - n_fixed
@@ -107,7 +146,7 @@ def _factorise_regions(coarse, first, templates, settings, rng, options, notify)
         return fit
     allowed = allowed_templates(templates, settings.absent[n_fixed:])
     spectra = replace(spectra, allowed=allowed).with_weights(spectra.weights)
-    again = factorise_lines(coarse, [(fit.W, spectra)], **options)
+    again = factorise_lines(X, [(fit.W, spectra)], costs=coarse.costs, **options)
     return replace(again, n_iter=fit.n_iter + again.n_iter)
 
 

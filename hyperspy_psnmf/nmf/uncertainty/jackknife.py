@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-r"""Grouped jackknife: errors of loadings from the sampling noise of the spectra.
+r"""Grouped jackknife: errors from the sampling noise of the spectra.
 
 The counts are split into K folds, see `count_splitting`; all but one are Poisson counts of the
-same map, with 1 / K fewer counts. The spectra are determined again from these, and with them
-loadings :math:`w_f` of all counts. Their mean squared difference from the loadings found is
-1 / (K - 1) of the variance (the delete-a-group jackknife [1]_),
+same map, with 1 / K fewer counts. Spectra are determined again from these, starting from those
+found. The mean squared change of what follows from the spectra (loadings, compositions) is
+1 / (K - 1) of its variance (the delete-a-group jackknife [1]_),
 
 .. math:: \sigma^2 = (K - 1) \, \langle (w_f - w)^2 \rangle,
 
-about the loadings of the spectra found, not about the mean. All of step 2 is repeated, with
-starts and parsimony: where noise decides how these resolve the rotational ambiguity, they
-resolve it differently in some of the folds, and the errors include the difference. A
+about what all counts give, not about the mean. The criterion, or parsimony, is minimised
+again: where noise decides how it resolves the rotational ambiguity, it is
+resolved differently in some of the folds, and the errors include the difference. A
 parametric bootstrap does not include it, because it takes the model found for the truth.
 A bias common to all folds is not included; `ambiguity` reports it.
 
@@ -20,61 +20,72 @@ References
    https://doi.org/10.1214/aos/1176347263
 """
 
+from collections.abc import Callable
+from typing import Any, Protocol
+
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from hyperspy_psnmf.kernels.parallel import run_blocks
 from hyperspy_psnmf.nmf.held_out.count_splitting import split_counts
-from hyperspy_psnmf.nmf.method.binned import BinnedSettings
-from hyperspy_psnmf.nmf.method.many_bins import factorise_map
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
-from hyperspy_psnmf.nmf.validation import Callback
 
-STEP = "without a fold"  # name of the step for callbacks
+
+class Refits(Protocol):
+    """Fits to parts of the counts; see `method.refits`."""
+
+    counts: Any
+
+    def spectra(self, counts: Any) -> np.ndarray:
+        """Return the spectra (n_components, n_channels) of a part of the counts."""
 
 
 def spectra_without_folds(
-    X,
+    refits: Refits,
     H: np.ndarray,
-    settings: BinnedSettings,
     rng: np.random.Generator,
-    options: dict,
     *,
     n_folds: int,
     n_splits: int,
-    notify: Callback | None = None,
+    n_fixed: int = 0,
+    n_jobs: int | None = 1,
+    notify: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
     """Return the spectra found in all folds of the counts but one, for each of them.
 
     Parameters
     ----------
-    X : ndarray or csr_array of shape (n_bins, n_channels)
-        Counts of the binned map: whole numbers.
+    refits : FreeRefits or LineRefits
+        With all counts, which must be whole numbers.
     H : ndarray of shape (n_components, n_channels)
         Spectra found, of unit sum.
-    settings : BinnedSettings
-        Of step 2.
     rng : numpy.random.Generator
         Source of random numbers.
-    options : dict
-        `max_iter`, `tol` and `n_jobs` of `poisson_nmf`.
     n_folds, n_splits : int
         Folds of the counts, and how often they are split into so many.
-    notify : callable, optional
-        Called with the name of the step, the number of the fit and infinity.
+    n_fixed : int
+        The first `n_fixed` spectra are fixed.
+    n_jobs : int or None
+        Threads; None is all cores.
+    notify : callable
+        Called after the fits of each split.
 
     Returns
     -------
     ndarray of shape (n_splits * n_folds, n_components, n_channels)
-        Of unit sum, in the order of `H`.
+        Of unit sum, in the order of `H`: these, and what a fold less has changed.
     """
-    found = []
+
+    def fit(fold=None):
+        counts = refits.counts if fold is None else refits.counts - fold
+        return _in_order(refits.spectra(counts.astype(float)), H, n_fixed)
+
+    of_all, found = fit(), []
     for _ in range(n_splits):
-        for fold in split_counts(X, n_folds, rng):
-            fit = factorise_map((X - fold).astype(float), settings, rng, options, lambda *_: None)
-            found.append(_in_order(fit.H, H, len(settings.fixed)))
-            if notify is not None:
-                notify(STEP, len(found), np.inf)
-    return np.array(found)
+        found += run_blocks(fit, split_counts(refits.counts, n_folds, rng), n_jobs)
+        notify()
+    others = np.maximum(H + np.array(found) - of_all, 0.0)
+    return others / others.sum(axis=-1, keepdims=True)
 
 
 def _in_order(found, H, n_fixed):

@@ -55,7 +55,7 @@ def test_binned_loadings_found__those_of_the_record_summed_where_bins_are_double
     record = unmixed.learning_results.psnmf["binned_loadings"]
     found = Decomposed.read(unmixed)
     np.testing.assert_array_equal(found.binned_loadings_found, record.reshape(-1, 3))
-    monkeypatch.setattr(Decomposed.bins, "__defaults__", (len(found.binned_counts) - 1,))
+    monkeypatch.setattr(module, "MAX_BINS", len(found.binned_counts) - 1)
     doubled = Decomposed.read(unmixed)
     W = doubled.binned_loadings_found
     assert W.shape == doubled.binned_loadings.shape

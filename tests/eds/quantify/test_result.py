@@ -76,9 +76,9 @@ def test_quantify__weight_per_cent_in_tables_when_asked_for(minerals, factors):
 
 
 def test_quantify__what_errors_do_not_have_is_reported_below_the_table(plain, result):
-    assert "without ambiguity" in plain.table().title
+    assert "1 sigma without unmixing" in plain.table().title
     said = " ".join(repr(plain).split())
-    assert "ambiguity=True gives their band" in said
+    assert "not what unmixing adds, and should not be published alone (PSNMF did not find" in said
     assert "absorption in the specimen is not corrected for" in said
     assert "absorption" not in repr(result)
 
