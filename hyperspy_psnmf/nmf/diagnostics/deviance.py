@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from scipy.stats import gamma, median_abs_deviation
 
 from hyperspy_psnmf.kernels.expected import sum_tabulated
 from hyperspy_psnmf.kernels.limits import TINY
@@ -136,6 +137,39 @@ def excess_deviance(
         float(np.sqrt(variance.sum()) / degrees),
         (d.channels - d.expected_in_channels) / sigma,
     )
+
+
+def tail_probabilities(
+    X, W, H, *, support=None, prior_weights=None, n_jobs: int | None = 1
+) -> np.ndarray:
+    """Return the probability of as large a deviance of each row by noise.
+
+    The deviance of a row of Poisson counts is taken to follow the gamma distribution of its
+    expectation and variance. Where the model is imperfect all over, rows are compared with each
+    other: median and scatter of their excess deviances are the expected ones, where larger.
+
+    Parameters
+    ----------
+    X, W, H, support, prior_weights, n_jobs :
+        See `goodness_of_fit`.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        1 in rows without counts.
+    """
+    d = _Deviances(X, W, H, support, prior_weights, n_jobs)
+    variance = sum_tabulated(d.V, d.B, _variances(), LARGEST, n_jobs=n_jobs)[0]
+    some = (variance > 0) & (d.expected_in_rows > 0)
+    expected, sigma = d.expected_in_rows[some], np.sqrt(variance[some])
+    found = np.ones(len(some))
+    if some.any():
+        excess = (d.rows[some] - expected) / sigma
+        scatter = median_abs_deviation(excess, scale="normal")
+        excess = (excess - max(np.median(excess), 0.0)) / max(scatter, 1.0)
+        shape = (expected / sigma) ** 2
+        found[some] = gamma.sf(expected + excess * sigma, shape, scale=expected / shape)
+    return found
 
 
 class _Deviances:

@@ -11,6 +11,7 @@ from hyperspy_psnmf.nmf.diagnostics.deviance import (
     excess_deviance,
     expected_deviance,
     goodness_of_fit,
+    tail_probabilities,
 )
 from hyperspy_psnmf.nmf.lines.channels import spectra_in_channels
 from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
@@ -153,6 +154,29 @@ def test_excess_deviance__residuals_of_empty_channels_are_undetermined():
     found = excess_deviance(np.pad(X, ((0, 0), (0, 1))), W, np.pad(H, ((0, 0), (0, 1))))
     assert np.isnan(found.channels[-1])
     assert np.isfinite(found.channels[:-1]).all()
+
+
+@pytest.mark.parametrize("counts", [8, 60, 1000])
+def test_tail_probabilities__a_good_fit_has_no_more_than_stated(counts):
+    p = np.concatenate([tail_probabilities(*fitted(counts, seed=seed)[:3]) for seed in range(6)])
+    # By 4464 rows; the gamma distribution has the heavier tail where counts are few.
+    assert np.mean(p < 0.05) < 0.06
+    assert np.mean(p < 0.001) < 0.003
+    assert (p > 1e-6).all()
+
+
+def test_tail_probabilities__a_row_with_another_spectrum_is_found_in_an_imperfect_fit():
+    X, W, H, _ = fitted(300)
+    X = X.copy()
+    X[:, 17] *= 2  # all over
+    X[5, 17] += 100
+    X[7] = 0
+    W = solve_loadings(X, H)
+    p = tail_probabilities(X, W, H)
+    assert p[7] == 1
+    assert p.argmin() == 5
+    assert p[5] < 1e-6
+    assert np.mean(p < 0.001) < 0.02
 
 
 def test_goodness_of_fit__averaged_rows_adapt_less_to_their_counts():
