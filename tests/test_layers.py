@@ -67,6 +67,7 @@ ROOMS = {
         "fit_check",
         "decompose",
         "uncertainty",
+        "phase_map",
         "quantify",
     ],
     "data": ["geometry", "physics", ""],

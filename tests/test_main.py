@@ -9,8 +9,8 @@ from hyperspy_psnmf.data import mineral_grains, sem_two_phases
 
 FREE = ("--spectra", "free")  # where spectra do not matter: a tenth of the time
 FILES = {
-    "compositions.csv", "compositions.png", "element_maps.png", "line_fit.png", "map.hspy",
-    "phase_spectra.hspy", "phases.png", "report.txt",
+    "compositions.csv", "compositions.png", "element_maps.png", "label_map.png", "line_fit.png",
+    "map.hspy", "phase_spectra.hspy", "phases.png", "report.txt",
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hyperspy_psnmf import plot
 from hyperspy_psnmf.accessor.certainty import Certainty
 from hyperspy_psnmf.accessor.chemistry import Chemistry
+from hyperspy_psnmf.accessor.phase_map import PhaseMap
 from hyperspy_psnmf.eds.decompose import report as describe
 from hyperspy_psnmf.eds.fit_check.verdict import find_fit_quality
 from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class PSNMFAccessor(Certainty, Chemistry):
+class PSNMFAccessor(PhaseMap, Certainty, Chemistry):
     """Phases of an EDS map, from its learning results.
 
     Works on any non-negative factors and loadings, HyperSpy's own NMF included.

@@ -137,6 +137,7 @@ def write_results(
     if spectra is not None:
         done.write("phase_spectra.hspy", lambda path: spectra.save(path, overwrite=True))
     done.write_figure("phases.png", signal.psnmf.plot)
+    done.write_figure("label_map.png", signal.psnmf.plot_label_map)
     measured = _measure(decomposed, done)
     if measured is not None:
         done.write_figure(

@@ -3,6 +3,7 @@
 
 from hyperspy_psnmf.plot.binned_map import plot_binned_map
 from hyperspy_psnmf.plot.fit_check import plot_residuals
+from hyperspy_psnmf.plot.label_map import plot_label_map
 from hyperspy_psnmf.plot.lines import plot_line_fit
 from hyperspy_psnmf.plot.n_phases import EstimatedNumber, plot_number_of_components
 from hyperspy_psnmf.plot.overlay import plot_overlay
@@ -17,6 +18,7 @@ __all__ = [
     "plot_binned_map",
     "plot_composition",
     "plot_element_maps",
+    "plot_label_map",
     "plot_line_fit",
     "plot_number_of_components",
     "plot_overlay",

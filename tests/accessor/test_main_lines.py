@@ -16,7 +16,10 @@ from hyperspy_psnmf.eds.quantify import quantify as quantify_module
 # `test_main.py` writes real figures.
 pytestmark = pytest.mark.usefixtures("no_rendering", "right_axis")
 
-ALWAYS = {"compositions.csv", "map.hspy", "phase_spectra.hspy", "phases.png", "report.txt"}
+ALWAYS = {
+    "compositions.csv", "label_map.png", "map.hspy", "phase_spectra.hspy", "phases.png",
+    "report.txt",
+}  # fmt: skip
 OF_LINES = {"element_maps.png", "line_fit.png"}
 FACTORS = "Fe_Ka=1.3,Mg_Ka=1.07,Si_Ka=1"
 

@@ -116,6 +116,20 @@ def find_ambiguity(decomposed: Decomposed, *, confidence: float = 0.95) -> Ambig
     )
 
 
+def resolve_ambiguity(
+    decomposed: Decomposed, ambiguity: bool | Ambiguity, confidence: float
+) -> Ambiguity | None:
+    """Return the ambiguity given, or found where that is True, or None; raise for other values."""
+    if isinstance(ambiguity, Ambiguity):
+        check_ambiguity(ambiguity, decomposed)
+        return ambiguity
+    if not isinstance(ambiguity, bool):
+        raise TypeError(
+            f"ambiguity must be True, False or what s.psnmf.ambiguity() returned, not {ambiguity!r}"
+        )
+    return find_ambiguity(decomposed, confidence=confidence) if ambiguity else None
+
+
 def check_ambiguity(ambiguity: Ambiguity, decomposed: Decomposed) -> None:
     """Raise ValueError unless an ambiguity is that of a decomposed map."""
     if not np.array_equal(ambiguity.spectra.data, decomposed.spectra.data):
