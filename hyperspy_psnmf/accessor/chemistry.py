@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     PerPhase = float | list[float] | dict[str, float]
 
@@ -99,6 +99,7 @@ class Chemistry:
         errors: str = "total",
         ambiguity: bool | Ambiguity = False,
         confidence: float = 0.95,
+        region: BaseSignal | ArrayLike | dict | None = None,
     ) -> Quantification:
         """Return the composition of each phase, with standard errors.
 
@@ -156,6 +157,11 @@ class Chemistry:
             without another search.
         confidence : float
             Of these bands, where `ambiguity` is True; otherwise that of the Ambiguity.
+        region : ndarray or BaseSignal of bool, or dict of them by name, optional
+            Quantify regions of the map instead of phases, True inside, such as
+            ``s.psnmf.label_map() == 1``; arrays in array order, as ``s.data``. Net intensities
+            are those of the phases per count times the counts of the phases inside. Thickness and
+            density, where not a single number, are of each region then.
 
         Returns
         -------
@@ -189,6 +195,7 @@ class Chemistry:
                 errors=errors,
                 ambiguity=ambiguity,
                 confidence=confidence,
+                region=region,
             ),
         )
 

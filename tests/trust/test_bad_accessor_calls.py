@@ -117,6 +117,9 @@ CALLS = {
     "live time, a list": (quantify(live_time_per=["map"]), ValueError, "live_time_per"),
     "ambiguity, a word": (quantify(ambiguity="yes"), TypeError, "ambiguity"),
     "ambiguity, None": (quantify(ambiguity=None), TypeError, "ambiguity"),
+    "region, transposed": (quantify(region=np.ones((26, 20), bool)), ValueError, "region"),
+    "region, numbers": (quantify(region=np.ones((20, 26))), TypeError, "region"),
+    "region, empty": (quantify(region={}), TypeError, "region"),
     "units, None": (quantify(composition_units=None), ValueError, "composition_units"),
     "intensities, a list": (quantify(intensities=["model"]), ValueError, "intensities"),
 }

@@ -12,6 +12,7 @@ import numpy as np
 from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.lines.intensities import measure_lines
 from hyperspy_psnmf.eds.lines.measurable_lines import name_some
+from hyperspy_psnmf.eds.phase_map.regions import Regions
 from hyperspy_psnmf.eds.quantify.factors import element_of
 from hyperspy_psnmf.eds.unlisted.found import lines_of_elements
 
@@ -20,25 +21,31 @@ NEARLY_ALL = 99.0  # per cent
 MIN_FRACTION = 0.01  # of the net counts in all lines of a phase
 
 
-def find_not_quantified(decomposed: Decomposed, measured, elements) -> tuple[tuple[str, ...], ...]:
+def find_not_quantified(
+    decomposed: Decomposed, measured, elements, regions: Regions | None = None
+) -> tuple[tuple[str, ...], ...]:
     """Return the unlisted elements of each phase's spectrum, strongest first.
 
     Parameters
     ----------
     decomposed : Decomposed
     measured : LineIntensities
-        Of the lines to quantify, by the model.
+        Of the lines to quantify in the phases, by the model.
     elements : iterable of str
         Elements fitted in `measured` besides those of its lines.
+    regions : Regions, optional
+        To return those in each region.
     """
     lines = lines_of_elements(measured.unlisted)
     if not lines:
-        return ((),) * len(measured.net)
+        return ((),) * len(measured.net if regions is None else regions.names)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # all has been warned of with `measured`
         everything = measure_lines(
             decomposed, [*measured.lines, *lines.values()], elements={*elements, *lines}
         )
+    if regions is not None:
+        everything = regions.intensities(decomposed, everything)
     total = np.maximum(everything.net, 0.0).sum(axis=1, keepdims=True)
     net, sigma = (of[:, len(measured.lines) :] for of in (everything.net, everything.sigma))
     significant = (net > SIGNIFICANT * sigma) & (net > MIN_FRACTION * total)

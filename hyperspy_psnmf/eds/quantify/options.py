@@ -42,6 +42,7 @@ class Options:
     errors: str = "total"
     ambiguity: bool | Ambiguity = False
     confidence: float = 0.95
+    region: Any = None
 
     def __post_init__(self):
         """Raise TypeError or ValueError for what is wrong for any map, naming the argument."""
@@ -54,6 +55,11 @@ class Options:
                 "ambiguity must be True, False or what s.psnmf.ambiguity() returned, not "
                 f"{self.ambiguity!r}"
             )
+        if self.region is not None and self.ambiguity is not False:
+            raise ValueError(
+                "ambiguity is for phases, not for a region, whose counts are the same in all "
+                "factorisations that fit equally well"
+            )
         check_per("live_time_per", self.live_time_per)
         if not isinstance(self.absorption_correction, bool):
             raise TypeError(
@@ -61,8 +67,18 @@ class Options:
             )
 
 
-def resolve_options(decomposed: Decomposed, given: Options) -> tuple[str, dict, dict]:
+def resolve_options(
+    decomposed: Decomposed, given: Options, names: list[str]
+) -> tuple[str, dict, dict]:
     """Return the method, area in nm² and live time in s of a pixel, and `Quantifier`'s arguments.
+
+    Parameters
+    ----------
+    decomposed : Decomposed
+        The map.
+    given : Options
+    names : list of str
+        Of what is quantified: phases or regions.
 
     Raises
     ------
@@ -74,8 +90,8 @@ def resolve_options(decomposed: Decomposed, given: Options) -> tuple[str, dict, 
     method = resolve_method(signal, given.method)
     decomposed.map_input.require_rising()
     read_beam_energy(signal), read_resolution(signal)
-    thickness = _per_phase("thickness", given.thickness, decomposed.names)
-    density = _per_phase("density", given.density, decomposed.names)
+    thickness = _per_phase("thickness", given.thickness, names)
+    density = _per_phase("density", given.density, names)
     if absorption_correction and method == "CL" and thickness is None:
         raise ValueError("thickness in nm is needed for absorption_correction with method='CL'")
     if absorption_correction and method == "k_ratios":

@@ -10,7 +10,9 @@ from scipy.stats import norm
 from hyperspy_psnmf.eds.decompose.fit_sentences import sentence_on_likelihood
 from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.lines.intensities import measure_lines
+from hyperspy_psnmf.eds.phase_map.regions import Regions
 from hyperspy_psnmf.eds.quantify.composition_maps import keep_for_maps
+from hyperspy_psnmf.eds.quantify.element_maps import per_count
 from hyperspy_psnmf.eds.quantify.exspy_call import (
     Quantifier,
     derivatives,
@@ -59,8 +61,10 @@ def find_ambiguity_of_compositions(
 
 def _quantify(decomposed, options) -> tuple[Quantification, Ambiguity | None]:
     """Return the composition of each phase, and the ambiguity if that was asked for."""
-    names, method = decomposed.names, options.intensities
-    kind, exposure, of_quantifier = resolve_options(decomposed, options)
+    method = options.intensities
+    regions = None if options.region is None else Regions.read(decomposed, options.region)
+    names = decomposed.names if regions is None else regions.names
+    kind, exposure, of_quantifier = resolve_options(decomposed, options, names)
     lines, values, errors = resolve_factors(
         decomposed.spectra, decomposed.map_input, options.factors, options.xray_lines,
         options.exclude, method=method, windows="intensities='windows'",
@@ -69,26 +73,30 @@ def _quantify(decomposed, options) -> tuple[Quantification, Ambiguity | None]:
         check_ambiguity(options.ambiguity, decomposed)
     listed = _others(decomposed.spectra, options.exclude)
     with named(method="intensities"):
-        measured = measure_lines(decomposed, lines, method=method, elements=listed)
-    fill = _fill(decomposed)
+        of_phases = measure_lines(decomposed, lines, method=method, elements=listed)
+    measured = of_phases if regions is None else regions.intensities(decomposed, of_phases)
+    fill = _fill(decomposed) if regions is None else regions.fill(decomposed)
     quantifier = Quantifier(measured.spectra, kind, lines, values, fill=fill, **of_quantifier)
     if exposure:
         n = decomposed.n_pixels
         quantifier = exposed(quantifier, **{name: n * value for name, value in exposure.items()})
     net, others = _usable(measured, names), _find_others(decomposed, options)
     unknown = "errors='counting'" if options.errors == "counting" else why_not_estimated(decomposed)
-    refits = None if unknown else _net_without_folds(decomposed, measured)
+    refits = None if unknown else _net_without_folds(decomposed, of_phases, regions)
     atomic, weight = _compositions(quantifier, measured, net, errors / values, refits, others)
     detected = measured.net > DETECTED * measured.blank
-    besides = find_not_quantified(decomposed, measured, listed)
+    besides = find_not_quantified(decomposed, of_phases, listed, regions)
     normalised = describe_normalisation(measured, listed, method, atomic.values, detected, besides)
     found = Quantification(
         names, quantifier.elements, lines, kind, options.composition_units, measured.counts,
         measured.net, measured.sigma, detected, atomic, weight,
         float(options.confidence) if others is None else others.confidence,
-        keep_for_maps(decomposed, quantifier, measured, options.composition_units),
-        (*normalised, *measured.notes, *_notes(decomposed, quantifier, unknown, others, exposure)),
-        measured.fit, besides,
+        keep_for_maps(decomposed, quantifier, of_phases, options.composition_units),
+        (
+            *normalised, *measured.notes,
+            *_notes(decomposed, quantifier, unknown, others, exposure, regions),
+        ),
+        measured.fit, besides, "Phase" if regions is None else "Region",
     )  # fmt: skip
     return found, others
 
@@ -100,23 +108,31 @@ def _find_others(decomposed, options):
     return find_ambiguity(decomposed, confidence=options.confidence) if options.ambiguity else None
 
 
-def _net_without_folds(decomposed, measured):
-    """Return net counts (n_fits, n_phases, n_lines) of spectra found in a part of the counts."""
-    if not are_estimates(decomposed):
-        return measured.net[None]
-    others = find_spectra_without_folds(decomposed, np.random.default_rng(0))
+def _net_without_folds(decomposed, measured, regions):
+    """Return net counts (n_fits, n_rows, n_lines) with spectra found in a part of the counts."""
+    others = decomposed.H[None]
+    if are_estimates(decomposed):
+        others = find_spectra_without_folds(decomposed, np.random.default_rng(0))
     change = np.zeros((len(others), *measured.spectra.data.shape))
     change[..., decomposed.map_input.inside] = others - decomposed.H
-    return measured.net + measured.of(change * measured.counts[:, None])
+    net = measured.net + measured.of(change * measured.counts[:, None])
+    if regions is None:
+        return net
+    return regions.net_with(decomposed, others, per_count(measured, net))
 
 
-def _notes(decomposed, quantifier, unknown, others, exposure):
+def _notes(decomposed, quantifier, unknown, others, exposure, regions):
     """Yield notes on what the errors do not include."""
     given = decomposed.names[: decomposed.n_fixed]
     if given:
         yield (
             f"spectra given and kept: {', '.join(given)}. Layers above and below where they were "
             "measured are part of their composition, and errors and bands do not include them"
+        )
+    if regions is not None:
+        yield (
+            "compositions of regions are those of the model, in which each pixel is a sum of the "
+            "phases' spectra: see residuals() for where it does not fit"
         )
     if unknown:
         yield (

@@ -62,7 +62,7 @@ class Percent:
 
 @dataclass(frozen=True, eq=False)
 class Quantification(Picklable):
-    """Compositions of phases; can be pickled, and keeps no map in memory.
+    """Compositions of phases or regions; can be pickled, and keeps no map in memory.
 
     Attributes
     ----------
@@ -87,6 +87,8 @@ class Quantification(Picklable):
     not_quantified : tuple of tuple of str
         Elements that are significant in the spectrum of each phase, but neither quantified
         nor excluded. Windows are not searched for any.
+    of : {"Phase", "Region"}
+        What `names` are of; for regions, "phase" means region above.
     """
 
     names: list[str]
@@ -105,6 +107,7 @@ class Quantification(Picklable):
     notes: tuple[str, ...] = ()
     fit: FittedSpectra | None = field(default=None, repr=False)
     not_quantified: tuple[tuple[str, ...], ...] = ()
+    of: str = "Phase"
 
     @property
     def normalised_to(self) -> str:
@@ -138,9 +141,9 @@ class Quantification(Picklable):
         )
         # In the table itself, as tables are copied without the notes below them.
         last = ["Not quantified"] if any(self.not_quantified) else []
-        table.field_names = ["Phase", "Counts", *self.elements, *last]
+        table.field_names = [self.of, "Counts", *self.elements, *last]
         table.align = "r"
-        table.align["Phase"] = "l"
+        table.align[self.of] = "l"
         for i, name in enumerate(self.names):
             cells = [self._cell(found, i, j) for j in range(len(self.elements))]
             cells += [self.besides(i)] if last else []
@@ -175,9 +178,9 @@ class Quantification(Picklable):
         found = self.percent
         table = PrettyTable()
         table.title = f"Standard errors in {UNITS[self.composition_units]}"
-        table.field_names = ["Phase", "Element", *found.budget]
+        table.field_names = [self.of, "Element", *found.budget]
         table.align = "r"
-        table.align["Phase"] = "l"
+        table.align[self.of] = "l"
         for i, name in enumerate(self.names):
             for j, element in enumerate(self.elements):
                 parts = (f"{part[i, j]:.2f}" for part in found.budget.values())
@@ -211,7 +214,7 @@ class Quantification(Picklable):
 
     def _row(self, i, j):
         row = {
-            "phase": self.names[i],
+            self.of.lower(): self.names[i],
             "element": self.elements[j],
             "line": self.lines[j],
             "net_counts": float(self.net[i, j]),

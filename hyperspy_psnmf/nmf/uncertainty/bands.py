@@ -140,7 +140,25 @@ def _in_bands(solution):
 
 
 def sampling_errors(W, H, *, n_fixed: int = 0) -> np.ndarray:
-    r"""Return the standard errors of spectra, given the loadings.
+    """Return the standard errors of spectra, given the loadings.
+
+    Parameters
+    ----------
+    W, H, n_fixed :
+        See `sampling_covariance`.
+
+    Returns
+    -------
+    ndarray of shape (n_components, n_channels)
+        1 for a component without counts: its spectrum is not determined at all.
+    """
+    variances = np.einsum("jkk->kj", sampling_covariance(W, H, n_fixed=n_fixed))
+    determined = W.any(axis=0)[:, None] | (np.arange(len(H)) < n_fixed)[:, None]
+    return np.sqrt(np.where(determined, np.clip(variances, 0.0, 1.0), 1.0))
+
+
+def sampling_covariance(W, H, *, n_fixed: int = 0) -> np.ndarray:
+    r"""Return the covariance of the spectra of components in each channel, given the loadings.
 
     From the expected information of each channel, :math:`W^T diag(1/\mu) W`; with
     half a count more than expected in each channel, so that the error of a channel
@@ -154,14 +172,14 @@ def sampling_errors(W, H, *, n_fixed: int = 0) -> np.ndarray:
         Spectra of unit sum; those of the first `n_fixed` have no error.
     n_fixed : int
         Number of fixed spectra.
+
+    Returns
+    -------
+    ndarray of shape (n_channels, n_components, n_components)
     """
     free = np.broadcast_to(np.arange(len(H)) >= n_fixed, H.T.shape)
     # Half a count, divided between components, and in proportion to W between rows.
-    found = information(H.T + 0.5 / max(W.sum(), 1.0), W)
-    variances = np.einsum("jkk->kj", invert_free(found, free))
-    # A component without counts: its spectrum of unit sum is not determined at all.
-    determined = W.any(axis=0)[:, None] | ~free.T
-    return np.sqrt(np.where(determined, np.clip(variances, 0.0, 1.0), 1.0))
+    return invert_free(information(H.T + 0.5 / max(W.sum(), 1.0), W), free)
 
 
 def errors_of_lines(W: np.ndarray, spectra: LineSpectra) -> np.ndarray:
