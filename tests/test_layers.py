@@ -68,6 +68,7 @@ ROOMS = {
         "decompose",
         "uncertainty",
         "phase_map",
+        "formulas",
         "quantify",
     ],
     "data": ["geometry", "physics", ""],

@@ -167,7 +167,7 @@ class Chemistry:
         -------
         Quantification
             With ``table()``, ``budget()``, ``rows()``, ``to_dataframe()``, ``maps()``,
-            ``atomic`` and ``weight``. Below three standard deviations of a blank a
+            ``formulas()``, ``atomic`` and ``weight``. Below three standard deviations of a blank a
             table shows the detection limit. Phases with too few counts are NaN.
             ``notes`` list the elements that compositions are normalised to, other elements in
             the spectra, and what the errors do not include.

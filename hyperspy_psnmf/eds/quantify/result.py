@@ -2,12 +2,13 @@
 """What ``s.psnmf.quantify()`` returns: compositions of phases with their errors."""
 
 from dataclasses import dataclass, field
-from importlib import import_module
 from textwrap import fill
 
 import numpy as np
 from prettytable import PrettyTable
 
+from hyperspy_psnmf.eds.files.tables import data_frame
+from hyperspy_psnmf.eds.formulas.compatible import Formulas, match_formulas
 from hyperspy_psnmf.eds.lines.intensities import FittedSpectra
 from hyperspy_psnmf.eds.signals.picklable import Picklable
 
@@ -197,14 +198,7 @@ class Quantification(Picklable):
         ImportError
             If pandas is not installed.
         """
-        try:
-            pandas = import_module("pandas")  # no dependency of this package
-        except ImportError:
-            raise ImportError(
-                "to_dataframe() needs pandas, which is not installed: pip install pandas; "
-                "rows() gives the same as a list of dicts"
-            ) from None
-        frame = pandas.DataFrame(self.rows())
+        frame = data_frame(self.rows())
         frame.attrs |= {"normalised_to": self.normalised_to, "notes": list(self.notes)}
         return frame
 
@@ -230,6 +224,39 @@ class Quantification(Picklable):
             if found.band is not None:
                 row[f"{unit}_low"], row[f"{unit}_high"] = map(float, found.band[i, j])
         return row | {"normalised_to": self.normalised_to, "not_quantified": self.besides(i)}
+
+    def formulas(self) -> Formulas:
+        """Return stoichiometric formulas that the compositions are compatible with.
+
+        Built from the elements detected in each phase are elements, binary compounds and alloys of
+        small integers, and compounds with one anion and one or two cation sites whose charges
+        balance, on which elements of one charge may substitute each other. None is asserted: with
+        large errors many are compatible, and the simplest of those that fit alike is first.
+        Formulas are judged by the standard errors of ``atomic``, so errors of k-factors and
+        absorption that these lack reject right ones.
+
+        Returns
+        -------
+        Formulas
+            With ``table()``, ``rows()`` and ``to_dataframe()``: for each formula chi-squared per
+            degree of freedom and its p-value, and the elements that are not in it: minor ones of
+            less than 3 at%, and those that were not quantified.
+        """
+        found = self.atomic
+        matches = [
+            match_formulas(
+                [
+                    e
+                    for e, is_there in zip(self.elements, self.detected[i], strict=True)
+                    if is_there
+                ],
+                found.values[i, self.detected[i]],
+                found.sigma[i, self.detected[i]],
+            )
+            for i in range(len(self.names))
+        ]
+        besides = [self.besides(i) for i in range(len(self.names))]
+        return Formulas(self.of, self.names, matches, besides)
 
     def maps(self, *, min_counts: float = 20.0) -> list:
         """Return the composition of the reconstructed map in every pixel.

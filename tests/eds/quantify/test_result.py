@@ -58,7 +58,7 @@ def test_quantify__a_data_frame_needs_pandas(result, monkeypatch):
     def without_pandas(name, *args):
         raise ImportError(name)
 
-    monkeypatch.setattr("hyperspy_psnmf.eds.quantify.result.import_module", without_pandas)
+    monkeypatch.setattr("hyperspy_psnmf.eds.files.tables.import_module", without_pandas)
     with pytest.raises(ImportError, match="pip install pandas"):
         result.to_dataframe()
 
