@@ -9,7 +9,7 @@ from hyperspy_psnmf.eds.phase_map.fractions import with_error
 from hyperspy_psnmf.eds.phase_map.label_map import LEFT_OUT
 from hyperspy_psnmf.nmf.uncertainty.labels import UNASSIGNED
 from hyperspy_psnmf.plot.figure import subplots
-from hyperspy_psnmf.plot.image import axis_label, draw_image
+from hyperspy_psnmf.plot.image import axis_edges, axis_label, draw_image
 from hyperspy_psnmf.plot.phases import phase_color
 
 GREY, WHITE = "#B3B3B3", "#FFFFFF"
@@ -34,7 +34,7 @@ def plot_label_map(labels, fractions):
     names, axes = labels.metadata.Phases.names, labels.axes_manager.signal_axes
     numbers = [*range(len(names)), UNASSIGNED, LEFT_OUT]
     colors = [*map(phase_color, range(len(names))), GREY, WHITE]
-    fig, ax = subplots(figsize=(6.4, 4), layout="constrained")
+    fig, ax = subplots(figsize=(6.4, 4 if len(axes) > 1 else 1.6), layout="constrained")
     index = _most_frequent(labels.data, numbers)
     image = np.array([to_rgb(color) for color in colors])[index]
     if len(axes) == 1:
@@ -67,4 +67,4 @@ def _draw_strip(ax, colors, axis):
     values = np.asarray(axis.axis, dtype=float)
     width = abs(np.gradient(values)) if values.size > 1 else abs(axis.scale)
     ax.bar(values, 1.0, width, color=colors, linewidth=0)
-    ax.set(xlabel=axis_label(axis), ylim=(0, 1), yticks=[])
+    ax.set(xlabel=axis_label(axis), xlim=axis_edges(axis), ylim=(0, 1), yticks=[])
