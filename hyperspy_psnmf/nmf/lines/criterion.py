@@ -79,7 +79,7 @@ def simplest(
     weights : ndarray of shape (n_free, n_templates)
         Weights; those of an element are zero where the criterion is lower without it.
     """
-    found = _estimate(W, spectra, costs, n_jobs)
+    found = estimate(W, spectra, costs, n_jobs)
     n_fixed, k = spectra.n_fixed, W.shape[1]
     pairs = [(a, b) for a in range(n_fixed, k) for b in range(k) if a != b]
     moves = found.best_multiples(pairs, n_jobs)
@@ -93,7 +93,7 @@ def simplest(
 
 
 @dataclass(eq=False)
-class _Estimates:
+class Estimates:
     """Loadings and weights, with covariances between components; combined in place."""
 
     W: np.ndarray  # (n_rows, k)
@@ -129,9 +129,7 @@ class _Estimates:
 
     def best_multiple(self, a, b):
         """Return the decrease of the cost at the best multiple, and that multiple."""
-        vanishing = self.P[a] / np.maximum(self.P[b], TINY)
-        inside = (vanishing > COARSE[0]) & (vanishing < COARSE[-1]) & (self.P[b] > 0)
-        multiples = np.append(COARSE, vanishing[inside])
+        multiples = np.append(COARSE, vanishing_multiples(self, a, b))
         coarse = multiples[self.cost(a, b, multiples).argmin()]
         multiples = np.append(coarse * (1.0 + FINE), 0.0)
         costs = self.cost(a, b, multiples)
@@ -233,7 +231,15 @@ def _costs_of_zero(P, C, groups):
     return np.where(known, np.where(values.any(axis=1), np.inf, 0.0), cost)
 
 
-def _estimate(W, spectra, costs, n_jobs):
+def vanishing_multiples(found: Estimates, a: int, b: int) -> np.ndarray:
+    """Return the multiples of b subtracted from a at which a weight vanishes."""
+    vanishing = found.P[a] / np.maximum(found.P[b], TINY)
+    inside = (vanishing > COARSE[0]) & (vanishing < COARSE[-1]) & (found.P[b] > 0)
+    return vanishing[inside]
+
+
+def estimate(W: np.ndarray, spectra: LineSpectra, costs: Costs, n_jobs: int | None) -> Estimates:
+    """Return loadings and weights with their covariances, at an optimum of the likelihood."""
     n, templates, k = spectra.n_fixed, spectra.templates, W.shape[1]
     G = templates.spectra
     # The nearest sums of templates, without errors, stand for fixed spectra here.
@@ -248,7 +254,7 @@ def _estimate(W, spectra, costs, n_jobs):
         limits[n + c, none] = np.inf
     P = np.vstack([fixed, spectra.weights])
     of_W = covariance(W, spectra.B, n_jobs)
-    return _Estimates(W.copy(), P, of_W, of_all, costs.of_numbers(W), elements, limits)
+    return Estimates(W.copy(), P, of_W, of_all, costs.of_numbers(W), elements, limits)
 
 
 def _weights_covariance(W, spectra, n_jobs):

@@ -10,6 +10,7 @@ from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.lines.alternating import LineAlternation, LinePoint
 from hyperspy_psnmf.nmf.lines.costs import Costs, default_costs
 from hyperspy_psnmf.nmf.lines.criterion import simplest
+from hyperspy_psnmf.nmf.lines.other_optima import other_optima
 from hyperspy_psnmf.nmf.lines.templates import LEAST, common_ratio
 from hyperspy_psnmf.nmf.lines.weights import LineSpectra
 
@@ -98,6 +99,7 @@ def factorise_lines(
     # Once more from the optimum of all loadings and lines nearby: what earlier rounds have set to
     # zero may be wrong by now.
     search.run(search.best.W, search.best.spectra)
+    search.try_other_optima()
     search.finish(tol)
     best = search.best
     return LineFit(
@@ -125,6 +127,7 @@ def simplest_nearby(
     """
     search = _Search(X, spectra, costs, max_iter, 1, None)
     search.run(W, spectra)
+    search.try_other_optima()
     return search.best.W, search.best.spectra
 
 
@@ -146,7 +149,17 @@ class _Search:
         point = self._correct(point)
         # What a simplification loses is only estimated; no simpler one may be as likely.
         self._compare(point)
-        lowest, moves = np.finfo(float).max, MOVES
+        self._descend(point, MOVES)
+
+    def try_other_optima(self) -> None:
+        """Lower the criterion from its other minima near the lowest one."""
+        for W, spectra in other_optima(self.best.W, self.best.spectra, self.costs, self.n_jobs):
+            self.problem.restrict(None)
+            # With their zeros from the first fit on: without, it returns along the valley.
+            self._descend(self.problem.at(W, spectra), (0,))
+
+    def _descend(self, point, moves) -> None:
+        lowest = np.finfo(float).max
         for _ in range(MAX_ROUNDS):
             point, moves = self._simplify(point, moves)
             criterion = self._compare(point)
