@@ -99,7 +99,7 @@ class Certainty:
         self,
         of: str = "maps",
         *,
-        given_spectra: bool = True,
+        given_spectra: bool | None = None,
         show_progressbar: bool | None = None,
         random_state: Any = 0,
     ) -> BaseSignal:
@@ -115,15 +115,14 @@ class Certainty:
             ``phase_spectra()``, given the maps. "model": of the counts that all
             phases together predict in each pixel and channel, given the spectra;
             as large as the data.
-        given_spectra : bool
-            True: with the spectra taken as exact, for which the coverage of intervals is
-            right. But spectra are estimates, and with estimated ones the true loadings of five
-            phantoms are inside one sigma in 26 to 63 % of the cases. False estimates the
-            spectra 20 times again, without a quarter of the counts, and adds the changes
-            (jackknife). Coverage is then 69 % on average (41 to 81 %), and 91 % inside 1.96
-            sigma. Errors that are the same in every fit are not included: see `ambiguity`.
-            These errors are common to all pixels and do not average out. For maps
-            decomposed by PSNMF only; it takes as long as some ten decompositions.
+        given_spectra : bool, optional
+            Of maps only. True: with the spectra taken as exact, for which the coverage of
+            intervals is right. But spectra are estimates. False: they are found eight times
+            again, without a quarter of the counts, and the changes of the loadings added
+            (jackknife), which takes about twice as long as the decomposition. None, the
+            default, is False where that is possible, and else True with a warning.
+            Errors that are the same in every fit are not included: see `ambiguity`.
+            These errors are common to all pixels and do not average out.
         show_progressbar : bool, optional
             Of these fits; None is HyperSpy's preference.
         random_state : int, Generator, RandomState or None

@@ -221,20 +221,22 @@ class Chemistry:
         """
         return energy_calibration(self._signal)
 
-    def plot_composition(self, result: Quantification) -> tuple[Figure, Axes]:
+    def plot_composition(self, result: Quantification, *, log: bool = False) -> tuple[Figure, Axes]:
         """Plot the composition of each phase as bars with 1-sigma errors.
 
         Parameters
         ----------
         result : Quantification
             What `quantify` returned.
+        log : bool
+            Whether the scale is logarithmic, for minor elements.
 
         Returns
         -------
         matplotlib.figure.Figure
         matplotlib.axes.Axes
         """
-        return plot.plot_composition(check_result(result, Quantification))
+        return plot.plot_composition(check_result(result, Quantification), log=log)
 
     def plot_line_fit(self, result: Quantification) -> tuple[Figure, NDArray]:
         """Plot the fit of lines and continuum to each phase's spectrum.

@@ -13,15 +13,16 @@ from hyperspy_psnmf.plot.xray_lines import line_label
 MAX_COLUMNS = 4
 
 
-def plot_composition(result):
+def plot_composition(result, *, log: bool = False):
     """Plot the composition of each phase as bars with error bars.
 
     Parameters
     ----------
     result : Quantification
-        From ``s.psnmf.quantify()``. Error bars are 1 sigma; a thin line is the confidence
-        band of `ambiguity`, where requested. Elements below their
+        From ``s.psnmf.quantify()``. Error bars are 1 sigma. Elements below their
         detection limit have an arrow from that limit down instead of a bar.
+    log : bool
+        Whether the scale is logarithmic.
 
     Returns
     -------
@@ -37,12 +38,14 @@ def plot_composition(result):
     unit = UNITS[result.composition_units]
     ax.set(xticks=range(n), ylabel=f"Content ({unit})", xlim=(-0.5, n - 0.5))
     ax.set_xticklabels(result.elements)
-    ax.set_ylim(0, 1.02 * ax.get_ylim()[1])
+    if log:
+        ax.set(yscale="log", ylim=(_least_shown(result), 200.0))
+    else:
+        ax.set_ylim(0, min(1.02 * ax.get_ylim()[1], 115.0))
     ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     notes = [f"normalised to {result.normalised_to}"]
     notes += [NO_ZAF] if result.method == "k_ratios" else []
-    if result.percent.band is None:
-        notes.append("errors: 1 sigma, without ambiguity")
+    notes.append("errors: 1 sigma" + ("" if result.percent.has_unmixing else ", without unmixing"))
     ax.set_title("\n".join(notes), fontsize=9)
     return fig, ax
 
@@ -54,7 +57,8 @@ def _draw_bars(ax, result, i, x, width, name):
         name += " (no composition)"
     shown = result.detected[i] & np.isfinite(values)
     ax.bar(x, np.where(shown, values, 0.0), width, color=color, label=name)
-    ax.errorbar(x[shown], values[shown], found.sigma[i][shown], fmt="none", ecolor="k", capsize=2)
+    ends = np.abs(np.stack([found.lower[i], found.upper[i]]) - values)[:, shown]
+    ax.errorbar(x[shown], values[shown], ends, fmt="none", ecolor="k", capsize=2)
     below = ~shown & np.isfinite(values) & np.isfinite(limits)
     drop = np.vstack([limits[below], np.zeros(below.sum())])
     arrows = ax.errorbar(
@@ -63,10 +67,14 @@ def _draw_bars(ax, result, i, x, width, name):
     )  # fmt: skip
     for part in arrows.get_children():
         part.set_in_layout(False)  # heads below zero take no room
-    if found.band is not None:
-        finite = np.isfinite(found.band[i]).all(axis=1)
-        low, high = found.band[i][finite].T
-        ax.vlines(x[finite] + 0.3 * width, low, high, color="k", linewidth=1.0)
+
+
+def _least_shown(result):
+    """Return the lower end of a logarithmic scale: half of the smallest content or limit."""
+    found = result.percent
+    shown = np.where(result.detected, found.values, found.limits)
+    positive = shown[np.isfinite(shown) & (shown > 0)]
+    return 0.5 * positive.min() if positive.size else 0.01
 
 
 def plot_element_maps(maps):

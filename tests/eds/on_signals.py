@@ -19,7 +19,14 @@ def _of_signal(function):
 
 measure_lines = _of_signal(intensities.measure_lines)
 find_fit_quality = _of_signal(verdict.find_fit_quality)
-standard_errors = _of_signal(errors.standard_errors)
+
+
+def standard_errors(signal, of="maps", *, given_spectra=True, **kwargs):
+    """Return them with the spectra taken as exact, unless asked for all."""
+    found = Decomposed.read(signal)
+    return errors.standard_errors(found, of, given_spectra=given_spectra, **kwargs)
+
+
 find_upper_limits = _of_signal(errors.find_upper_limits)
 intensity_errors = _of_signal(errors.intensity_errors)
 

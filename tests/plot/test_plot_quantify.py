@@ -6,6 +6,7 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
+from matplotlib.container import ErrorbarContainer
 
 from hyperspy_psnmf import data, plot
 from hyperspy_psnmf.eds.quantify.result import Percent, Quantification
@@ -49,12 +50,27 @@ def test_plot_composition__k_ratios_say_that_nothing_was_corrected(result):
     assert ax.get_ylabel() == "Content (wt%)"
 
 
-def test_plot_composition__bars_say_that_their_errors_have_no_ambiguity(result):
+def test_plot_composition__bars_say_which_errors_they_have(result):
     from dataclasses import replace
 
-    assert "without ambiguity" not in plot.plot_composition(result)[1].get_title()
-    plain = replace(result, atomic=replace(result.atomic, band=None))
-    assert "1 sigma, without ambiguity" in plot.plot_composition(plain)[1].get_title()
+    assert "errors: 1 sigma, without unmixing" in plot.plot_composition(result)[1].get_title()
+    total = replace(result.atomic, budget={"unmixing": result.atomic.sigma})
+    title = plot.plot_composition(replace(result, atomic=total))[1].get_title()
+    assert title.endswith("errors: 1 sigma")
+
+
+def test_plot_composition__one_interval_per_bar_that_ends_at_nothing_and_everything(result):
+    from dataclasses import replace
+
+    wide = replace(result.atomic, sigma=np.full((2, 3), 25.0))
+    for log in (False, True):
+        fig, ax = plot.plot_composition(replace(result, atomic=wide), log=log)
+        fig.canvas.draw()
+        assert ax.get_yscale() == ("log" if log else "linear")
+        intervals = [g for g in ax.containers if isinstance(g, ErrorbarContainer)]
+        ends = np.array([line.get_segments() for line in intervals[0][2]])[0, :, :, 1]
+        np.testing.assert_allclose(ends, [[25, 75], [5, 55], [0, 45]])
+        assert len(intervals) == 2 * 2  # and the arrows of those not detected
 
 
 def test_plot_composition__a_phase_without_composition_says_so_in_the_legend(result):

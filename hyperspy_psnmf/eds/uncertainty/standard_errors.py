@@ -5,12 +5,14 @@ Errors of the maps given the spectra need the learning results only, all others 
 counts too.
 """
 
+import warnings
+
 import numpy as np
 
 from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.signals.build import map_axes, spectra_like
 from hyperspy_psnmf.eds.signals.phases import maps_like_phases, spectra_like_phases
-from hyperspy_psnmf.eds.uncertainty.jackknife import find_errors_from_spectra
+from hyperspy_psnmf.eds.uncertainty.jackknife import find_errors_from_spectra, why_not_estimated
 from hyperspy_psnmf.nmf.uncertainty.bands import sampling_errors
 from hyperspy_psnmf.nmf.uncertainty.standard_errors import (
     loading_covariance,
@@ -28,25 +30,40 @@ def standard_errors(
     decomposed: Decomposed,
     of: str = "maps",
     *,
-    given_spectra: bool = True,
+    given_spectra: bool | None = None,
     show_progressbar: bool | None = None,
     random_state=0,
 ):
     """Return the standard errors of a decomposed map; see the accessor."""
     check_choice("of", of, QUANTITIES)
-    if not isinstance(given_spectra, bool):
-        raise TypeError(f"given_spectra must be True or False, not {given_spectra!r}")
-    if not given_spectra and of != "maps":
+    if not isinstance(given_spectra, bool | None):
+        raise TypeError(f"given_spectra must be True, False or None, not {given_spectra!r}")
+    if given_spectra is False and of != "maps":
         raise ValueError(f"given_spectra=False is for of='maps', not of={of!r}: see ambiguity()")
     if of == "spectra":
         return _errors_of_spectra(decomposed)
     if of == "model":
         return _errors_of_model(decomposed)
     sigma = standard_deviations(covariance_of_loadings(decomposed))
+    if given_spectra is None:
+        given_spectra = _only_given(decomposed)
     if not given_spectra:
         options = {"show_progressbar": show_progressbar, "random_state": random_state}
         sigma = np.hypot(sigma, find_errors_from_spectra(decomposed, **options))
     return maps_like_phases(decomposed, sigma, "Standard errors of phase maps", QUANTITY)
+
+
+def _only_given(decomposed) -> bool:
+    """Return whether the errors of the spectra are not known, and warn if so."""
+    unknown = why_not_estimated(decomposed)
+    if unknown:
+        warnings.warn(
+            "standard errors are those of the loadings with the spectra taken as exact, and not "
+            f"those of the spectra: {unknown}. given_spectra=True asks for them without a warning",
+            UserWarning,
+            stacklevel=4,
+        )
+    return unknown is not None
 
 
 def find_upper_limits(decomposed: Decomposed, *, confidence: float = 0.95):

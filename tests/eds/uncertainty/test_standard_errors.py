@@ -11,7 +11,7 @@ from tests.helpers.maps import FREE
 
 @pytest.fixture(autouse=True)
 def fewer_splits(monkeypatch):
-    """Four fits instead of twenty: for the same errors, if not as well known."""
+    """Four fits instead of eight: for the same errors, if not as well known."""
     monkeypatch.setattr("hyperspy_psnmf.eds.uncertainty.jackknife.N_SPLITS", 1)
 
 
@@ -53,6 +53,20 @@ def test_standard_errors__spectra_that_are_estimates_add_to_the_errors(unmixed):
     np.testing.assert_array_equal(np.isnan(given.data), np.isnan(all_of_it.data))
     assert np.nanmin(all_of_it.data - given.data) >= 0
     assert np.nanmean(all_of_it.data) > 1.05 * np.nanmean(given.data)
+
+
+def test_standard_errors__those_of_the_spectra_are_included_where_they_are_known(
+    unmixed, unmixed_copy
+):
+    errors, of_all = unmixed.psnmf.standard_errors(), standard_errors(unmixed, given_spectra=False)
+    np.testing.assert_array_equal(errors.data, of_all.data)
+    results = unmixed_copy.learning_results
+    results.psnmf = None
+    del results.psnmf_json
+    with pytest.warns(UserWarning, match="not those of the spectra: PSNMF did not find"):
+        errors = unmixed_copy.psnmf.standard_errors()
+    given = standard_errors(unmixed_copy)
+    np.testing.assert_array_equal(errors.data, given.data)
 
 
 def test_standard_errors__errors_from_spectra_follow_their_seed_and_survive_saving(
