@@ -3,7 +3,8 @@
 
 Without FILE a built-in phantom is unmixed. In the output folder: the map with its
 learning results (.hspy), the phase spectra (.hspy), figures (PNG), net line
-intensities and, with k-factors, compositions (CSV), and the report (text).
+intensities and compositions (CSV), and the report (text). Compositions of EDS_TEM maps are
+from computed k-factors, unless given.
 
 Files that cannot be made are listed on stderr and in the report, and the others are
 written. The exit status is 0 if only lines in the metadata that cannot be measured were
@@ -75,7 +76,7 @@ def _parser():
     add("--elements", type=_comma_list, metavar="Fe,Pt", help="elements of the sample")
     add("--energy-range", type=float, nargs=2, metavar=("LOW", "HIGH"), help="in keV")
     add("--k-factors", type=_k_factors, metavar="Fe_Ka=1.45,Pt_La=5.08",
-        help="Cliff-Lorimer factors; with them, compositions are given")  # fmt: skip
+        help="measured Cliff-Lorimer factors, in place of computed ones")  # fmt: skip
     add("--overwrite", action="store_true", help="replace files of an earlier run")
     add("--version", action="version", version=__version__)
     return parser

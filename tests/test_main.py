@@ -66,7 +66,9 @@ def test_main__a_file_is_unmixed_as_the_options_say(file, tmp_path):
     record = hs.load(out / "map.hspy").learning_results.psnmf
     assert (record["n_components"], list(record["binning"])) == (2, [4, 4])
     lines = ["Mg_Ka net counts", "Mg_Ka sigma", "Si_Ka net counts", "Si_Ka sigma"]
-    assert list(table(out)[0]) == ["phase", "counts", *lines]
+    row = table(out)[0]
+    assert list(row)[:6] == ["phase", "counts", *lines]
+    assert float(row["Mg at%"]) + float(row["Si at%"]) == pytest.approx(100, abs=0.02)
     assert hs.load(out / "phase_spectra.hspy").axes_manager[-1].axis[0] == pytest.approx(0.3)
 
 

@@ -28,7 +28,7 @@ from hyperspy_psnmf.eds.lines.measurable_lines import (
 )
 from hyperspy_psnmf.eds.quantify.element_maps import line_maps
 from hyperspy_psnmf.eds.quantify.factors import elements_to_exclude
-from hyperspy_psnmf.eds.quantify.options import Options
+from hyperspy_psnmf.eds.quantify.options import Options, resolve_method
 from hyperspy_psnmf.eds.quantify.quantify import quantify
 from hyperspy_psnmf.eds.quantify.result import Quantification
 from hyperspy_psnmf.eds.signals.metadata import sample_elements
@@ -120,7 +120,8 @@ def write_results(
     folder : Path
         Made if need be; files in it are replaced.
     k_factors : dict of float, optional
-        Of X-ray lines; with them, compositions are written.
+        Of X-ray lines. Without them, compositions of EDS_TEM maps are from computed ones, and
+        none are written for EDS_SEM.
     source : str
         Which map of a file that is, to begin the report with.
 
@@ -148,6 +149,10 @@ def write_results(
     composition = None
     if k_factors:
         composition = done.attempt("compositions.png", lambda: _quantify(decomposed, k_factors))
+    elif measured is not None and resolve_method(signal, None) == "CL":
+        composition = _quantify_unasked(decomposed, measured, done)
+    else:
+        (folder / "compositions.png").unlink(missing_ok=True)  # of an earlier run
     if composition is not None:
         done.write_figure("compositions.png", lambda: plot.plot_composition(composition))
     rows = (spectra, measured, composition)
@@ -185,6 +190,20 @@ def _quantify(decomposed: Decomposed, k_factors: dict[str, float]) -> Quantifica
     """Return the composition of the elements that have a factor."""
     exclude = elements_to_exclude(decomposed.spectra, k_factors)
     return quantify(decomposed, Options(method="CL", factors=k_factors, exclude=exclude))
+
+
+def _quantify_unasked(
+    decomposed: Decomposed, measured: LineIntensities, done: WrittenResults
+) -> Quantification | None:
+    """Return the composition by computed k-factors, or None where the metadata do not allow it."""
+    intensities = "windows" if measured.fit is None else "model"
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", LEFT_OUT)  # noted with `measured`
+            return quantify(decomposed, Options(method="CL", intensities=intensities))
+    except ValueError as error:
+        done.leave_out("compositions.png", str(error))
+        return None
 
 
 def _write_table(path: Path, *of: Any) -> None:

@@ -80,7 +80,8 @@ def resolve_factors(
     if missing:
         raise ValueError(
             f"factors: none for {name_some(missing)}; without it the composition would be that of "
-            "another specimen. Give it, or leave the element out with exclude="
+            "another specimen. Give it, or 'computed' in its place, or leave the element out with "
+            "exclude="
         )
     _check_one_each(lines)
     require_measurable("factors", spectra, map_input, lines, method, windows=windows)
@@ -93,7 +94,8 @@ def check_factors(factors) -> dict[str, tuple[float, float]]:
     if not isinstance(factors, dict) or not factors:
         raise TypeError(
             "factors must be a dict of one factor per X-ray line, such as "
-            f"{{'Fe_Ka': 1.45, 'Pt_La': (5.1, 0.2)}}, not {factors!r}"
+            f"{{'Fe_Ka': 1.45, 'Pt_La': (5.1, 0.2)}}, not {factors!r}. Only k-factors can be "
+            "computed"
         )
     check_lines("factors", list(factors))
     return {line: _value_and_sigma(line, value) for line, value in factors.items()}

@@ -11,6 +11,7 @@ from hyperspy_psnmf.eds.decompose.fit_sentences import sentence_on_likelihood
 from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.lines.intensities import measure_lines
 from hyperspy_psnmf.eds.phase_map.regions import Regions
+from hyperspy_psnmf.eds.quantify.complete_factors import complete_factors, note_on_computed
 from hyperspy_psnmf.eds.quantify.composition_maps import keep_for_maps
 from hyperspy_psnmf.eds.quantify.element_maps import per_count
 from hyperspy_psnmf.eds.quantify.exspy_call import (
@@ -65,10 +66,13 @@ def _quantify(decomposed, options) -> tuple[Quantification, Ambiguity | None]:
     regions = None if options.region is None else Regions.read(decomposed, options.region)
     names = decomposed.names if regions is None else regions.names
     kind, exposure, of_quantifier = resolve_options(decomposed, options, names)
+    channels = decomposed.spectra, decomposed.map_input
+    asked, factors, computed = (options.xray_lines, options.exclude), options.factors, {}
+    if kind == "CL":
+        factors, computed = complete_factors(*channels, factors, *asked, method=method)
     lines, values, errors = resolve_factors(
-        decomposed.spectra, decomposed.map_input, options.factors, options.xray_lines,
-        options.exclude, method=method, windows="intensities='windows'",
-    )  # fmt: skip
+        *channels, factors, *asked, method=method, windows="intensities='windows'"
+    )
     if isinstance(options.ambiguity, Ambiguity):
         check_ambiguity(options.ambiguity, decomposed)
     listed = _others(decomposed.spectra, options.exclude)
@@ -94,6 +98,7 @@ def _quantify(decomposed, options) -> tuple[Quantification, Ambiguity | None]:
         keep_for_maps(decomposed, quantifier, of_phases, options.composition_units),
         (
             *normalised, *measured.notes,
+            *((note_on_computed(computed, decomposed.spectra),) if computed else ()),
             *_notes(decomposed, quantifier, unknown, others, exposure, regions),
         ),
         measured.fit, besides, "Phase" if regions is None else "Region",

@@ -14,7 +14,12 @@ from hyperspy_psnmf.eds.quantify.exspy_call import Quantifier
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [
-        ({"factors": None}, TypeError, "factors must be a dict"),
+        ({"factors": None, "exclude": "Xx"}, ValueError, "exclude: Xx is no element"),
+        ({"factors": None, "xray_lines": "Mg_Ka"}, TypeError, "xray_lines must be a list"),
+        ({"factors": "computed", "xray_lines": ["Mg_Ka"]}, ValueError, "none for Al, Ca, Fe, O,"),
+        ({"factors": "measured"}, TypeError, "factors must be a dict"),
+        ({"factors": {"Mg_Kz": "computed"}}, ValueError, "Mg_Kz is no X-ray line"),
+        ({"factors": {"Mg_Ka": "computed", "Si_Ka": 0}}, ValueError, "Si_Ka must be positive"),
         ({"factors": {}}, TypeError, "factors must be a dict"),
         ({"factors": [1.0, 2.0]}, TypeError, "factors must be a dict"),
         ({"factors": {"Mg_Ka": "1"}}, TypeError, "Mg_Ka must be a number"),

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Computed Cliff-Lorimer factors in place of those that are not given."""
+
+import numpy as np
+
+from hyperspy_psnmf.eds.line_model.linear_model import read_beam_energy
+from hyperspy_psnmf.eds.lines.measurable_lines import MAIN_LINES, explain_lines, name_some
+from hyperspy_psnmf.eds.quantify.computed_factors import computed_factor
+from hyperspy_psnmf.eds.quantify.factors import (
+    check_elements,
+    check_factors,
+    check_lines,
+    element_of,
+)
+from hyperspy_psnmf.eds.signals.map_input import MapInput
+from hyperspy_psnmf.eds.signals.metadata import sample_elements, sample_lines
+from hyperspy_psnmf.eds.xray.lines import is_element, lines_of
+
+COMPUTED = "computed"
+
+
+def complete_factors(
+    spectra, map_input: MapInput, factors, xray_lines=None, exclude=(), *, method: str = "model"
+) -> tuple[dict, dict]:
+    """Return factors of lines, with computed ones in the places of "computed".
+
+    Only ratios of factors matter: computed ones are scaled to those given.
+
+    Parameters
+    ----------
+    spectra, map_input, xray_lines, exclude, method
+        See `resolve_factors`.
+    factors : dict, "computed" or None
+        {line: value}, {line: (value, sigma)} or {line: "computed"}. Otherwise all are computed,
+        for `xray_lines`, or for the main line of each element in the metadata.
+
+    Returns
+    -------
+    factors : dict
+        As `resolve_factors` takes them.
+    computed : dict
+        {line: (value, sigma)} of those computed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a name is no line, or a factor cannot be computed.
+    """
+    if factors is None or (isinstance(factors, str) and factors == COMPUTED):
+        excluded = check_elements("exclude", exclude)
+        lines = (
+            _main_lines(spectra, map_input, excluded, method)
+            if xray_lines is None
+            else [v for v in check_lines("xray_lines", xray_lines) if element_of(v) not in excluded]
+        )
+        factors = dict.fromkeys(lines, COMPUTED)
+        if not factors:
+            raise ValueError(
+                "factors: none given, and none can be computed, as no line of an element in the "
+                "metadata can be measured: set elements with s.set_elements([...])"
+            )
+    if not isinstance(factors, dict) or COMPUTED not in _texts(factors):
+        return factors, {}
+    given = {line: value for line, value in factors.items() if not _is_computed(value)}
+    given = check_factors(given) if given else {}
+    missing = check_lines("factors", [line for line in factors if line not in given])
+    computed = _scaled(_compute(missing, spectra), given, spectra)
+    return {line: computed.get(line) or given[line] for line in factors}, computed
+
+
+def note_on_computed(computed: dict, spectra) -> str:
+    """Return a note on the factors that were computed, for a table of compositions."""
+    values = ", ".join(
+        f"{line} {value:.3g} ± {100 * sigma / value:.0f} %"
+        for line, (value, sigma) in computed.items()
+    )
+    return (
+        f"k-factors are computed for {read_beam_energy(spectra):g} keV and a silicon detector "
+        f"whose window is not known: {values}. Their errors are included; measured ones are "
+        f"better: factors={{'{next(iter(computed))}': ...}}"
+    )
+
+
+def _is_computed(value):
+    return isinstance(value, str) and value == COMPUTED
+
+
+def _texts(factors):
+    return [value for value in factors.values() if isinstance(value, str)]
+
+
+def _compute(lines, spectra):
+    """Return {line: (value, sigma)}, or raise for lines whose factor cannot be computed."""
+    beam_energy = read_beam_energy(spectra)
+    found = {line: computed_factor(line, beam_energy) for line in lines}
+    failed = [line for line, factor in found.items() if factor is None]
+    if failed:
+        raise ValueError(
+            f"factors: none can be computed for {name_some(failed)} at a beam energy of "
+            f"{beam_energy:g} keV"
+        )
+    return found
+
+
+def _scaled(computed, given, spectra):
+    """Return computed factors relative to the same line as those given."""
+    if not given:
+        return computed
+    same = _compute(given, spectra)
+    ratios = [np.log(given[line][0] / same[line][0]) for line in given]
+    variances = [
+        (same[line][1] / same[line][0]) ** 2 + (given[line][1] / given[line][0]) ** 2
+        for line in given
+    ]
+    scale, of_scale = np.exp(np.mean(ratios)), np.sqrt(np.sum(variances)) / len(given)
+    return {
+        line: (float(scale * value), float(scale * value * np.hypot(sigma / value, of_scale)))
+        for line, (value, sigma) in computed.items()
+    }
+
+
+def _main_lines(spectra, map_input, excluded, method):
+    """Return one line for each element that has one which can be measured and computed.
+
+    Lines listed in the metadata come first, K before L before M.
+    """
+    listed, beam_energy = sample_lines(spectra), read_beam_energy(spectra)
+    candidates = {}
+    for element in dict.fromkeys(sample_elements(spectra)):
+        if is_element(element) and element not in excluded:
+            own = sorted(line for line in listed if element_of(line) == element)
+            own += [f"{element}_{name}" for name in MAIN_LINES if name in lines_of(element)]
+            candidates[element] = [line for line in own if computed_factor(line, beam_energy)]
+    lines = [line for own in candidates.values() for line in dict.fromkeys(own)]
+    why = explain_lines(spectra, map_input, lines, method) if lines else {}
+    usable = ([line for line in own if line not in why] for own in candidates.values())
+    return [own[0] for own in usable if own]
