@@ -75,7 +75,8 @@ def test_main__lines_of_the_metadata_left_out(grains, run, tmp_path, change, opt
     change(grains)
     status, names, report, error = run(*options)
     assert status == 0
-    assert names == ALWAYS | OF_LINES
+    # At 5 keV no k-factor can be computed for Ca and Ti.
+    assert names == (ALWAYS | OF_LINES) - ({"compositions.png"} if "beam" in left_out else set())
     assert error.count(left_out) == report.count(left_out) == 1
     with (tmp_path / "out" / "compositions.csv").open(encoding="utf-8") as lines:
         columns = next(csv.reader(lines))
