@@ -90,7 +90,7 @@ class Chemistry:
         xray_lines: Iterable[str] | None = None,
         exclude: str | Iterable[str] = (),
         intensities: str = "model",
-        absorption_correction: bool = False,
+        absorption_correction: bool | str = "auto",
         thickness: PerPhase | None = None,
         density: PerPhase | None = None,
         take_off_angle: str | float = "auto",
@@ -134,14 +134,18 @@ class Chemistry:
             ``("Cu", "C")``. Their lines are fitted and left out of the composition.
         intensities : {"model", "windows"}
             How net intensities are measured; see `element_maps`.
-        absorption_correction : bool
-            By eXSpy. "CL" needs the thickness.
+        absorption_correction : bool or "auto"
+            Correct for absorption in the specimen. "auto": for "CL", if thickness, density and
+            take-off angle are known. True: "CL" needs the thickness. Uncorrected compositions
+            have the error of a thickness between 0 and 200 nm (`budget()`: "absorption"), which
+            is large for lines of low energy, as O Ka.
         thickness, density : float, list or dict, optional
-            Thickness in nm and density in g/cm³, of all phases or of each. Without a
-            density eXSpy takes the mean of the elements' densities, which is far too low
-            with gases.
+            Thickness in nm and density in g/cm³, of all phases or of each; by default those in
+            ``metadata.Sample.thickness`` and ``metadata.Sample.density``, if there are any.
+            Without a density, the mean of the elements' densities is taken, as by eXSpy, which
+            is far too low with gases.
         take_off_angle : "auto" or float
-            In degrees.
+            In degrees; "auto" is that of the metadata.
         probe_area : "auto" or float
             Of one pixel, in nm², for cross sections.
         live_time_per : {"pixel", "map"}, optional

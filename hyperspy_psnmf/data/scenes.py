@@ -40,6 +40,7 @@ MINERALS = Scene(
     field_of_view=1280.0,
     length_unit="nm",
     mass_maps=maps.mineral_grains_maps,
+    thickness=100.0,
 )
 
 PARTICLES = Scene(
@@ -73,6 +74,7 @@ BOUNDARY = Scene(
     field_of_view=128.0,
     length_unit="nm",
     mass_maps=maps.grain_boundary_maps,
+    thickness=60.0,
 )
 
 CAST_ALLOY = Scene(
@@ -119,6 +121,7 @@ INTERFACE = Scene(
     field_of_view=64.0,
     length_unit="nm",
     mass_maps=maps.sharp_interface_maps,
+    thickness=50.0,
 )
 
 CATALYST = Scene(

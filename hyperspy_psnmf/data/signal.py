@@ -29,6 +29,9 @@ def eds_signal(scene: Scene, data: NDArray[np.unsignedinteger]) -> EDSTEMSpectru
     _set_acquisition(scene.microscope, signal)
     signal.metadata.General.title = scene.title
     signal.metadata.set_item("General.notes", scene.notes)
+    if scene.thickness is not None:
+        signal.metadata.set_item("Sample.thickness", scene.thickness)  # nm
+        signal.metadata.set_item("Sample.density", scene.density)  # g/cm³
     signal.set_elements(sorted({el for phase in scene.phases for el in phase.atomic_percent}))
     _set_lines(scene, signal)
     return signal

@@ -53,7 +53,11 @@ class Microscope:
 
 @dataclass(frozen=True, eq=False)  # hashed by identity, for the cache of spectra
 class Scene:
-    """What a phantom consists of; `mass_maps` gives (ny, nx, n_phases) for a shape."""
+    """What a phantom consists of; `mass_maps` gives (ny, nx, n_phases) for a shape.
+
+    A film has a thickness in nm; particles, and what is embedded, have none that is the same
+    everywhere.
+    """
 
     title: str
     notes: str
@@ -64,3 +68,12 @@ class Scene:
     field_of_view: float  # edge of the square field
     length_unit: str
     mass_maps: Callable[..., NDArray[np.float64]]
+    thickness: float | None = None
+
+    @property
+    def density(self) -> float | None:
+        """Mean density of the phases in g/cm³, where there is a thickness."""
+        if self.thickness is None:
+            return None
+        masses = [phase.mass_thickness for phase in self.phases]
+        return float(np.mean(masses)) / (1e-7 * self.thickness)

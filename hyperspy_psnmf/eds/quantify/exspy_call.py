@@ -13,15 +13,16 @@ Microscopy 221 (2006) 89 (zeta factors). MacArthur et al., Microscopy and Microa
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
-from exspy.material import atomic_to_weight, elements, weight_to_atomic
+from exspy.material import atomic_to_weight, weight_to_atomic
 from hyperspy.signals import BaseSignal
 
+from hyperspy_psnmf.eds.quantify.absorption import Absorber
 from hyperspy_psnmf.eds.signals.progress import no_progress_bars
 
 METHODS = ("CL", "zeta", "cross_section", "k_ratios")
-N_DENSITY = 2  # rounds until the mean density of the elements has converged
 CONVERGED = 0.05  # per cent; eXSpy's own 0.5 is not small against standard errors
 
 
@@ -86,27 +87,18 @@ class Quantifier:
     def _compose(self, net, thickness, density):
         if self.method == "k_ratios":
             return _convert(weight_to_atomic, net / self.factors, self.elements)
-        if self.method == "CL":
-            # Only ratios matter, and eXSpy takes what is below 0.1 for zero.
-            net = net * (1e6 / net.sum(axis=1, keepdims=True))
-        if density is None or self.method != "CL" or not self.absorption_correction:
-            return self._call_exspy(net, thickness)
-        # eXSpy takes a mean of the elements' densities, that of gases included.
-        of_elements = np.array([_density(element) for element in self.elements])
-        percent = self._call_exspy(net, None, correct=False)
-        for _ in range(N_DENSITY):
-            weight = _convert(atomic_to_weight, percent, self.elements)
-            effective = 100.0 * thickness * density / (weight @ of_elements)
-            percent = self._call_exspy(net, effective)
-        return percent
+        if self.method != "CL":
+            return self._call_exspy(net)
+        if self.absorption_correction:
+            net = self.absorber.correct(net, self.factors, thickness, density)
+        # Only ratios matter, and eXSpy takes what is below 0.1 for zero.
+        return self._call_exspy(net * (1e6 / net.sum(axis=1, keepdims=True)))
 
-    def _call_exspy(self, net, thickness, *, correct=True):
+    def _call_exspy(self, net):
         signals = [_intensity(net[:, i], line) for i, line in enumerate(self.lines)]
         options = dict(self.options)
-        if self.absorption_correction and correct:
+        if self.absorption_correction and self.method != "CL":
             options |= {"absorption_correction": True, "convergence_criterion": CONVERGED}
-            if thickness is not None:
-                options["thickness"] = thickness
         # eXSpy divides by the intensity of a reference line before it tests for zero.
         with no_progress_bars(), np.errstate(divide="ignore", invalid="ignore"):
             found = self.spectra.quantification(
@@ -120,6 +112,25 @@ class Quantifier:
         maps = found if isinstance(found, list) else found[0]
         return np.array([np.ravel(m.data) for m in maps]).T
 
+    @cached_property
+    def absorber(self) -> Absorber:
+        """The specimen as an absorber of its own lines."""
+        return Absorber.of(self.lines, self.options["take_off_angle"])
+
+    def changes_by_absorption(self, weight: np.ndarray) -> np.ndarray:
+        """Return relative errors of intensities (n_phases, n_lines) from unknown absorption.
+
+        See `Absorber.plausible_changes`; zero where absorption is corrected for, and for k-ratios.
+
+        Parameters
+        ----------
+        weight : ndarray of shape (n_phases, n_lines)
+            Weight per cent.
+        """
+        if self.absorption_correction or self.method == "k_ratios":
+            return np.zeros(weight.shape)
+        return self.absorber.plausible_changes(weight / 100.0)
+
     def weight(self, atomic: np.ndarray) -> np.ndarray:
         """Return weight per cent of atomic per cent, (..., n_lines)."""
         return _convert(atomic_to_weight, atomic, self.elements)
@@ -130,10 +141,6 @@ def _convert(function, percent, symbols):
     if percent.shape[-1] == 1:
         return np.where(np.isnan(percent), np.nan, 100.0)
     return np.moveaxis(np.array(function(np.moveaxis(percent, -1, 0), symbols)), 0, -1)
-
-
-def _density(element):
-    return elements[element].Physical_properties["density (g/cm^3)"]
 
 
 def _intensity(values, line):

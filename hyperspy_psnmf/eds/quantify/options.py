@@ -10,9 +10,11 @@ import numpy as np
 from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.line_model.linear_model import read_beam_energy, read_resolution
 from hyperspy_psnmf.eds.lines.intensities import METHODS as INTENSITIES
+from hyperspy_psnmf.eds.quantify.absorption import PLAUSIBLE_ANGLE
 from hyperspy_psnmf.eds.quantify.exspy_call import METHODS
 from hyperspy_psnmf.eds.quantify.result import UNITS
 from hyperspy_psnmf.eds.signals.exposure import check_per, time_per_pixel
+from hyperspy_psnmf.eds.signals.metadata import read_number
 from hyperspy_psnmf.eds.signals.phases import pixel_area
 from hyperspy_psnmf.eds.uncertainty.ambiguity import Ambiguity
 from hyperspy_psnmf.nmf.validation import check_choice, check_confidence
@@ -20,6 +22,7 @@ from hyperspy_psnmf.nmf.validation import check_choice, check_confidence
 ERRORS = ("total", "counting")
 _TEM = "Acquisition_instrument.TEM"
 LIVE_TIME = f"{_TEM}.Detector.EDS.live_time"
+AUTO = "auto"
 _SET = "set it with s.set_microscope_parameters({}=...)"
 
 
@@ -33,7 +36,7 @@ class Options:
     xray_lines: Any = None
     exclude: Any = ()
     intensities: str = "model"
-    absorption_correction: bool = False
+    absorption_correction: bool | str = "auto"
     thickness: Any = None
     density: Any = None
     take_off_angle: Any = "auto"
@@ -61,9 +64,12 @@ class Options:
                 "factorisations that fit equally well"
             )
         check_per("live_time_per", self.live_time_per)
-        if not isinstance(self.absorption_correction, bool):
+        correction = self.absorption_correction
+        if not (
+            isinstance(correction, bool) or (isinstance(correction, str) and correction == AUTO)
+        ):
             raise TypeError(
-                f"absorption_correction must be True or False: {self.absorption_correction!r}"
+                f"absorption_correction must be True, False or 'auto', not {correction!r}"
             )
 
 
@@ -86,40 +92,58 @@ def resolve_options(
         Naming the argument, or the metadata and the call that sets them.
     """
     # Not of the spectra: eXSpy gives a new signal what its metadata lack.
-    signal, absorption_correction = decomposed.signal, given.absorption_correction
+    signal = decomposed.signal
     method = resolve_method(signal, given.method)
     decomposed.map_input.require_rising()
     read_beam_energy(signal), read_resolution(signal)
-    thickness = _per_phase("thickness", given.thickness, names)
-    density = _per_phase("density", given.density, names)
-    if absorption_correction and method == "CL" and thickness is None:
-        raise ValueError("thickness in nm is needed for absorption_correction with method='CL'")
-    if absorption_correction and method == "k_ratios":
-        raise ValueError("absorption_correction is not for k-ratios: no ZAF correction is applied")
-    options = {}
-    if method != "k_ratios":
-        options["take_off_angle"] = _take_off_angle(
-            signal, given.take_off_angle, absorption_correction
-        )
+    angle = None if method == "k_ratios" else _take_off_angle(signal, given.take_off_angle)
+    specimen = {
+        name: _per_phase(name, _or_metadata(signal, name, value), names)
+        for name, value in (("thickness", given.thickness), ("density", given.density))
+    }
+    corrected = given.absorption_correction
+    if corrected == AUTO:
+        known = angle, *specimen.values()
+        corrected = method == "CL" and all(value is not None for value in known)
+    elif corrected:
+        _require_absorption(method, specimen["thickness"], angle)
+    # eXSpy requires an angle, but does not use it without absorption correction.
+    options = {} if method == "k_ratios" else {"take_off_angle": angle or PLAUSIBLE_ANGLE}
     return (
         method,
-        _exposure(signal, method, given),
-        {
-            "absorption_correction": absorption_correction,
-            "thickness": thickness,
-            "density": density,
-            "options": options,
-        },
+        _exposure(signal, method, given, corrected),
+        {"absorption_correction": corrected, **specimen, "options": options},
     )
 
 
-def _exposure(signal, method, given):
+def _or_metadata(signal, name, value):
+    """Return what is given, or else that of the specimen in the metadata, or None."""
+    if value is not None:
+        return value
+    found = read_number(signal, f"Sample.{name}")
+    return found if found and found > 0 else None  # files have 0 for what is not known
+
+
+def _require_absorption(method, thickness, angle):
+    """Raise where absorption cannot be corrected for."""
+    if method == "k_ratios":
+        raise ValueError("absorption_correction is not for k-ratios: no ZAF correction is applied")
+    if method == "CL" and thickness is None:
+        raise ValueError("thickness in nm is needed for absorption_correction with method='CL'")
+    if angle is None:
+        raise ValueError(
+            "the metadata have no take-off angle: pass take_off_angle=, or "
+            + _SET.format("elevation_angle=..., azimuth_angle=..., tilt_stage")
+        )
+
+
+def _exposure(signal, method, given, corrected):
     """Return live time in s and area in nm² of a pixel, as far as the method needs them."""
     if method not in ("zeta", "cross_section"):
         return {}
     _require(signal, "beam_current", f"{_TEM}.beam_current")
     _require(signal, "live_time", LIVE_TIME)
-    found = {"live_time": _live_time(signal, given.live_time_per, given.absorption_correction)}
+    found = {"live_time": _live_time(signal, given.live_time_per, corrected)}
     if method == "cross_section":
         found["probe_area"] = _probe_area(signal, given.probe_area)
     return found
@@ -193,20 +217,16 @@ def _per_phase(name, value, names):
     return values
 
 
-def _take_off_angle(signal, angle, needed):
+def _take_off_angle(signal, angle):
+    """Return the take-off angle in degrees, or None where it is not known."""
     if isinstance(angle, Real) and not isinstance(angle, bool) and 0 < angle <= 90:
         return float(angle)
-    if not (isinstance(angle, str) and angle == "auto"):
+    if not (isinstance(angle, str) and angle == AUTO):
         raise ValueError(f"take_off_angle must be 'auto' or from 0 to 90 degrees, not {angle!r}")
     try:
         return float(signal.get_take_off_angle())
     except (TypeError, AttributeError, ValueError):
-        if needed:
-            raise ValueError(
-                "the metadata have no take-off angle: pass take_off_angle=, or "
-                + _SET.format("elevation_angle=..., azimuth_angle=..., tilt_stage")
-            ) from None
-        return 90.0  # not used without absorption correction, but eXSpy requires one
+        return None
 
 
 def _probe_area(signal, area):

@@ -11,6 +11,7 @@ from hyperspy_psnmf.eds.decompose.fit_sentences import sentence_on_likelihood
 from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.lines.intensities import measure_lines
 from hyperspy_psnmf.eds.phase_map.regions import Regions
+from hyperspy_psnmf.eds.quantify.absorption import PLAUSIBLE_THICKNESS
 from hyperspy_psnmf.eds.quantify.complete_factors import complete_factors, note_on_computed
 from hyperspy_psnmf.eds.quantify.composition_maps import keep_for_maps
 from hyperspy_psnmf.eds.quantify.element_maps import per_count
@@ -148,15 +149,34 @@ def _notes(decomposed, quantifier, unknown, others, exposure, regions):
         yield sentence_on_likelihood(others.likelihood_ratio, others.confidence).rstrip(".")
     if quantifier.method != "k_ratios" and not quantifier.absorption_correction:
         yield (
-            "absorption in the specimen is not corrected for: absorption_correction=True, with "
-            "thickness= in nm and density= in g/cm³"
+            "absorption in the specimen is not corrected for, and errors include that of up to "
+            f"{PLAUSIBLE_THICKNESS:g} nm: thickness= in nm and density= in g/cm³ correct for it, "
+            "or both in s.metadata.Sample"
         )
-    if exposure and quantifier.absorption_correction:
+    if quantifier.method == "CL" and quantifier.absorption_correction:
+        yield _sentence_on_absorption(quantifier)
+    elif exposure and quantifier.absorption_correction:
         yield (
             "absorption in the specimen is corrected for with a live time of "
             f"{exposure['live_time']:.3g} s in each pixel; set live_time_per='pixel' or "
             "'map' if that in the metadata was misread"
         )
+
+
+def _sentence_on_absorption(quantifier):
+    density = "the mean of the elements' densities"
+    if quantifier.density is not None:
+        density = f"{_range(quantifier.density)} g/cm³"
+    angle = quantifier.options["take_off_angle"]
+    return (
+        f"absorption in the specimen is corrected for: {_range(quantifier.thickness)} nm, "
+        f"{density}, a take-off angle of {angle:.3g}°"
+    )
+
+
+def _range(values):
+    """Return a number, or the lowest and the highest of several."""
+    return " to ".join(dict.fromkeys(f"{v:.3g}" for v in (np.min(values), np.max(values))))
 
 
 def _fill(decomposed):
@@ -198,10 +218,13 @@ def _compositions(quantifier, measured, net, relative, refits, others):
     everything = np.concatenate([np.where(few, np.nan, part.reshape(shape)) for part in parts])
     atomic = quantifier.atomic(everything)
     of_factors = np.eye(net.shape[1]) * ((relative * np.maximum(net, 0.0)) ** 2)[:, None, :]
+    weight = quantifier.weight(atomic)
+    absorbed = np.maximum(net, 0.0) * quantifier.changes_by_absorption(weight[0])
+    of_absorption = absorbed[:, :, None] * absorbed[:, None, :]  # one thickness for all lines
     found, ends = [], np.cumsum([len(part.reshape(shape)) for part in parts[:-1]])
-    for percent in (atomic, quantifier.weight(atomic)):
+    for percent in (atomic, weight):
         at_trials, at_refits, at_others = np.split(percent, ends)
-        result = _with_errors(trials, at_trials, measured, of_factors)
+        result = _with_errors(trials, at_trials, measured, of_factors, of_absorption)
         if refits is not None:
             result = _with_unmixing(result, at_refits)
         if others is not None:
@@ -210,19 +233,21 @@ def _compositions(quantifier, measured, net, relative, refits, others):
     return found
 
 
-def _with_errors(trials, percent, measured, of_factors):
+def _with_errors(trials, percent, measured, of_factors, of_absorption):
     jacobian = derivatives(trials, percent)
-    counting, shapes, total, factors = (
-        propagate(jacobian, c)
-        for c in (measured.counting, measured.of_shapes, measured.covariance, of_factors)
+    of_counts = measured.counting, measured.of_shapes, measured.covariance
+    counting, shapes, total, factors, absorption = (
+        propagate(jacobian, c) for c in (*of_counts, of_factors, of_absorption)
     )
     budget = {
         "counting": np.minimum(counting, total),
         "spectra": np.sqrt(np.maximum(total**2 - counting**2 - shapes**2, 0.0)),
         "shapes": shapes,
         "factors": factors,
+        "absorption": absorption,
     }
-    return Percent(percent[0], np.hypot(total, factors), limits(percent), budget)
+    sigma = np.sqrt(total**2 + factors**2 + absorption**2)
+    return Percent(percent[0], sigma, limits(percent), budget)
 
 
 def _with_unmixing(found, without_folds):

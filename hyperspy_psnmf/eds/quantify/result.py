@@ -32,9 +32,9 @@ class Percent:
     budget : dict of ndarray
         Parts of the standard errors: "counting" (of the phase's own counts),
         "spectra" (what overlap with other phases adds, for known maps), "shapes" (energies, widths
-        and ratios of lines, and the continuum), "factors", "unmixing" (by how much compositions
-        change when spectra are found without a part of the counts), and, where asked for,
-        "ambiguity".
+        and ratios of lines, and the continuum), "factors", "absorption" (in a specimen of
+        unknown thickness), "unmixing" (by how much compositions change when spectra are found
+        without a part of the counts), and, where asked for, "ambiguity".
     band : ndarray of shape (n_phases, n_elements, 2), or None
         Lowest and highest of all factorisations that fit equally well, noise included.
     """

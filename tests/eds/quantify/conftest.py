@@ -39,5 +39,5 @@ def result(pristine, factors):
 
 @pytest.fixture(scope="session")
 def plain(pristine, factors):
-    """The same without absorption correction, which takes eXSpy some seconds."""
+    """The same with the thickness and density in the metadata."""
     return pristine.deepcopy().psnmf.quantify(factors=factors)

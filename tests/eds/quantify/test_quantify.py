@@ -54,14 +54,13 @@ def test_quantify__excluded_elements_are_fitted_but_left_out(minerals, factors):
     np.testing.assert_allclose(found.atomic_percent["Mg"][:2], mg[:2], atol=3)
 
 
-def test_quantify__zeta_factors_and_cross_sections_give_the_same_as_k_factors(
-    minerals, factors, plain
-):
+def test_quantify__zeta_factors_and_cross_sections_give_the_same_as_k_factors(minerals, factors):
     # A zeta factor is a k-factor times a constant, a cross section its inverse.
     weights = {
         line: exspy.material.elements[line.split("_")[0]].General_properties.atomic_weight
         for line in factors
     }
+    plain = minerals.psnmf.quantify(factors=factors, absorption_correction=False)
     zeta = minerals.psnmf.quantify("zeta", {line: 400 * k for line, k in factors.items()})
     cross = minerals.psnmf.quantify(
         "cross_section", {line: 0.02 * weights[line] / k for line, k in factors.items()}
@@ -142,7 +141,8 @@ def test_limits__absent_elements_have_a_detection_limit_and_no_sharp_zero(result
 
 def test_quantify__the_budget_is_a_table_of_its_parts(result):
     table = result.budget()
-    assert table.field_names == ["Phase", "Element", "counting", "spectra", "shapes", "factors"]
+    parts = ["counting", "spectra", "shapes", "factors", "absorption"]
+    assert table.field_names == ["Phase", "Element", *parts]
     assert len(table.rows) == 3 * 7
 
 
@@ -176,7 +176,7 @@ def test_derivatives__are_those_of_a_linear_function_and_one_sided_at_zero():
 
 def test_quantifier__mass_thickness_is_that_of_the_pixels_a_phase_fills(monkeypatch):
     seen = []
-    monkeypatch.setattr(Quantifier, "_call_exspy", lambda self, net, _: seen.append(net) or net)
+    monkeypatch.setattr(Quantifier, "_call_exspy", lambda self, net: seen.append(net) or net)
     quantifier = Quantifier(None, "zeta", ["Mg_Ka", "Si_Ka"], np.ones(2), fill=np.array([0.5, 1.0]))
     quantifier.atomic(np.array([[10.0, 20.0], [30.0, 40.0]]))
     np.testing.assert_allclose(seen[0], [[20.0, 40.0], [30.0, 40.0]])

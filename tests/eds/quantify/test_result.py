@@ -79,8 +79,8 @@ def test_quantify__what_errors_do_not_have_is_reported_below_the_table(plain, re
     assert "1 sigma without unmixing" in plain.table().title
     said = " ".join(repr(plain).split())
     assert "not what unmixing adds, and should not be published alone (PSNMF did not find" in said
-    assert "absorption in the specimen is not corrected for" in said
-    assert "absorption" not in repr(result)
+    assert "corrected for: 100 nm, 4.17 g/cm³, a take-off angle of 22°" in said
+    assert "corrected for: 100 nm, 4.1 g/cm³, a take-off angle of 22°" in "".join(result.notes)
 
 
 def test_quantify__given_spectra_are_reported_to_be_kept(minerals, factors):
