@@ -86,6 +86,7 @@ class Chemistry:
         method: str | None = None,
         factors: dict | str | None = None,
         *,
+        reference: dict | None = None,
         composition_units: str = "atomic",
         xray_lines: Iterable[str] | None = None,
         exclude: str | Iterable[str] = (),
@@ -125,6 +126,12 @@ class Chemistry:
             "computed"}``, scaled to those given. Their standard errors of 10 % for K lines,
             20 % for L, 40 % for M and about 30 % for elements lighter than Na are part of the
             errors, and a note lists them.
+        reference : dict, optional
+            A phase of the map whose composition is known, in at% that sum to 100,
+            ``{"Phase 1": {"Ga": 50, "As": 50}}``, by name or number. For "CL" and "k_ratios", the
+            factors of its elements follow from its net intensities, and their errors are
+            part of those of the other phases. Factors of other elements are computed ("CL")
+            or given, relative to one of its lines that is given, too.
         composition_units : {"atomic", "weight"}
             Of tables and maps.
         xray_lines : list of str, optional
@@ -191,6 +198,7 @@ class Chemistry:
             Options(
                 method=method,
                 factors=factors,
+                reference=reference,
                 composition_units=composition_units,
                 xray_lines=xray_lines,
                 exclude=exclude,

@@ -46,26 +46,66 @@ def complete_factors(
     TypeError, ValueError
         If a name is no line, or a factor cannot be computed.
     """
-    if factors is None or (isinstance(factors, str) and factors == COMPUTED):
-        excluded = check_elements("exclude", exclude)
-        lines = (
-            _main_lines(spectra, map_input, excluded, method)
-            if xray_lines is None
-            else [v for v in check_lines("xray_lines", xray_lines) if element_of(v) not in excluded]
-        )
-        factors = dict.fromkeys(lines, COMPUTED)
-        if not factors:
-            raise ValueError(
-                "factors: none given, and none can be computed, as no line of an element in the "
-                "metadata can be measured: set elements with s.set_elements([...])"
-            )
+    factors = default_factors(spectra, map_input, factors, xray_lines, exclude, method=method)
     if not isinstance(factors, dict) or COMPUTED not in _texts(factors):
         return factors, {}
-    given = {line: value for line, value in factors.items() if not _is_computed(value)}
+    given = {line: value for line, value in factors.items() if not is_computed(value)}
     given = check_factors(given) if given else {}
     missing = check_lines("factors", [line for line in factors if line not in given])
     computed = _scaled(_compute(missing, spectra), given, spectra)
     return {line: computed.get(line) or given[line] for line in factors}, computed
+
+
+def default_factors(spectra, map_input, factors, xray_lines=None, exclude=(), *, method="model"):
+    """Return factors, or, where all are to be computed, {line: "computed"}.
+
+    For `xray_lines`, or for the main line of each element in the metadata. See `complete_factors`.
+    """
+    if not (factors is None or is_computed(factors)):
+        return factors
+    excluded = check_elements("exclude", exclude)
+    if xray_lines is None:
+        elements = [element for element in sample_elements(spectra) if element not in excluded]
+        lines = main_lines(spectra, map_input, elements, method)
+    else:
+        lines = check_lines("xray_lines", xray_lines)
+        lines = [line for line in lines if element_of(line) not in excluded]
+    if not lines:
+        raise ValueError(
+            "factors: none given, and none can be computed, as no line of an element in the "
+            "metadata can be measured: set elements with s.set_elements([...])"
+        )
+    return dict.fromkeys(lines, COMPUTED)
+
+
+def main_lines(spectra, map_input, elements, method="model", *, computable=True) -> list[str]:
+    """Return one line for each element that has one which can be measured.
+
+    Lines listed in the metadata come first, K before L before M.
+
+    Parameters
+    ----------
+    spectra, map_input, method
+        See `resolve_factors`.
+    elements : iterable of str
+        Symbols that are no element are ignored.
+    computable : bool
+        Take lines only whose k-factor can be computed.
+    """
+    listed, beam_energy = sample_lines(spectra), read_beam_energy(spectra)
+    candidates = {}
+    for element in filter(is_element, dict.fromkeys(elements)):
+        own = sorted(line for line in listed if element_of(line) == element)
+        own += [f"{element}_{name}" for name in MAIN_LINES if name in lines_of(element)]
+        candidates[element] = [
+            line
+            for line in dict.fromkeys(own)
+            if not computable or computed_factor(line, beam_energy)
+        ]
+    lines = [line for own in candidates.values() for line in own]
+    why = explain_lines(spectra, map_input, lines, method) if lines else {}
+    usable = ([line for line in own if line not in why] for own in candidates.values())
+    return [own[0] for own in usable if own]
 
 
 def note_on_computed(computed: dict, spectra) -> str:
@@ -81,7 +121,8 @@ def note_on_computed(computed: dict, spectra) -> str:
     )
 
 
-def _is_computed(value):
+def is_computed(value) -> bool:
+    """Return whether "computed" stands in the place of a factor, or of all."""
     return isinstance(value, str) and value == COMPUTED
 
 
@@ -117,21 +158,3 @@ def _scaled(computed, given, spectra):
         line: (float(scale * value), float(scale * value * np.hypot(sigma / value, of_scale)))
         for line, (value, sigma) in computed.items()
     }
-
-
-def _main_lines(spectra, map_input, excluded, method):
-    """Return one line for each element that has one which can be measured and computed.
-
-    Lines listed in the metadata come first, K before L before M.
-    """
-    listed, beam_energy = sample_lines(spectra), read_beam_energy(spectra)
-    candidates = {}
-    for element in dict.fromkeys(sample_elements(spectra)):
-        if is_element(element) and element not in excluded:
-            own = sorted(line for line in listed if element_of(line) == element)
-            own += [f"{element}_{name}" for name in MAIN_LINES if name in lines_of(element)]
-            candidates[element] = [line for line in own if computed_factor(line, beam_energy)]
-    lines = [line for own in candidates.values() for line in dict.fromkeys(own)]
-    why = explain_lines(spectra, map_input, lines, method) if lines else {}
-    usable = ([line for line in own if line not in why] for own in candidates.values())
-    return [own[0] for own in usable if own]

@@ -32,6 +32,7 @@ class Options:
 
     method: str | None = None
     factors: Any = None
+    reference: Any = None
     composition_units: str = "atomic"
     xray_lines: Any = None
     exclude: Any = ()

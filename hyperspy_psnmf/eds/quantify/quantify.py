@@ -25,6 +25,7 @@ from hyperspy_psnmf.eds.quantify.exspy_call import (
 from hyperspy_psnmf.eds.quantify.factors import check_factors, elements_to_exclude, resolve_factors
 from hyperspy_psnmf.eds.quantify.normalisation import describe_normalisation, find_not_quantified
 from hyperspy_psnmf.eds.quantify.options import Options, exposed, resolve_options
+from hyperspy_psnmf.eds.quantify.reference import Reference
 from hyperspy_psnmf.eds.quantify.result import Percent, Quantification
 from hyperspy_psnmf.eds.signals.metadata import sample_elements
 from hyperspy_psnmf.eds.uncertainty.ambiguity import Ambiguity, check_ambiguity, find_ambiguity
@@ -67,13 +68,9 @@ def _quantify(decomposed, options) -> tuple[Quantification, Ambiguity | None]:
     regions = None if options.region is None else Regions.read(decomposed, options.region)
     names = decomposed.names if regions is None else regions.names
     kind, exposure, of_quantifier = resolve_options(decomposed, options, names)
-    channels = decomposed.spectra, decomposed.map_input
-    asked, factors, computed = (options.xray_lines, options.exclude), options.factors, {}
-    if kind == "CL":
-        factors, computed = complete_factors(*channels, factors, *asked, method=method)
-    lines, values, errors = resolve_factors(
-        *channels, factors, *asked, method=method, windows="intensities='windows'"
-    )
+    reference = Reference.read(options.reference, names, options.exclude, kind)
+    resolved, computed, reference = _find_factors(decomposed, options, kind, reference)
+    lines, values, errors = resolved
     if isinstance(options.ambiguity, Ambiguity):
         check_ambiguity(options.ambiguity, decomposed)
     listed = _others(decomposed.spectra, options.exclude)
@@ -85,10 +82,16 @@ def _quantify(decomposed, options) -> tuple[Quantification, Ambiguity | None]:
     if exposure:
         n = decomposed.n_pixels
         quantifier = exposed(quantifier, **{name: n * value for name, value in exposure.items()})
+    of_factors, on_factors = np.diag((errors / values) ** 2), []
+    if reference is not None:
+        quantifier, of_factors = reference.calibrate(quantifier, measured, errors / values)
+        on_factors.append(reference.note(quantifier, of_factors))
+    if computed:
+        on_factors.append(note_on_computed(computed, decomposed.spectra))
     net, others = _usable(measured, names), _find_others(decomposed, options)
     unknown = "errors='counting'" if options.errors == "counting" else why_not_estimated(decomposed)
     refits = None if unknown else _net_without_folds(decomposed, of_phases, regions)
-    atomic, weight = _compositions(quantifier, measured, net, errors / values, refits, others)
+    atomic, weight = _compositions(quantifier, measured, net, of_factors, refits, others, reference)
     detected = measured.net > DETECTED * measured.blank
     besides = find_not_quantified(decomposed, of_phases, listed, regions)
     normalised = describe_normalisation(measured, listed, method, atomic.values, detected, besides)
@@ -98,13 +101,29 @@ def _quantify(decomposed, options) -> tuple[Quantification, Ambiguity | None]:
         float(options.confidence) if others is None else others.confidence,
         keep_for_maps(decomposed, quantifier, of_phases, options.composition_units),
         (
-            *normalised, *measured.notes,
-            *((note_on_computed(computed, decomposed.spectra),) if computed else ()),
+            *normalised, *measured.notes, *on_factors,
             *_notes(decomposed, quantifier, unknown, others, exposure, regions),
         ),
         measured.fit, besides, "Phase" if regions is None else "Region",
     )  # fmt: skip
     return found, others
+
+
+def _find_factors(decomposed, options, kind, reference):
+    """Return lines, factors and errors; those computed; and the reference with its anchors."""
+    channels, how = (decomposed.spectra, decomposed.map_input), options.intensities
+    asked, factors = (options.xray_lines, options.exclude), options.factors
+    computed = {}
+    if reference is not None:
+        factors, reference = reference.with_lines(*channels, factors, *asked, how=how, method=kind)
+    if kind == "CL":
+        factors, computed = complete_factors(*channels, factors, *asked, method=how)
+    resolved = resolve_factors(
+        *channels, factors, *asked, method=how, windows="intensities='windows'"
+    )
+    if reference is not None:
+        computed = {line: v for line, v in computed.items() if not reference.has(line)}
+    return resolved, computed, reference
 
 
 def _find_others(decomposed, options):
@@ -207,21 +226,24 @@ def _usable(measured, names):
     return np.where(few[:, None], np.nan, measured.net)
 
 
-def _compositions(quantifier, measured, net, relative, refits, others):
+def _compositions(quantifier, measured, net, relative, refits, others, reference):
     """Return compositions in atomic and in weight per cent, with all their errors."""
     trials = trial_intensities(net, measured.sigma, DETECTED * measured.blank)
-    parts = [trials]
-    parts.append(net[:0] if refits is None else refits)
-    parts.append(net[:0] if others is None else measured.of(others.alternatives))
     shape = (-1, *net.shape)
-    few = np.isnan(net)
-    everything = np.concatenate([np.where(few, np.nan, part.reshape(shape)) for part in parts])
+    parts = [net[:0] if refits is None else refits]
+    parts.append(net[:0] if others is None else measured.of(others.alternatives))
+    parts = [part.reshape(shape) for part in parts]
+    if reference is not None:
+        parts = [reference.follow(part, measured) for part in parts]
+    everything = np.concatenate([trials, *(np.where(np.isnan(net), np.nan, p) for p in parts)])
     atomic = quantifier.atomic(everything)
-    of_factors = np.eye(net.shape[1]) * ((relative * np.maximum(net, 0.0)) ** 2)[:, None, :]
+    of_factors = _outer(np.maximum(net, 0.0)) * relative
     weight = quantifier.weight(atomic)
-    absorbed = np.maximum(net, 0.0) * quantifier.changes_by_absorption(weight[0])
-    of_absorption = absorbed[:, :, None] * absorbed[:, None, :]  # one thickness for all lines
-    found, ends = [], np.cumsum([len(part.reshape(shape)) for part in parts[:-1]])
+    changes = quantifier.changes_by_absorption(weight[0])
+    if reference is not None:
+        changes = reference.less_its_own(changes, quantifier.lines)
+    of_absorption = _outer(np.maximum(net, 0.0) * changes)  # one thickness for all lines
+    found, ends = [], np.cumsum([len(trials), len(parts[0])])
     for percent in (atomic, weight):
         at_trials, at_refits, at_others = np.split(percent, ends)
         result = _with_errors(trials, at_trials, measured, of_factors, of_absorption)
@@ -231,6 +253,10 @@ def _compositions(quantifier, measured, net, relative, refits, others):
             result = _with_band(result, at_others, others.confidence)
         found.append(result)
     return found
+
+
+def _outer(intensities):
+    return intensities[:, :, None] * intensities[:, None, :]
 
 
 def _with_errors(trials, percent, measured, of_factors, of_absorption):
