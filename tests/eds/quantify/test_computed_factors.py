@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Computed k-factors: near measured ones within their errors, and used where none are given."""
 
+import hyperspy.api as hs
 import numpy as np
 import pytest
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.eds.quantify.computed_factors import computed_factor
 from tests.helpers.compositions import as_found, truth_of
-from tests.helpers.real_maps import load, needs_maps
+from tests.helpers.real_maps import FOLDER, load, needs_maps
 
 # A manufacturer's k-factors for 200 keV (a detector with a window), as published with open
 # software; those from carbon to sulfur that do not follow the others are left out.
@@ -128,3 +129,30 @@ def test_computed_factor__ratio_of_platinum_to_iron_as_measured_by_the_makers_of
     beam_energy = float(load("core_shell.hspy").metadata.Acquisition_instrument.TEM.beam_energy)
     platinum, iron = (computed_factor(line, beam_energy)[0] for line in ("Pt_La", "Fe_Ka"))
     assert platinum / iron == pytest.approx(5.075602 / 1.450226, rel=0.03)
+
+
+@needs_maps("srtio3_four_detectors.emd")
+def test_quantify__strontium_titanate_is_right_within_its_errors():
+    pytest.importorskip("sparse")
+    spectrum = max(hs.load(FOLDER / "srtio3_four_detectors.emd"), key=lambda s: s.data.sum())
+    # The file has one spectrum: its counts are distributed over the pixels of a map.
+    rng, shape = np.random.default_rng(0), (2, 3)
+    counts = rng.multinomial(spectrum.data.astype(int), np.full(6, 1 / 6)).T.reshape(*shape, -1)
+    s = type(spectrum)(counts.astype("uint32"), metadata=spectrum.metadata.as_dictionary())
+    energy, of_file = s.axes_manager.signal_axes[0], spectrum.axes_manager.signal_axes[0]
+    energy.scale, energy.offset, energy.units = of_file.scale, of_file.offset, of_file.units
+    s.set_elements(["Al", "C", "Cu", "O", "Si", "Sr", "Ti"])
+    s.decomposition(algorithm="PSNMF", output_dimension=1, spectra="free", print_info=False,
+                    energy_range=(0.2, 20.0))  # fmt: skip
+    expected = np.array([60.0, 20.0, 20.0])
+    options = {"exclude": ("Al", "C", "Cu", "Si")}
+    found = s.psnmf.quantify(**options)
+    assert found.elements == ["O", "Sr", "Ti"]
+    assert (abs(found.atomic.values[0] - expected) < 2 * found.atomic.sigma[0]).all()
+    assert (found.atomic.budget["factors"][0] < 8).all()
+    corrected = s.psnmf.quantify(**options, thickness=100.0, density=5.12)
+    np.testing.assert_allclose(corrected.atomic.values[0], expected, atol=2.0)
+    reference = s.psnmf.quantify(
+        **options, reference={0: dict(zip(found.elements, expected, strict=True))}
+    )
+    np.testing.assert_allclose(reference.atomic.values[0], expected)
