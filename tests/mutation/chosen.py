@@ -17,7 +17,6 @@ FULL_MODEL = (
     "tests/eds/line_model/test_full_model.py -k 'derivatives or ratios or few_counts or stay_near'"
 )
 ENERGY_AXIS = "tests/eds/line_model/test_energy_axis.py -k 'offset_and_gain and mineral'"
-# Those with absorption take eXSpy seconds.
 QUANTIFY = [
     "tests/eds/quantify/test_quantify.py "
     "-k 'linear or bulk or fills or of_factors or few_counts or band'",
@@ -150,8 +149,11 @@ CHOSEN = {
         [
             ("detected = measured.net > DETECTED *", "detected = measured.net > 0 *"),
             ("loadings.sum(axis=0) ** 2 / squares", "loadings.sum(axis=0) / squares"),
-            ("np.maximum(net, 0.0)) ** 2)", "np.maximum(net, 0.0)))"),
-            ("np.hypot(total, factors)", "total"),
+            (
+                "_outer(np.maximum(net, 0.0)) * relative",
+                "np.maximum(net, 0.0)[:, :, None] * relative",
+            ),
+            ("total**2 + factors**2 + absorption**2", "total**2 + absorption**2"),
             ("low - z * found.sigma", "low + z * found.sigma"),
             ("counting**2 - shapes**2", "counting**2 + shapes**2"),
         ],
@@ -161,10 +163,38 @@ CHOSEN = {
         [
             ("intensities / self.fill[:, None]", "intensities * self.fill[:, None]"),
             ("net / self.factors", "net * self.factors"),
-            ("100.0 * thickness * density", "thickness * density"),
             ("[..., None], 0, -1)", "[..., None], 0, 1)"),
             ("pel,plm,pem->pe", "ple,plm,pme->pe"),
             ("np.where(each, blank, net)", "np.where(each, net, blank)"),
+        ],
+    ),
+    "eds/quantify/absorption.py": (
+        ["tests/eds/quantify/test_absorption.py"],
+        [
+            ("density * thickness * NM", "thickness * NM"),
+            ("weight @ self.coefficients", "weight @ self.coefficients.T"),
+            ("/ np.sqrt(3.0)", ""),
+            ("(self.densities > GAS)", "(self.densities > 0)"),
+        ],
+    ),
+    "eds/quantify/computed_factors.py": (
+        ["tests/eds/quantify/test_computed_factors.py -k near"],
+        [
+            ("/ _general(element).atomic_weight", ""),
+            ("* fraction *", "*"),
+            ("- np.log1p(-beta2) - beta2", ""),
+            ("1.0 + window", "2.0 * window"),
+        ],
+    ),
+    "eds/quantify/reference.py": (
+        ["tests/eds/quantify/test_reference.py"],
+        [
+            ("self._absorption(quantifier, weight))", "1.0)"),
+            ("- raw[fixed[own]]", ""),
+            ("- fixed / fixed.sum()", ""),
+            ("of_phases[np.ix_([self.phase], own, own)] = 0.0", "pass"),
+            ("- np.where(own, changes[self.phase], 0.0)", ""),
+            ("else -1.0", "else 1.0"),
         ],
     ),
     "eds/quantify/element_maps.py": (

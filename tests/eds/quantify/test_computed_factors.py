@@ -48,6 +48,17 @@ def test_computed_factor__differ_from_the_phantoms_own_physics(make, largest):
     assert abs(ratio).max() < largest + 0.6 * light.any()
 
 
+@pytest.mark.parametrize(
+    ("line", "value", "percent"),
+    [("O_Ka", 1.304, 28.4), ("Si_Ka", 1.0, 10.2), ("Fe_Ka", 1.569, 10.0), ("Pt_La", 5.421, 20.2)],
+)
+def test_computed_factor__value_and_error(line, value, percent):
+    # For oxygen that of a window or none is part of the error, and their mean of the value.
+    found, sigma = computed_factor(line, 200.0)
+    assert found == pytest.approx(value, rel=2e-3)
+    assert 100 * sigma / found == pytest.approx(percent, abs=0.2)
+
+
 def test_computed_factor__none_near_the_edge():
     assert computed_factor("Fe_Ka", 20.0) is None
     assert computed_factor("Fe_Ka", 22.0)[0] > 0

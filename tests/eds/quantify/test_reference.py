@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Factors from a phase of known composition in the map."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from hyperspy_psnmf import data
+from hyperspy_psnmf.eds.quantify.exspy_call import Quantifier
 from hyperspy_psnmf.eds.quantify.reference import Reference
 from tests.helpers.compositions import as_found, truth_of
 
@@ -136,3 +139,33 @@ def test_quantify__a_reference_is_for_ratios(minerals, factors):
 
 def test_reference__none_is_none():
     assert Reference.read(None, ["Phase 0"], (), "zeta") is None
+
+
+@pytest.mark.parametrize(
+    ("anchors", "magnesium", "iron", "both"),
+    [(["Mg_Ka"], 0.0, 0.05**2, 0.0), ([], 0.025**2, 0.025**2, -(0.025**2))],
+)
+def test_reference__errors_of_factors_are_relative_to_those_that_stay(
+    anchors, magnesium, iron, both
+):
+    net = np.array([[900.0, 500.0, 300.0], [1000.0, 200.0, 5.0]])
+    # 3 % of Mg and 4 % of Fe in the reference, and 7 % of the factor given for Si.
+    covariance = np.array([np.eye(3)] * 2)
+    covariance[1] = np.diag([30.0, 8.0, 4.0]) ** 2
+    sigma = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    lines = ["Mg_Ka", "Fe_Ka", "Si_Ka"]
+    measured = SimpleNamespace(net=net, covariance=covariance, sigma=sigma, lines=lines)
+    quantifier = Quantifier(None, "CL", lines, np.array([1.1, 1.3, 1.0]))
+    reference = Reference(1, "Oxide", {"Mg": 80.0, "Fe": 20.0})
+    found, of_factors = reference.calibrate(
+        quantifier, measured, np.array([0.0, 0.0, 0.07]), anchors
+    )
+    expected = [[magnesium, both, 0.0], [both, iron, 0.0], [0.0, 0.0, 0.07**2]]
+    np.testing.assert_allclose(of_factors[0], expected, atol=1e-12)
+    np.testing.assert_allclose(of_factors[1], np.diag([0.0, 0.0, 0.07**2]), atol=1e-12)
+    weights = found.factors * net[1]
+    ratio = 80 * 24.305 / (20 * 55.845)
+    assert weights[0] / weights[1] == pytest.approx(ratio, rel=1e-4)
+    if anchors:
+        assert found.factors[0] == pytest.approx(1.1)
+    assert found.factors[2] == 1.0
