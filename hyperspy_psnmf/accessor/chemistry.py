@@ -127,7 +127,7 @@ class Chemistry:
             20 % for L, 40 % for M and about 30 % for elements lighter than Na are part of the
             errors, and a note lists them.
         reference : dict, optional
-            A phase of the map whose composition is known, in at% that sum to 100,
+            A phase (or region) whose composition is known, in at% that sum to 100,
             ``{"Phase 1": {"Ga": 50, "As": 50}}``, by name or number. For "CL" and "k_ratios", the
             factors of its elements follow from its net intensities, and their errors are
             part of those of the other phases. Factors of other elements are computed ("CL")

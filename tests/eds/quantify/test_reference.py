@@ -156,10 +156,8 @@ def test_reference__errors_of_factors_are_relative_to_those_that_stay(
     lines = ["Mg_Ka", "Fe_Ka", "Si_Ka"]
     measured = SimpleNamespace(net=net, covariance=covariance, sigma=sigma, lines=lines)
     quantifier = Quantifier(None, "CL", lines, np.array([1.1, 1.3, 1.0]))
-    reference = Reference(1, "Oxide", {"Mg": 80.0, "Fe": 20.0})
-    found, of_factors = reference.calibrate(
-        quantifier, measured, np.array([0.0, 0.0, 0.07]), anchors
-    )
+    reference = Reference(1, "Oxide", {"Mg": 80.0, "Fe": 20.0}, tuple(anchors))
+    found, of_factors = reference.calibrate(quantifier, measured, np.array([0.0, 0.0, 0.07]))
     expected = [[magnesium, both, 0.0], [both, iron, 0.0], [0.0, 0.0, 0.07**2]]
     np.testing.assert_allclose(of_factors[0], expected, atol=1e-12)
     np.testing.assert_allclose(of_factors[1], np.diag([0.0, 0.0, 0.07**2]), atol=1e-12)
@@ -169,3 +167,23 @@ def test_reference__errors_of_factors_are_relative_to_those_that_stay(
     if anchors:
         assert found.factors[0] == pytest.approx(1.1)
     assert found.factors[2] == 1.0
+    # Other spectra are quantified with the factors that they themselves would give.
+    other = net * [[1.2, 0.9, 1.0], [0.8, 1.1, 1.0]]
+    again = SimpleNamespace(net=other, covariance=covariance, sigma=sigma, lines=lines)
+    theirs, _ = reference.calibrate(quantifier, again, np.zeros(3))
+    expected = other * theirs.factors
+    followed = reference.follow(other[None], measured)[0] * found.factors
+    np.testing.assert_allclose(followed, expected, rtol=1e-12)
+
+
+def test_quantify__a_region_is_a_reference(minerals):
+    # Of the first phase there is most in its purest pixels.
+    first = minerals.learning_results.loadings[:, 0].reshape(20, 26)
+    masks = {"pure": first >= np.quantile(first, 0.8), "rest": first < np.quantile(first, 0.3)}
+    options = {"region": masks, "exclude": ("Ca", "Ti")}
+    whole = minerals.psnmf.quantify(**options)
+    composition = {e: float(v[0]) for e, v in whole.atomic_percent.items()}
+    found = minerals.psnmf.quantify(reference={"pure": composition}, **options)
+    np.testing.assert_allclose(found.atomic.values, whole.atomic.values, atol=1e-6)
+    errors = [q.atomic.budget["factors"][1].max() for q in (found, whole)]
+    assert errors[0] < 0.5 * errors[1]
