@@ -106,9 +106,10 @@ def test_learning_results_saved_on_their_own__record_and_names_survive(
     assert_same_maps(other, s)
     assert other.psnmf.names == ["Fe₃O₄", "β", "rest"]
     assert other.psnmf.report() == s.psnmf.report()
-    for of in ({}, {"given_spectra": False}):
-        a, b = (one.psnmf.standard_errors(**of) for one in (other, s))
-        np.testing.assert_allclose(a.data, b.data, rtol=1e-9)
+    # Iterations amplify what another order of the same numbers rounds differently.
+    for given_spectra, rtol in ((True, 1e-9), (False, 1e-6)):
+        a, b = (one.psnmf.standard_errors(given_spectra=given_spectra) for one in (other, s))
+        np.testing.assert_allclose(a.data, b.data, rtol=rtol)
     other.psnmf.names = ["a", "b", "c"]
     assert through_npz(other, other, tmp_path / "c.npz").psnmf.names == ["a", "b", "c"]
 
