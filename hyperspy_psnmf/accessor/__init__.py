@@ -130,15 +130,20 @@ class PSNMFAccessor(PhaseMap, Certainty, Chemistry):
         ratio = compare_with_most_likely(decomposed, describe.CONFIDENCE)
         return describe.report(record, decomposed.names, decomposed.counts, quality, ratio)
 
-    def plot(self) -> tuple[Figure, NDArray]:
+    def plot(self, *, log: bool = False) -> tuple[Figure, NDArray]:
         """Plot each phase's map beside its spectrum with labelled X-ray lines.
+
+        Parameters
+        ----------
+        log : bool
+            Whether counts of the spectra have a logarithmic scale, for what a high peak hides.
 
         Returns
         -------
         matplotlib.figure.Figure
         numpy.ndarray of matplotlib.axes.Axes, of shape (n_phases, 2)
         """
-        return plot.plot_phases(self.phase_maps(), self.phase_spectra())
+        return plot.plot_phases(self.phase_maps(), self.phase_spectra(), log=log)
 
     def plot_overlay(self) -> tuple[Figure, Axes]:
         """Plot the maps of all phases over each other, each in its colour.

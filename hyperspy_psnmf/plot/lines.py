@@ -58,7 +58,7 @@ def _draw_fit(ax, fit, index, energy):
         energy, fit.continuum[index], color="k", linewidth=0.9, linestyle="--", label="continuum"
     )
     ax.set(yscale="log", ylim=(bottom, 12 * top), ylabel="Counts")
-    label_lines(ax, fit.spectra, data, 12 * top, fit.axis)
+    label_lines(ax, fit.spectra, data, fit.axis)
 
 
 def _draw_rest(ax, fit, index, energy):

@@ -19,7 +19,7 @@ def phase_color(index: int) -> str:
     return PALETTE[index % len(PALETTE)]
 
 
-def plot_phases(maps, spectra):
+def plot_phases(maps, spectra, *, log: bool = False):
     """Plot each phase's map beside its spectrum.
 
     Parameters
@@ -29,6 +29,8 @@ def plot_phases(maps, spectra):
         last two axes; a line scan is drawn as a line.
     spectra : EDSSpectrum
         From ``s.psnmf.phase_spectra()``; the X-ray lines in its metadata are labelled.
+    log : bool
+        Whether counts of the spectra have a logarithmic scale.
 
     Returns
     -------
@@ -49,7 +51,7 @@ def plot_phases(maps, spectra):
     for i, (left, right) in enumerate(axes):
         _draw_map(left, maps.data[i], maps.axes_manager.signal_axes, phase_color(i))
         left.set_title(names[i], color=phase_color(i))
-        _draw_spectrum(right, spectra, i, recorded)
+        _draw_spectrum(right, spectra, i, recorded, log)
     axes[-1, 1].set_xlabel(axis_label(spectra.axes_manager.signal_axes[0]))
     return fig, axes
 
@@ -69,7 +71,7 @@ def _draw_map(ax, data, map_axes, color):
     ax.figure.colorbar(image, ax=ax, label="Counts")
 
 
-def _draw_spectrum(ax, spectra, index, recorded):
+def _draw_spectrum(ax, spectra, index, recorded, log):
     energy = spectra.axes_manager.signal_axes[0]
     data = np.atleast_2d(spectra.data)[index]
     color = phase_color(index)
@@ -77,6 +79,15 @@ def _draw_spectrum(ax, spectra, index, recorded):
     ax.step(energy.axis, data, where="mid", color=color, linewidth=0.9)
     # The zero peak of SEM detectors would dwarf every line.
     visible = data[energy.axis > ZERO_PEAK * KEV.get(str(energy.units), 1.0)]
-    top = 1.4 * max(visible.max(initial=0.0), 1e-9)
-    ax.set(ylim=(0, top), xlim=(energy.axis[0], last_line(spectra, energy)), ylabel="Counts")
-    label_lines(ax, spectra, data, top, recorded)
+    highest = max(visible.max(initial=0.0), 1e-9)
+    # Room for the labels above the highest line.
+    low, top = (_lowest(visible), 10.0 * highest) if log else (0.0, 1.4 * highest)
+    ax.set(xlim=(energy.axis[0], last_line(spectra, energy)), ylabel="Counts")
+    ax.set(yscale="log" if log else "linear", ylim=(low, top))
+    label_lines(ax, spectra, data, recorded)
+
+
+def _lowest(counts):
+    """Return the lower end of a logarithmic scale: most of the continuum is above it."""
+    positive = counts[counts > 0]
+    return 0.5 * np.percentile(positive, 5) if positive.size else 1e-10

@@ -55,7 +55,7 @@ def _draw_band(ax, result, index):
     # Where a phase hardly has counts, its band is far higher than its spectrum.
     top = 1.4 * max(found[visible].max(initial=0.0), high[visible].max(initial=0.0), 1e-9)
     ax.set(ylim=(0, top), xlim=(energy.axis[0], last_line(spectra, energy)), ylabel="Counts")
-    label_lines(ax, spectra, high, top)
+    label_lines(ax, spectra, high)
 
 
 def _draw_intervals(ax, result, index):

@@ -45,13 +45,19 @@ def last_line(spectra, energy):
     return min(energy.axis[-1], 1.15 * max(lines)) if lines else energy.axis[-1]
 
 
-def label_lines(ax, spectra, data, top, recorded=None):
-    """Write the names of the sample's lines above a spectrum that is drawn up to `top`."""
+def label_lines(ax, spectra, data, recorded=None):
+    """Write the names of the sample's lines above a spectrum, within the limits of its axes."""
+    (low, top), is_log = ax.get_ylim(), ax.get_yscale() == "log"
     axis = spectra.axes_manager.signal_axes[0]
     for label, energy in line_energies(spectra, recorded).items():
         nearest = int(np.argmin(np.abs(axis.axis - energy)))
         near = slice(max(0, nearest - 3), nearest + 4)
-        height = min(data[near].max(initial=0.0) + 0.03 * top, 0.76 * top)
+        height = data[near].max(initial=0.0)
+        if is_log:
+            span = top / low
+            height = min(max(height, low) * span**0.03, low * span**0.76)
+        else:
+            height = min(height + 0.03 * top, 0.76 * top)
         # Lines that are not significant in this phase are labelled in grey.
         ax.annotate(
             label, (energy, height), ha="center", va="bottom", fontsize=7, rotation=90,

@@ -77,6 +77,20 @@ def test_names__titles_are_the_names_and_lines_are_labelled(grains):
         assert all(0 < y <= right.get_ylim()[1] for _, y in at.values())
 
 
+def test_plot__a_logarithmic_scale_has_every_label_within(grains):
+    plot(grains)
+    fig, axes = grains.psnmf.plot(log=True)
+    fig.canvas.draw()
+    for ax in axes[:, 1]:
+        low, high = ax.get_ylim()
+        assert ax.get_yscale() == "log"
+        assert 0 < low < high
+        heights = [text.xy[1] for text in ax.texts]
+        assert heights
+        assert min(heights) > low
+        assert max(heights) < high
+
+
 def test_plot__lines_that_a_phase_does_not_have_are_grey(grains):
     truth, results = grains.metadata.Truth, grains.learning_results
     results.factors, results.loadings = truth.factors, truth.loadings
