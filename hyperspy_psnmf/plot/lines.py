@@ -57,7 +57,7 @@ def _draw_fit(ax, fit, index, energy):
     ax.plot(
         energy, fit.continuum[index], color="k", linewidth=0.9, linestyle="--", label="continuum"
     )
-    ax.set(yscale="log", ylim=(bottom, 12 * top), ylabel="Counts")
+    ax.set(yscale="log", ylim=(bottom, 30 * top), ylabel="Counts")
     label_lines(ax, fit.spectra, data, fit.axis)
 
 

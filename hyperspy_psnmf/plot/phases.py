@@ -81,7 +81,7 @@ def _draw_spectrum(ax, spectra, index, recorded, log):
     visible = data[energy.axis > ZERO_PEAK * KEV.get(str(energy.units), 1.0)]
     highest = max(visible.max(initial=0.0), 1e-9)
     # Room for the labels above the highest line.
-    low, top = (_lowest(visible), 10.0 * highest) if log else (0.0, 1.4 * highest)
+    low, top = (_lowest(visible), 30.0 * highest) if log else (0.0, 1.4 * highest)
     ax.set(xlim=(energy.axis[0], last_line(spectra, energy)), ylabel="Counts")
     ax.set(yscale="log" if log else "linear", ylim=(low, top))
     label_lines(ax, spectra, data, recorded)
