@@ -128,7 +128,8 @@ class PSNMFAccessor(PhaseMap, Certainty, Chemistry):
         decomposed = Decomposed.read(self._signal)
         record, quality = decomposed.require_record(), find_fit_quality(decomposed)
         ratio = compare_with_most_likely(decomposed, describe.CONFIDENCE)
-        return describe.report(record, decomposed.names, decomposed.counts, quality, ratio)
+        energy = decomposed.map_input.energy_in_use
+        return describe.report(record, decomposed.names, decomposed.counts, quality, ratio, energy)
 
     def plot(self, *, log: bool = False) -> tuple[Figure, NDArray]:
         """Plot each phase's map beside its spectrum with labelled X-ray lines.

@@ -75,6 +75,7 @@ def report(
     phase_counts: np.ndarray,
     quality: FitQuality,
     ratio: LikelihoodRatio | None = None,
+    energy: np.ndarray | None = None,
 ) -> str:
     """Return a paragraph for the methods section of a paper.
 
@@ -90,6 +91,8 @@ def report(
         How well the model fits.
     ratio : LikelihoodRatio, optional
         Whether the result is as likely as the best factorisation, at `CONFIDENCE`.
+    energy : ndarray of shape (n_channels_in_use,), optional
+        Of the channels, in keV.
     """
     percents = 100 * phase_counts / record.n_counts
     fractions = (f"{n} ({percent:.1f} %)" for n, percent in zip(names, percents, strict=True))
@@ -101,7 +104,7 @@ def report(
         *_sentences_on_counts(record),
         *_sentences_on_number(record),
         *_sentences_on_spectra(record),
-        *(sentences_on_model(record, names) if record.n_iter else ()),
+        *(sentences_on_model(record, names, energy) if record.n_iter else ()),
         *_sentences_on_neighbours(record),
         f"Phases and their fractions of the counts: {', '.join(fractions)}.",
         *sentences_on_fit(quality),

@@ -6,6 +6,7 @@ import numpy as np
 from hyperspy_psnmf.eds.signals.record import Record
 from hyperspy_psnmf.nmf.lines.costs import default_costs
 
+MIN_GAP, MOST_RANGES = 0.1, 5  # keV between ranges of energies, and how many are named
 MIN_CHANGE = 0.02  # counts per count, or fraction of a spectrum, to be reported
 
 _WHY_FREE = {
@@ -35,7 +36,7 @@ def spectra_in_summary(record: Record) -> list[str]:
     ]
 
 
-def sentences_on_model(record: Record, names) -> list[str]:
+def sentences_on_model(record: Record, names, energy=None) -> list[str]:
     """Return the sentences of a report on what spectra are made of, and how they were selected.
 
     Parameters
@@ -44,6 +45,8 @@ def sentences_on_model(record: Record, names) -> list[str]:
         Of the decomposition; after other algorithms there are no such sentences.
     names : sequence of str
         Names of the phases.
+    energy : ndarray of shape (n_channels_in_use,), optional
+        In keV, to say where spectra deviate from lines and continuum.
     """
     if record.binning is None:
         return []
@@ -51,9 +54,9 @@ def sentences_on_model(record: Record, names) -> list[str]:
         costs = default_costs(record.n_counts, record.n_regions)
         return [
             f"Spectra were made of X-ray lines{_elements(record)} and continuum, as fitted to the "
-            f"sum of the map: {_prior_of_lines(record)}. Among those that fit alike, the ones of "
-            f"least divergence, plus {costs.loading:.1f} nats for each loading of a "
-            f"{'region' if record.n_regions else 'bin'}, {costs.pattern:g} times the "
+            f"sum of the map: {_prior_of_lines(record)}{_where_free(record, energy)}. Among those "
+            f"that fit alike, the ones of least divergence, plus {costs.loading:.1f} nats for each "
+            f"loading of a {'region' if record.n_regions else 'bin'}, {costs.pattern:g} times the "
             "logarithm of the number of patterns of a phase's loadings and half the logarithm of "
             "the counts for each of its elements, were taken."
         ]
@@ -83,6 +86,21 @@ def _prior_of_lines(record):
         f"in {exact:.0f} % of the channels they are exactly sums of these, in {free:.0f} % "
         "the counts have more weight"
     )
+
+
+def _where_free(record, energy):
+    """Return the energies at which the counts have more weight than the templates, in words."""
+    if energy is None:
+        return ""
+    free = np.flatnonzero(record.require("prior_weights") < 1.0)
+    if not free.size:
+        return ""
+    starts = np.append(0, 1 + np.flatnonzero(np.abs(np.diff(energy[free])) > MIN_GAP))
+    parts = [sorted(energy[part[[0, -1]]]) for part in np.split(free, starts[1:])]
+    widest = sorted(sorted(parts, key=lambda ends: ends[0] - ends[1])[:MOST_RANGES])
+    more = ", among others" if len(parts) > MOST_RANGES else ""
+    ranges = (f"{low:.2f}" + (f" to {high:.2f}" if high > low else "") for low, high in widest)
+    return f", at {', '.join(ranges)} keV{more}"
 
 
 def _decisions(record, names):

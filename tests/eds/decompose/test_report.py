@@ -204,3 +204,16 @@ def test_decomposition__small_particles_are_not_lost_in_bins(unmix):
         return (truth.T @ (found / np.linalg.norm(found, axis=0))).max(axis=1).min()
 
     assert worst(auto) > worst(unmix(s, 2, binning=8, energy_binning=1, **FREE)) + 0.1
+
+
+def test_report__energies_at_which_spectra_are_not_made_of_lines(unmixed_copy):
+    energy = unmixed_copy.axes_manager[-1].axis
+    weights = np.full(energy.size, np.inf)
+    unmixed_copy.learning_results.psnmf["prior_weights"] = weights
+    assert "0 % the counts have more weight. Among" in unmixed_copy.psnmf.report()
+    weights[[20, 40, 41, 43, 90, 120, 150, 180]] = 0.3
+    words = (
+        f"more weight, at {energy[20]:.2f}, {energy[40]:.2f} to {energy[43]:.2f}, {energy[90]:.2f}"
+    )
+    assert words in unmixed_copy.psnmf.report()
+    assert "keV, among others. Among" in unmixed_copy.psnmf.report()
