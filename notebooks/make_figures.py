@@ -48,6 +48,7 @@ def figures():
     """Yield the name of each picture and its figure."""
     s = grains()
     yield "phantom", s.psnmf.plot()[0]
+    yield "label_map", s.psnmf.plot_label_map()[0]
     yield "number_of_phases", s.psnmf.estimate_number_of_components().plot()[0]
     s = particles()
     k = s.metadata.Truth.k_factors.as_dictionary()
