@@ -21,7 +21,7 @@ ROOT = Path(hyperspy_psnmf.__file__).parent
 # What each layer may import from outside, beside what the layers before it may.
 LAYERS = {
     "kernels": {"joblib", "numpy", "numba"},
-    "nmf": {"scipy"},
+    "nmf": {"scipy", "threadpoolctl"},
     "estimators": {"sklearn"},
     "eds": {"hyperspy", "exspy", "dask", "prettytable", "psutil"},
     "data": set(),

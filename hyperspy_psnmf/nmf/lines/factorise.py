@@ -13,6 +13,7 @@ from hyperspy_psnmf.nmf.lines.criterion import simplest
 from hyperspy_psnmf.nmf.lines.other_optima import other_optima
 from hyperspy_psnmf.nmf.lines.templates import LEAST, common_ratio
 from hyperspy_psnmf.nmf.lines.weights import LineSpectra
+from hyperspy_psnmf.nmf.solver.one_blas_thread import one_blas_thread
 
 FIRST_ALTERNATIONS = 12  # before the first combinations, which need the optimum only roughly
 ALTERNATIONS = 40  # of a restricted fit, which starts close to its optimum
@@ -62,6 +63,7 @@ class LineFit:
         return self.kkt_residual <= self.tol
 
 
+@one_blas_thread()
 def factorise_lines(
     X,
     starts: Iterable[tuple[np.ndarray, LineSpectra]],
@@ -107,6 +109,7 @@ def factorise_lines(
     )
 
 
+@one_blas_thread()
 def simplest_nearby(
     X, W: np.ndarray, spectra: LineSpectra, *, costs: Costs, max_iter: int = 500
 ) -> tuple[np.ndarray, LineSpectra]:

@@ -19,6 +19,7 @@ References
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.linalg import cho_factor, cho_solve
 
 from hyperspy_psnmf.kernels import expected
 from hyperspy_psnmf.kernels.limits import TINY
@@ -231,7 +232,8 @@ def _minimise(matrix, gradient, start):
     x, n_pivots = np.zeros(len(right)), 0
     while True:
         x[~free] = 0.0
-        x[free] = np.linalg.solve(matrix[np.ix_(free, free)], right[free])
+        factor = cho_factor(matrix[np.ix_(free, free)], overwrite_a=True, check_finite=False)
+        x[free] = cho_solve(factor, right[free], check_finite=False)
         # Exchanges may go in circles; without returns they end.
         wrong = np.where(free, x < 0, (matrix @ x < right) & (n_pivots < MAX_PIVOTS))
         if not wrong.any():

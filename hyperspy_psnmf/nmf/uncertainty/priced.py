@@ -22,6 +22,7 @@ from hyperspy_psnmf.nmf.lines.alternating import LineAlternation, LinePoint
 from hyperspy_psnmf.nmf.lines.weights import LineSpectra, solve_weights
 from hyperspy_psnmf.nmf.solver.alternation import NEWTON_STEPS, PATIENCE, Alternation, Point
 from hyperspy_psnmf.nmf.solver.fisher import AT_ZERO
+from hyperspy_psnmf.nmf.solver.one_blas_thread import one_blas_thread
 from hyperspy_psnmf.nmf.uncertainty.likelihood_ratio import Solution
 
 MAX_ITER = 200  # alternations for one cost
@@ -52,6 +53,7 @@ class Priced(Alternation):
         price = self.n_counts * np.log1p((self.prices * at_scale).sum() / self.n_counts)
         return divergence(self.X, at_scale, B) + price
 
+    @one_blas_thread()
     def minimise(self, start: Solution) -> Solution:
         """Minimise the divergence plus the cost from a solution."""
         point, n_small = self.at_solution(start), 0
