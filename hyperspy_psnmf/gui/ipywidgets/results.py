@@ -41,6 +41,7 @@ class Results:
         set_title_container(self.widget, TITLES)
         parts["results"] = self.widget
         self.show_factors()
+        self.show_factors_note()
         self.show_result()
         self.show_stored()
         self.show_residuals()
@@ -74,6 +75,10 @@ class Results:
         rows = [ipw.HBox([ipw.Label(text, layout=NUMBER) for text in head])]
         rows += [self._factor_row(row) for row in self.tool.factors]
         self.parts["factors"].children = rows
+
+    def show_factors_note(self):
+        """Show which k-factors are computed."""
+        self.parts["factors_note"].value = html.escape(self.tool.factors_note)
 
     def _factor_row(self, row):
         inputs = {
@@ -133,6 +138,7 @@ class Results:
         return ipw.VBox(
             [
                 self._add("factors", ipw.VBox()),
+                self._add("factors_note", ipw.HTML()),
                 ipw.HBox([quantify, self._add("composition_units", units)]),
                 self._add("composition_table", ipw.HTML()),
                 self._image("composition"),

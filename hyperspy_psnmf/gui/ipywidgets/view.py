@@ -68,6 +68,7 @@ class View:
         observe(tool, self.results.show_residuals, "residuals")
         observe(tool, self.results.show_composition, "composition")
         observe(tool, self.results.show_factors, "factors")
+        observe(tool, self.results.show_factors_note, "factors_note")
         self._show_settings()
         self._show_choices()
         self._show_run()

@@ -4,7 +4,7 @@
 import html
 from pathlib import Path
 
-from traits.api import Bool, Enum, Float, HasTraits, Instance, List, Property, Str, observe
+from traits.api import Bool, Enum, Instance, List, Property, Str, observe
 
 from hyperspy_psnmf._compat import learning_attributes
 from hyperspy_psnmf.eds.decompose.notes import notes
@@ -23,29 +23,11 @@ from hyperspy_psnmf.eds.signals.learning_results import (
     write_names,
 )
 from hyperspy_psnmf.eds.signals.metadata import sample_lines
+from hyperspy_psnmf.gui.model.k_factors import LineFactor, describe_computed, update_rows
 from hyperspy_psnmf.gui.model.messages import Identified, Map, action
 from hyperspy_psnmf.gui.model.settings import ToolSettings, set_elements_of_text, stand_in
 
 NO_RESULT = "there is no result yet: press Run"
-
-
-class LineFactor(HasTraits):
-    """A row of the table of k-factors.
-
-    Attributes
-    ----------
-    line : str
-        An X-ray line.
-    value, sigma : float
-        The factor and its standard error.
-    in_specimen : bool
-        False leaves the element out of the composition.
-    """
-
-    line = Str()
-    value = Float(0.0)
-    sigma = Float(0.0)
-    in_specimen = Bool(True)
 
 
 class ToolResults(ToolSettings):
@@ -57,6 +39,9 @@ class ToolResults(ToolSettings):
     summary = Property(Str, observe="result")
 
     factors = List(Instance(LineFactor))
+    factors_note = Property(
+        Str, observe="factors.items.is_computed", desc="which of them are computed"
+    )
     composition_units = Enum("atomic", "weight", label="Per cent")
     composition = Identified(desc="a Quantification")
     composition_html = Property(Str, observe="composition", desc="its table and its notes")
@@ -69,6 +54,9 @@ class ToolResults(ToolSettings):
         if self.result is None:
             return ""
         return "\n".join([summary(read_record(self.result)), *self.notes()])
+
+    def _get_factors_note(self):
+        return describe_computed(self.factors)
 
     def _get_composition_html(self):
         if self.composition is None:
@@ -97,9 +85,7 @@ class ToolResults(ToolSettings):
         other = stand_in(self.signal, self.elements)
         if self.result is not None:
             set_elements_of_text(self.result, self.elements)
-        have = {row.line: row for row in self.factors}
-        lines = sample_lines(other)
-        self.factors = [have.get(line) or _row(other, line) for line in lines]
+        self.factors = update_rows(self.factors, other)
 
     def notes(self) -> list[str]:
         """Return the weaknesses of the result."""
@@ -143,7 +129,7 @@ class ToolResults(ToolSettings):
         decomposed = Decomposed.read(result)
         listed = [line for line in sample_lines(result) if line in lines]
         left_out = explain_lines(decomposed.spectra, decomposed.map_input, listed, "model")
-        given = {row.line: (row.value, row.sigma) for row in rows if row.line not in left_out}
+        given = {row.line: row.factor() for row in rows if row.line not in left_out}
         if left_out and not given:
             raise ValueError(f"no line of the table can be measured: {describe_reasons(left_out)}")
         warn_left_out(left_out, stacklevel=1)
@@ -178,9 +164,3 @@ class ToolResults(ToolSettings):
     def show_written(self, paths) -> None:
         """Show which files were written."""
         self.show_message(f"Wrote {', '.join(str(path) for path in paths)}.")
-
-
-def _row(signal, line):
-    """Return a row of the table, with the k-factor of a phantom, or 0."""
-    true = signal.metadata.get_item(f"Truth.k_factors.{line}")
-    return LineFactor(line=line, value=0.0 if true is None else float(f"{true:.4g}"))

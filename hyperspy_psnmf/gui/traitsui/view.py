@@ -9,7 +9,7 @@ from hyperspy_psnmf.gui import figures
 from hyperspy_psnmf.gui.model.settings import BINNING_TRAITS
 from hyperspy_psnmf.gui.model.tool import PSNMFTool
 
-TEXT = 160  # pixels
+TEXT, NOTE = 160, 60  # pixels
 
 
 def psnmf_traitsui(obj, display=True, **kwargs):
@@ -214,6 +214,7 @@ def _composition():
     return tu.HSplit(
         tu.VGroup(
             tu.UItem("object.factors", editor=table),
+            tu.UItem("object.factors_note", editor=InQt(name="PlainText"), height=-NOTE),
             tu.HGroup(_button("quantify"), tu.Item("object.composition_units")),
         ),
         tu.VGroup(
