@@ -6,12 +6,15 @@ import io
 from hyperspy_psnmf import plot
 from hyperspy_psnmf.eds.files.export import new_files
 from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
+from hyperspy_psnmf.eds.phase_map.fractions import find_fractions
+from hyperspy_psnmf.eds.phase_map.label_map import find_labels, label_map
 from hyperspy_psnmf.eds.signals.phases import phase_maps
 from hyperspy_psnmf.gui.model.messages import action
 from hyperspy_psnmf.plot.figure import off_screen
 
 DPI = 100
 FILE_DPI = 200
+CONFIDENCE = 0.95  # of labels, as of `s.psnmf.label_map()`
 
 
 def preview_png(tool) -> bytes:
@@ -42,6 +45,7 @@ def export_png(tool) -> None:
         "phases.png": (tool.result, _plot_phases),
         "residuals.png": (tool.residuals, plot.plot_residuals),
         "composition.png": (tool.composition, plot.plot_composition),
+        "label_map.png": (tool.result, _plot_label_map),
     }
     there = {name: parts for name, parts in plots.items() if parts[0] is not None}
     paths = new_files(there, *tool.target())
@@ -53,6 +57,12 @@ def export_png(tool) -> None:
 def _plot_phases(result):
     decomposed = Decomposed.read(result)
     return plot.plot_phases(phase_maps(decomposed), decomposed.spectra)
+
+
+def _plot_label_map(result):
+    decomposed = Decomposed.read(result)
+    labels = find_labels(decomposed, CONFIDENCE)
+    return plot.plot_label_map(label_map(decomposed, labels), find_fractions(decomposed, labels))
 
 
 def _image(result, draw, dpi=DPI):

@@ -172,7 +172,8 @@ def test_PSNMFTool__exports_are_reported(tool, done, tmp_path, monkeypatch):
         assert "Wrote" in done["message"].value
     written = {path.name for path in tmp_path.iterdir()}
     assert written == {
-        "phases.png", "composition.png", "phases.csv", "spectra.csv", "composition.csv",
+        "phases.png", "label_map.png", "composition.png",
+        "phases.csv", "spectra.csv", "composition.csv",
         "map.hspy", "phase_spectra.hspy", "phase_maps.hspy",
     }  # fmt: skip
     done["export_png"].click()
