@@ -28,6 +28,10 @@ from hyperspy_psnmf.gui.model.messages import Identified, Map, action
 from hyperspy_psnmf.gui.model.settings import ToolSettings, set_elements_of_text, stand_in
 
 NO_RESULT = "there is no result yet: press Run"
+QUANTIFYING = (
+    "Quantifying: spectra are found again without parts of the counts, for errors that include "
+    "those of unmixing, which may take as long as the run."
+)
 
 
 class ToolResults(ToolSettings):
@@ -138,7 +142,10 @@ class ToolResults(ToolSettings):
             exclude=elements_to_exclude(result, given),
             composition_units=self.composition_units,
         )
-        self.composition = quantify(decomposed, options)
+        self.show_message(QUANTIFYING)
+        found = quantify(decomposed, options)
+        self.show_message("")  # before views draw, as they may have to report an error
+        self.composition = found
 
     @action
     def export_csv(self) -> None:

@@ -5,6 +5,12 @@ from pyface.qt import QtCore, QtGui
 from traitsui.qt.editor import Editor
 
 
+def repaint() -> None:
+    """Draw what has changed, before something that takes long."""
+    no_input = QtCore.QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents
+    QtGui.QApplication.instance().processEvents(no_input)
+
+
 class Picture(Editor):
     """Shows the bytes of a PNG image, as large as there is room for."""
 

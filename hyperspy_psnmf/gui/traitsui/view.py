@@ -6,6 +6,7 @@ from traits.api import Button, Bytes, Instance, Str, observe
 from traitsui import api as tu
 
 from hyperspy_psnmf.gui import figures
+from hyperspy_psnmf.gui.model.results import QUANTIFYING
 from hyperspy_psnmf.gui.model.settings import BINNING_TRAITS
 from hyperspy_psnmf.gui.model.tool import PSNMFTool
 
@@ -78,10 +79,18 @@ class ToolHandler(tu.Handler):
         """Cancel a run whose window is closed."""
         self.tool.cancel()
 
-    @observe("open, run, cancel, find_residuals, quantify, rename, store")
+    @observe("open, run, cancel, find_residuals, rename, store")
     @observe("export_csv, export_hspy")
     def _press(self, event):
         getattr(self.tool, event.name)()
+
+    @observe("quantify")
+    def _quantify(self, event):
+        from hyperspy_psnmf.gui.traitsui.qt_editors import repaint
+
+        self.tool.show_message(QUANTIFYING)
+        repaint()  # the message, as the window shows nothing new before the end
+        self.tool.quantify()
 
     @observe("export_png")
     def _export_png(self, event):

@@ -61,6 +61,8 @@ def main(folder):
     work_until(lambda: not tool.is_running and ui.handler.phases_png)
     seen["done"] = [tool.state, signal.learning_results.factors is not None]
     press(find_residuals=True)
+    seen["waiting"], quantify = [], tool.quantify
+    tool.quantify = lambda: (seen["waiting"].append(tool.message), quantify())
     press(quantify=True)
     seen["images"] = [len(ui.handler.residuals_png), len(ui.handler.composition_png)]
     seen["table"] = ui.handler.composition_table
