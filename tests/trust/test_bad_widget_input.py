@@ -38,6 +38,8 @@ NO_VALUES = {
     "spatial_prior": ["auto", None, 1j, [0.5]],
     "estimate_number": ["yes", None, 1, np.nan],
     "store_when_done": ["no", None, 0],
+    "thickness": [None, 100.0, b"100", ["100"]],
+    "density": [None, 4.2, b"4.2", ["4.2"]],
     "composition_units": ["ppm", None, 0],
     "names": [None, ["a", "b", "c"], 3],
     "folder": [None, Path("x"), 3],

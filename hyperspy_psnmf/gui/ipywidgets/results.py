@@ -94,6 +94,13 @@ class Results:
         self.parts[name] = widget
         return widget
 
+    def _text(self, name):
+        trait = self.tool.trait(name)
+        style = {"description_width": "initial"}
+        widget = ipw.Text(description=trait.label, tooltip=trait.desc, style=style)
+        link((self.tool, name), (widget, "value"))
+        return self._add(name, widget)
+
     def _button(self, name, text, act, **options):
         button = self._add(name, ipw.Button(description=text, **options))
         button.on_click(lambda _: self._press(button, act))
@@ -139,6 +146,7 @@ class Results:
             [
                 self._add("factors", ipw.VBox()),
                 self._add("factors_note", ipw.HTML()),
+                ipw.HBox([self._text("thickness"), self._text("density")]),
                 ipw.HBox([quantify, self._add("composition_units", units)]),
                 self._add("composition_table", ipw.HTML()),
                 self._image("composition"),

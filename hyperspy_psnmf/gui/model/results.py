@@ -26,6 +26,7 @@ from hyperspy_psnmf.eds.signals.metadata import sample_lines
 from hyperspy_psnmf.gui.model.k_factors import LineFactor, describe_computed, update_rows
 from hyperspy_psnmf.gui.model.messages import Identified, Map, action
 from hyperspy_psnmf.gui.model.settings import ToolSettings, set_elements_of_text, stand_in
+from hyperspy_psnmf.gui.model.specimen import read_specimen, text_of_metadata
 
 NO_RESULT = "there is no result yet: press Run"
 QUANTIFYING = (
@@ -46,6 +47,8 @@ class ToolResults(ToolSettings):
     factors_note = Property(
         Str, observe="factors.items.is_computed", desc="which of them are computed"
     )
+    thickness = Str(label="Thickness (nm)", desc="of a thin specimen; empty if it is not known")
+    density = Str(label="Density (g/cm³)", desc="of the specimen; empty if it is not known")
     composition_units = Enum("atomic", "weight", label="Per cent")
     composition = Identified(desc="a Quantification")
     composition_html = Property(Str, observe="composition", desc="its table and its notes")
@@ -72,6 +75,11 @@ class ToolResults(ToolSettings):
     @observe("signal")
     def _drop_result(self, event):
         self.trait_set(result=None, is_stored=False)
+
+    @observe("signal")
+    def _take_specimen(self, event):
+        self.thickness = text_of_metadata(self.signal, "thickness")
+        self.density = text_of_metadata(self.signal, "density")
 
     @observe("result")
     def _take_result(self, event):
@@ -124,6 +132,7 @@ class ToolResults(ToolSettings):
     def quantify(self) -> None:
         """Quantify the composition of each phase with the k-factors of the table."""
         self.composition = None
+        specimen = read_specimen(thickness=self.thickness, density=self.density)
         result, rows = self.require_result(), [row for row in self.factors if row.in_specimen]
         lines = [row.line for row in rows]
         twice = sorted({line for line in lines if lines.count(line) > 1})
@@ -141,6 +150,7 @@ class ToolResults(ToolSettings):
             factors=given,
             exclude=elements_to_exclude(result, given),
             composition_units=self.composition_units,
+            **specimen,
         )
         self.show_message(QUANTIFYING)
         found = quantify(decomposed, options)

@@ -223,7 +223,13 @@ def _composition():
     return tu.HSplit(
         tu.VGroup(
             tu.UItem("object.factors", editor=table),
-            tu.UItem("object.factors_note", editor=InQt(name="PlainText"), height=-NOTE),
+            tu.UItem(
+                "object.factors_note",
+                editor=InQt(name="PlainText"),
+                height=-NOTE,
+                visible_when="object.factors_note",
+            ),
+            tu.HGroup(tu.Item("object.thickness"), tu.Item("object.density")),
             tu.HGroup(_button("quantify"), tu.Item("object.composition_units")),
         ),
         tu.VGroup(

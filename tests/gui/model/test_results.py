@@ -81,7 +81,8 @@ def test_PSNMFTool__exports(done, tmp_path):
     spectra = list(csv.reader((tmp_path / "new" / "spectra.csv").open(encoding="utf-8")))
     assert len(spectra) == 1 + 310
     assert len(spectra[0]) == 4
-    assert (tmp_path / "new" / "composition.csv").exists()
+    first = next(csv.DictReader((tmp_path / "new" / "composition.csv").open(encoding="utf-8")))
+    assert float(first["at%_lower"]) <= float(first["at%"]) <= float(first["at%_upper"])
     loaded = hs.load(tmp_path / "new" / "map.hspy")
     assert loaded.psnmf.names == ["Phase 0", "Phase 1", "Phase 2"]
 
