@@ -31,7 +31,7 @@ from hyperspy_psnmf.gui.model.specimen import read_specimen, text_of_metadata
 NO_RESULT = "there is no result yet: press Run"
 QUANTIFYING = (
     "Quantifying: spectra are found again without parts of the counts, for errors that include "
-    "those of unmixing, which may take as long as the run."
+    "those of unmixing, which may take longer than the run."
 )
 
 

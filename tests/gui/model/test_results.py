@@ -143,7 +143,7 @@ def test_quantify__that_it_takes_long_is_shown_before_and_no_longer_after(done):
     shown = []
     done.observe(lambda event: shown.append((event.new, done.composition)), "message")
     done.quantify()
-    assert any("may take as long as the run" in text and c is None for text, c in shown)
+    assert any("may take longer than the run" in text and c is None for text, c in shown)
     assert done.composition is not None
     assert "may take" not in done.message
     done.factors[0].value = -1.0

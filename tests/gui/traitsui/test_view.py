@@ -63,7 +63,7 @@ def test_view__exports(seen):
 
 
 def test_view__that_compositions_take_long_is_shown_before(seen):
-    assert ["may take as long as the run" in text for text in seen["waiting"]] == [True]
+    assert ["may take longer than the run" in text for text in seen["waiting"]] == [True]
 
 
 def test_view__without_a_map_a_file_is_opened(seen):
