@@ -1,16 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Computed Cliff-Lorimer factors in place of those that are not given."""
 
+import warnings
+
 import numpy as np
 
 from hyperspy_psnmf.eds.line_model.linear_model import read_beam_energy
-from hyperspy_psnmf.eds.lines.measurable_lines import MAIN_LINES, explain_lines, name_some
+from hyperspy_psnmf.eds.lines.measurable_lines import (
+    MAIN_LINES,
+    explain_elements,
+    explain_lines,
+    name_some,
+)
 from hyperspy_psnmf.eds.quantify.computed_factors import computed_factor
 from hyperspy_psnmf.eds.quantify.factors import (
     check_elements,
     check_factors,
     check_lines,
     element_of,
+    elements_to_exclude,
 )
 from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.eds.signals.metadata import sample_elements, sample_lines
@@ -21,7 +29,7 @@ COMPUTED = "computed"
 
 def complete_factors(
     spectra, map_input: MapInput, factors, xray_lines=None, exclude=(), *, method: str = "model"
-) -> tuple[dict, dict]:
+) -> tuple[dict, dict, list[str]]:
     """Return factors of lines, with computed ones in the places of "computed".
 
     Only ratios of factors matter: computed ones are scaled to those given.
@@ -40,20 +48,42 @@ def complete_factors(
         As `resolve_factors` takes them.
     computed : dict
         {line: (value, sigma)} of those computed.
+    exclude : list of str
+        With the elements whose lines have no factor that can be computed, where all are to be:
+        a warning names them.
 
     Raises
     ------
     TypeError, ValueError
         If a name is no line, or a factor cannot be computed.
     """
+    exclude = check_elements("exclude", exclude)
+    all_of_them = xray_lines is None and (factors is None or is_computed(factors))
     factors = default_factors(spectra, map_input, factors, xray_lines, exclude, method=method)
     if not isinstance(factors, dict) or COMPUTED not in _texts(factors):
-        return factors, {}
+        return factors, {}, exclude
+    if all_of_them:
+        exclude = [*exclude, *_without_factor(spectra, map_input, factors, exclude, method)]
     given = {line: value for line, value in factors.items() if not is_computed(value)}
     given = check_factors(given) if given else {}
     missing = check_lines("factors", [line for line in factors if line not in given])
     computed = _scaled(_compute(missing, spectra), given, spectra)
-    return {line: computed.get(line) or given[line] for line in factors}, computed
+    return {line: computed.get(line) or given[line] for line in factors}, computed, exclude
+
+
+def _without_factor(spectra, map_input, factors, exclude, method):
+    """Return the elements that have a line to be measured, but no factor, and warn of them."""
+    without = elements_to_exclude(spectra, [*factors, *exclude])
+    explained = explain_elements(spectra, map_input, without, method)
+    left_out = [element for element in without if element not in explained]
+    if left_out:
+        warnings.warn(
+            f"{name_some(left_out)}: left out of the composition, as no k-factor can be computed "
+            "for a line that can be measured; factors= takes one that is known",
+            UserWarning,
+            stacklevel=6,
+        )
+    return left_out
 
 
 def default_factors(spectra, map_input, factors, xray_lines=None, exclude=(), *, method="model"):

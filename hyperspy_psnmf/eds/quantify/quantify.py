@@ -113,11 +113,12 @@ def _find_factors(decomposed, options, kind, reference):
     """Return lines, factors and errors; those computed; and the reference with its anchors."""
     channels, how = (decomposed.spectra, decomposed.map_input), options.intensities
     asked, factors = (options.xray_lines, options.exclude), options.factors
-    computed = {}
+    computed: dict = {}
     if reference is not None:
         factors, reference = reference.with_lines(*channels, factors, *asked, how=how, method=kind)
     if kind == "CL":
-        factors, computed = complete_factors(*channels, factors, *asked, method=how)
+        factors, computed, exclude = complete_factors(*channels, factors, *asked, method=how)
+        asked = options.xray_lines, exclude
     resolved = resolve_factors(
         *channels, factors, *asked, method=how, windows="intensities='windows'"
     )

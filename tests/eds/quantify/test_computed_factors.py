@@ -115,6 +115,15 @@ def test_quantify__listed_lines_are_quantified(minerals):
     assert found.lines == ["Si_Ka", "Fe_Ka"]
 
 
+def test_quantify__elements_without_a_computable_factor_are_left_out_with_a_warning():
+    # Up to 3.2 keV, calcium has only L lines, of 0.3 keV.
+    s = as_found(data.mineral_grains(shape=(20, 26), n_channels=310, counts=2000, seed=3))
+    with pytest.warns(UserWarning, match="^Ca: left out of the composition, as no k-factor"):
+        result = s.psnmf.quantify(absorption_correction=False)
+    assert "Ca" not in result.elements
+    assert {"Al", "Mg", "O", "Si"} <= set(result.elements)
+
+
 def test_quantify__computed_factors_are_cliff_lorimer_only(minerals):
     with pytest.raises(TypeError, match="Only k-factors can be computed"):
         minerals.psnmf.quantify("zeta")
