@@ -9,13 +9,14 @@ from dataclasses import replace
 import numpy as np
 
 from hyperspy_psnmf.nmf.binning.bins import bin_spectra
+from hyperspy_psnmf.nmf.binning.subset import choose_bins
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.lines.factorise import simplest_nearby
 from hyperspy_psnmf.nmf.lines.templates import common_ratio
 from hyperspy_psnmf.nmf.lines.weights import nearest_sums
 from hyperspy_psnmf.nmf.method.binned import BinnedSettings
 from hyperspy_psnmf.nmf.method.binned_lines import allowed_templates, make_coarse
-from hyperspy_psnmf.nmf.method.many_bins import factorise_map, uses_subset
+from hyperspy_psnmf.nmf.method.many_bins import SUBSET_BINS, factorise_map, uses_subset
 
 
 class FreeRefits:
@@ -71,9 +72,11 @@ class LineRefits:
     """
 
     def __init__(self, binned, W: np.ndarray, H: np.ndarray, settings, max_iter: int):
+        if uses_subset(binned.shape[0], total_counts(binned).sum()):
+            # Spectra were found in these, so that their errors are those of these counts.
+            subset = choose_bins(binned, SUBSET_BINS)
+            binned, W, settings = binned[subset], W[subset], replace(settings, shape=None)
         self.total = total_counts(binned, axis=0)
-        if uses_subset(binned.shape[0], float(self.total.sum())):
-            settings = replace(settings, shape=None)
         self.templates = settings.templates.covering(self.total)
         self.fixed, self.max_iter = settings.fixed, max_iter
         coarse = make_coarse(binned, self.templates, settings, None)

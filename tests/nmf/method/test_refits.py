@@ -8,6 +8,8 @@ import pytest
 import scipy.sparse as sp
 
 from hyperspy_psnmf.nmf.held_out.count_splitting import split_counts
+from hyperspy_psnmf.nmf.method import many_bins
+from hyperspy_psnmf.nmf.method import refits as refits_module
 from hyperspy_psnmf.nmf.method.binned import BinnedSettings
 from hyperspy_psnmf.nmf.method.binned_lines import factorise_binned_lines
 from hyperspy_psnmf.nmf.method.refits import FreeRefits, LineRefits
@@ -53,6 +55,17 @@ def test_LineRefits__dense_as_sparse_and_channels_summed(found, settings):
     assert dense.counts.shape[1] <= N_CHANNELS // 2
     part = train(dense)
     np.testing.assert_allclose(dense.spectra(part), sparse.spectra(part), atol=1e-8)
+
+
+def test_LineRefits__of_many_bins_the_subset_that_spectra_were_found_in(
+    found, settings, monkeypatch
+):
+    X, fit = found
+    monkeypatch.setattr(many_bins, "MAX_BINS", 50)
+    monkeypatch.setattr(refits_module, "SUBSET_BINS", 30)
+    refits = LineRefits(X, fit.W, fit.H, settings, 200)
+    assert refits.counts.shape[0] == len(refits.W) == 30
+    assert np.abs(refits.spectra(refits.counts) - fit.H).max() < 0.02
 
 
 def test_LineRefits__fixed_spectra_stay_and_absent_lines_are_absent(found, settings):
