@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Standard errors that include those of unmixing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -61,8 +63,16 @@ def test_quantify__intervals_end_at_nothing_and_everything(total):
     row = total.rows()[0]
     assert row["at%_lower"] == found.lower[0, 0]
     assert row["wt%_upper"] == total.weight.upper[0, 0]
-    nearly_all = np.nanargmax(values.max(axis=1))
-    assert "(+0.0 −" in str(total.table()) or values[nearly_all].max() < 99
+
+
+def test_quantify__cells_of_the_table_end_where_intervals_do(total):
+    shape = total.atomic.values.shape
+    found = replace(total.atomic, values=np.full(shape, 2.0), sigma=np.full(shape, 5.0))
+    cut = replace(total, atomic=found, detected=np.ones(shape, dtype=bool))
+    assert "2.0 (+5.0 −2.0)" in str(cut.table())
+    whole = replace(cut, atomic=replace(found, sigma=np.full(shape, 1.5)))
+    assert "2.0 ± 1.5" in str(whole.table())
+    assert "(+" not in str(whole.table())
 
 
 def test_quantify__no_errors_of_spectra_that_were_given(unmixed):
