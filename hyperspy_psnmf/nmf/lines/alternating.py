@@ -78,6 +78,13 @@ class LineAlternation(Alternation):
         change = new.spectra.weights - old.spectra.weights
         return self.at(W, new.spectra.with_weights(new.spectra.weights + step * change))
 
+    def gradient(self, point: LinePoint) -> np.ndarray:
+        """Return the gradient of the divergence by all loadings, (n_rows, n_components)."""
+        scores, _ = score(self.X, point.W, point.B, n_jobs=self.n_jobs)
+        found = point.B.sum(axis=0) - scores
+        found[self.row_counts == 0] = 0.0  # without counts, without information
+        return found
+
     def residual(self, point: LinePoint) -> float:
         """Return what new loadings or new weights may still gain, in nats per count."""
         scores, _ = score(self.X, point.W, point.B, n_jobs=self.n_jobs)

@@ -18,7 +18,8 @@ subtraction ends where an element vanishes, merging where loadings vanish.
 Along t each entry of W and P is an estimate with a known standard error. One that is positive by
 chance becomes zero at the cost of its likelihood, :math:`z^2 / 2`, if that is less than
 :math:`\lambda`; a negative one must. The sum of these costs is J up to the second order, for
-all pairs of components and all t, without solving anything.
+all pairs of components and all t, without solving anything. Loadings that are zero are estimated
+by a Newton step: those that would be significant by now become free again.
 
 References
 ----------
@@ -56,6 +57,7 @@ def simplest(
     costs: Costs,
     *,
     max_moves: int = 100,
+    gradient: np.ndarray | None = None,
     n_jobs: int | None = 1,
 ):
     """Combine pairs of components as long as the criterion falls, and set entries to zero.
@@ -69,6 +71,8 @@ def simplest(
     costs : Costs
     max_moves : int
         Combinations at most.
+    gradient : ndarray of shape (n_rows, n_components), optional
+        Of the divergence by the loadings. Without it, those that are zero stay zero.
     n_jobs : int or None
         Threads; None is all cores.
 
@@ -79,7 +83,7 @@ def simplest(
     weights : ndarray of shape (n_free, n_templates)
         Weights; those of an element are zero where the criterion is lower without it.
     """
-    found = estimate(W, spectra, costs, n_jobs)
+    found = estimate(W, spectra, costs, gradient, n_jobs)
     n_fixed, k = spectra.n_fixed, W.shape[1]
     pairs = [(a, b) for a in range(n_fixed, k) for b in range(k) if a != b]
     moves = found.best_multiples(pairs, n_jobs)
@@ -238,8 +242,10 @@ def vanishing_multiples(found: Estimates, a: int, b: int) -> np.ndarray:
     return vanishing[inside]
 
 
-def estimate(W: np.ndarray, spectra: LineSpectra, costs: Costs, n_jobs: int | None) -> Estimates:
-    """Return loadings and weights with their covariances, at an optimum of the likelihood."""
+def estimate(
+    W: np.ndarray, spectra: LineSpectra, costs: Costs, gradient=None, n_jobs: int | None = 1
+) -> Estimates:
+    """Return loadings and weights with their covariances, at an optimum; see `simplest`."""
     n, templates, k = spectra.n_fixed, spectra.templates, W.shape[1]
     G = templates.spectra
     # The nearest sums of templates, without errors, stand for fixed spectra here.
@@ -253,8 +259,11 @@ def estimate(W: np.ndarray, spectra: LineSpectra, costs: Costs, n_jobs: int | No
         none = np.bincount(elements, allowed) == 0
         limits[n + c, none] = np.inf
     P = np.vstack([fixed, spectra.weights])
-    of_W = covariance(W, spectra.B, n_jobs)
-    return Estimates(W.copy(), P, of_W, of_all, costs.of_numbers(W), elements, limits)
+    of_W, of_numbers, W = covariance(W, spectra.B, n_jobs), costs.of_numbers(W), W.copy()
+    if gradient is not None:
+        # No step of the weights as well: both together go twice too far.
+        W -= np.einsum("icd,id->ic", of_W, gradient)
+    return Estimates(W, P, of_W, of_all, of_numbers, elements, limits)
 
 
 def _weights_covariance(W, spectra, n_jobs):

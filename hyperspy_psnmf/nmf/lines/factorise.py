@@ -99,7 +99,8 @@ def factorise_lines(
             search = _Search(X, spectra, costs, max_iter, n_jobs, callback)
         search.run(W, spectra)
     # Once more from the optimum of all loadings and lines nearby: what earlier rounds have set to
-    # zero may be wrong by now.
+    # zero may be wrong by now. Before, there is no point in looking for it in every round.
+    search.zeros_return = True
     search.run(search.best.W, search.best.spectra)
     search.try_other_optima()
     search.finish(tol)
@@ -129,6 +130,7 @@ def simplest_nearby(
         Alternations of one fit at most.
     """
     search = _Search(X, spectra, costs, max_iter, 1, None)
+    search.zeros_return = True
     search.run(W, spectra)
     search.try_other_optima()
     return search.best.W, search.best.spectra
@@ -144,6 +146,7 @@ class _Search:
         self.allowed = spectra.allowed
         self.max_iter, self.n_jobs, self.callback = max_iter, n_jobs, callback
         self.n_iter, self.best, self.criterion, self.residual = 0, None, np.inf, np.inf
+        self.zeros_return = False  # whether loadings that are zero may become free again
 
     def run(self, W, spectra) -> None:
         """Lower the criterion from a start until it falls no more."""
@@ -156,10 +159,12 @@ class _Search:
 
     def try_other_optima(self) -> None:
         """Lower the criterion from its other minima near the lowest one."""
-        for W, spectra in other_optima(self.best.W, self.best.spectra, self.costs, self.n_jobs):
+        W, spectra = self.best.W, self.best.spectra
+        options = {"gradient": self.problem.gradient(self.best), "n_jobs": self.n_jobs}
+        for start in other_optima(W, spectra, self.costs, **options):
             self.problem.restrict(None)
             # With their zeros from the first fit on: without, it returns along the valley.
-            self._descend(self.problem.at(W, spectra), (0,))
+            self._descend(self.problem.at(*start), (0,))
 
     def _descend(self, point, moves) -> None:
         lowest = np.finfo(float).max
@@ -218,7 +223,8 @@ class _Search:
     def _with_zeros(self, point, max_moves) -> LinePoint:
         """Return a point with the zeros of a combination, to which the problem is restricted."""
         spectra = self._lift(point).spectra
-        options = {"max_moves": max_moves, "n_jobs": self.n_jobs}
+        gradient = self.problem.gradient(point) if self.zeros_return else None
+        options = {"max_moves": max_moves, "gradient": gradient, "n_jobs": self.n_jobs}
         W, weights = simplest(point.W, spectra, self.costs, **options)
         is_free = self._of_elements(replace(spectra, weights=weights))
         # What no other template has must stay, or its counts would have no expectation.

@@ -23,7 +23,7 @@ MAX_INCREASE, MAX_TRIED = 10.0, 4
 
 
 def other_optima(
-    W: np.ndarray, spectra: LineSpectra, costs: Costs, n_jobs: int | None = 1
+    W: np.ndarray, spectra: LineSpectra, costs: Costs, gradient=None, n_jobs: int | None = 1
 ) -> Iterator[tuple[np.ndarray, LineSpectra]]:
     """Yield loadings and spectra near other minima of the criterion along pairs of components.
 
@@ -34,6 +34,8 @@ def other_optima(
     spectra : LineSpectra
         Of unit sum.
     costs : Costs
+    gradient : ndarray of shape (n_rows, n_components), optional
+        Of the divergence by the loadings, as for `simplest`.
     n_jobs : int or None
         Threads; None is all cores.
 
@@ -43,17 +45,18 @@ def other_optima(
     spectra : LineSpectra
         Not of unit sum. The lowest estimate comes first.
     """
-    found, n, k = estimate(W, spectra, costs, n_jobs), spectra.n_fixed, W.shape[1]
+    found = estimate(W, spectra, costs, gradient, n_jobs)
+    n, k = spectra.n_fixed, W.shape[1]
     pairs = [(a, b) for a in range(n, k) for b in range(k) if a != b]
     lowest = run_blocks(lambda pair: _second_minimum(found, *pair), pairs, n_jobs)
     near = sorted((*low, *pair) for low, pair in zip(lowest, pairs, strict=True))
     for increase, multiple, a, b in near[:MAX_TRIED]:
         if increase > MAX_INCREASE:
             break
-        loadings, weights = W.copy(), found.P.copy()
-        loadings[:, b] = np.maximum(W[:, b] + multiple * W[:, a], 0.0)
-        weights[a] = np.maximum(found.P[a] - multiple * found.P[b], 0.0)
-        yield loadings, replace(spectra, weights=weights[n:])
+        loadings, weights = found.W.copy(), found.P.copy()
+        loadings[:, b] += multiple * loadings[:, a]
+        weights[a] -= multiple * weights[b]
+        yield loadings.clip(0.0), replace(spectra, weights=weights[n:].clip(0.0))
 
 
 def _second_minimum(found, a, b) -> tuple[float, float]:

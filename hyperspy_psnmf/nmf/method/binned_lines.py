@@ -23,7 +23,6 @@ from hyperspy_psnmf.nmf.lines.factorise import LineFit, factorise_lines
 from hyperspy_psnmf.nmf.lines.templates import Templates, common_ratio
 from hyperspy_psnmf.nmf.lines.weights import LineSpectra, nearest_sums
 from hyperspy_psnmf.nmf.method.binned import (
-    STARTS,
     BinnedMap,
     BinnedSettings,
     cover_channels,
@@ -31,8 +30,13 @@ from hyperspy_psnmf.nmf.method.binned import (
     start_spectra,
 )
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
+from hyperspy_psnmf.nmf.solver.one_more import mean_spectrum, one_more
 from hyperspy_psnmf.nmf.validation import Callback
 
+# Compared by "auto". What the phases before do not explain finds a rare phase that is pure in no
+# bin, as particles smaller than these; random spectra hardly ever led to the best result.
+STARTS = ("nndsvdar", "vertex", "residual")
+ONE_MORE = {"max_iter": 10, "tol": 1e-3}  # a start need not converge
 START_TOL = 1.0  # nats, of `nearest_sums`: a start is a rough spectrum
 MAX_EXCLUDED = 0.5  # of a line's counts in excluded channels, above which the line is
 
@@ -157,10 +161,23 @@ def _starts(coarse, templates, settings, rng, n_jobs) -> Iterator[tuple[np.ndarr
     fixed = bin_spectra(settings.fixed, settings.energy_binning)
     automatic = isinstance(settings.init, str) and settings.init == "auto"
     for init in STARTS if automatic else (settings.init,):
-        H = start_spectra(coarse, settings, init, rng)[n_fixed:]
+        if isinstance(init, str) and init == "residual":
+            H = _one_by_one(coarse, fixed, settings.n_components, rng, n_jobs)[n_fixed:]
+        else:
+            H = start_spectra(coarse, settings, init, rng)[n_fixed:]
         found = nearest_sums(H, templates, allowed, tol=START_TOL)
         found = replace(found, fixed=fixed)
         yield solve_loadings(coarse, found.H, n_jobs=n_jobs), found
+
+
+def _one_by_one(coarse, fixed, n_components, rng, n_jobs) -> np.ndarray:
+    """Return spectra of which each is what those before it do not explain."""
+    H = fixed if len(fixed) else mean_spectrum(coarse)[None]
+    W = solve_loadings(coarse, H, n_jobs=n_jobs)
+    for _ in range(n_components - len(H)):
+        options = {"n_fixed": len(fixed), "rng": rng, "n_jobs": n_jobs}
+        W, H = one_more(coarse, W, H, **options, **ONE_MORE)
+    return H
 
 
 def allowed_templates(templates, absent) -> np.ndarray:

@@ -17,15 +17,13 @@ import numpy as np
 from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts, choose_binning
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.held_out.count_splitting import Comparison, make_folds
-from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
+from hyperspy_psnmf.nmf.solver.one_more import mean_spectrum, one_more
 from hyperspy_psnmf.nmf.validation import check_int
 
 # A component that fits noise converges slowly, and does not need to converge.
 FIT = {"max_iter": 30, "tol": 1e-3}
 PATIENCE = 2  # numbers tried after the best one
-POWER_STEPS = 30  # of power iteration; only a start depends on it
-FILL = 0.1  # fraction of the mean spectrum in the start of a new one: zeros would never grow
 
 
 def coarse_counts(
@@ -112,7 +110,9 @@ def choose_n_components(
             if k == first:
                 fits[f] = _simplest(fold.train, fixed_spectra, n_jobs)
             else:
-                fits[f] = _one_more(fold.train, *fits[f], n_fixed, rng, n_jobs)
+                fits[f] = one_more(
+                    fold.train, *fits[f], n_fixed=n_fixed, rng=rng, n_jobs=n_jobs, **FIT
+                )
             deviances[-1][f] = fold.deviance(*fits[f], n_jobs=n_jobs)
             if callback is not None:
                 callback(k, f, deviances[-1][f])
@@ -124,36 +124,5 @@ def choose_n_components(
 def _simplest(X, fixed, n_jobs):
     """Return W and H with the fixed components only, or with one."""
     if fixed is None:
-        return total_counts(X, axis=1)[:, None], _mean_spectrum(X)[None]
+        return total_counts(X, axis=1)[:, None], mean_spectrum(X)[None]
     return solve_loadings(X, fixed, n_jobs=n_jobs), fixed
-
-
-def _one_more(X, W, H, n_fixed, rng, n_jobs):
-    """Return W and H with one component more."""
-    mean = _mean_spectrum(X)
-    H = np.vstack([H, FILL * mean + (1 - FILL) * _missing_spectrum(X, W, H, mean, rng)])
-    found = poisson_nmf(X, H, n_fixed=n_fixed, n_jobs=n_jobs, **FIT)
-    return found.W, found.H
-
-
-def _mean_spectrum(X):
-    return total_counts(X, axis=0) / max(total_counts(X), 1.0)
-
-
-def _missing_spectrum(X, W, H, mean, rng):
-    """Return the leading component of the residuals, a spectrum of unit sum.
-
-    The leading singular vectors of (X - W H) / sqrt(row counts x column counts), whose
-    noise is about the same everywhere, by power iteration; of the positive and the negative
-    part the one with the larger norm.
-    """
-    row = np.sqrt(total_counts(X, axis=1) + 0.5)
-    column = np.sqrt(total_counts(X, axis=0) + 0.5)
-    v = rng.standard_normal(X.shape[1])
-    for _ in range(POWER_STEPS):
-        u = (X @ (v / column) - W @ (H @ (v / column))) / row
-        v = (X.T @ (u / row) - H.T @ (W.T @ (u / row))) / column
-        v /= max(np.linalg.norm(v), np.finfo(float).tiny)
-    parts = [(np.maximum(s * u, 0.0), np.maximum(s * v, 0.0)) for s in (1, -1)]
-    spectrum = max(parts, key=lambda p: np.linalg.norm(p[0]) * np.linalg.norm(p[1]))[1] * column
-    return spectrum / spectrum.sum() if spectrum.sum() > 0 else mean

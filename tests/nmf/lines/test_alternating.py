@@ -86,3 +86,19 @@ def test_restrict__a_pattern_is_kept_and_lifted():
     problem.restrict(None)
     free = problem.at(found.W + 1.0, found.spectra)
     assert (free.W > 0).all()
+
+
+def test_gradient__by_loadings_is_the_slope_of_the_divergence():
+    X, _, truth = make_counts(3)
+    X[7] = 0.0
+    problem, points = alternate(X, 3, n=2, fixed=truth.H[1:2])
+    point = points[-1]
+    gradient = problem.gradient(point)
+    for i, c in ((3, 0), (41, 2)):
+        losses = []
+        for change in (-0.01, 0.01):
+            W = point.W.copy()
+            W[i, c] += change
+            losses.append(divergence(X, W, point.B))
+        assert gradient[i, c] == pytest.approx((losses[1] - losses[0]) / 0.02, rel=1e-4, abs=1e-4)
+    np.testing.assert_array_equal(gradient[7], 0.0)  # without counts, without information

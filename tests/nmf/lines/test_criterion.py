@@ -122,7 +122,7 @@ def test_simplest__without_costs_nothing_vanishes():
 @pytest.mark.parametrize(("a", "b", "multiple"), [(1, 0, 0.3), (0, 1, -0.8), (2, 1, 0.05)])
 def test_subtract__divergence_costs_and_covariances_are_those_of_the_combination(a, b, multiple):
     X, W, spectra = make_counts(3)
-    estimates = criterion.estimate(W, spectra, COSTS, 1)
+    estimates = criterion.estimate(W, spectra, COSTS)
     expected_cost = estimates.cost(a, b, np.array([multiple]))[0]
     of_product = np.einsum("scd,ic,id->is", covariances(estimates), W, W)
     estimates.subtract(a, b, multiple)
@@ -137,7 +137,7 @@ def test_subtract__divergence_costs_and_covariances_are_those_of_the_combination
 def test_cost__of_loadings_and_elements_that_a_combination_has():
     """Written out: z^2 / 2 or the cost, whichever is less; negative ones have no choice."""
     W, spectra = matrix_everywhere(3), make_spectra(3)
-    estimates, t = criterion.estimate(W, spectra, COSTS, 1), 0.4
+    estimates, t = criterion.estimate(W, spectra, COSTS), 0.4
     loadings = W[:, 2] + t * W[:, 1]
     variances = np.array([[1.0, t] @ V[[2, 1]][:, [2, 1]] @ [1.0, t] for V in estimates.of_W])
     z = loadings**2 / variances / 2
@@ -207,6 +207,20 @@ def test_estimate__elements_are_forbidden_to_free_components_only():
     truth = make_spectra(3)
     spectra = make_spectra(weights=WEIGHTS[1:], fixed=truth.H[:1])
     spectra.allowed[1, 2] = False  # of the third component
-    limits = criterion.estimate(matrix_everywhere(3), spectra, COSTS, 1).limits
+    limits = criterion.estimate(matrix_everywhere(3), spectra, COSTS).limits
     np.testing.assert_array_equal(np.argwhere(np.isinf(limits)), [[2, 1]])
     np.testing.assert_array_equal(limits[:, 4:], 0.0)
+
+
+def test_simplest__loadings_that_have_become_significant_are_free_again():
+    X, W, truth = make_counts(counts=4000.0)
+    problem, both = LineAlternation(X, truth), np.flatnonzero(W.min(axis=1) > 400.0)[::3]
+    pattern = np.ones(W.shape, dtype=bool)
+    pattern[both, 1] = False
+    problem.restrict(pattern)
+    point, _ = problem.converge(problem.at(W, truth), 40)
+    assert not point.W[both, 1].any()
+    found_W, _ = simplest(point.W, point.spectra, COSTS, gradient=problem.gradient(point))
+    np.testing.assert_allclose(found_W[both, 1], W[both, 1], rtol=0.3)
+    found_W, _ = simplest(point.W, point.spectra, COSTS)
+    assert not found_W[both, 1].any()

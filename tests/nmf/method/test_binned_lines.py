@@ -10,9 +10,9 @@ import scipy.sparse as sp
 from hyperspy_psnmf.nmf.binning.bins import bin_energy
 from hyperspy_psnmf.nmf.lines.templates import Templates
 from hyperspy_psnmf.nmf.lines.weights import LineSpectra
-from hyperspy_psnmf.nmf.method import many_bins
-from hyperspy_psnmf.nmf.method.binned import BinnedSettings
-from hyperspy_psnmf.nmf.method.binned_lines import factorise_binned_lines
+from hyperspy_psnmf.nmf.method import binned_lines, many_bins
+from hyperspy_psnmf.nmf.method.binned import BinnedSettings, start_spectra
+from hyperspy_psnmf.nmf.method.binned_lines import STARTS, factorise_binned_lines
 from hyperspy_psnmf.nmf.method.many_bins import factorise_map
 from tests.helpers.problems import angles
 from tests.nmf.lines.line_problems import (
@@ -157,3 +157,19 @@ def test_factorise_binned_lines__excluded_channels_stay_as_the_templates_have_th
     assert truth.H[1, 20] > 10 * truth.H[1, [14, 26]].max()
     found = factorise(X, absent=absent)
     assert found.H[1, 20] < 1.3 * found.H[1, [16, 25]].max()  # no peak among them
+
+
+def test_one_by_one__finds_a_phase_that_is_pure_nowhere():
+    spectra, rng = make_spectra(), np.random.default_rng(3)
+    W = np.zeros((400, 2))
+    W[:, 0] = 600.0
+    W[::40, 1] = 150.0  # a fifth of the counts of ten bins
+    X = rng.poisson(W @ spectra.H).astype(float)
+    fixed, others = np.empty((0, N_CHANNELS)), [i for i in STARTS if i != "residual"]
+    settings = BinnedSettings(2, fixed=fixed, templates=make_templates())
+    rare, start = spectra.H[1:], binned_lines._one_by_one(X, fixed, 2, rng, 1)
+    of_others = [angles(start_spectra(X, settings, init, rng), rare).min() for init in others]
+    assert angles(start, rare).min() < 30 < 45 < min(of_others)
+    given = binned_lines._one_by_one(X, spectra.H[:1], 2, rng, 1)
+    np.testing.assert_array_equal(given[0], spectra.H[0])
+    assert angles(given[1:], rare).min() < 30

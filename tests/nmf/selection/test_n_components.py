@@ -5,6 +5,7 @@ import scipy.sparse as sp
 
 from hyperspy_psnmf.nmf.selection import n_components
 from hyperspy_psnmf.nmf.selection.n_components import choose_n_components, coarse_counts
+from hyperspy_psnmf.nmf.solver import one_more
 from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
 from tests.helpers.problems import both, planted
 
@@ -115,19 +116,6 @@ def test_choose_n_components__what_cannot_be_judged_is_refused():
         choose_n_components(X, n_folds=1)
 
 
-def test_n_components__a_new_component_starts_with_what_the_fit_misses():
-    X, W, H = planted((9, 10), n_channels=31, k=3, counts=500.0)
-    X = X.reshape(-1, 31)
-    mean = X.sum(axis=0) / X.sum()
-    for missing in range(3):
-        others = [c for c in range(3) if c != missing]
-        for counts in both(X):
-            found = n_components._missing_spectrum(counts, W[:, others], H[others], mean, rng())
-            assert found.sum() == pytest.approx(1)
-            assert found.min() >= 0
-            assert np.argmax(H @ found / np.linalg.norm(H, axis=1)) == missing
-
-
 def test_coarse_counts__are_sums_over_pixels_and_channels():
     cube = rng(2).poisson(0.3, size=(36, 40, 50)).astype(np.uint8)
     X = sp.csr_array(cube.reshape(-1, 50))
@@ -147,7 +135,7 @@ def test_choose_n_components__fixed_spectra_included_and_unchanged(n_fixed, monk
         seen.append(start[: options["n_fixed"]])
         return poisson_nmf(X, start, **options)
 
-    monkeypatch.setattr(n_components, "poisson_nmf", watch)
+    monkeypatch.setattr(one_more, "poisson_nmf", watch)
     for X in both(cube.reshape(-1, 31)):
         found = choose_n_components(X, fixed_spectra=H[:n_fixed], n_folds=5, rng=rng(1))
         assert found.simplest() == 3
