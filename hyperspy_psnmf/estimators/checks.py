@@ -4,6 +4,8 @@
 import numpy as np
 
 from hyperspy_psnmf.nmf.binning.bins import MOST_AXES, PixelBins, spatial_axes
+from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
+from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.lines.templates import Templates
 from hyperspy_psnmf.nmf.validation import as_array, check_choice, check_int, check_spectra
 
@@ -29,6 +31,24 @@ def check_shape(navigation_shape, rows: tuple[int, ...]) -> tuple[int, ...]:
     if np.prod(shape) != np.prod(rows):
         raise ValueError(f"navigation_shape={shape} does not have {np.prod(rows)} pixels")
     return shape
+
+
+def check_used_pixels(used, shape: tuple[int, ...], X) -> np.ndarray | None:
+    """Return which pixels are used, bool of shape (n_pixels,), or None for all.
+
+    Those left out must have no counts in X; counts in blocks are of signals, masked already.
+    """
+    if used is None:
+        return None
+    used, n_pixels = as_array("used_pixels", used), int(np.prod(shape))
+    if used.dtype != bool or used.shape not in ((n_pixels,), shape):
+        raise ValueError(
+            f"used_pixels must be of bool and of shape {(n_pixels,)} or {shape}, "
+            f"not of {used.dtype} and {used.shape}"
+        )
+    if not isinstance(X, CountBlocks) and total_counts(X, axis=1)[~used.ravel()].any():
+        raise ValueError("used_pixels leaves out pixels that have counts")
+    return used.ravel()
 
 
 def check_templates(templates, n_channels: int, volume: str | float) -> Templates | None:

@@ -14,6 +14,7 @@ from hyperspy_psnmf.estimators.checks import (
     check_fixed,
     check_shape,
     check_templates,
+    check_used_pixels,
 )
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
 from hyperspy_psnmf.nmf.binning.bins import PixelBins
@@ -40,8 +41,7 @@ REFINEMENTS = ("fixed", "joint")
 class PSNMF(PoissonModel):
     """NMF-based pan-sharpening of a map of counts.
 
-    The binned map, which has many counts per bin, is factorised for the spectra; with these,
-    loadings are determined in every pixel.
+    The binned map is factorised for spectra; with these, loadings are determined in every pixel.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class PSNMF(PoissonModel):
     binning_ : tuple of int
         The binning used, in array order.
     binning_choice_ : BinningChoice
-        Which binnings were compared, and by how much the smaller ones were better.
+        Which binnings were compared.
     binned_loadings_ : ndarray of shape (*binned map, n_components)
         Loadings of the binned map, in counts.
     added_, removed_ : ndarray of shape (n_components, n_components)
@@ -178,6 +178,7 @@ class PSNMF(PoissonModel):
         y: Any = None,
         *,
         navigation_shape: Any = None,
+        used_pixels: Any = None,
         callback: Callback | None = None,
     ) -> np.ndarray:
         """Fit the model and return the loadings.
@@ -185,41 +186,40 @@ class PSNMF(PoissonModel):
         Parameters
         ----------
         X : ndarray of shape (..., n_channels), sparse matrix or CountBlocks
-            Counts: non-negative integers or floats. Pixels without counts have no
-            influence.
+            Counts. A pixel without any is a measurement of zero, unless it is left out.
         y : ignored
         navigation_shape : tuple of int, optional
             Shape of this map, instead of the parameter `navigation_shape`.
+        used_pixels : ndarray of bool of shape (n_pixels,) or of the map, optional
+            False in pixels left out, which must have no counts.
         callback : callable, optional
             Called with the name of the step, the iteration and its KKT residual.
 
         Returns
         -------
         ndarray of shape (n_pixels, n_components)
-            Loadings in counts, pixels in C order.
+            Loadings in counts.
         """
         check_callback(callback)
         X = self._validate(X, reset=True)
-        given = self.navigation_shape if navigation_shape is None else navigation_shape
-        shape = check_shape(given, X.shape[:-1])
+        shape = self.navigation_shape if navigation_shape is None else navigation_shape
+        shape = check_shape(shape, X.shape[:-1])
         self.check_parameters(shape, X.shape[-1])
         X = self._count(X)
         check_range(X)
-        k, n_channels = self.n_components, X.shape[1]
-        settings = self._settings(k, n_channels)
+        used = check_used_pixels(used_pixels, shape, X)
+        k, settings = self.n_components, self._settings(self.n_components, X.shape[1])
         choice = self._choose_binning(X, shape, settings.fixed, callback)
-        bins = PixelBins(shape, choice.binning)
-        options = {"max_iter": self.max_iter, "tol": self.tol}
+        bins, n_jobs = PixelBins(shape, choice.binning), resolve_n_jobs(self.n_jobs)
+        options = {"max_iter": self.max_iter, "tol": self.tol, "n_jobs": n_jobs}
+        rng = random_generator(self.random_state)
         found = psnmf(
-            X,
-            bins,
-            settings,
-            random_generator(self.random_state),
-            {**options, "n_jobs": resolve_n_jobs(self.n_jobs)},
+            X, bins, settings, rng, options,
             refinement=self.refinement,
             prior=self.spatial_prior,
+            used=used,
             callback=callback,
-        )
+        )  # fmt: skip
         self.components_ = np.ascontiguousarray(found.H)
         self.binning_choice_, self.binning_ = choice, bins.binning
         self.binned_loadings_ = found.binned_W.reshape(*found.binned_shape, k)

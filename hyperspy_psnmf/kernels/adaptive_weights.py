@@ -4,17 +4,22 @@ r"""Weighted sums over the neighbours of every pixel that agree with it (adaptiv
 Pixel i sums the values of pixels j with weights
 
 .. math:: w_{ij} = l(j - i) \, \min(1, \max(0, 2 - 2 T_{ij})), \qquad
-    T_{ij} = \max_o s \frac{n_{i+o} n_{j+o}}{n_{i+o} + n_{j+o}}
-             \lVert u_{i+o} - u_{j+o} \rVert^2,
+    T_{ij} = \max_o s \, t_{i+o, j+o},
 
-o over the 3 x 3 pixels around. u are features with the same variance per observation
-everywhere, n is the effective number of observations, so T is the squared contrast of
-two pixels over its variance; l decreases with the distance, and w_ii = 1. A row of pixels
-is contiguous for each feature, so that all loops vectorise.
+o over the 3 x 3 pixels around. t is twice the logarithm of the likelihood ratio of two Poisson
+samples, counts x and z with the fitted means m and r, of effectively n and q observations,
+
+.. math:: t = 2 \sum_g x_g \log \frac{m_g}{p_g} + z_g \log \frac{r_g}{p_g}, \qquad
+    p = \frac{n m + q r}{n + q};
+
+p is not the most likely mean of both, so that t is not below the likelihood ratio; l
+decreases with the distance, and w_ii = 1. A row of pixels is contiguous for each value, so
+that all loops vectorise.
 """
 
 import math
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,36 +27,108 @@ from hyperspy_psnmf.kernels._compile import jit, jit_row
 from hyperspy_psnmf.kernels.parallel import run_blocks
 
 ROWS_PER_BLOCK = 8  # their sums stay in cache
+ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)
+SMALLEST = np.finfo(np.float32).tiny  # of normal numbers: others have other bits
+# Bits of a float32, and the value of a unit of its exponent; mantissas are from 1 to 2.
+EXPONENT, MANTISSA, BITS_OF_ONE = 0x7F800000, 0x007FFFFF, 0x3F800000
+UNIT, OFFSET = np.float32(2.0**-23), np.float32(126.5)
+ROOT_2, LOG_2 = np.float32(math.sqrt(2)), np.float32(math.log(2))
+L3, L5, L7, L9 = (np.float32(1 / n) for n in (3, 5, 7, 9))  # series of the inverse tanh
+
+
+class Samples(NamedTuple):
+    """Poisson samples to compare, one per pixel; a row of pixels is contiguous.
+
+    Attributes
+    ----------
+    x : ndarray of float32, shape (n_slices * n_rows, n_values, n_columns)
+        Counts, sums of `n` observations.
+    fits : ndarray of float32, shaped as x
+        Fitted sums, in units of a reference of each value: near n, so that logarithms are
+        small and need not be exact.
+    own : ndarray of float32, shape (n_slices * n_rows, n_columns)
+        Sum over values of x times the logarithm of fits / n.
+    total : ndarray of float32, shape (n_slices * n_rows, n_columns)
+        Sum of x.
+    n : ndarray of float32, shape (n_slices * n_rows, n_columns)
+        Effective number of observations; a pixel with 0 has no weight in any sum.
+    """
+
+    x: np.ndarray
+    fits: np.ndarray
+    own: np.ndarray
+    total: np.ndarray
+    n: np.ndarray
 
 
 @jit_row
-def _add_squares(row, values, others):
+def _take_logarithms(n, buffers):
+    # In place, of the first n values; math.log would not be vectorised. Absolute error 1e-7.
+    values, bits, exponents = buffers
+    for x in range(n):
+        values[x] = max(values[x], SMALLEST)
+    # One array of integers per step: arithmetic on them would be of 64 bits.
+    for x in range(n):
+        exponents[x] = bits[x] & EXPONENT
+    for x in range(n):
+        bits[x] = bits[x] & MANTISSA | BITS_OF_ONE
+    for x in range(n):
+        z = (values[x] - ROOT_2) / (values[x] + ROOT_2)
+        zz = z * z
+        series = ONE + zz * (L3 + zz * (L5 + zz * (L7 + zz * L9)))
+        values[x] = LOG_2 * (UNIT * np.float32(exponents[x]) - OFFSET) + TWO * z * series
+
+
+@jit_row
+def _subtract_pooled(row, x, others, m, means, buffers):
+    logs = buffers[0]
+    for i in range(row.size):
+        logs[i] = m[i] + means[i]
+    _take_logarithms(row.size, buffers)
+    for i in range(row.size):
+        row[i] -= (x[i] + others[i]) * logs[i]
+
+
+@jit_row
+def _finish_ratios(row, n, others, total, totals, own, owns, scale, buffers):
+    logs = buffers[0]
     for x in range(row.size):
-        difference = values[x] - others[x]
-        row[x] += difference * difference
-
-
-@jit_row
-def _weigh(row, n, others, scale):
+        logs[x] = n[x] + others[x]
+    _take_logarithms(row.size, buffers)
     for x in range(row.size):
-        row[x] *= scale * n[x] * (others[x] / (n[x] + others[x] + np.float32(1e-30)))
+        t = row[x] + own[x] + owns[x] + (total[x] + totals[x]) * logs[x]
+        row[x] = max(ZERO, TWO * scale * t) if n[x] * others[x] > ZERO else ZERO
 
 
 @jit_row
-def _contrasts(rows, shift, u, n, scale, t):
+def _contrasts(rows, shift, pixels, scale, t, buffers):
     # t[y - top, x] of the pixels (y, x) and (y + dy, x + dx); 0 beyond the map and where
     # n is 0.
     (top, bottom, first, last), (dy, dx) = rows, shift
+    _, sums, fits, own, total, n = pixels
     begin, end = max(0, -dx), min(n.shape[1], n.shape[1] - dx)
+    # Slices: an index that might be negative prevents vectorisation.
+    here, there = slice(begin, end), slice(begin + dx, end + dx)
     for y in range(top, bottom):
+        other = y + dy
         for x in range(n.shape[1]):
-            t[y - top, x] = 0.0
-        if first <= y + dy < last:
-            # Slices: an index that might be negative prevents vectorisation.
-            row = t[y - top, begin:end]
-            for c in range(u.shape[1]):
-                _add_squares(row, u[y, c, begin:end], u[y + dy, c, begin + dx : end + dx])
-            _weigh(row, n[y, begin:end], n[y + dy, begin + dx : end + dx], scale)
+            t[y - top, x] = ZERO
+        if first <= other < last:
+            row = t[y - top, here]
+            for c in range(sums.shape[1]):
+                x, z = sums[y, c, here], sums[other, c, there]
+                _subtract_pooled(row, x, z, fits[y, c, here], fits[other, c, there], buffers)
+            _finish_ratios(
+                row,
+                n[y, here],
+                n[other, there],
+                total[y, here],
+                total[other, there],
+                own[y, here],
+                own[other, there],
+                scale,
+                buffers,
+            )
 
 
 @jit_row
@@ -73,10 +150,9 @@ def _largest_around(y, top, bottom, t, across, around):
 
 @jit_row
 def _find_weights(location, around, n, others, w, total):
-    zero, one, two = np.float32(0), np.float32(1), np.float32(2)
     for x in range(w.size):
-        weight = location * min(one, max(zero, two - two * around[x]))
-        w[x] = weight if n[x] * others[x] > zero else zero
+        weight = location * min(ONE, max(ZERO, TWO - TWO * around[x]))
+        w[x] = weight if n[x] * others[x] > ZERO else ZERO
         total[x] += w[x]
 
 
@@ -88,7 +164,7 @@ def _add_weighted(sums, w, values):
 
 @jit_row
 def _add_row(y, shift, location, around, pixels, sums, weights, w):
-    Y, _, n = pixels
+    Y, n = pixels[0], pixels[-1]
     other, dx = y + shift[0], shift[1]
     begin, end = max(0, -dx), min(n.shape[1], n.shape[1] - dx)
     here, there = slice(begin, end), slice(begin + dx, end + dx)
@@ -100,83 +176,69 @@ def _add_row(y, shift, location, around, pixels, sums, weights, w):
 
 @jit
 def _sum_rows(start, stop, first, last, pixels, window, sums, weights):
-    _, u, n = pixels
     offsets, locations, scale = window
-    n_columns = n.shape[1]
+    n_columns = weights.shape[1]
     top, bottom = max(first, start - 1), min(last, stop + 1)
     t = np.empty((bottom - top, n_columns), np.float32)
     across, around = np.empty(n_columns, np.float32), np.empty(n_columns, np.float32)
-    w = np.empty(n_columns, np.float32)
+    w, logs = np.empty(n_columns, np.float32), np.empty(n_columns, np.float32)
+    buffers = logs, logs.view(np.int32), np.empty(n_columns, np.int32)
     for o in range(len(offsets)):
         dy, dx = offsets[o]
         if abs(dx) >= n_columns:
             continue
-        _contrasts((top, bottom, first, last), (dy, dx), u, n, scale, t)
+        _contrasts((top, bottom, first, last), (dy, dx), pixels, scale, t, buffers)
         for y in range(start, stop):
             if first <= y + dy < last:
                 _largest_around(y, top, bottom, t, across, around)
                 _add_row(y, (dy, dx), locations[o], around, pixels, sums, weights, w)
 
 
-@jit_row
-def _add_times(row, factor, values):
-    for x in range(row.size):
-        row[x] += factor * values[x]
-
-
-@jit_row
-def _take_root(row):
-    for x in range(row.size):
-        row[x] = math.sqrt(row[x])
-
-
 @jit
-def _project_roots(start, stop, W, B, axes, u):
-    n_columns = u.shape[2]
-    loadings, root = np.empty((len(B), n_columns)), np.empty(n_columns)
-    found = np.empty((u.shape[1], n_columns))
+def _fit_rows(start, stop, W, ratios, samples):
+    x, fits, own, total, n = samples
+    n_columns = n.shape[1]
+    loadings, mean = np.empty((len(ratios), n_columns)), np.empty(n_columns)
     for y in range(start, stop):
         loadings[:] = W[y * n_columns : (y + 1) * n_columns].T
-        found[:] = 0.0
-        for j in range(B.shape[1]):
-            root[:] = 0.0
-            for c in range(B.shape[0]):
-                _add_times(root, B[c, j], loadings[c])
-            _take_root(root)
-            for f in range(u.shape[1]):
-                _add_times(found[f], axes[j, f], root)
-        u[y] = found
+        own[y], total[y] = ZERO, ZERO
+        for j in range(ratios.shape[1]):
+            mean[:] = 0.0
+            for c in range(ratios.shape[0]):
+                for i in range(n_columns):
+                    mean[i] += ratios[c, j] * loadings[c, i]
+            for i in range(n_columns):
+                fits[y, j, i] = n[y, i] * mean[i]
+                own[y, i] += x[y, j, i] * math.log(max(mean[i], SMALLEST))
+                total[y, i] += x[y, j, i]
 
 
-def project_roots(W, B, axes, *, n_columns: int, n_jobs: int | None = 1) -> np.ndarray:
-    r"""Return :math:`\sqrt{W B}` projected on directions, in the layout of `sum_neighbours`.
+def fit_samples(x, n, W, ratios, *, n_jobs: int | None = 1) -> Samples:
+    """Return samples with the means that loadings give.
 
     Parameters
     ----------
+    x : ndarray of float32, shape (n_rows, n_values, n_columns)
+        Counts, sums of `n` observations.
+    n : ndarray of float32, shape (n_rows, n_columns)
+        Effective number of observations.
     W : ndarray of shape (n_rows * n_columns, n_components)
-        Loadings of all pixels.
-    B : ndarray of shape (n_components, n_groups)
-        Spectra.
-    axes : ndarray of shape (n_groups, n_features)
-        Directions.
-    n_columns : int
-        Of the map.
+        Loadings, means per observation.
+    ratios : ndarray of shape (n_components, n_values)
+        Spectra, each value divided by its reference.
     n_jobs : int or None
         Threads; None is all cores.
-
-    Returns
-    -------
-    ndarray of float32, shape (n_rows, n_features, n_columns)
     """
-    W, B, axes = (np.ascontiguousarray(each, dtype=float) for each in (W, B, axes))
-    u = np.empty((len(W) // n_columns, axes.shape[1], n_columns), np.float32)
-    edges = [*range(0, len(u), ROWS_PER_BLOCK), len(u)]
-    run_blocks(lambda block: _project_roots(*block, W, B, axes, u), [*pairwise(edges)], n_jobs)
-    return u
+    W, ratios = (np.ascontiguousarray(each, dtype=float) for each in (W, ratios))
+    samples = Samples(x, np.empty_like(x), np.empty_like(n), np.empty_like(n), n)
+    edges = [*range(0, len(x), ROWS_PER_BLOCK), len(x)]
+    parts = tuple(samples)
+    run_blocks(lambda block: _fit_rows(*block, W, ratios, parts), [*pairwise(edges)], n_jobs)
+    return samples
 
 
 def sum_neighbours(
-    Y, u, n, *, offsets, locations, scale: float, n_rows: int, n_jobs: int | None = 1
+    Y, samples: Samples, *, offsets, locations, scale: float, n_rows: int, n_jobs: int | None = 1
 ):
     """Sum the values of neighbouring pixels that agree.
 
@@ -184,10 +246,8 @@ def sum_neighbours(
     ----------
     Y : ndarray of float32, shape (n_slices * n_rows, n_values, n_columns)
         Values to sum.
-    u : ndarray of float32, shape (n_slices * n_rows, n_features, n_columns)
-        Features to compare.
-    n : ndarray of float32, shape (n_slices * n_rows, n_columns)
-        Effective number of observations; a pixel with 0 has no weight in any sum.
+    samples : Samples
+        What to compare.
     offsets : ndarray of int, shape (n_offsets, 2)
         Rows and columns from a pixel to its neighbours, (0, 0) among them.
     locations : ndarray of shape (n_offsets,)
@@ -202,11 +262,11 @@ def sum_neighbours(
     Returns
     -------
     sums : ndarray of float32, shaped as Y
-    weights : ndarray of float32, shaped as n
+    weights : ndarray of float32, shaped as the numbers of observations
         Sums of the weights.
     """
-    sums, weights = np.zeros_like(Y), np.zeros_like(n)
-    pixels = (Y, u, n)
+    sums, weights = np.zeros_like(Y), np.zeros_like(samples.n)
+    pixels = (Y, *samples)
     window = (offsets, np.asarray(locations, dtype=np.float32), np.float32(scale))
     blocks = [
         (start, min(start + ROWS_PER_BLOCK, first + n_rows), first, first + n_rows)

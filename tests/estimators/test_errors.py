@@ -126,6 +126,15 @@ def test_errors__a_wrong_shape_given_to_fit_is_an_error_naming_it(value):
         PSNMF(3).fit(make_matrix(), navigation_shape=value)
 
 
+@pytest.mark.parametrize(
+    "value", ["all", np.ones(71, bool), np.ones(72), np.ones((9, 8), bool), np.zeros(72, bool)]
+)
+def test_errors__wrong_pixels_left_out_are_an_error_naming_them(value):
+    cube, _ = make_cube()
+    with pytest.raises((TypeError, ValueError), match="used_pixels"):
+        PSNMF(3).fit_transform(cube, used_pixels=value)
+
+
 @pytest.mark.parametrize("convert", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("cls", [PoissonNMF, PSNMF])
 @pytest.mark.parametrize("bad", [-1, np.nan, np.inf])

@@ -137,6 +137,19 @@ def test_estimators__a_map_equals_a_matrix_with_its_shape(navigation_shape):
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("shape", [(72,), SHAPE])
+def test_estimators__pixels_left_out_are_no_measurements(shape):
+    cube, _ = make_cube(seed=5)
+    used = np.ones(SHAPE, bool)
+    used[2:4, 3:6] = False
+    cube[~used] = 0
+    model = PSNMF(3, binning=2)
+    W = model.fit_transform(cube, used_pixels=used.reshape(shape)).reshape(*SHAPE, 3)
+    assert (W[~used] == 0).all()
+    np.testing.assert_array_equal(model.support_.reshape(SHAPE) > 0, used)
+    assert (PSNMF(3, binning=2).fit(cube).support_ > 0).all()
+
+
 def test_estimators__a_matrix_without_a_shape_is_a_line():
     model = PSNMF(3, binning=4).fit(make_matrix())
     assert model.binning_ == (4,)

@@ -94,7 +94,7 @@ CHOSEN = {
     "nmf/method/smoothing.py": (
         [SMOOTHING],
         [
-            ("scale = 4 / chi2", "scale = 1 / chi2"),
+            ("scale = 1 / chi2", "scale = 4 / chi2"),
             (".sum(axis=1) / radius**2", ".sum(axis=1) / radius"),
             ("np.where(alike[:, None], scale * means, W)", "np.where(alike[:, None], means, W)"),
             ("grid, n_jobs) / each", "grid, n_jobs)"),
@@ -103,11 +103,12 @@ CHOSEN = {
         ],
     ),
     "kernels/adaptive_weights.py": (
-        [f"{SMOOTHING} -k 'naive or projected'"],
+        ["tests/kernels/test_adaptive_weights.py"],
         [
-            ("two - two * around[x]", "two - around[x]"),
-            ("row[x] += difference * difference", "row[x] += difference"),
-            ("n[y + dy, begin + dx : end + dx], scale)", "n[y, begin:end], scale)"),
+            ("TWO - TWO * around[x]", "TWO - around[x]"),
+            ("n[y, i] * mean[i]", "mean[i]"),
+            ("(total[x] + totals[x]) * logs[x]", "total[x] * logs[x]"),
+            ("UNIT * np.float32(exponents[x]) - OFFSET", "UNIT * np.float32(exponents[x])"),
             ("w, Y[other, c, there]", "w, Y[other, c, here]"),
             ("dy, dx = offsets[o]", "dx, dy = offsets[o]"),
             ("around[x] = max(around[x], across[x - 1])", "around[x] = across[x]"),

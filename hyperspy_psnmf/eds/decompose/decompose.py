@@ -208,7 +208,9 @@ def _fit(estimator, X, map_input, settings):
         chosen = _choose_number(estimator, X, map_input, settings.show_progressbar)
         estimator.set_params(n_components=chosen.best)
         estimator.check_parameters(map_input.shape, X.shape[1])
-    shape = {"navigation_shape": map_input.shape} if isinstance(estimator, PSNMF) else {}
+    shape = {}
+    if isinstance(estimator, PSNMF):
+        shape = {"navigation_shape": map_input.shape, "used_pixels": map_input.keep_pixels}
     with progress_of_decomposition(settings.show_progressbar, X) as callback:
         return estimator.fit_transform(X, callback=callback, **shape), chosen
 

@@ -92,6 +92,7 @@ def psnmf(
     *,
     refinement: str = "fixed",
     prior: float | str = 0.0,
+    used: np.ndarray | None = None,
     callback: Callback | None = None,
 ) -> PSNMFResult:
     """Unmix a map of counts.
@@ -100,7 +101,7 @@ def psnmf(
     ----------
     X : csr_array or CountBlocks of shape (n_pixels, n_channels)
         Counts, one row per pixel in C order of the map. A pixel left out is an
-        empty row.
+        empty row, and False in `used`.
     pixel_bins : PixelBins
         Bins of the map.
     settings : BinnedSettings
@@ -114,6 +115,8 @@ def psnmf(
     prior : "auto" or float
         Weight of neighbouring pixels in the adaptive smoothing of step 4; see
         `spatial_prior`.
+    used : ndarray of bool of shape (n_pixels,), optional
+        False in pixels left out; by default, all were measured.
     callback : callable, optional
         Called with the name of the step, the iteration and its KKT residual.
     """
@@ -139,7 +142,7 @@ def psnmf(
         W = solve_loadings(X, H, W, n_jobs=n_jobs)
 
     notify("neighbours", 0, np.inf)
-    local = spatial_prior(X, H, W, pixel_bins.shape, weight=prior, n_jobs=n_jobs)
+    local = spatial_prior(X, H, W, pixel_bins.shape, weight=prior, used=used, n_jobs=n_jobs)
     order = order_by_counts(W, len(fixed)) if settings.absent is None else np.arange(n_components)
     return PSNMFResult(
         local.W[:, order],

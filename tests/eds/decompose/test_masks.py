@@ -58,6 +58,8 @@ def test_decomposition__a_mask_made_by_comparing_the_map(grains, unmix):
     unmix(grains, navigation_mask=grains.sum(-1) <= threshold, **FREE)
     left_out = np.isnan(grains.learning_results.loadings[:, 0]).reshape(20, 26)
     np.testing.assert_array_equal(left_out, total <= threshold)
+    averaged = np.asarray(grains.learning_results.psnmf["n_pixels_behind"]).reshape(20, 26)
+    np.testing.assert_array_equal(averaged == 0, left_out)
 
 
 def test_decomposition__an_asymmetric_mask_is_not_transposed(grains, unmix):
