@@ -170,3 +170,12 @@ def cost(values, change, variances, groups, limits, t):
                 of_negative += v**2 / (2 * variance) if v < 0 else 0.0
         total += min(as_zero, of_negative + limit)
     return total
+
+
+def corrected_row(x, mu, G, sigma):
+    """Return the expected counts of a row plus one scoring step of corrections (n_templates,)."""
+    matrix, right = np.diag(1.0 / sigma**2), np.zeros(len(G))
+    for j in range(len(x)):
+        right += G[:, j] * (x[j] / mu[j] - 1.0)
+        matrix += np.outer(G[:, j], G[:, j]) / mu[j]
+    return mu + np.linalg.solve(matrix, right) @ G

@@ -7,7 +7,8 @@ deviance; one that fits noise raises it, as measured by about :math:`2 p / (1 - 
 number of parameters, rows plus channels, with p the fraction of counts in the test fold. So
 bins much coarser than those of a factorisation have two advantages: a weak phase is found
 that would be lost with more parameters, in a sixth of the time. Some hundred bins of pixels
-are sufficient, and energy bins as wide as a line.
+are sufficient, and energy bins as wide as a line. With templates of X-ray lines, spectra are made
+of these; see `components_of_lines`.
 """
 
 from collections.abc import Callable
@@ -17,8 +18,16 @@ import numpy as np
 from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts, choose_binning
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.held_out.count_splitting import Comparison, make_folds
+from hyperspy_psnmf.nmf.lines.templates import Templates
+from hyperspy_psnmf.nmf.lines.weights import LineSpectra
+from hyperspy_psnmf.nmf.selection.components_of_lines import (
+    first_of_lines,
+    one_more_of_lines,
+    tolerant_deviance,
+)
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
-from hyperspy_psnmf.nmf.solver.one_more import mean_spectrum, one_more
+from hyperspy_psnmf.nmf.solver.one_blas_thread import one_blas_thread
+from hyperspy_psnmf.nmf.solver.one_more import mean_spectrum, next_spectrum, one_more
 from hyperspy_psnmf.nmf.validation import check_int
 
 # A component that fits noise converges slowly, and does not need to converge.
@@ -52,11 +61,13 @@ def coarse_counts(
     return bin_counts(X, PixelBins(shape, binning), energy_binning=energy_binning, n_jobs=n_jobs)
 
 
+@one_blas_thread()
 def choose_n_components(
     X,
     *,
     max_components: int = 8,
     fixed_spectra: np.ndarray | None = None,
+    templates: Templates | None = None,
     n_folds: int = 10,
     rng: np.random.Generator | None = None,
     n_jobs: int | None = 1,
@@ -72,6 +83,8 @@ def choose_n_components(
         Largest number to try; no more than rows or channels are.
     fixed_spectra : ndarray of shape (n_fixed, n_channels), optional
         Fixed spectra of unit sum, on the channels of X. They are included in the number.
+    templates : Templates, optional
+        X-ray lines and continuum, on the channels of X, that free spectra are made of.
     n_folds : int
         Number of folds, at least 2. With ten, fits have more counts than with five, which a
         weak phase needs.
@@ -108,12 +121,10 @@ def choose_n_components(
         deviances.append(np.empty(n_folds))
         for f, fold in enumerate(folds):
             if k == first:
-                fits[f] = _simplest(fold.train, fixed_spectra, n_jobs)
+                fits[f] = _simplest(fold.train, fixed_spectra, templates, n_jobs)
             else:
-                fits[f] = one_more(
-                    fold.train, *fits[f], n_fixed=n_fixed, rng=rng, n_jobs=n_jobs, **FIT
-                )
-            deviances[-1][f] = fold.deviance(*fits[f], n_jobs=n_jobs)
+                fits[f] = _one_more(fold.train, *fits[f], n_fixed, rng, n_jobs)
+            deviances[-1][f] = _deviance(fold, *fits[f], n_jobs)
             if callback is not None:
                 callback(k, f, deviances[-1][f])
         if k - first - np.argmin(np.mean(deviances, axis=1)) >= PATIENCE:
@@ -121,8 +132,24 @@ def choose_n_components(
     return Comparison(tuple(range(first, k + 1)), np.array(deviances))
 
 
-def _simplest(X, fixed, n_jobs):
+def _deviance(fold, W, H, n_jobs):
+    """Return the held-out deviance of loadings and spectra, an array or LineSpectra."""
+    if isinstance(H, LineSpectra):
+        return tolerant_deviance(fold, W, H, n_jobs=n_jobs)
+    return fold.deviance(W, H, n_jobs=n_jobs)
+
+
+def _simplest(X, fixed, templates, n_jobs):
     """Return W and H with the fixed components only, or with one."""
+    if templates is not None:
+        return first_of_lines(X, templates, fixed, n_jobs)
     if fixed is None:
         return total_counts(X, axis=1)[:, None], mean_spectrum(X)[None]
     return solve_loadings(X, fixed, n_jobs=n_jobs), fixed
+
+
+def _one_more(X, W, H, n_fixed, rng, n_jobs):
+    """Return W and H with one component more."""
+    if isinstance(H, LineSpectra):
+        return one_more_of_lines(X, H, next_spectrum(X, W, H.H, rng), n_jobs)
+    return one_more(X, W, H, n_fixed=n_fixed, rng=rng, n_jobs=n_jobs, **FIT)

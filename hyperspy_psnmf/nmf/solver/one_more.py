@@ -45,11 +45,16 @@ def one_more(
     W : ndarray of shape (n_rows, n_components + 1)
     H : ndarray of shape (n_components + 1, n_channels)
     """
-    mean = mean_spectrum(X)
-    H = np.vstack([H, FILL * mean + (1 - FILL) * _missing_spectrum(X, W, H, mean, rng)])
+    H = np.vstack([H, next_spectrum(X, W, H, rng)])
     options = {"max_iter": max_iter, "tol": tol, "n_jobs": n_jobs}
     found = poisson_nmf(X, H, n_fixed=n_fixed, **options)
     return found.W, found.H
+
+
+def next_spectrum(X, W: np.ndarray, H: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the spectrum (n_channels,) of unit sum at which a new component starts."""
+    mean = mean_spectrum(X)
+    return FILL * mean + (1 - FILL) * _missing_spectrum(X, W, H, mean, rng)
 
 
 def mean_spectrum(X) -> np.ndarray:
