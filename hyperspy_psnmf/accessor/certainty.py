@@ -32,6 +32,7 @@ class Certainty:
         max_components: int = 8,
         *,
         fixed_spectra: BaseSignal | ArrayLike | None = None,
+        spectra: str = "auto",
         energy_range: tuple[float, float] | None = None,
         navigation_mask: BaseSignal | ArrayLike | float | None = None,
         signal_mask: BaseSignal | ArrayLike | None = None,
@@ -47,13 +48,14 @@ class Certainty:
         are fitted to all folds but one, and scored by the deviance of that one. The estimate
         is the smallest number within one standard error of the minimum. It is the number of
         spectra needed to predict the map: weak phases may be missed, and a phase with a
-        varying spectrum may count as two, as may drifts of the energy axis and pile-up.
+        varying spectrum may count as two, as may drifts of the energy axis and pile-up. Spectra
+        made of X-ray lines need fewer counts, and their lines may vary by some ten per cent.
 
         Parameters
         ----------
         max_components : int
             Largest number to try. The search ends two beyond the minimum.
-        fixed_spectra, energy_range, navigation_mask, signal_mask, counts_per_unit
+        fixed_spectra, spectra, energy_range, navigation_mask, signal_mask, counts_per_unit
             As for ``s.decomposition(algorithm="PSNMF")``. Fixed spectra count.
         n_folds : int
             Number of folds, at least 2.
@@ -88,6 +90,7 @@ class Certainty:
             map_input,
             max_components=max_components,
             fixed_spectra=fixed_spectra,
+            spectra=spectra,
             n_folds=n_folds,
             show_progressbar=show_progressbar,
             random_state=random_state,

@@ -166,3 +166,17 @@ def test_decomposition__spectra_of_one_map_measure_a_part_of_it(core_shell):
     _, maps = unmix(load("core_shell.hspy"), 3, **known)
     _, part_maps = unmix(load("core_shell.hspy").inav[10:50, 5:35], 3, **known)
     np.testing.assert_allclose(part_maps.data, maps.data[:, 5:35, 10:50], atol=1.0)
+
+
+# Al and Ag; cores, shells, and carbon with and without silicon and oxygen; silicate, (Mg,Fe)O, a
+# rim of Ca and Al, and the crack. Free spectra make two of the crack.
+N_PHASES = {"bcf_v2_50x50px.bcf": 2, "core_shell.hspy": 4, "mineral_lamella_88.hspy": 4}
+
+
+@needs_maps(*N_PHASES)
+@pytest.mark.parametrize("name", N_PHASES)
+def test_estimate_number_of_components__what_is_in_a_real_map(name):
+    assert (
+        load(name).psnmf.estimate_number_of_components(show_progressbar=False).best
+        == (N_PHASES[name])
+    )

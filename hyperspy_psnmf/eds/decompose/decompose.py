@@ -229,6 +229,7 @@ def _choose_number(estimator, X, map_input, show_progressbar):
         # Two more than the fixed spectra must be tried to find a minimum there.
         max_components=max(MAX_COMPONENTS, 0 if fixed is None else len(fixed) + 2),
         fixed_spectra=fixed,
+        templates=estimator.templates,
         show_progressbar=show_progressbar,
         rng=random_generator(estimator.random_state),
         n_jobs=resolve_n_jobs(estimator.n_jobs),

@@ -14,20 +14,24 @@ from prettytable import PrettyTable
 from hyperspy_psnmf.eds.decompose.fixed_spectra import spectra_on_map
 from hyperspy_psnmf.eds.decompose.notes import note_on_counts, why_not_counts
 from hyperspy_psnmf.eds.decompose.report import phases, why_number
+from hyperspy_psnmf.eds.decompose.settings import SPECTRA
 from hyperspy_psnmf.eds.lazy.memory import resolve_max_memory
 from hyperspy_psnmf.eds.lazy.not_counts import judge_values
 from hyperspy_psnmf.eds.lazy.open_counts import open_counts
 from hyperspy_psnmf.eds.lazy.read import NAME
+from hyperspy_psnmf.eds.lines.templates import NoLineModel, check_line_model, find_templates
 from hyperspy_psnmf.eds.signals.axes import channels_within
 from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.eds.signals.progress import progress_bar, with_listener
 from hyperspy_psnmf.eds.xray.detector import LINE_CHANNEL
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
-from hyperspy_psnmf.nmf.binning.bins import bin_spectra, spatial_axes
+from hyperspy_psnmf.nmf.binning.bins import bin_spectra, spatial_axes, sum_groups
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.held_out.count_splitting import Comparison, check_whole
+from hyperspy_psnmf.nmf.lines.channel_groups import group_channels
+from hyperspy_psnmf.nmf.lines.templates import Templates
 from hyperspy_psnmf.nmf.selection.n_components import choose_n_components, coarse_counts
-from hyperspy_psnmf.nmf.validation import check_int, random_generator
+from hyperspy_psnmf.nmf.validation import check_choice, check_int, random_generator
 
 MAX_COMPONENTS = 8
 STEP = "number of phases"  # for listeners
@@ -99,6 +103,7 @@ def estimate_number(
     *,
     max_components=MAX_COMPONENTS,
     fixed_spectra=None,
+    spectra="auto",
     n_folds=10,
     show_progressbar=None,
     random_state=0,
@@ -107,6 +112,7 @@ def estimate_number(
     """Return the number of phases that the counts of a map support; see the accessor."""
     check_int("max_components", max_components)
     check_int("n_folds", n_folds, minimum=2)
+    check_choice("spectra", spectra, SPECTRA)
     if fixed_spectra is not None:
         fixed_spectra = spectra_on_map("fixed_spectra", fixed_spectra, map_input)
         check_int("max_components", max_components, minimum=len(fixed_spectra))
@@ -118,16 +124,31 @@ def estimate_number(
             warnings.warn(
                 note_on_counts(values, map_input.counts_per_unit), UserWarning, stacklevel=3
             )
+        _check_counts(X)
         return choose_number(
             X,
             map_input,
             max_components=max_components,
             fixed_spectra=fixed_spectra,
+            templates=_templates(signal, map_input, X, spectra),
             n_folds=n_folds,
             show_progressbar=show_progressbar,
             rng=rng,
             n_jobs=n_jobs,
         )
+
+
+def _templates(signal, map_input, X, spectra) -> Templates | None:
+    """Return the templates of the map; None where spectra are free, as in a decomposition."""
+    if spectra == "free":
+        return None
+    try:
+        check_line_model(signal, map_input)
+        return find_templates(signal, map_input, total_counts(X, axis=0))
+    except NoLineModel:
+        if spectra == "lines":
+            raise
+        return None
 
 
 def choose_number(
@@ -136,6 +157,7 @@ def choose_number(
     *,
     max_components=MAX_COMPONENTS,
     fixed_spectra=None,
+    templates: Templates | None = None,
     n_folds=10,
     show_progressbar=None,
     rng=None,
@@ -151,6 +173,8 @@ def choose_number(
         Of the map.
     max_components, fixed_spectra, n_folds, rng, n_jobs
         As for `choose_n_components`; the spectra at full energy.
+    templates : Templates, optional
+        Of the map, at full energy; free spectra are made of them.
     show_progressbar : bool, optional
         None is HyperSpy's preference.
 
@@ -159,26 +183,48 @@ def choose_number(
     ValueError
         If X does not hold whole numbers, or nothing but zeros.
     """
-    _check_whole(X)
-    if not total_counts(X):
-        raise ValueError(f"{NAME} are zero everywhere in the pixels and channels in use")
-    energy_binning, shape = channels_per_line(map_input), map_input.shape
-    options = {"energy_binning": energy_binning, "n_jobs": n_jobs}
-    coarse = coarse_counts(X, shape, spatial_axes(len(shape)), **options)
-    if fixed_spectra is not None:
-        fixed_spectra = bin_spectra(fixed_spectra, energy_binning)
-        fixed_spectra /= fixed_spectra.sum(axis=1, keepdims=True)
+    _check_counts(X)
+    coarse, fixed_spectra, templates = _coarse(X, map_input, fixed_spectra, templates, n_jobs)
     with progress_bar(show_progressbar, desc="Number of phases", unit=" fits") as bar:
         found = choose_n_components(
             coarse,
             max_components=max_components,
             fixed_spectra=fixed_spectra,
+            templates=templates,
             n_folds=n_folds,
             rng=rng,
             n_jobs=n_jobs,
             callback=_callback(bar, n_folds),
         )
     return _result(found, max_components)
+
+
+def _coarse(X, map_input, fixed, templates, n_jobs):
+    """Return counts in coarse bins, and fixed spectra and templates on their channels."""
+    width = channels_per_line(map_input)
+    if templates is not None:
+        width = map_input.resolve_energy_binning("auto")
+    spatial = spatial_axes(len(map_input.shape))
+    options = {"energy_binning": width, "n_jobs": n_jobs}
+    coarse = coarse_counts(X, map_input.shape, spatial, **options)
+    fixed = None if fixed is None else bin_spectra(fixed, width)
+    if templates is not None:
+        total = total_counts(coarse, axis=0)
+        templates = templates.binned(width).covering(total)
+        spectra = templates.spectra if fixed is None else np.vstack([templates.spectra, fixed])
+        first = group_channels(spectra, total)
+        coarse, templates = sum_groups(coarse, first), templates.grouped(first)
+        fixed = None if fixed is None else sum_groups(fixed, first)
+    if fixed is not None:
+        fixed = fixed / fixed.sum(axis=1, keepdims=True)
+    return coarse, fixed, templates
+
+
+def _check_counts(X):
+    """Raise ValueError where there are none."""
+    _check_whole(X)
+    if not total_counts(X):
+        raise ValueError(f"{NAME} are zero everywhere in the pixels and channels in use")
 
 
 def _check_whole(X):

@@ -12,6 +12,7 @@ from hyperspy_psnmf.eds.decompose.spectra_sentences import (
 from hyperspy_psnmf.eds.fit_check.verdict import FitQuality
 from hyperspy_psnmf.eds.signals.record import Record
 from hyperspy_psnmf.nmf.selection.binning import SIGNIFICANT_GAIN
+from hyperspy_psnmf.nmf.selection.components_of_lines import LINE_CHANGE
 from hyperspy_psnmf.nmf.uncertainty.likelihood_ratio import LikelihoodRatio
 
 CONFIDENCE = 0.95  # of the likelihood-ratio test
@@ -158,9 +159,15 @@ def _why_number(record):
 def _sentences_on_number(record):
     if record.numbers_tried is None:
         return []
+    of_lines = ""
+    if record.template_elements:
+        of_lines = (
+            f" with spectra made of lines, whose counts may vary by about {LINE_CHANGE:.0%} "
+            "within a phase"
+        )
     return [
         f"Their number, among {_tried(record)}, was chosen by count splitting (Neufeld et al., "
-        f"J. Mach. Learn. Res. 25, 57, 2024): {_why_number(record)}."
+        f"J. Mach. Learn. Res. 25, 57, 2024){of_lines}: {_why_number(record)}."
     ]
 
 

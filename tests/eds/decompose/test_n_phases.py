@@ -8,6 +8,7 @@ import pytest
 from prettytable import PrettyTable
 
 from hyperspy_psnmf import PSNMF, data
+from tests.helpers.flawed_maps import drifting
 from tests.helpers.maps import FREE
 
 QUIET = {"show_progressbar": False}
@@ -195,9 +196,8 @@ def test_estimate_number_of_components__an_empty_map_is_refused(particles):
 # --- as a part of a decomposition
 
 
-def test_estimate_number_of_components__auto_takes_best_and_is_otherwise_same(
-    particles, unmix, estimate
-):
+def test_estimate_number_of_components__auto_takes_best_and_is_otherwise_same(particles, unmix):
+    estimate = particles.psnmf.estimate_number_of_components(spectra="free", **QUIET)
     auto = unmix(particles.deepcopy(), "auto", **FREE).learning_results
     given = unmix(particles, 3, **FREE).learning_results
     np.testing.assert_array_equal(auto.factors, given.factors)
@@ -255,3 +255,42 @@ def test_decomposition__what_auto_cannot_do_is_reported_before_any_work(
             **{"algorithm": "PSNMF", "output_dimension": "auto", **QUIET, **options}
         )
     assert state(particles) == before
+
+
+# --- with spectra made of lines
+
+
+@pytest.fixture(scope="module")
+def starved():
+    return data.mineral_grains(shape=(64, 72), counts=15, seed=3)
+
+
+def test_estimate_number_of_components__lines_find_a_rare_phase_at_few_counts(starved):
+    assert starved.psnmf.estimate_number_of_components(**QUIET).best == 3
+    assert starved.psnmf.estimate_number_of_components(spectra="free", **QUIET).best == 2
+
+
+def test_estimate_number_of_components__drift_is_no_phase():
+    s = drifting(data.sem_two_phases(shape=(64, 72), counts=300, seed=5), 10)
+    assert s.psnmf.estimate_number_of_components(**QUIET).best == 2
+    assert s.psnmf.estimate_number_of_components(spectra="free", **QUIET).best > 2
+
+
+def test_decomposition__auto_uses_the_spectra_of_the_decomposition(starved, unmix):
+    results = unmix(starved.deepcopy(), "auto").learning_results
+    assert results.output_dimension == 3
+    found = starved.psnmf.estimate_number_of_components(**QUIET)
+    np.testing.assert_array_equal(results.psnmf["held_out_differences"], found.differences)
+
+
+def test_estimate_number_of_components__maps_without_lines_have_free_spectra(particles):
+    del particles.metadata.Acquisition_instrument
+    a, b = (
+        particles.psnmf.estimate_number_of_components(2, n_folds=2, spectra=spectra, **QUIET)
+        for spectra in ("auto", "free")
+    )
+    np.testing.assert_array_equal(a.deviances, b.deviances)
+    with pytest.raises(ValueError, match="beam energy"):
+        particles.psnmf.estimate_number_of_components(2, spectra="lines", **QUIET)
+    with pytest.raises(ValueError, match="spectra"):
+        particles.psnmf.estimate_number_of_components(2, spectra="line", **QUIET)
