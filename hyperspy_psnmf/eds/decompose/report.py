@@ -23,6 +23,10 @@ _INITS = {
     "random": "random spectra",
     "vertex": "the purest bins",
 }
+_AUTO_OF_LINES = (
+    "the most likely of a non-negative double SVD, the purest bins and what one phase after the "
+    "other leaves unexplained"
+)
 
 _NOT_TRIED = {
     "single pixels": "there are none smaller",
@@ -191,6 +195,8 @@ def _sentences_on_spectra(record):
             f"resolution with the spectra {kept}."
         )
     start = _INITS.get(record.init, "given spectra")
+    if record.init == "auto" and record.spectra == "lines":
+        start = _AUTO_OF_LINES
     sentences.append(
         f"The factorisation, started from {start} (seed {record.random_state}), "
         f"{_convergence(record)}."
