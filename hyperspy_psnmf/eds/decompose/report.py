@@ -240,7 +240,9 @@ def _sentences_on_neighbours(record):
         return []
     return [
         "Loadings of neighbouring pixels that agree within errors were averaged "
-        f"(propagation-separation; {_median_n_averaged(record):.1f} pixels in the median)."
+        "(propagation-separation), and filtered by the covariance of their surroundings beyond "
+        "counting statistics (local linear minimum mean square error): the variance is that of "
+        f"averages of {_median_n_averaged(record):.1f} pixels in the median."
     ]
 
 

@@ -25,7 +25,8 @@ The largest T of the 3 x 3 pixels around i and j is used [3]_, because at a sing
 counts an edge is not significant. Where loadings are the same, T is about chi-squared with k
 degrees of freedom: that sets :math:`\lambda` at any number of counts. The closer to an edge,
 the fewer the neighbours; a pixel without any keeps its loadings. A pixel without counts is a
-measurement like others: were it left out, means of few counts would be too large.
+measurement like others: were it left out, means of few counts would be too large. What noise is
+left falls by the covariance of the surroundings; see `local_covariance`.
 
 Channels with similar ratios of the components' spectra are summed first: that loses about 1 %
 of the information, and two thousand channels become two dozen.
@@ -54,6 +55,7 @@ from hyperspy_psnmf.kernels.parallel import is_csr
 from hyperspy_psnmf.nmf.binning.bins import MOST_AXES
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks, group_columns
 from hyperspy_psnmf.nmf.counts.row_bands import overlapping_bands
+from hyperspy_psnmf.nmf.method.local_covariance import shrink_to_surroundings
 from hyperspy_psnmf.nmf.validation import check_weight
 
 # The last radius limits the averaging to about 60 pixels; chosen on the built-in phantoms.
@@ -77,8 +79,8 @@ class LocalEstimate(NamedTuple):
     W : ndarray of shape (n_pixels, n_components)
         Loadings in counts.
     support : ndarray of shape (n_pixels,)
-        Effective number of pixels, the sum of the weights: 1 where nothing was averaged,
-        0 in a pixel left out.
+        Effective number of pixels of averages with the same variance: 1 where nothing was
+        averaged, 0 in a pixel left out.
     """
 
     W: np.ndarray
@@ -142,6 +144,14 @@ def spatial_prior(
         means, support = _grow_in_bands(X, Y, W, used, shape, options)
     else:
         means, support = _grow_windows(Y, W, used, grid, **options)
+    means, support = shrink_to_surroundings(
+        means,
+        B,
+        support,
+        shape,
+        size=grid.surroundings,
+        n_jobs=n_jobs,
+    )
     total = means.sum(axis=1)
     alike = (support > 1) & (total > 0)
     # Weights are not symmetric, so means need not add up to the counts of the map.
@@ -179,6 +189,12 @@ class _Grid:
     def unfold(self, rows):
         values = rows.transpose(0, 2, 1).reshape(-1, rows.shape[1])
         return np.ascontiguousarray(values, dtype=float)
+
+    @property
+    def surroundings(self):
+        """Rows and columns of the last window, or of as many pixels in a line scan."""
+        size = int(2 * RADII[-1])
+        return (size, size) if self.n_rows > 1 else (1, size * size)
 
     def windows(self, weight):
         """Yield offsets of neighbours and their weights, for growing windows."""
