@@ -94,8 +94,8 @@ class PSNMF(PoissonModel):
         The binning used, in array order.
     binning_choice_ : BinningChoice
         Which binnings were compared.
-    binned_loadings_ : ndarray of shape (*binned map, n_components)
-        Loadings of the binned map, in counts.
+    binned_loadings_ : ndarray of shape (..., n_components)
+        Loadings of the binned map, in counts; its axes come first.
     added_, removed_ : ndarray of shape (n_components, n_components)
         In row a, column b the counts of b merged into a, per count of a, and the fraction
         of b subtracted from a, negative where it was added back. Zero without parsimony.
