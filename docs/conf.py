@@ -14,7 +14,7 @@ from hyperspy_psnmf import __version__
 HERE = Path(__file__).parent
 
 project = "hyperspy-psnmf"
-author = copyright = "The hyperspy-psnmf developers"
+author = copyright = "hyperspy-psnmf developers"
 version = release = __version__
 
 extensions = [
@@ -36,8 +36,8 @@ myst_heading_anchors = 3
 
 nb_execution_mode = "off" if os.environ.get("PSNMF_DOCS_NOTEBOOKS") == "off" else "cache"
 nb_execution_cache_path = str(HERE / "_build" / "notebooks")
-# HyperSpy warns of what eXSpy imports; that is of no use to readers.
-os.environ.setdefault("PYTHONWARNINGS", "ignore:Importing")
+# HyperSpy warns of what eXSpy imports, and zarr of what RosettaSciIO does: of no use to readers.
+os.environ.setdefault("PYTHONWARNINGS", "ignore:Importing,ignore::FutureWarning")
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_merge_streams = True
