@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Unmix a map from the command line: ``python -m hyperspy_psnmf [FILE] -k 3``.
+"""Unmix a map from the command line: ``psnmf [FILE] -k 3``, or ``python -m hyperspy_psnmf``.
 
 Without FILE a built-in phantom is unmixed. In the output folder: the map with its
 learning results (.hspy), the phase spectra (.hspy), figures (PNG), net line
@@ -9,6 +9,8 @@ from computed k-factors, unless given.
 Files that cannot be made are listed on stderr and in the report, and the others are
 written. The exit status is 0 if only lines in the metadata that cannot be measured were
 left out; 1 if something asked for is missing, or nothing could be done.
+
+``psnmf doctor``, or ``python -m hyperspy_psnmf --check``, prints versions and does a self-test.
 """
 
 import argparse
@@ -27,6 +29,10 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     args = _parser().parse_args(argv)
     matplotlib.use("agg")  # figures go to files; there may be no screen
+    if args.check or args.file == "doctor":
+        from hyperspy_psnmf import doctor
+
+        return doctor.run()
     with warnings.catch_warnings():
         warnings.showwarning = _print_note
         return _run(args)
@@ -61,8 +67,9 @@ def _run(args):
 
 def _parser():
     parser = argparse.ArgumentParser(
-        prog="python -m hyperspy_psnmf",
+        prog="psnmf" if Path(sys.argv[0]).stem == "psnmf" else "python -m hyperspy_psnmf",
         description="Unmix an EDS map into phases: spectra, maps and line intensities.",
+        epilog="'doctor' in place of FILE prints versions and does a self-test, as --check does.",
     )
     add = parser.add_argument
     add("file", nargs="?", metavar="FILE", help="any EDS map HyperSpy reads; default: a phantom")
@@ -78,6 +85,7 @@ def _parser():
     add("--k-factors", type=_k_factors, metavar="Fe_Ka=1.45,Pt_La=5.08",
         help="measured Cliff-Lorimer factors, in place of computed ones")  # fmt: skip
     add("--overwrite", action="store_true", help="replace files of an earlier run")
+    add("--check", action="store_true", help="print versions, do a self-test, and exit")
     add("--version", action="version", version=__version__)
     return parser
 

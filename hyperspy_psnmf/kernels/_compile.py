@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The one place that fixes how every kernel is compiled."""
 
+from collections.abc import Callable
+from contextlib import contextmanager
+
 import numba
+from numba.core import event
 
 from hyperspy_psnmf._compat import without_reference_counts
 
@@ -30,3 +34,49 @@ def jit_row(function):
     counting is atomic, and took a third of the time of a row with few counts.
     """
     return numba.njit(**without_reference_counts(), forceinline=True, **_OPTIONS)(function)
+
+
+class _Listener(event.Listener):
+    """Calls a function with the name of each kernel of ours, in the thread that compiles it."""
+
+    def __init__(self, callback):
+        self._callback = callback
+
+    def on_start(self, begun):
+        function = begun.data["dispatcher"].py_func
+        if function.__module__.startswith("hyperspy_psnmf."):
+            self._callback(function.__name__)
+
+    def on_end(self, ended):
+        """Ignore that a kernel has been compiled."""
+
+
+@contextmanager
+def on_compilation(callback: Callable[[str], object]):
+    """Call `callback` with the name of each kernel that is about to be compiled.
+
+    Kernels that are read from the cache are not compiled. What the callback raises ends the call
+    of the kernel.
+    """
+    with event.install_listener("numba:compile", _Listener(callback)):
+        yield
+
+
+@jit
+def _do_nothing():
+    pass
+
+
+def find_cache_folder() -> str | None:
+    """Return the folder with compiled kernels; None if each session compiles them anew.
+
+    Those of `kernels.newton` are in a folder beside it.
+
+    Raises
+    ------
+    RuntimeError
+        If Numba is switched off, so that kernels are plain Python.
+    """
+    if not hasattr(_do_nothing, "stats"):
+        raise RuntimeError("NUMBA_DISABLE_JIT is set, so kernels are plain Python")
+    return _do_nothing.stats.cache_path

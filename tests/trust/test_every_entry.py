@@ -30,7 +30,7 @@ TABLES = {
 # Switches take any truth value; scikit-learn's own methods are its to check; the widget shows
 # what these traits are, and nobody sets them.
 SWITCHES = {"algorithm", "print_info", "return_info", "show_progressbar", "help", "version",
-            "overwrite", "file"}  # fmt: skip
+            "overwrite", "file", "check"}  # fmt: skip
 SHOWN = {"composition", "composition_html", "elapsed", "fraction", "is_problem", "is_running",
          "is_stored", "message", "opened", "preview", "preview_text", "remaining", "residuals",
          "shows_preview", "state", "status", "step", "summary", "auto_binning", "auto_prior",
