@@ -24,6 +24,7 @@ from hyperspy_psnmf.eds.signals.axes import binning_in_array_order
 from hyperspy_psnmf.eds.signals.learning_results import write_results
 from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.eds.signals.progress import (
+    announced_compilation,
     has_listener,
     progress_of_decomposition,
     with_listener,
@@ -58,7 +59,9 @@ def decompose_as_stock(signal, original, args, kwargs):
         )
     if "spectra" in passed and not isinstance(passed["algorithm"], str):
         raise TypeError("spectra must be left out with an estimator, whose templates it would set")
-    return decompose(signal, Settings(**passed))
+    settings = Settings(**passed)
+    with announced_compilation(settings.print_info):
+        return decompose(signal, settings)
 
 
 def decompose(signal, settings: Settings):

@@ -12,14 +12,21 @@ ends the run, and the signal stays as it was.
 
 import math
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 
 from hyperspy.defaults_parser import preferences
 from hyperspy.external.progressbar import progressbar
 
+from hyperspy_psnmf.kernels._compile import on_compilation
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.validation import Callback
+
+# 45 to 86 s, the latter on two cores that were busy with other things.
+COMPILING = (
+    "Kernels are compiled where they are needed for the first time: about a minute in all, once "
+    "after installation, as they are cached."
+)
 
 # Of a context, so that a run in one thread never reports to the listener of another.
 _listener: ContextVar[Callback | None] = ContextVar("psnmf_listener", default=None)
@@ -77,8 +84,29 @@ def progress_bar(show, **options):
 
 
 @contextmanager
+def announced_compilation(show: bool):
+    """Print one line when the first kernel is compiled, which takes longer than small maps.
+
+    Parameters
+    ----------
+    show : bool
+        Whether to print anything.
+    """
+    lines = [COMPILING] if show else []
+
+    def announce(_):
+        if lines:
+            print(lines.pop(), flush=True)  # noqa: T201 - part of `print_info`
+
+    with on_compilation(announce):
+        yield
+
+
+@contextmanager
 def progress_of_decomposition(show, X):
     """Yield a callback for the progress bar and the listener of a decomposition, or None.
+
+    They are told when a kernel is compiled, too, as nothing moves meanwhile.
 
     Parameters
     ----------
@@ -98,7 +126,11 @@ def progress_of_decomposition(show, X):
         report = with_listener(None if bar is None else callback)
         if report is not None and isinstance(X, CountBlocks):
             X.notify = lambda n, n_blocks: report(f"block {n} of {n_blocks}", 0, math.inf)
-        yield report
+        compiling = nullcontext()
+        if report is not None:
+            compiling = on_compilation(lambda name: report("compiling kernels", 0, math.inf))
+        with compiling:
+            yield report
 
 
 class _Hiding:

@@ -6,9 +6,15 @@ import warnings
 
 import pytest
 
+from hyperspy_psnmf.eds.decompose import decompose as module
+from hyperspy_psnmf.eds.signals import progress
 from hyperspy_psnmf.eds.signals.progress import has_listener, listening, with_listener
+from hyperspy_psnmf.kernels import _compile
 from tests.helpers.maps import FREE
 
+needs_numba = pytest.mark.skipif(
+    "not hasattr(_compile._do_nothing, 'stats')", reason="Numba is switched off"
+)
 OF_LINES = ("fit of lines", "channels")
 
 
@@ -96,3 +102,45 @@ def test_listening__no_warnings_of_weaknesses(grains):
             algorithm="PSNMF", output_dimension=3, binning=1, print_info=False, **FREE
         )
     assert grains.learning_results.psnmf["weaknesses"]
+
+
+@pytest.fixture
+def compile_something(monkeypatch):
+    """Compile a kernel, as the first run does, whenever the map is factorised."""
+    kernel = _compile.numba.njit
+    fit = module.PSNMF.fit_transform
+
+    def fit_after_compilation(self, *args, **kwargs):
+        kernel(_compile._do_nothing.py_func)()
+        kernel(_compile._do_nothing.py_func)()
+        return fit(self, *args, **kwargs)
+
+    monkeypatch.setattr(module.PSNMF, "fit_transform", fit_after_compilation)
+
+
+@needs_numba
+@pytest.mark.parametrize("print_info", [True, False])
+def test_compilation__is_announced_once_where_info_is_printed(
+    grains, compile_something, print_info, capsys
+):
+    grains.decomposition(
+        algorithm="PSNMF", output_dimension=3, binning=2, print_info=print_info, **FREE
+    )
+    assert capsys.readouterr().out.count(progress.COMPILING) == print_info
+
+
+@needs_numba
+def test_compilation__moves_the_bar(grains, compile_something, capsys):
+    grains.decomposition(
+        algorithm="PSNMF", output_dimension=3, binning=2, show_progressbar=True, **FREE
+    )
+    printed = capsys.readouterr()
+    assert "PSNMF, compiling kernels" in printed.out + printed.err
+
+
+@needs_numba
+def test_compilation__is_heard_by_listeners(grains, compile_something, unmix):
+    heard = []
+    with listening(lambda step, *_: heard.append(step)):
+        unmix(grains, **FREE)
+    assert heard.count("compiling kernels") == 2
