@@ -49,6 +49,7 @@ numpydoc_show_class_members = False
 html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static"]
 html_css_files = ["pages.css"]
+html_sidebars = {"installation": [], "changes": []}
 html_title = "hyperspy-psnmf"
 html_theme_options = {
     "navigation_with_keys": False,
