@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import csv
+from pathlib import Path
 
 import hyperspy.api as hs
 import pytest
@@ -180,3 +181,24 @@ def test_main__a_truncated_file_is_an_error(file, capsys):
     file.write_bytes(file.read_bytes()[:5000])
     assert main([str(file), "-k", "2"]) == 1
     assert "error" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("called", "name"),
+    [
+        ("/bin/psnmf", "psnmf"),
+        ("psnmf.exe", "psnmf"),
+        ("__main__.py", "python -m hyperspy_psnmf"),
+    ],
+)
+def test_main__help_has_the_name_that_it_was_called_by(called, name, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", [called])
+    with pytest.raises(SystemExit) as stopped:
+        main(["--help"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: {name} ")
+
+
+def test_main__the_script_is_this_function():
+    pyproject = Path(__file__).parents[1] / "pyproject.toml"
+    assert 'psnmf = "hyperspy_psnmf.__main__:main"' in pyproject.read_text("utf-8")
