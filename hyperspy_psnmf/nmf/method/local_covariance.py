@@ -44,6 +44,7 @@ def shrink_to_surroundings(
     shape: tuple[int, ...],
     *,
     size: tuple[int, int],
+    images: tuple[np.ndarray, np.ndarray] | None = None,
     n_jobs: int | None = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the best linear estimate of loadings from themselves and their surroundings.
@@ -60,6 +61,9 @@ def shrink_to_surroundings(
         Of the map; along the first of three axes pixels are no neighbours.
     size : (int, int)
         Rows and columns of the window, odd.
+    images : (ndarray, ndarray), each of shape (n_pixels, n_images), optional
+        Other quantities of each pixel, and the variances of their noise: components of v, m, C
+        and P that help to estimate the loadings.
     n_jobs : int or None
         Threads; None is all cores. The result does not depend on it.
 
@@ -69,12 +73,15 @@ def shrink_to_surroundings(
     n_averaged : ndarray of shape (n_pixels,)
         Effective number of pixels of averages with the same total variance, in units of P.
     """
-    k = W.shape[1]
-    n_rows = max(size[0], BAND_BYTES // (8 * k * k * shape[-1]))
+    others, variances = images or (np.empty((len(W), 0)), np.empty((len(W), 0)))
+    n_values = W.shape[1] + others.shape[1]
+    n_rows = max(size[0], BAND_BYTES // (8 * n_values**2 * shape[-1]))
     found, n_found = W.copy(), n_averaged.astype(float)
 
     def shrink_band(band):
-        values, n = _shrink(W[band.pixels], B, n_averaged[band.pixels], band.shape, size)
+        pixels = band.pixels
+        beside = others[pixels], variances[pixels]
+        values, n = _shrink(W[pixels], B, n_averaged[pixels], beside, band.shape, size)
         found[band.kept], n_found[band.kept] = values[band.inside], n[band.inside]
 
     run_blocks(lambda block: shrink_band(*block), _as_blocks(shape, size, n_rows), n_jobs)
@@ -85,22 +92,34 @@ def _as_blocks(shape, size, n_rows):
     return [(band,) for band in overlapping_bands(shape, size[0], n_rows)]
 
 
-def _shrink(W, B, n, shape, size):
-    used = n > 0
+def _shrink(W, B, n, images, shape, size):
+    used, k = n > 0, W.shape[1]
     mean = _LocalMean(used, shape, size)
-    P = covariance(W + 1 / np.maximum(n, 1)[:, None], B.T) / np.maximum(n, 1)[:, None, None]
+    values, P = np.column_stack([W, images[0]]), _noise(W, B, n, images[1])
     P_around = mean(P)
-    deviation = np.where(used[:, None], W - mean(W), 0)
+    deviation = np.where(used[:, None], values - mean(values), 0)
     C = mean(deviation[:, :, None] * deviation[:, None, :])
     total = P + _positive_part(C - P_around, P_around)
-    ridge = RIDGE * np.einsum("iaa->i", total) + TINY
-    total += ridge[:, None, None] * np.eye(W.shape[1])
+    ridge = RIDGE * np.einsum("iaa->ia", total) + TINY
+    total += ridge[:, :, None] * np.eye(values.shape[1])
     # The transpose of P (S + P)^-1, and (S + P)^-1 (v - m).
     solved = np.linalg.solve(total, np.concatenate([P, deviation[:, :, None]], axis=2))
-    of_noise, distance = solved[:, :, :-1], np.einsum("ia,ia->i", deviation, solved[:, :, -1])
-    of_noise = _is_typical(distance, W.shape[1], shape)[:, None, None] * of_noise
+    of_noise, distance = solved[:, :, :k], np.einsum("ia,ia->i", deviation, solved[:, :, -1])
+    of_noise = _is_typical(distance, values.shape[1], shape)[:, None, None] * of_noise
     estimate = _stay_positive(W, W - np.einsum("iab,ia->ib", of_noise, deviation))
-    return np.where(used[:, None], estimate, W), n * _gain(of_noise, mean.n, n)
+    n_estimate = n * _gain(of_noise[:, :k], mean.n, n)
+    # Where all pixels around are empty, as in a hole, there is no phase.
+    known = used & W.any(axis=1)
+    return np.where(known[:, None], estimate, W), np.where(known, n_estimate, n)
+
+
+def _noise(W, B, n, variances):
+    """Return the covariances of loadings, averages of n pixels, and of images beside them."""
+    k, n = W.shape[1], np.maximum(n, 1)
+    P = np.zeros((len(W), *[k + variances.shape[1]] * 2))
+    P[:, :k, :k] = covariance(W + 1 / n[:, None], B.T) / n[:, None, None]
+    np.einsum("iaa->ia", P)[:, k:] = variances
+    return P
 
 
 def _is_typical(distance, k, shape):

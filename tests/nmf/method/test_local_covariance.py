@@ -134,6 +134,32 @@ def test_shrink_to_surroundings__an_empty_map_stays_empty():
     assert np.isfinite(n_found).all()
 
 
+def test_shrink_to_surroundings__a_hole_stays_empty():
+    truth = flat().reshape(*SHAPE, 2)
+    truth[4:9, 6:12] = 0
+    W, n = truth.reshape(-1, 2), np.full(int(np.prod(SHAPE)), 9.0)
+    found, _ = shrink_to_surroundings(W, B, n, SHAPE, size=SIZE)
+    np.testing.assert_array_equal(found.reshape(*SHAPE, 2)[4:9, 6:12], 0)
+
+
+def test_shrink_to_surroundings__an_image_tells_thickness_that_counts_do_not():
+    """Loadings follow an image that they vary with, and no other."""
+    shape, rng = (40, 50), np.random.default_rng(3)
+    thickness = (1 + 0.1 * np.sin(np.arange(2000) / 1.7))[:, None]
+    truth = flat(shape=shape) * thickness
+    W, n = noisy(truth, 9)
+    noise = np.full((2000, 1), 1e-4)
+    image = thickness + 0.01 * rng.standard_normal(thickness.shape)
+    errors = []
+    for images in (None, (image, noise), (-3 * image, 9 * noise), (image[::-1], noise)):
+        found, _ = shrink_to_surroundings(W, B, n, shape, size=(13, 13), images=images)
+        errors.append((found - truth).std())
+    none, right, inverted, wrong = errors
+    assert right < 0.85 * none
+    assert inverted == pytest.approx(right, rel=1e-6)
+    assert wrong < 1.03 * none
+
+
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_shrink_to_surroundings__bands_and_threads_change_nothing(monkeypatch, n_jobs):
     truth = flat()
