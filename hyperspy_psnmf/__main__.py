@@ -80,6 +80,8 @@ def _parser():
     add("--binning", type=_int_or_auto, default="auto", help="pixels summed along each axis")
     add("--spectra", choices=("auto", "lines", "free"), default="auto",
         help="spectra made of X-ray lines and continuum, of free channels, or auto")  # fmt: skip
+    add("--guide", metavar="FILE|auto",
+        help="images of the same area for the smoothing of maps; auto: those in FILE")  # fmt: skip
     add("--elements", type=_comma_list, metavar="Fe,Pt", help="elements of the sample")
     add("--energy-range", type=float, nargs=2, metavar=("LOW", "HIGH"), help="in keV")
     add("--k-factors", type=_k_factors, metavar="Fe_Ka=1.45,Pt_La=5.08",
@@ -111,7 +113,7 @@ def _k_factors(text):
 
 def _load(args):
     """Return the map to unmix; sets `args.source`, and `args.k` and k-factors of a phantom."""
-    args.source = ""
+    args.source, args.images = "", []
     if args.file is None:
         if args.signal is not None:
             raise ValueError("--signal chooses a map of a file, but there is no FILE")
@@ -126,7 +128,7 @@ def _load(args):
     from hyperspy_psnmf.eds.files.load import open_map
 
     opened = open_map(args.file, args.signal)
-    args.source = opened.sentence()
+    args.source, args.images = opened.sentence(), opened.images
     if len(opened.entries) > 1:
         print(f"{args.file} holds", *(f"  {entry}" for entry in opened.entries), sep="\n")
     print(args.source)
@@ -144,6 +146,7 @@ def _unmix(signal, args):
     _check_folder(args.output)
     if not args.overwrite and args.output.exists() and any(args.output.iterdir()):
         raise ValueError(f"{args.output} is not empty; -o another folder, or --overwrite")
+    guide = _images(signal, args)
     if args.k_factors:
         _check_factors(signal, args.k_factors, args.energy_range)
     signal.decomposition(
@@ -151,9 +154,24 @@ def _unmix(signal, args):
         output_dimension=args.k,
         binning=args.binning,
         spectra=args.spectra,
+        guide=guide,
         energy_range=args.energy_range,
         print_info=False,
     )
+
+
+def _images(signal, args):
+    """Return the images that guide the smoothing, or None."""
+    from hyperspy_psnmf.eds.files.load import open_images
+    from hyperspy_psnmf.eds.images.on_map import covering_images
+
+    if args.guide is None:
+        return None
+    found = args.images if args.guide == "auto" else open_images(args.guide)
+    guide = covering_images(found, signal)
+    if not guide:
+        raise ValueError(f"--guide {args.guide}: there is no image of the map's area")
+    return guide
 
 
 def _check_folder(folder):

@@ -64,6 +64,7 @@ ROOMS = {
         "signals",
         "lazy",
         "files",
+        "images",
         "line_model",
         "unlisted",
         "lines",

@@ -85,6 +85,24 @@ def test_main__spectra_are_made_of_lines_or_free(file, tmp_path, spectra):
 
 
 @pytest.mark.usefixtures("no_rendering")
+@pytest.mark.parametrize("where", ["in a file", "with the map"])
+def test_main__an_image_guides_the_smoothing(file, tmp_path, monkeypatch, where):
+    signal, guide = hs.load(file), "auto"
+    truth = signal.metadata.Truth.loadings @ [1.0, 2.0, 3.0]
+    image = hs.signals.Signal2D(truth.reshape(20, 26))
+    if where == "in a file":
+        guide = str(tmp_path / "haadf.hspy")
+        image.save(guide)
+    else:
+        other = hs.signals.Signal2D(truth.reshape(26, 20)[:, :19])  # of another area
+        monkeypatch.setattr(hs, "load", lambda name: [image, other, signal])
+    options = ["-k", "2", "--binning", "4", "--guide", guide, *FREE]
+    assert main([str(file), *options, "-o", str(tmp_path / "out")]) == 0
+    report = (tmp_path / "out" / "report.txt").read_text(encoding="utf-8")
+    assert "An image of the same area" in report
+
+
+@pytest.mark.usefixtures("no_rendering")
 def test_main__earlier_results_are_replaced_only_when_asked(file, tmp_path, capsys):
     command = [str(file), "-k", "2", *FREE, "-o", str(tmp_path)]
     assert main(command) == 1

@@ -7,7 +7,13 @@ from hyperspy_psnmf.nmf.binning.bins import MOST_AXES, PixelBins, spatial_axes
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.lines.templates import Templates
-from hyperspy_psnmf.nmf.validation import as_array, check_choice, check_int, check_spectra
+from hyperspy_psnmf.nmf.validation import (
+    as_array,
+    as_floats,
+    check_choice,
+    check_int,
+    check_spectra,
+)
 
 
 def check_fixed(spectra, n_components: int, n_channels: int) -> np.ndarray:
@@ -49,6 +55,23 @@ def check_used_pixels(used, shape: tuple[int, ...], X) -> np.ndarray | None:
     if not isinstance(X, CountBlocks) and total_counts(X, axis=1)[~used.ravel()].any():
         raise ValueError("used_pixels leaves out pixels that have counts")
     return used.ravel()
+
+
+def check_guide(guide, shape: tuple[int, ...], spatial_prior: str | float) -> np.ndarray | None:
+    """Return images as floats of shape (n_images, n_pixels), or None."""
+    if guide is None:
+        return None
+    images = as_floats("guide", guide)
+    if images.shape[-len(shape) :] != shape or images.ndim > len(shape) + 1 or not images.size:
+        raise ValueError(f"guide must have shape {shape} or (n, *{shape}), not {images.shape}")
+    images = images.reshape(-1, int(np.prod(shape)))
+    if not np.isfinite(images).all():
+        raise ValueError("guide must be finite")
+    if (np.ptp(images, axis=1) == 0).any():
+        raise ValueError("guide must not be constant")
+    if spatial_prior == 0:
+        raise ValueError("guide has no effect with spatial_prior=0: leave one of them out")
+    return images
 
 
 def check_templates(templates, n_channels: int, volume: str | float) -> Templates | None:

@@ -12,19 +12,19 @@ from hyperspy_psnmf.estimators.checks import (
     check_binning,
     check_energy_binning,
     check_fixed,
+    check_guide,
     check_shape,
     check_templates,
     check_used_pixels,
 )
+from hyperspy_psnmf.estimators.choose_binning import choose_binning
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
 from hyperspy_psnmf.nmf.binning.bins import PixelBins
-from hyperspy_psnmf.nmf.binning.tiles import take_tiles
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.counts.matrix import check_no_mask, check_range, count_matrix
 from hyperspy_psnmf.nmf.lines.templates import Templates
 from hyperspy_psnmf.nmf.method.binned import BinnedSettings
 from hyperspy_psnmf.nmf.method.psnmf import psnmf
-from hyperspy_psnmf.nmf.selection.binning import BinningChoice, choose_finer_binning
 from hyperspy_psnmf.nmf.validation import (
     Callback,
     as_array,
@@ -83,6 +83,8 @@ class PSNMF(PoissonModel):
     spatial_prior : "auto" or float
         Adaptive smoothing of the loadings at full resolution, not across edges: weight of
         neighbouring pixels that agree within errors, relative to the pixel. "auto" is 1.
+    guide : ndarray of the map's shape or (n_images, *map), optional
+        Images of the same area, used where loadings vary with them around a pixel.
     max_iter, tol, random_state, n_jobs
         As in `PoissonNMF`.
 
@@ -101,6 +103,8 @@ class PSNMF(PoissonModel):
         of b subtracted from a, negative where it was added back. Zero without parsimony.
     support_ : ndarray of shape (n_pixels,)
         Effective number of pixels averaged in each pixel's loadings by the smoothing.
+    guide_shifts_ : tuple of tuple of int
+        Pixels along each axis of the map by which each image of `guide` should be moved.
     template_weights_ : ndarray of shape (n_components - n_fixed, n_templates) or None
         Fraction of the counts of each free component in each template.
     prior_weights_ : ndarray of shape (n_channels,) or None
@@ -150,6 +154,7 @@ class PSNMF(PoissonModel):
         templates: np.ndarray | Templates | None = None,
         refinement: str = "fixed",
         spatial_prior: str | float = "auto",
+        guide: np.ndarray | None = None,
         max_iter: int = 500,
         tol: float = 1e-5,
         random_state: Any = 0,
@@ -167,6 +172,7 @@ class PSNMF(PoissonModel):
         self.templates = templates
         self.refinement = refinement
         self.spatial_prior = spatial_prior
+        self.guide = guide
         self.max_iter = max_iter
         self.tol = tol
         self.random_state = random_state
@@ -209,7 +215,7 @@ class PSNMF(PoissonModel):
         check_range(X)
         used = check_used_pixels(used_pixels, shape, X)
         k, settings = self.n_components, self._settings(self.n_components, X.shape[1])
-        choice = self._choose_binning(X, shape, settings.fixed, callback)
+        choice = choose_binning(self, X, shape, settings.fixed, callback)
         bins, n_jobs = PixelBins(shape, choice.binning), resolve_n_jobs(self.n_jobs)
         options = {"max_iter": self.max_iter, "tol": self.tol, "n_jobs": n_jobs}
         rng = random_generator(self.random_state)
@@ -218,6 +224,7 @@ class PSNMF(PoissonModel):
             refinement=self.refinement,
             prior=self.spatial_prior,
             used=used,
+            images=check_guide(self.guide, shape, self.spatial_prior),
             callback=callback,
         )  # fmt: skip
         self.components_ = np.ascontiguousarray(found.H)
@@ -226,7 +233,7 @@ class PSNMF(PoissonModel):
         simpler, none = found.simplification, np.zeros((k, k))
         self.added_: np.ndarray = simpler.added if simpler else none
         self.removed_: np.ndarray = simpler.removed if simpler else none
-        self.support_ = found.support
+        self.support_, self.guide_shifts_ = found.support, found.shifts
         self.template_weights_ = found.template_weights
         self.prior_weights_ = found.prior_weights
         self.reconstruction_err_ = found.divergence
@@ -255,6 +262,7 @@ class PSNMF(PoissonModel):
         check_choice("refinement", self.refinement, REFINEMENTS)
         check_int("line_width", self.line_width)
         check_weight("spatial_prior", self.spatial_prior, ("auto",))
+        check_guide(self.guide, navigation_shape, self.spatial_prior)
         k = self._check_n_components(int(np.prod(navigation_shape)), n_channels)
         self._settings(k, n_channels)
         check_binning(self.binning, navigation_shape, k)
@@ -276,25 +284,3 @@ class PSNMF(PoissonModel):
     def _count(self, X):
         n_jobs = resolve_n_jobs(self.n_jobs)
         return X if isinstance(X, CountBlocks) else count_matrix(X, n_jobs=n_jobs)
-
-    def _choose_binning(self, X, shape, fixed, callback):
-        given = check_binning(self.binning, shape, self.n_components)
-        if given is not None:
-            return BinningChoice(given)
-        if isinstance(X, CountBlocks):
-            tiles = take_tiles(X, shape, self.n_components)
-            choice = self._choose_binning(*tiles, fixed, callback)
-            if tiles.shape != shape:
-                choice = choice.on_map(len(shape), tiles.X.shape[0])
-            return choice.fitting(shape, X.shape[1])
-        return choose_finer_binning(
-            X,
-            self.n_components,
-            shape,
-            fixed_spectra=fixed,
-            energy_binning=self.energy_binning,
-            of_lines=self.templates is not None,
-            rng=np.random.default_rng(0),  # its own: the same start as with the binning given
-            n_jobs=resolve_n_jobs(self.n_jobs),
-            callback=callback,
-        )

@@ -75,6 +75,7 @@ PARAMETERS = {
     "templates": np.eye(31)[:4],
     "refinement": "joint",
     "spatial_prior": 0.5,
+    "guide": np.ones(SHAPE),
     "max_iter": 7,
     "tol": 0.1,
     "random_state": 3,

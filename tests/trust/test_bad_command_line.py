@@ -175,6 +175,18 @@ def test_main__a_map_that_lines_cannot_be_modelled_of_is_named(good, tmp_path, c
     assert_refused([path, "--spectra", "lines"], "beam_energy", tmp_path, capsys)
 
 
+def test_main__a_guide_that_is_no_image_of_the_map_is_named(good, tmp_path, capsys):
+    small = tmp_path / "small.hspy"
+    hs.signals.Signal2D(np.arange(35.0).reshape(5, 7)).save(small)
+    for guide, message in [
+        ("auto", "--guide auto: there is no image"),
+        (small, "there is no image of the map's area"),
+        (good, "holds no image"),
+        (tmp_path / "none.hspy", "cannot be read"),
+    ]:
+        assert_refused([good, "--guide", guide], message, tmp_path, capsys)
+
+
 @pytest.mark.parametrize("below", ["", "folder"])
 def test_main__an_output_folder_that_cannot_be_is_named(good, tmp_path, capsys, below):
     (tmp_path / "file").write_text("mine")

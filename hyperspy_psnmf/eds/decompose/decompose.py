@@ -16,6 +16,7 @@ from hyperspy_psnmf.eds.decompose.record import make_record
 from hyperspy_psnmf.eds.decompose.report import summary
 from hyperspy_psnmf.eds.decompose.settings import Settings
 from hyperspy_psnmf.eds.decompose.stock_arguments import bind_arguments
+from hyperspy_psnmf.eds.images.on_map import images_on_map
 from hyperspy_psnmf.eds.lazy.memory import resolve_max_memory
 from hyperspy_psnmf.eds.lazy.open_counts import open_counts
 from hyperspy_psnmf.eds.lazy.read import NAME
@@ -146,6 +147,7 @@ def _make_estimator(signal, settings: Settings, map_input: MapInput):
             absent=absent_channels(signal, map_input, settings.absent, k),
             refinement=settings.refinement,
             spatial_prior=settings.spatial_prior,
+            guide=_guide_on_map(settings.guide, signal),
             max_iter=settings.max_iter,
             tol=settings.tol,
             random_state=settings.random_state,
@@ -156,6 +158,10 @@ def _make_estimator(signal, settings: Settings, map_input: MapInput):
         with own_words if settings.makes_estimator else nullcontext():
             estimator.check_parameters(map_input.shape, map_input.n_channels_in_use)
     return estimator
+
+
+def _guide_on_map(guide, signal):
+    return None if guide is None else images_on_map("guide", guide, signal)
 
 
 def _wants_lines(settings, n_fixed: int) -> bool:

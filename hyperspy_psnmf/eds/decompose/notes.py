@@ -15,6 +15,7 @@ from hyperspy_psnmf.eds.signals.weaknesses import (
     FewCountsPerBin,
     HotVoxel,
     NumberLimited,
+    ShiftedImage,
     SmallFeatures,
     ZeroPeak,
 )
@@ -162,6 +163,14 @@ def _on_channels(found, record, names):
     ]
 
 
+def _on_shifted_images(found, record, names):
+    return [
+        f"image {one.number} of guide fits the map better when it is moved by {one.shift} pixels "
+        "in (x, y): align it, and it will be of more use"
+        for one in found
+    ]
+
+
 def _on_alike_spectra(found, record, names):
     pairs = "; ".join(f"{_name(names, p.first)} and {_name(names, p.second)}" for p in found)
     return [
@@ -187,6 +196,7 @@ _SENTENCES = {
     FewCountsInPhase: _on_phases,
     ZeroPeak: _on_zero_peak,
     CountsWithoutSpectrum: _on_channels,
+    ShiftedImage: _on_shifted_images,
     AlikeSpectra: _on_alike_spectra,
     SmallFeatures: _on_small_features,
     EarlierNote: lambda found, record, names: [one.text for one in found],

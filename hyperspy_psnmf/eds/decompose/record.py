@@ -92,6 +92,7 @@ def _of_psnmf(estimator, n_counts):
         "removed": estimator.removed_,
         "spatial_prior": _plain(estimator.spatial_prior),
         "n_pixels_behind": estimator.support_,
+        "n_images": len(estimator.guide_shifts_),
         "n_fixed": 0 if fixed is None else len(fixed),
         "n_bins": int(np.prod(bins.shape[:-1])),
         "counts_per_bin": n_counts / n_filled_bins,

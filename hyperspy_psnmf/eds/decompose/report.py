@@ -243,7 +243,15 @@ def _sentences_on_neighbours(record):
         "(propagation-separation), and filtered by the covariance of their surroundings beyond "
         "counting statistics (local linear minimum mean square error): the variance is that of "
         f"averages of {_median_n_averaged(record):.1f} pixels in the median."
+        + _on_images(record.n_images)
     ]
+
+
+def _on_images(n_images):
+    if not n_images:
+        return ""
+    images = "An image" if n_images == 1 else f"{n_images} images"
+    return f" {images} of the same area took part in it, by the covariance with the loadings."
 
 
 def _convergence(record):

@@ -62,6 +62,12 @@ class Settings:
         Weight of neighbouring pixels that agree within errors, relative to the pixel itself,
         in the maps at full resolution (adaptive smoothing): 0 is none, "auto" is 1. Edges
         are not smoothed.
+    guide : BaseSignal, ndarray or list of these, optional
+        Images of the same area (HAADF, backscattered electrons), for the smoothing: where
+        loadings vary with an image around a pixel, they are estimated from it too. Its noise,
+        and the sign and size of its contrast, are found from the map; one that has nothing to
+        do with it has no effect. Of the map's shape in array order or a multiple of it, or with
+        calibrated axes that cover the map.
     navigation_mask : ndarray, BaseSignal or float, optional
         Pixels left out (True), an array in (x, y) order; a float is the
         threshold of ``vacuum_mask``, on EDS_TEM signals.
@@ -116,6 +122,7 @@ class Settings:
     spectra: Any = "auto"
     refinement: Any = "fixed"
     spatial_prior: Any = "auto"
+    guide: Any = None
     navigation_mask: Any = None
     signal_mask: Any = None
     counts_per_unit: Any = None

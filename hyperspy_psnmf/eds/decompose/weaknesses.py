@@ -16,6 +16,7 @@ from hyperspy_psnmf.eds.signals.weaknesses import (
     FewCountsPerBin,
     HotVoxel,
     NumberLimited,
+    ShiftedImage,
     SmallFeatures,
     Weakness,
     ZeroPeak,
@@ -71,6 +72,9 @@ def find_weaknesses(
         yield ZeroPeak(fraction, float(map_input.require_energy().max()))
     if record.n_unexplained:
         yield CountsWithoutSpectrum(record.n_unexplained)
+    for number, shift in enumerate(getattr(estimator, "guide_shifts_", ())):
+        if any(shift):
+            yield ShiftedImage(number, tuple(int(i) for i in shift[::-1]))
     yield from _alike_spectra(np.where(below_lines, 0.0, estimator.components_))
     if record.binning is not None:
         bins = PixelBins(map_input.shape, record.binning[::-1])

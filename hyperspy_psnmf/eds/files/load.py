@@ -105,6 +105,21 @@ def open_map(path, signal: int | str | None = None) -> OpenedFile:
     return OpenedFile(entries, richest(maps) if signal is None else select(entries, signal))
 
 
+def open_images(path) -> list:
+    """Return the images in a file, as signals.
+
+    Raises
+    ------
+    ValueError
+        If there are none in it.
+    """
+    entries = list_entries(_load(path))
+    images = [entry.signal for entry in entries if entry.kind == IMAGE]
+    if not images:
+        raise ValueError(f"{path} holds no image, only {list_lines(entries)}")
+    return images
+
+
 def open_spectra(path):
     """Return the EDS spectra in a file, at most one navigation axis of them.
 

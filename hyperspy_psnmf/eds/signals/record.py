@@ -87,6 +87,8 @@ class Record:
         Decisions of parsimony; see `PSNMF`.
     n_pixels_behind : ndarray of shape (n_pixels,) or None
         Effective number of pixels averaged in each pixel by the adaptive smoothing.
+    n_images : int
+        Images of the same area that took part in the smoothing.
     template_elements : tuple of str
         Elements that have templates; empty for free spectra and given templates.
     n_fixed : int
@@ -150,6 +152,7 @@ class Record:
     removed: np.ndarray = field(**_OF_PSNMF)
     spatial_prior: str | float = field(**_OF_PSNMF)
     n_pixels_behind: np.ndarray | None = field(**_OF_PSNMF)
+    n_images: int = 0
     n_fixed: int = 0
     n_bins: int = field(**_OF_PSNMF)
     counts_per_bin: float = field(**_OF_PSNMF)

@@ -114,6 +114,22 @@ class FewCountsInPhase:
 
 
 @dataclass(frozen=True)
+class ShiftedImage:
+    """An image that guided the smoothing fits the map better after a shift.
+
+    Attributes
+    ----------
+    number : int
+        Index of the image.
+    shift : tuple of int
+        Pixels by which to move it, in (x, y) order.
+    """
+
+    number: int
+    shift: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class ZeroPeak:
     """Many counts are in the detector's zero peak.
 
@@ -194,6 +210,7 @@ Weakness = (
     | FewCountsInPhase
     | ZeroPeak
     | CountsWithoutSpectrum
+    | ShiftedImage
     | AlikeSpectra
     | SmallFeatures
     | EarlierNote

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Tiles spread over a large map, for choices that do not need all pixels."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,7 +29,7 @@ class Tiles(NamedTuple):
         Of the map of these pixels, in array order. Tiles are treated as images of a series.
     """
 
-    X: object
+    X: Any
     shape: tuple[int, ...]
 
 

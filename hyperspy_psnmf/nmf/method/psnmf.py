@@ -55,6 +55,8 @@ class PSNMFResult:
         Shape of the binned map.
     support : ndarray of shape (n_pixels,)
         Effective number of pixels averaged in each loading; see `smoothing`.
+    shifts : tuple of (int, int)
+        Rows and columns by which each image should be moved; see `guides`.
     divergence : float
         Of the counts from the factorisation of step 3, in nats.
     binned_fit : Factorisation, LineFit or None
@@ -75,6 +77,7 @@ class PSNMFResult:
     binned_W: np.ndarray
     binned_shape: tuple[int, ...]
     support: np.ndarray
+    shifts: tuple[tuple[int, int], ...]
     divergence: float
     binned_fit: Factorisation | LineFit | None
     simplification: Simplification | None
@@ -93,6 +96,7 @@ def psnmf(
     refinement: str = "fixed",
     prior: float | str = 0.0,
     used: np.ndarray | None = None,
+    images: np.ndarray | None = None,
     callback: Callback | None = None,
 ) -> PSNMFResult:
     """Unmix a map of counts.
@@ -117,6 +121,8 @@ def psnmf(
         `spatial_prior`.
     used : ndarray of bool of shape (n_pixels,), optional
         False in pixels left out; by default, all were measured.
+    images : ndarray of shape (n_images, n_pixels), optional
+        Of the same area, for step 4; see `guides`.
     callback : callable, optional
         Called with the name of the step, the iteration and its KKT residual.
     """
@@ -142,7 +148,8 @@ def psnmf(
         W = solve_loadings(X, H, W, n_jobs=n_jobs)
 
     notify("neighbours", 0, np.inf)
-    local = spatial_prior(X, H, W, pixel_bins.shape, weight=prior, used=used, n_jobs=n_jobs)
+    beside = {"used": used, "images": images, "n_jobs": n_jobs}
+    local = spatial_prior(X, H, W, pixel_bins.shape, weight=prior, **beside)
     order = order_by_counts(W, len(fixed)) if settings.absent is None else np.arange(n_components)
     return PSNMFResult(
         local.W[:, order],
@@ -150,6 +157,7 @@ def psnmf(
         found.W[:, order],
         pixel_bins.binned_shape,
         local.support,
+        local.shifts,
         divergence(X, W, H.T, n_jobs=n_jobs) if joint_fit is None else joint_fit.divergence,
         found.fit,
         found.simplification and found.simplification.reorder(order),

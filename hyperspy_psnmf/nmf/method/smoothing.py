@@ -44,17 +44,16 @@ References
 from typing import NamedTuple
 
 import numpy as np
-from scipy.spatial import cKDTree
 from scipy.stats import chi2
 
 from hyperspy_psnmf.kernels.adaptive_weights import fit_samples, sum_neighbours
-from hyperspy_psnmf.kernels.csr import sum_bins
 from hyperspy_psnmf.kernels.limits import TINY
 from hyperspy_psnmf.kernels.newton.rows import solve_rows
-from hyperspy_psnmf.kernels.parallel import is_csr
 from hyperspy_psnmf.nmf.binning.bins import MOST_AXES
-from hyperspy_psnmf.nmf.counts.blocks import CountBlocks, group_columns
+from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.counts.row_bands import overlapping_bands
+from hyperspy_psnmf.nmf.method.alike_channels import sum_alike_channels
+from hyperspy_psnmf.nmf.method.guides import NoiseScale, find_shift
 from hyperspy_psnmf.nmf.method.local_covariance import shrink_to_surroundings
 from hyperspy_psnmf.nmf.validation import check_weight
 
@@ -64,10 +63,8 @@ RADII = np.array([1.5, 2.2, 3.2, 4.5, 6.5])  # pixels: twice the area from one t
 # counts per pixel, pixels without neighbours by chance are left from 5e-4 on; at 1e-4 particles
 # of three pixels keep 94 % of the counts that they have unsmoothed, and 97 % at this.
 SIGNIFICANCE = 2e-4
-GROUPS_PER_COMPONENT, MAX_GROUPS = 6, 48  # of channels: 1 % of the information lost on phantoms
 # Of grouped counts at a time; the arrays derived from them take several times as much.
 BAND_BYTES, BAND_BLOCKS = 64_000_000, 2
-GROUPING_SWEEPS = 5  # of k-means
 TOL, LAST_STEPS = 1e-2, 20  # nats for the counts summed in one estimate; Newton steps
 
 
@@ -81,10 +78,13 @@ class LocalEstimate(NamedTuple):
     support : ndarray of shape (n_pixels,)
         Effective number of pixels of averages with the same variance: 1 where nothing was
         averaged, 0 in a pixel left out.
+    shifts : tuple of (int, int)
+        Rows and columns by which each image should be moved, with two axes.
     """
 
     W: np.ndarray
     support: np.ndarray
+    shifts: tuple[tuple[int, int], ...] = ()
 
 
 def spatial_prior(
@@ -95,6 +95,7 @@ def spatial_prior(
     *,
     weight: str | float = "auto",
     used: np.ndarray | None = None,
+    images: np.ndarray | None = None,
     n_jobs: int | None = 1,
 ) -> LocalEstimate:
     """Smooth loadings over neighbouring pixels that agree within errors.
@@ -117,6 +118,8 @@ def spatial_prior(
     used : ndarray of bool of shape (n_pixels,), optional
         False in pixels left out, which must be empty. By default all pixels were measured, and
         one without counts is a measurement of zero.
+    images : ndarray of shape (n_images, n_pixels), optional
+        Of the same area, finite and not constant; see `guides`. Not without smoothing.
     n_jobs : int or None
         Threads; None is all cores. The result does not depend on it.
 
@@ -138,25 +141,44 @@ def spatial_prior(
     counts = W.sum(axis=1)
     if weight == 0:
         return LocalEstimate(W, used)
-    Y, B = _group_channels(X, H, n_jobs)
+    Y, B = sum_alike_channels(X, H, n_jobs)
     options = {"B": B, "start": W.mean(axis=0), "weight": weight, "n_jobs": n_jobs}
     if isinstance(X, CountBlocks):
         means, support = _grow_in_bands(X, Y, W, used, shape, options)
     else:
         means, support = _grow_windows(Y, W, used, grid, **options)
-    means, support = shrink_to_surroundings(
-        means,
-        B,
-        support,
-        shape,
-        size=grid.surroundings,
-        n_jobs=n_jobs,
-    )
+    options = {"size": grid.surroundings, "n_jobs": n_jobs}
+    if images is not None:
+        options["images"] = _smooth_images(images, used, grid, shape, n_jobs)
+    shifts = _find_shifts(means, images, shape)
+    means, support = shrink_to_surroundings(means, B, support, shape, **options)
     total = means.sum(axis=1)
     alike = (support > 1) & (total > 0)
     # Weights are not symmetric, so means need not add up to the counts of the map.
     scale = counts[alike].sum() / max(total[alike].sum(), TINY)
-    return LocalEstimate(np.where(alike[:, None], scale * means, W), support)
+    return LocalEstimate(np.where(alike[:, None], scale * means, W), support, shifts)
+
+
+def _smooth_images(images, used, grid, shape, n_jobs):
+    """Return smoothed images and the variances of their noise."""
+    values, variances = [], []
+    options = {"B": np.ones((1, 1)), "weight": 1.0, "n_jobs": n_jobs}
+    for image in images:
+        scale = NoiseScale(image.reshape(grid.rows_and_columns))
+        counts = scale.as_counts(image)[:, None] * used[:, None]
+        start = counts.mean(axis=0)
+        means, n = _grow_windows(counts, counts, used, grid, start=start, **options)
+        smooth, variance = scale.as_image(means[:, 0])
+        values.append(smooth)
+        variances.append(variance / np.maximum(n, 1))
+    return np.stack(values, axis=1), np.stack(variances, axis=1)
+
+
+def _find_shifts(W, images, shape):
+    if images is None or len(shape) != 2:
+        return ()
+    maps = W.reshape(*shape, -1)
+    return tuple(find_shift(maps, image.reshape(shape)) for image in images)
 
 
 def _check_used(used, n_pixels):
@@ -191,6 +213,11 @@ class _Grid:
         return np.ascontiguousarray(values, dtype=float)
 
     @property
+    def rows_and_columns(self):
+        """Shape of all slices of the map below one another."""
+        return -1, self.n_columns
+
+    @property
     def surroundings(self):
         """Rows and columns of the last window, or of as many pixels in a line scan."""
         size = int(2 * RADII[-1])
@@ -206,52 +233,6 @@ class _Grid:
             near = 1 - (offsets**2).sum(axis=1) / radius**2
             own = (offsets == 0).all(axis=1)
             yield offsets[near > 0], np.where(own, 1.0, weight * near)[near > 0]
-
-
-def _group_channels(X, H, n_jobs):
-    """Return counts (n_pixels, n_groups) and spectra (n_components, n_groups) of groups.
-
-    Where channels have the same ratio of the components' spectra, the sum of their counts is
-    a sufficient statistic.
-    """
-    group = _cluster_channels(H, min(GROUPS_PER_COMPONENT * len(H), MAX_GROUPS))
-    B = np.zeros((len(H), group.max() + 1))
-    for spectrum, sums in zip(H, B, strict=True):
-        np.add.at(sums, group, spectrum)
-    if isinstance(X, CountBlocks):
-        Y = group_columns(X, group, B.shape[1], n_jobs=n_jobs)
-    elif is_csr(X):
-        rows = np.arange(X.shape[0])
-        Y = sum_bins(X, rows, len(rows), group, B.shape[1], n_jobs=n_jobs)
-    else:
-        Y = X @ (group[:, None] == np.arange(B.shape[1])).astype(float)
-    # Counts where all spectra are zero have no influence on the loadings.
-    used = B.any(axis=0)
-    return (Y, B) if used.all() else (Y.compress(used, axis=1), B.compress(used, axis=1))
-
-
-def _cluster_channels(H, n_groups):
-    """Return the group of each channel, by k-means weighted with the spectra.
-
-    The mean squared distance of the roots of the ratios is the information lost.
-    """
-    total = H.sum(axis=0)
-    empty = total == 0
-    ratios = np.sqrt(np.divide(H, total, out=np.zeros_like(H), where=~empty)).T
-    centres = ratios[[np.argmax(total)]]
-    nearest = np.full(len(total), np.inf)
-    while len(centres) < n_groups:
-        nearest = np.minimum(nearest, ((ratios - centres[-1]) ** 2).sum(axis=1))
-        furthest = np.argmax(total * nearest)
-        if total[furthest] * nearest[furthest] <= 0:
-            break
-        centres = np.vstack([centres, ratios[furthest]])
-    for _ in range(GROUPING_SWEEPS):
-        group = cKDTree(centres).query(ratios)[1]
-        mass = np.bincount(group, total, len(centres))[:, None]
-        sums = np.stack([np.bincount(group, total * r, len(centres)) for r in ratios.T], axis=1)
-        centres = np.divide(sums, mass, out=centres, where=mass > 0)
-    return np.where(empty, len(centres), cKDTree(centres).query(ratios)[1])
 
 
 def _grow_windows(Y, W, used, grid, *, B, start, weight, n_jobs):

@@ -18,6 +18,7 @@ from hyperspy_psnmf.eds.signals.weaknesses import (
     FewCountsPerBin,
     HotVoxel,
     NumberLimited,
+    ShiftedImage,
     SmallFeatures,
     ZeroPeak,
     as_columns,
@@ -86,6 +87,7 @@ ONE_OF_EACH = (
     FewCountsInPhase(2, 17.0),
     ZeroPeak(0.2, 12.0),
     CountsWithoutSpectrum(3.0),
+    ShiftedImage(0, (1, -2)),
     AlikeSpectra(0, 2, 0.99),
     SmallFeatures(1, 3.5),
     EarlierNote("as it was worded"),
@@ -185,9 +187,10 @@ def test_weaknesses__a_sentence_of_each_and_one_for_all_of_a_kind(unmixed_copy):
     assert found[1].startswith("hot voxels: pixel (17, 4) has 3000 counts in the channel at 2.200")
     assert "; pixel (3, 4) has 900" in found[1]
     # The names are those given since; a phase that was cropped has none.
-    assert "features of rim are smaller than the binning" in found[8]
-    assert "spectra hardly differ: ore and Phase 2." in found[7]
-    assert found[9] == "as it was worded"
+    assert "features of rim are smaller than the binning" in found[9]
+    assert "spectra hardly differ: ore and Phase 2." in found[8]
+    assert "moved by (1, -2) pixels" in found[7]
+    assert found[10] == "as it was worded"
 
 
 def test_weaknesses__a_missing_step_is_kept_as_nan():

@@ -3,10 +3,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from hyperspy_psnmf.nmf.method.alike_channels import _cluster_channels, sum_alike_channels
 from hyperspy_psnmf.nmf.method.smoothing import (
     RADII,
-    _cluster_channels,
-    _group_channels,
     spatial_prior,
 )
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
@@ -205,7 +204,7 @@ def test_solve_loadings__groups_of_channels_have_what_reports_components_apart()
     X, H, _, truth = blobs()
     H = H.copy()
     H[:, 5] = 0.0
-    Y, B = _group_channels(X, H, 1)
+    Y, B = sum_alike_channels(X, H, 1)
     assert Y.shape[1] == B.shape[1] <= 18
     np.testing.assert_allclose(B.sum(axis=1), H.sum(axis=1))
     np.testing.assert_allclose(Y.sum(axis=1), np.delete(X, 5, axis=1).sum(axis=1))
