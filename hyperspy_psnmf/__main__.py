@@ -138,6 +138,7 @@ def _load(args):
 
 
 def _unmix(signal, args):
+    from hyperspy_psnmf.eds.images.find import find_images
     from hyperspy_psnmf.eds.quantify.factors import check_elements
     from hyperspy_psnmf.eds.signals.metadata import set_elements
 
@@ -146,7 +147,7 @@ def _unmix(signal, args):
     _check_folder(args.output)
     if not args.overwrite and args.output.exists() and any(args.output.iterdir()):
         raise ValueError(f"{args.output} is not empty; -o another folder, or --overwrite")
-    guide = _images(signal, args)
+    guide = find_images("--guide", args.guide, signal, args.images)
     if args.k_factors:
         _check_factors(signal, args.k_factors, args.energy_range)
     signal.decomposition(
@@ -158,20 +159,6 @@ def _unmix(signal, args):
         energy_range=args.energy_range,
         print_info=False,
     )
-
-
-def _images(signal, args):
-    """Return the images that guide the smoothing, or None."""
-    from hyperspy_psnmf.eds.files.load import open_images
-    from hyperspy_psnmf.eds.images.on_map import covering_images
-
-    if args.guide is None:
-        return None
-    found = args.images if args.guide == "auto" else open_images(args.guide)
-    guide = covering_images(found, signal)
-    if not guide:
-        raise ValueError(f"--guide {args.guide}: there is no image of the map's area")
-    return guide
 
 
 def _check_folder(folder):

@@ -41,18 +41,6 @@ def images_on_map(name: str, images, signal) -> np.ndarray:
     return np.stack(found)
 
 
-def covering_images(images, signal) -> list:
-    """Return those of some images that are of a map's area, and usable as `images_on_map`."""
-    found = []
-    for image in images:
-        try:
-            images_on_map("image", image, signal)
-        except (TypeError, ValueError):
-            continue
-        found.append(image)
-    return found
-
-
 def _is_image(image, n_axes):
     return isinstance(image, BaseSignal) or np.ndim(image) == n_axes
 

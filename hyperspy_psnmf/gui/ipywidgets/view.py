@@ -132,6 +132,7 @@ class View:
 
     def _advanced(self):
         spectra = {"options": list_files(), "ensure_option": False, "continuous_update": False}
+        images = {**spectra, "options": ["auto", *list_files()]}
         late = {"continuous_update": False}
         box = ipw.VBox(
             [
@@ -141,6 +142,7 @@ class View:
                 self._input("energy_range", ipw.Text, placeholder="all, or 0.12, 12", **late),
                 self._dropdown("spectra"),
                 ipw.HBox([self._input("volume", ipw.FloatText), self._tick("auto_volume")]),
+                self._input("guide_file", ipw.Combobox, **images),
                 ipw.HBox([self._input("spatial_prior", ipw.FloatText), self._tick("auto_prior")]),
             ]
         )

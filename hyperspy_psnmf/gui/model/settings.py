@@ -6,6 +6,7 @@ from traits.api import Bool, Enum, Float, Int, List, Property, Str, observe
 from hyperspy_psnmf._compat import is_lazy, with_own_metadata
 from hyperspy_psnmf.eds.decompose.settings import SPECTRA, Settings
 from hyperspy_psnmf.eds.files.load import open_map, open_spectra
+from hyperspy_psnmf.eds.images.find import find_images
 from hyperspy_psnmf.eds.quantify.factors import check_elements
 from hyperspy_psnmf.eds.signals import metadata
 from hyperspy_psnmf.gui.model.messages import Identified, Map, WithMessage, action
@@ -43,6 +44,9 @@ class ToolSettings(WithMessage):
         Settings.spectra, SPECTRA, label="Spectra", desc="lines: X-ray lines and continuum, better "
         "at few counts; free: each channel by itself; auto: lines where the map allows",
     )  # fmt: skip
+    guide_file = Str(
+        label="Images", desc="a file with images of the same area, as HAADF; auto: the map's file"
+    )
     auto_volume = Bool(
         True, label="Parsimony", desc="of free spectra: loadings that are not significant are zero"
     )
@@ -124,6 +128,7 @@ class ToolSettings(WithMessage):
             "spectra": self.spectra,
             "volume": "auto" if self.auto_volume else self.volume,
             "spatial_prior": "auto" if self.auto_prior else self.spatial_prior,
+            "guide": self._find_images(),
         }
 
     def require_signal(self):
@@ -135,6 +140,10 @@ class ToolSettings(WithMessage):
     def _read_fixed_spectra(self):
         name = self.fixed_spectra_file.strip()
         return open_spectra(name) if name else self.fixed_spectra
+
+    def _find_images(self):
+        beside = self.opened.images if self.opened is not None else ()
+        return find_images("guide_file", self.guide_file.strip(), self.require_signal(), beside)
 
 
 def stand_in(signal, elements: str):

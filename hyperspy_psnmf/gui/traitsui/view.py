@@ -188,6 +188,7 @@ def _advanced():
             tu.Item("object.volume", enabled_when="not object.auto_volume"),
             tu.Item("object.auto_volume"),
         ),
+        tu.Item("object.guide_file", tooltip="a file, or auto"),
         tu.HGroup(
             tu.Item("object.spatial_prior", enabled_when="not object.auto_prior"),
             tu.Item("object.auto_prior"),

@@ -29,7 +29,7 @@ from hyperspy_psnmf.kernels.parallel import run_blocks
 from hyperspy_psnmf.nmf.counts.row_bands import overlapping_bands
 from hyperspy_psnmf.nmf.solver.fisher import covariance
 
-BAND_BYTES = 32_000_000  # of covariances, at a time in each thread
+BAND_BYTES = 8_000_000  # of covariances at a time in each thread, with ten such arrays
 # p-value of (v - m)' (S + P)^-1 (v - m), chi-squared where the estimate applies, at which loadings
 # stay as they are: a particle of few pixels is hardly in S. At 1e-3 those of three pixels lose 3 %
 # of their counts at 20 counts per pixel; at 0.05 the error of graded maps is 1 to 5 % higher.

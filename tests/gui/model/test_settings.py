@@ -101,17 +101,28 @@ def test_PSNMFTool__spectra_of_lines_and_no_volume(tool):
     assert "spectra=lines" in tool.summary
 
 
+def test_PSNMFTool__images_that_are_not_there_are_said(tool):
+    tool.guide_file = "auto"
+    tool.run()
+    assert "guide_file auto: there is no image" in tool.message
+
+
 def test_PSNMFTool__every_setting_becomes_an_argument(tool, tmp_path, done):
     done.trait_set(folder=str(tmp_path))
     done.export_hspy()
+    ny, nx = tool.signal.data.shape[:2]
+    image = hs.signals.Signal2D(np.random.default_rng(0).random((ny, nx)))
+    image.save(tmp_path / "haadf.hspy")
     tool.trait_set(
-        estimate_number=False, number_of_phases=4, auto_binning=False, binning=2,
+        guide_file=str(tmp_path / "haadf.hspy"), estimate_number=False,
+        number_of_phases=4, auto_binning=False, binning=2,
         init="vertex", spectra="auto", fixed_spectra_file=str(tmp_path / "phase_spectra.hspy"),
         absent="3: Fe", energy_range="0.2, 5", auto_volume=False, volume=0.5,
         auto_prior=False, spatial_prior=2.0,
     )  # fmt: skip
     arguments = tool.arguments()
     assert arguments.pop("fixed_spectra").data.shape[0] == 3
+    np.testing.assert_array_equal(arguments.pop("guide")[0].data, image.data)
     assert arguments == {
         "output_dimension": 4, "binning": 2, "init": "vertex", "absent": {3: ["Fe"]},
         "energy_range": (0.2, 5.0), "spectra": "auto", "volume": 0.5, "spatial_prior": 2.0,
@@ -121,3 +132,4 @@ def test_PSNMFTool__every_setting_becomes_an_argument(tool, tmp_path, done):
     record = tool.result.learning_results.psnmf
     assert record["n_components"] == 4
     assert record["n_fixed"] == 3
+    assert record["n_images"] == 1
