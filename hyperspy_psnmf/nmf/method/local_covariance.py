@@ -84,17 +84,13 @@ def shrink_to_surroundings(
         values, n = _shrink(W[pixels], B, n_averaged[pixels], beside, band.shape, size)
         found[band.kept], n_found[band.kept] = values[band.inside], n[band.inside]
 
-    run_blocks(lambda block: shrink_band(*block), _as_blocks(shape, size, n_rows), n_jobs)
+    run_blocks(shrink_band, list(overlapping_bands(shape, size[0], n_rows)), n_jobs)
     return found, n_found
-
-
-def _as_blocks(shape, size, n_rows):
-    return [(band,) for band in overlapping_bands(shape, size[0], n_rows)]
 
 
 def _shrink(W, B, n, images, shape, size):
     used, k = n > 0, W.shape[1]
-    mean = _LocalMean(used, shape, size)
+    mean = LocalMean(used, shape, size)
     values, P = np.column_stack([W, images[0]]), _noise(W, B, n, images[1])
     P_around = mean(P)
     deviation = np.where(used[:, None], values - mean(values), 0)
@@ -106,7 +102,7 @@ def _shrink(W, B, n, images, shape, size):
     solved = np.linalg.solve(total, np.concatenate([P, deviation[:, :, None]], axis=2))
     of_noise, distance = solved[:, :, :k], np.einsum("ia,ia->i", deviation, solved[:, :, -1])
     of_noise = _is_typical(distance, values.shape[1], shape)[:, None, None] * of_noise
-    estimate = _stay_positive(W, W - np.einsum("iab,ia->ib", of_noise, deviation))
+    estimate = stay_positive(W, W - np.einsum("iab,ia->ib", of_noise, deviation))
     n_estimate = n * _gain(of_noise[:, :k], mean.n, n)
     # Where all pixels around are empty, as in a hole, there is no phase.
     known = used & W.any(axis=1)
@@ -128,8 +124,9 @@ def _is_typical(distance, k, shape):
     return np.clip(2 - 2 * around / chi2.isf(RARE, k), 0, 1).ravel()
 
 
-def _stay_positive(W, estimate):
-    # To first order the same; half of a loading is lost where all of it would be.
+def stay_positive(W: np.ndarray, estimate: np.ndarray) -> np.ndarray:
+    """Return an estimate, but where it is lower than W the same to first order and positive."""
+    # Half of a loading is lost where all of it would be.
     decrease = np.maximum(W - estimate, 0)
     lower = W * W / np.maximum(W + decrease, TINY)
     return np.where(decrease > 0, lower, estimate)
@@ -154,8 +151,18 @@ def _gain(of_noise, n_around, n):
     return 1 / np.clip(1 - lost + squared * n / (n + n_around), n / (n + n_around), 1)
 
 
-class _LocalMean:
-    """Means over a window, of the pixels used."""
+class LocalMean:
+    """Means over a window, of the pixels used.
+
+    Parameters
+    ----------
+    used : ndarray of bool of shape (n_pixels,)
+        False in pixels left out.
+    shape : (int, int)
+        Rows and columns.
+    size : (int, int)
+        Of the window, odd.
+    """
 
     def __init__(self, used, shape, size):
         self.shape, self.size = shape, size
@@ -164,7 +171,8 @@ class _LocalMean:
         self.scale = 1 / np.maximum(share, 1 / (2 * np.prod(size)))
         self.n = np.prod(size) * share
 
-    def __call__(self, values):
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Return the means of values, of shape (n_pixels, ...)."""
         weights = self.used.reshape(-1, *[1] * (values.ndim - 1))
         scale = self.scale.reshape(weights.shape)
         return scale * self._filter(weights * values)

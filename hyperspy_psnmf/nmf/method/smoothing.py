@@ -53,8 +53,9 @@ from hyperspy_psnmf.nmf.binning.bins import MOST_AXES
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.counts.row_bands import overlapping_bands
 from hyperspy_psnmf.nmf.method.alike_channels import sum_alike_channels
+from hyperspy_psnmf.nmf.method.details import find_details
 from hyperspy_psnmf.nmf.method.guides import NoiseScale, find_shift
-from hyperspy_psnmf.nmf.method.local_covariance import shrink_to_surroundings
+from hyperspy_psnmf.nmf.method.local_covariance import shrink_to_surroundings, stay_positive
 from hyperspy_psnmf.nmf.validation import check_weight
 
 # The last radius limits the averaging to about 60 pixels; chosen on the built-in phantoms.
@@ -141,17 +142,26 @@ def spatial_prior(
     counts = W.sum(axis=1)
     if weight == 0:
         return LocalEstimate(W, used)
-    Y, B = sum_alike_channels(X, H, n_jobs)
+    (Y, B), k = sum_alike_channels(X, H, n_jobs), len(H)
     options = {"B": B, "start": W.mean(axis=0), "weight": weight, "n_jobs": n_jobs}
-    if isinstance(X, CountBlocks):
-        means, support = _grow_in_bands(X, Y, W, used, shape, options)
-    else:
-        means, support = _grow_windows(Y, W, used, grid, **options)
-    options = {"size": grid.surroundings, "n_jobs": n_jobs}
+    smooth_images = None
     if images is not None:
-        options["images"] = _smooth_images(images, used, grid, shape, n_jobs)
-    shifts = _find_shifts(means, images, shape)
-    means, support = shrink_to_surroundings(means, B, support, shape, **options)
+        smooth_images = _smooth_images(images, used, grid, n_jobs)
+        Y = np.column_stack([Y, smooth_images[0]])
+    if isinstance(X, CountBlocks):
+        averages, support = _grow_in_bands(X, Y, W, used, shape, options)
+    else:
+        averages, support = _grow_windows(Y, W, used, grid, **options)
+    averages, images_averaged = averages[:, :k], averages[:, k:]
+    options = {"size": grid.surroundings, "n_jobs": n_jobs}
+    means, support = shrink_to_surroundings(
+        averages, B, support, shape, images=smooth_images, **options
+    )
+    if smooth_images is not None:
+        details = smooth_images[0] - images_averaged
+        added = find_details(W, averages, B, details, used, shape, **options)
+        means = stay_positive(means, means + added)
+    shifts = _find_shifts(averages, images, shape)
     total = means.sum(axis=1)
     alike = (support > 1) & (total > 0)
     # Weights are not symmetric, so means need not add up to the counts of the map.
@@ -159,8 +169,8 @@ def spatial_prior(
     return LocalEstimate(np.where(alike[:, None], scale * means, W), support, shifts)
 
 
-def _smooth_images(images, used, grid, shape, n_jobs):
-    """Return smoothed images and the variances of their noise."""
+def _smooth_images(images, used, grid, n_jobs):
+    """Return smoothed images, of mean 0, and the variances of their noise."""
     values, variances = [], []
     options = {"B": np.ones((1, 1)), "weight": 1.0, "n_jobs": n_jobs}
     for image in images:
@@ -169,7 +179,7 @@ def _smooth_images(images, used, grid, shape, n_jobs):
         start = counts.mean(axis=0)
         means, n = _grow_windows(counts, counts, used, grid, start=start, **options)
         smooth, variance = scale.as_image(means[:, 0])
-        values.append(smooth)
+        values.append(smooth - smooth.mean())  # they become single floats
         variances.append(variance / np.maximum(n, 1))
     return np.stack(values, axis=1), np.stack(variances, axis=1)
 
@@ -236,7 +246,11 @@ class _Grid:
 
 
 def _grow_windows(Y, W, used, grid, *, B, start, weight, n_jobs):
-    """Return mean loadings of each pixel's neighbourhood, and the sums of weights."""
+    """Return mean loadings of each pixel's neighbourhood, and the sums of weights.
+
+    Columns of Y that B does not have are averaged too, and follow the loadings.
+    """
+    n_groups = B.shape[1]
     scale = 1 / chi2.isf(SIGNIFICANCE, len(B))
     expected = start @ B
     ratios = B / np.where(expected > 0, expected, 1.0)
@@ -245,7 +259,9 @@ def _grow_windows(Y, W, used, grid, *, B, start, weight, n_jobs):
     for step, (offsets, locations) in enumerate(grid.windows(weight), start=1):
         sums, weights = sum_neighbours(
             folded,
-            fit_samples(sums, weights, means, ratios, n_jobs=n_jobs),
+            fit_samples(
+                np.ascontiguousarray(sums[:, :n_groups]), weights, means, ratios, n_jobs=n_jobs
+            ),
             offsets=offsets,
             locations=locations,
             scale=scale,
@@ -257,9 +273,10 @@ def _grow_windows(Y, W, used, grid, *, B, start, weight, n_jobs):
         means = np.where(means.any(axis=1)[:, None], means, start)
         # Before the last window, estimates are only compared: one Newton step is enough.
         options = {"tol": TOL, "max_iter": 1 if step < len(RADII) else LAST_STEPS, "n_jobs": n_jobs}
-        means, _ = solve_rows(grid.unfold(sums), B.T, means, **options)
+        found = grid.unfold(sums)
+        means, _ = solve_rows(np.ascontiguousarray(found[:, :n_groups]), B.T, means, **options)
         means /= np.maximum(support, TINY)[:, None]
-    return means, support
+    return np.hstack([means, found[:, n_groups:] / np.maximum(support, TINY)[:, None]]), support
 
 
 def _grow_in_bands(X, Y, W, used, shape, options):
@@ -270,7 +287,8 @@ def _grow_in_bands(X, Y, W, used, shape, options):
     size = min(BAND_BYTES, BAND_BLOCKS * X.block_bytes)
     bands = list(overlapping_bands(shape, halo, max(2 * halo, size // bytes_of_row)))
     arguments = ((Y[band.pixels], W[band.pixels], used[band.pixels], band.shape) for band in bands)
-    means, support = np.empty(W.shape), np.empty(len(W))
+    n_values = W.shape[1] + Y.shape[1] - options["B"].shape[1]
+    means, support = np.empty((len(W), n_values)), np.empty(len(W))
     found = X.call(_grow_band, arguments, **options)
     for band, (of_band, support_of_band) in zip(bands, found, strict=True):
         means[band.kept], support[band.kept] = of_band[band.inside], support_of_band[band.inside]
