@@ -88,7 +88,7 @@ def describe_cache() -> str:
 
 
 def _can_write(folder):
-    try:  # permissions do not tell: of a superuser, or on a network drive
+    try:  # permissions are no proof, for a superuser or on a network drive
         os.makedirs(folder, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return True

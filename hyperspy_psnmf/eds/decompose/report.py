@@ -251,7 +251,10 @@ def _on_images(n_images):
     if not n_images:
         return ""
     images = "An image" if n_images == 1 else f"{n_images} images"
-    return f" {images} of the same area took part in it, by the covariance with the loadings."
+    return (
+        f" {images} of the same area took part in it, by the covariance with the loadings and by "
+        "details that the counts confirm (five standard errors)."
+    )
 
 
 def _convergence(record):

@@ -106,7 +106,7 @@ def announced_compilation(show: bool):
 def progress_of_decomposition(show, X):
     """Yield a callback for the progress bar and the listener of a decomposition, or None.
 
-    They are told when a kernel is compiled, too, as nothing moves meanwhile.
+    They are also called when a kernel is compiled, as nothing moves meanwhile.
 
     Parameters
     ----------
