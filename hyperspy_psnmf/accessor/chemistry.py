@@ -36,6 +36,7 @@ class Chemistry:
         xray_lines: Iterable[str] | None = None,
         method: str = "model",
         *,
+        residuals: bool = True,
         standard_errors: bool = False,
     ) -> list[BaseSignal] | tuple[list[BaseSignal], list[BaseSignal]]:
         """Return net maps of X-ray lines, from loadings times intensities of phases.
@@ -56,6 +57,10 @@ class Chemistry:
             lines are separated. Significant elements that the metadata do not list are fitted
             too, and a warning names them.
             "windows": eXSpy's integration windows less the background beside them.
+        residuals : bool
+            Add counts that the phases miss, as those of an element of a rare phase that is not
+            among them, where they are more than four standard errors in a pixel or a window of
+            up to 13 by 13 pixels. The map is read for them; without whole counts none are added.
         standard_errors : bool
             True: return standard errors too.
 
@@ -65,21 +70,16 @@ class Chemistry:
             One map of counts per line, in the order asked for, like those of eXSpy's
             ``get_lines_intensity``. Masked pixels are NaN.
         list of BaseSignal
-            With `standard_errors`: 1 sigma in counts, of the loadings and of the
-            phases' net intensities. The latter are common to all pixels.
+            With `standard_errors`: 1 sigma in counts, of the loadings, of the phases' net
+            intensities, which are common to all pixels, and of counts added.
 
         Raises
         ------
         TypeError, ValueError
-            Naming the argument, such as lines asked for that cannot be measured and why,
-            or what the metadata lack; if no line of the metadata can be measured.
+            Naming the argument, such as lines that cannot be measured, or what metadata lack.
         """
-        return element_maps(
-            Decomposed.read(self._signal),
-            xray_lines,
-            method=method,
-            standard_errors=standard_errors,
-        )
+        lines = Decomposed.read(self._signal), xray_lines, method
+        return element_maps(*lines, residuals=residuals, standard_errors=standard_errors)
 
     def quantify(
         self,

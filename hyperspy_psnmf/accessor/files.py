@@ -26,7 +26,7 @@ from hyperspy_psnmf.eds.lines.measurable_lines import (
     choose_lines,
     describe_reasons,
 )
-from hyperspy_psnmf.eds.quantify.element_maps import line_maps
+from hyperspy_psnmf.eds.quantify.element_maps import find_missed, line_maps
 from hyperspy_psnmf.eds.quantify.factors import elements_to_exclude
 from hyperspy_psnmf.eds.quantify.options import Options, resolve_method
 from hyperspy_psnmf.eds.quantify.quantify import quantify
@@ -142,7 +142,10 @@ def write_results(
     measured = _measure(decomposed, done)
     if measured is not None:
         done.write_figure(
-            "element_maps.png", lambda: plot.plot_element_maps(line_maps(decomposed, measured))
+            "element_maps.png",
+            lambda: plot.plot_element_maps(
+                line_maps(decomposed, measured, find_missed(decomposed, measured))
+            ),
         )
         if measured.fit is not None:
             done.write_figure("line_fit.png", lambda: plot.plot_line_fit(measured.fit))

@@ -10,7 +10,7 @@ from hyperspy_psnmf.eds.lazy.read import NAME
 from hyperspy_psnmf.eds.lines.templates import find_templates_again
 from hyperspy_psnmf.eds.signals.progress import progress_bar, with_listener
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
-from hyperspy_psnmf.nmf.held_out.count_splitting import are_whole, check_whole
+from hyperspy_psnmf.nmf.held_out.count_splitting import check_whole, holds_whole_counts
 from hyperspy_psnmf.nmf.method.binned import BinnedSettings
 from hyperspy_psnmf.nmf.method.refits import FreeRefits, LineRefits
 from hyperspy_psnmf.nmf.uncertainty.jackknife import (
@@ -74,7 +74,7 @@ def why_not_estimated(decomposed: Decomposed) -> str | None:
     if record.spectra == "lines" and not record.template_elements:
         return "the templates that were given to the estimator are not stored"
     X = decomposed.counts_decomposed
-    if not are_whole(X if isinstance(X, np.ndarray) else X.data):
+    if not holds_whole_counts(X):
         return "the data are no whole counts, of which a part could be left out"
     return None
 

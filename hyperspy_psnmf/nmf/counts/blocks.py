@@ -225,6 +225,20 @@ def _sweep(X, V, *, B, n_jobs):
     return V, B * V.sum(axis=0)  # the counts of each channel that each component explains
 
 
+def project(X, B) -> np.ndarray:
+    """Return X B of shape (n_rows, n_values)."""
+    if not isinstance(X, CountBlocks):
+        return X @ B
+    found = np.zeros((X.shape[0], B.shape[1]))
+    for rows, values in X.run(_project, B=B):
+        found[rows] = values
+    return found
+
+
+def _project(X, *, B):
+    return X @ B
+
+
 def group_columns(X: CountBlocks, group, n_groups: int, *, n_jobs=1) -> np.ndarray:
     """Sum columns over groups, as float32 of shape (n_rows, n_groups)."""
     Y = np.zeros((X.shape[0], n_groups), np.float32)

@@ -118,6 +118,13 @@ def are_whole(values) -> bool:
     return bool(whole and (not values.size or 0 <= values.min() <= values.max() <= LARGEST))
 
 
+def holds_whole_counts(X) -> bool:
+    """Return whether all entries of a matrix, or of blocks of one, are whole counts."""
+    if isinstance(X, CountBlocks):
+        return X.is_whole
+    return are_whole(X if isinstance(X, np.ndarray) else X.data)
+
+
 def whole_counts(values, name: str = "X") -> np.ndarray:
     """Return counts as int64, or raise ValueError where they are none."""
     _require_whole(are_whole(values), name)
@@ -126,7 +133,7 @@ def whole_counts(values, name: str = "X") -> np.ndarray:
 
 def check_whole(X, name: str = "X") -> None:
     """Raise ValueError where a matrix, or blocks of one, hold anything but counts."""
-    _require_whole(X.is_whole if isinstance(X, CountBlocks) else are_whole(X.data), name)
+    _require_whole(holds_whole_counts(X), name)
 
 
 def _require_whole(is_whole, name):

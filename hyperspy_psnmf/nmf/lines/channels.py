@@ -23,8 +23,8 @@ from hyperspy_psnmf.kernels.newton.rows import RowTerms
 from hyperspy_psnmf.nmf.binning.bins import bin_spectra
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.held_out.count_splitting import (
-    are_whole,
     held_out_by_channel,
+    holds_whole_counts,
     thin_counts,
 )
 from hyperspy_psnmf.nmf.solver.convex import normalise, solve_channels, transpose
@@ -107,7 +107,7 @@ def choose_weights(
     ndarray of shape (n_channels,)
     """
     n_channels, width = X.shape[1], max(width, MIN_WIDTH)
-    if not are_whole(X if isinstance(X, np.ndarray) else X.data):
+    if not holds_whole_counts(X):
         return np.full(n_channels, WEIGHT_OF_FRACTIONS)
     train, test = thin_counts(X, TEST_FRACTION, rng)
     W, total = (1.0 - TEST_FRACTION) * W, total_counts(train, axis=0)

@@ -4,7 +4,9 @@
 import numpy as np
 import pytest
 
+from hyperspy_psnmf import data
 from tests.eds.on_signals import intensity_errors, measure_lines
+from tests.helpers.maps import unmix_quietly
 
 LINES = ["Si_Ka", "Mg_Ka", "O_Ka"]
 pytestmark = pytest.mark.filterwarnings("ignore:(in the spectra, but not in|net counts below)")
@@ -103,6 +105,46 @@ def test_element_maps__masked_pixels_are_nan(grains, unmix, navigation_mask):
         assert np.isfinite(m.data[:, 4:]).all()
 
 
+@pytest.fixture(scope="module")
+def one_phase_too_few():
+    """A map of three phases, with a rare silicate of calcium, decomposed into two."""
+    return unmix_quietly(data.mineral_grains(shape=(44, 38), n_channels=410, counts=100, seed=3), 2)
+
+
+def of_rare_phase(s, **options):
+    """Return how far the map of the rare phase's own element is from the truth."""
+    ideal = s.deepcopy()
+    truth = s.metadata.Truth
+    ideal.learning_results.factors, ideal.learning_results.loadings = truth.factors, truth.loadings
+    (true,) = ideal.psnmf.element_maps(["Ca_Ka"], residuals=False)
+    (found,) = s.psnmf.element_maps(["Ca_Ka"], **options)
+    return np.linalg.norm(found.data - true.data) / np.linalg.norm(true.data)
+
+
+def test_element_maps__the_element_of_a_phase_that_is_missing_is_found(one_phase_too_few):
+    without = of_rare_phase(one_phase_too_few, residuals=False)
+    assert of_rare_phase(one_phase_too_few) < 0.7 * without
+
+
+def test_element_maps__errors_are_larger_where_counts_were_added(one_phase_too_few):
+    p = one_phase_too_few.psnmf
+    found, errors = p.element_maps(["Ca_Ka"], standard_errors=True)
+    plain, of_plain = p.element_maps(["Ca_Ka"], residuals=False, standard_errors=True)
+    added = found[0].data != plain[0].data
+    assert 0.001 < added.mean() < 0.5
+    assert (errors[0].data[added] > of_plain[0].data[added]).all()
+    np.testing.assert_array_equal(errors[0].data[~added], of_plain[0].data[~added])
+
+
+def test_element_maps__nothing_is_added_where_the_noise_is_not_known(one_phase_too_few):
+    s = one_phase_too_few.deepcopy()
+    s.data = s.data * 0.37
+    with pytest.warns(UserWarning, match="counts"):
+        s.decomposition(algorithm="PSNMF", output_dimension=2, print_info=False)
+    found, plain = (s.psnmf.element_maps(["Ca_Ka"], residuals=r)[0].data for r in (True, False))
+    np.testing.assert_array_equal(found, plain)
+
+
 def test_element_maps__maps_of_a_bulk_specimen(sem, unmix):
     found = unmix(sem, 2).psnmf.element_maps()
     assert len(found) == 2
@@ -118,6 +160,7 @@ def test_element_maps__maps_of_a_bulk_specimen(sem, unmix):
         ({"xray_lines": ["Si_Kz"]}, ValueError, "xray_lines: Si_Kz is no X-ray line"),
         ({"xray_lines": ["Fe_Ka"]}, ValueError, "xray_lines: Fe_Ka not on the energy axis"),
         ({"method": "sum"}, ValueError, "method must be one of"),
+        ({"residuals": None}, TypeError, "residuals must be True or False"),
         ({"standard_errors": 1}, TypeError, "standard_errors must be True or False"),
     ],
 )
