@@ -59,6 +59,22 @@ def learning_attributes(results) -> dict:
     return vars(results)
 
 
+def names_of_factors_and_loadings(results) -> tuple[str, str]:
+    """Return what learning results call spectra and maps.
+
+    HyperSpy is about to rename them (its pull request 3669): the old names will warn, and an
+    attribute of the instance will not be found behind them.
+    """
+    if hasattr(type(results), "components"):
+        return "components", "scores"
+    return "factors", "loadings"
+
+
+def factors_and_loadings(results) -> tuple:
+    """Return spectra and maps as they are stored in learning results, None where there are none."""
+    return tuple(getattr(results, name) for name in names_of_factors_and_loadings(results))
+
+
 def has_entry(elements, path: str) -> bool:
     """Return whether eXSpy's table of elements has an entry, as "Fe.Atomic_properties".
 

@@ -40,8 +40,9 @@ class PSNMFAccessor(PhaseMap, Certainty, Chemistry):
         self._signal = signal
 
     def __repr__(self) -> str:
-        lr = self._signal.learning_results
-        state = "no decomposition yet" if lr.factors is None else lr.decomposition_algorithm
+        state = "no decomposition yet"
+        if learning_results.read_factors_and_loadings(self._signal)[0] is not None:
+            state = self._signal.learning_results.decomposition_algorithm
         return f"<psnmf accessor of {self._signal!r}: {state}>"
 
     def gui(self, display: bool = True, toolkit: str | list[str] | None = None) -> dict | None:

@@ -6,7 +6,7 @@ from numbers import Integral
 
 import numpy as np
 
-from hyperspy_psnmf.eds.signals.learning_results import stored_names
+from hyperspy_psnmf.eds.signals.learning_results import read_factors_and_loadings, stored_names
 from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.eds.signals.metadata import find_resolution
 from hyperspy_psnmf.eds.xray.detector import TYPICAL_RESOLUTION, peak_fwhms
@@ -59,7 +59,7 @@ def _phase_number(signal, phase, n_phases):
             return int(phase)
         raise ValueError(f"absent names phase {phase}: there are phases 0 to {n_phases - 1}")
     names = [f"Phase {i}" for i in range(n_phases)]
-    if signal.learning_results.factors is not None:
+    if read_factors_and_loadings(signal)[0] is not None:
         stored = stored_names(signal)
         names = stored if len(stored) == n_phases else names
     if phase not in names:

@@ -3,7 +3,11 @@
 
 import numpy as np
 
-from hyperspy_psnmf._compat import learning_attributes
+from hyperspy_psnmf._compat import (
+    factors_and_loadings,
+    learning_attributes,
+    names_of_factors_and_loadings,
+)
 from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.eds.signals.record import Record
 from hyperspy_psnmf.eds.signals.same_data import find_change, refusal
@@ -12,11 +16,14 @@ from hyperspy_psnmf.eds.signals.stored_record import find_record, store_names, s
 OURS = ("PSNMF", "PoissonNMF")
 NON_NEGATIVE = (*OURS, "NMF")
 
-# What a stock decomposition or blind source separation may have left behind.
+# What a stock decomposition or blind source separation may have left behind, by all names that
+# versions of HyperSpy have for it.
 _RESET = {
     "bss_algorithm": None,
+    "bss_components": None,
     "bss_factors": None,
     "bss_loadings": None,
+    "bss_scores": None,
     "centre": None,
     "explained_variance": None,
     "explained_variance_ratio": None,
@@ -45,50 +52,55 @@ def write_results(signal, map_input: MapInput, loadings, factors, record: Record
         Stored as ``learning_results.psnmf``, a dict of plain values and arrays.
     """
     keep_pixels, keep_channels = map_input.keep_pixels, map_input.keep_channels
+    stored = signal.learning_results
+    of_factors, of_loadings = names_of_factors_and_loadings(stored)
     results = {
-        **_RESET,
-        "factors": _expand(factors, keep_channels),
-        "loadings": _blank(loadings, keep_pixels),
+        **{name: value for name, value in _RESET.items() if hasattr(type(stored), name)},
+        of_factors: _expand(factors, keep_channels),
+        of_loadings: _blank(loadings, keep_pixels),
         "decomposition_algorithm": record.algorithm,
         "output_dimension": factors.shape[1],
         "number_significant_components": factors.shape[1],
         "navigation_mask": _mask(keep_pixels, map_input.shape),
         "signal_mask": _mask(keep_channels, (map_input.n_channels,)),
     }
-    learning_attributes(signal.learning_results).update(results)
-    store_record(signal.learning_results, record)
+    learning_attributes(stored).update(results)
+    store_record(stored, record)
 
 
-def require_results(signal):
-    """Return the learning results, or raise where they are missing or negative."""
-    results = signal.learning_results
-    if results.factors is None or results.loadings is None:
+def read_factors_and_loadings(signal) -> tuple:
+    """Return factors and loadings as they are stored, None where there are none."""
+    return factors_and_loadings(signal.learning_results)
+
+
+def require_results(signal) -> tuple:
+    """Return factors and loadings, or raise where they are missing or negative."""
+    factors, loadings = read_factors_and_loadings(signal)
+    if factors is None or loadings is None:
         raise RuntimeError(
             "there are no factors and loadings yet: run "
             "s.decomposition(algorithm='PSNMF', output_dimension=...) first"
         )
-    if results.factors.shape[1] != results.loadings.shape[1]:
+    if factors.shape[1] != loadings.shape[1]:
         raise RuntimeError(
             f"the learning results have been changed since the decomposition: there are "
-            f"{results.factors.shape[1]} factors, but {results.loadings.shape[1]} loadings. "
+            f"{factors.shape[1]} factors, but {loadings.shape[1]} loadings. "
             "Decompose the map again"
         )
-    _check_unchanged(signal, results)
-    if not all(np.isfinite(part).any() for part in (results.factors, results.loadings)):
-        raise ValueError(
-            f"factors or loadings of {results.decomposition_algorithm} have no finite value"
-        )
-    if min(np.nanmin(results.factors), np.nanmin(results.loadings)) < 0:
-        raise ValueError(_describe_negative(results))
-    return results
+    _check_unchanged(signal, factors, loadings)
+    algorithm = signal.learning_results.decomposition_algorithm
+    if not all(np.isfinite(part).any() for part in (factors, loadings)):
+        raise ValueError(f"factors or loadings of {algorithm} have no finite value")
+    if min(np.nanmin(factors), np.nanmin(loadings)) < 0:
+        raise ValueError(_describe_negative(algorithm, factors, loadings))
+    return factors, loadings
 
 
-def _describe_negative(results):
+def _describe_negative(algorithm, factors, loadings):
     """Return the message for results that are negative: reversed, edited, or of another method."""
-    algorithm = results.decomposition_algorithm
     signs = [
         np.array([np.nanmin(columns, axis=0) >= 0, np.nanmax(columns, axis=0) <= 0])
-        for columns in (np.asarray(results.factors), np.asarray(results.loadings))
+        for columns in (np.asarray(factors), np.asarray(loadings))
     ]
     positive, reversed_ = signs[0] & signs[1]
     if (positive | reversed_).all():
@@ -109,12 +121,12 @@ def _describe_negative(results):
     )
 
 
-def _check_unchanged(signal, results):
-    am, record = signal.axes_manager, read_record(signal)
+def _check_unchanged(signal, factors, loadings):
+    am, record, results = signal.axes_manager, read_record(signal), signal.learning_results
     was = record.navigation_shape or am.navigation_shape
     # Folding and unfolding change the number of axes, but not the order of pixels.
     transposed = len(was) == am.navigation_dimension and was != am.navigation_shape
-    sizes = (results.loadings.shape[0], results.factors.shape[0])
+    sizes = (loadings.shape[0], factors.shape[0])
     if sizes != (am.navigation_size, am.signal_size):
         change = "cropped, rebinned or extended ({} pixels of {} channels, and now {} of {})"
         change = change.format(*sizes, am.navigation_size, am.signal_size)
@@ -122,9 +134,7 @@ def _check_unchanged(signal, results):
         change = "transposed or reshaped"
     else:
         masks = _used(results.navigation_mask), _used(results.signal_mask)
-        change = find_change(
-            signal, record, *masks, lambda rows: results.loadings[rows] @ results.factors.T
-        )
+        change = find_change(signal, record, *masks, lambda rows: loadings[rows] @ factors.T)
     if change:
         raise RuntimeError(refusal(change))
 
@@ -143,9 +153,8 @@ def read_counts_and_spectra(signal):
     factors : ndarray of shape (n_channels, n_components)
         Each column of unit sum; NaN where channels were masked.
     """
-    results = require_results(signal)
     # A lazy decomposition of HyperSpy's leaves dask arrays.
-    factors, loadings = np.asarray(results.factors), np.asarray(results.loadings)
+    factors, loadings = map(np.asarray, require_results(signal))
     scale = np.nansum(factors, axis=0)
     scale[scale == 0] = 1.0
     return loadings * scale, factors / scale
@@ -186,7 +195,7 @@ def read_names(signal) -> list[str]:
 
 def stored_names(signal) -> list[str]:
     """Return the names without checking that the map is unchanged, as before a decomposition."""
-    n = signal.learning_results.factors.shape[1]
+    n = read_factors_and_loadings(signal)[0].shape[1]
     names = read_record(signal).phase_names
     if names is None or len(names) != n:
         return [f"Phase {i}" for i in range(n)]
@@ -195,7 +204,7 @@ def stored_names(signal) -> list[str]:
 
 def write_names(signal, names) -> None:
     """Set the names of the phases; they are saved with the learning results."""
-    n = require_results(signal).factors.shape[1]
+    n = require_results(signal)[0].shape[1]
     # A set has no order, so its names would be assigned to phases at random.
     listed = np.iterable(names) and not isinstance(names, str | dict | set | frozenset)
     given = list(names) if listed else None

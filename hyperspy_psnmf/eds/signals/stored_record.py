@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hyperspy_psnmf._compat import learning_attributes
+from hyperspy_psnmf._compat import factors_and_loadings, learning_attributes
 from hyperspy_psnmf.eds.signals.record import Record, as_plain, from_plain
 
 TEXT = "psnmf_json"
@@ -79,7 +79,7 @@ def _read_text(results):
 
 def _checksum(results):
     found = 0
-    for part in (results.factors, results.loadings):
+    for part in factors_and_loadings(results):
         rows = np.asarray(part)[:: max(1, len(part) // N_ROWS)]
         found = zlib.crc32(np.ascontiguousarray(rows, dtype=float), found)
     return found
