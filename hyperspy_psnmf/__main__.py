@@ -80,6 +80,8 @@ def _parser():
     add("--binning", type=_int_or_auto, default="auto", help="pixels summed along each axis")
     add("--spectra", choices=("auto", "lines", "free"), default="auto",
         help="spectra made of X-ray lines and continuum, of free channels, or auto")  # fmt: skip
+    add("--smoothing", type=float, default=1.0, metavar="WEIGHT",
+        help="of neighbouring pixels that agree, in the maps; 0 is none, default 1")  # fmt: skip
     add("--guide", metavar="FILE|auto",
         help="images of the same area for the smoothing of maps; auto: those in FILE")  # fmt: skip
     add("--elements", type=_comma_list, metavar="Fe,Pt", help="elements of the sample")
@@ -155,6 +157,7 @@ def _unmix(signal, args):
         output_dimension=args.k,
         binning=args.binning,
         spectra=args.spectra,
+        smoothing=args.smoothing,
         guide=guide,
         energy_range=args.energy_range,
         print_info=False,

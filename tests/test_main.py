@@ -63,9 +63,11 @@ def test_main__the_phantom_is_unmixed_and_everything_is_written(tmp_path, capsys
 def test_main__a_file_is_unmixed_as_the_options_say(file, tmp_path):
     out = tmp_path / "out"
     options = ["-k", "2", "--binning", "4", "--energy-range", "0.3", "7", "--elements", "Mg,Si"]
+    options += ["--smoothing", "0.5"]
     assert main([str(file), *options, *FREE, "-o", str(out)]) == 0
     record = hs.load(out / "map.hspy").learning_results.psnmf
     assert (record["n_components"], list(record["binning"])) == (2, [4, 4])
+    assert record["smoothing"] == 0.5
     lines = ["Mg_Ka net counts", "Mg_Ka sigma", "Si_Ka net counts", "Si_Ka sigma"]
     row = table(out)[0]
     assert list(row)[:6] == ["phase", "counts", *lines]

@@ -136,7 +136,8 @@ class Certainty:
         BaseSignal
             For maps: with a navigation axis "Phase" and the map's axes as signal
             axes, in counts, from the Fisher information of all loadings that are
-            above zero; where PSNMF had a spatial prior, the spread of the posterior.
+            above zero; where PSNMF has smoothed the maps, the spread of
+            the posterior.
             For spectra and the model an EDS signal, likewise in counts. Masked
             pixels and channels are NaN.
 

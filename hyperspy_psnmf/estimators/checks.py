@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Checks of the parameters of `PSNMF` against a map; every error names the parameter."""
 
+import warnings
+
 import numpy as np
 
 from hyperspy_psnmf.nmf.binning.bins import MOST_AXES, PixelBins, spatial_axes
@@ -13,6 +15,7 @@ from hyperspy_psnmf.nmf.validation import (
     check_choice,
     check_int,
     check_spectra,
+    smoothing_weight,
 )
 
 
@@ -57,7 +60,7 @@ def check_used_pixels(used, shape: tuple[int, ...], X) -> np.ndarray | None:
     return used.ravel()
 
 
-def check_guide(guide, shape: tuple[int, ...], spatial_prior: str | float) -> np.ndarray | None:
+def check_guide(guide, shape: tuple[int, ...], smoothing: float) -> np.ndarray | None:
     """Return images as floats of shape (n_images, n_pixels), or None."""
     if guide is None:
         return None
@@ -69,9 +72,24 @@ def check_guide(guide, shape: tuple[int, ...], spatial_prior: str | float) -> np
         raise ValueError("guide must be finite")
     if (np.ptp(images, axis=1) == 0).any():
         raise ValueError("guide must not be constant")
-    if spatial_prior == 0:
-        raise ValueError("guide has no effect with spatial_prior=0: leave one of them out")
+    if smoothing == 0:
+        raise ValueError("guide has no effect without smoothing: leave out guide, or smoothing")
     return images
+
+
+def check_smoothing(smoothing, spatial_prior) -> float:
+    """Return the weight of neighbouring pixels, from the old name with a warning."""
+    if isinstance(spatial_prior, str) and spatial_prior == "deprecated":
+        return smoothing_weight(smoothing)
+    if smoothing is not True:
+        raise ValueError("spatial_prior is the old name of smoothing: give smoothing alone")
+    warnings.warn(
+        "spatial_prior is deprecated and will be removed in 0.3: use smoothing",
+        FutureWarning,
+        stacklevel=5,
+    )
+    is_auto = isinstance(spatial_prior, str) and spatial_prior == "auto"
+    return smoothing_weight(True if is_auto else spatial_prior, "spatial_prior")
 
 
 def check_templates(templates, n_channels: int, volume: str | float) -> Templates | None:

@@ -14,6 +14,7 @@ from hyperspy_psnmf.estimators.checks import (
     check_fixed,
     check_guide,
     check_shape,
+    check_smoothing,
     check_templates,
     check_used_pixels,
 )
@@ -31,7 +32,6 @@ from hyperspy_psnmf.nmf.validation import (
     check_callback,
     check_choice,
     check_int,
-    check_weight,
     random_generator,
 )
 
@@ -80,13 +80,15 @@ class PSNMF(PoissonModel):
     refinement : {"fixed", "joint"}
         Whether the spectra are fixed in the factorisation at full resolution, a convex
         problem, or updated too, as published.
-    spatial_prior : "auto" or float
+    smoothing : bool or float
         Adaptive smoothing of the loadings at full resolution, not across edges: weight of
-        neighbouring pixels that agree within errors, relative to the pixel. "auto" is 1.
+        neighbouring pixels that agree within errors, relative to the pixel. True is 1, False 0.
     guide : ndarray of the map's shape or (n_images, *map), optional
         Images of the same area, used where loadings vary with them around a pixel.
     max_iter, tol, random_state, n_jobs
         As in `PoissonNMF`.
+    spatial_prior : "deprecated"
+        Old name of `smoothing`, until version 0.3.
 
     Attributes
     ----------
@@ -101,6 +103,8 @@ class PSNMF(PoissonModel):
     added_, removed_ : ndarray of shape (n_components, n_components)
         In row a, column b the counts of b merged into a, per count of a, and the fraction
         of b subtracted from a, negative where it was added back. Zero without parsimony.
+    smoothing_ : float
+        The weight of neighbouring pixels.
     support_ : ndarray of shape (n_pixels,)
         Effective number of pixels averaged in each pixel's loadings by the smoothing.
     guide_shifts_ : tuple of tuple of int
@@ -153,12 +157,13 @@ class PSNMF(PoissonModel):
         absent: np.ndarray | None = None,
         templates: np.ndarray | Templates | None = None,
         refinement: str = "fixed",
-        spatial_prior: str | float = "auto",
+        smoothing: bool | float = True,
         guide: np.ndarray | None = None,
         max_iter: int = 500,
         tol: float = 1e-5,
         random_state: Any = 0,
         n_jobs: int | None = None,
+        spatial_prior: Any = "deprecated",
     ) -> None:
         self.n_components = n_components
         self.navigation_shape = navigation_shape
@@ -171,12 +176,13 @@ class PSNMF(PoissonModel):
         self.absent = absent
         self.templates = templates
         self.refinement = refinement
-        self.spatial_prior = spatial_prior
+        self.smoothing = smoothing
         self.guide = guide
         self.max_iter = max_iter
         self.tol = tol
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.spatial_prior = spatial_prior
 
     def fit_transform(
         self,
@@ -218,13 +224,13 @@ class PSNMF(PoissonModel):
         choice = choose_binning(self, X, shape, settings.fixed, callback)
         bins, n_jobs = PixelBins(shape, choice.binning), resolve_n_jobs(self.n_jobs)
         options = {"max_iter": self.max_iter, "tol": self.tol, "n_jobs": n_jobs}
-        rng = random_generator(self.random_state)
+        rng, weight = random_generator(self.random_state), self._smoothing_weight()
         found = psnmf(
             X, bins, settings, rng, options,
             refinement=self.refinement,
-            prior=self.spatial_prior,
+            smoothing=weight,
             used=used,
-            images=check_guide(self.guide, shape, self.spatial_prior),
+            images=check_guide(self.guide, shape, weight),
             callback=callback,
         )  # fmt: skip
         self.components_ = np.ascontiguousarray(found.H)
@@ -233,12 +239,16 @@ class PSNMF(PoissonModel):
         simpler, none = found.simplification, np.zeros((k, k))
         self.added_: np.ndarray = simpler.added if simpler else none
         self.removed_: np.ndarray = simpler.removed if simpler else none
+        self.smoothing_ = weight
         self.support_, self.guide_shifts_ = found.support, found.shifts
         self.template_weights_ = found.template_weights
         self.prior_weights_ = found.prior_weights
         self.reconstruction_err_ = found.divergence
         self._store_convergence(found.binned_fit, found.joint_fit)
         return found.W
+
+    def _smoothing_weight(self):
+        return check_smoothing(self.smoothing, self.spatial_prior)
 
     def _settings(self, k, n_channels):
         init = self._check_init(k, n_channels)
@@ -261,8 +271,7 @@ class PSNMF(PoissonModel):
         self._check_common()
         check_choice("refinement", self.refinement, REFINEMENTS)
         check_int("line_width", self.line_width)
-        check_weight("spatial_prior", self.spatial_prior, ("auto",))
-        check_guide(self.guide, navigation_shape, self.spatial_prior)
+        check_guide(self.guide, navigation_shape, self._smoothing_weight())
         k = self._check_n_components(int(np.prod(navigation_shape)), n_channels)
         self._settings(k, n_channels)
         check_binning(self.binning, navigation_shape, k)

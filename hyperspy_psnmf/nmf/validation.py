@@ -40,6 +40,17 @@ def check_weight(name: str, value, words: tuple[str, ...] = ()) -> None:
         raise ValueError(f"{name} must be finite and not negative, not {value}")
 
 
+def smoothing_weight(smoothing, name: str = "smoothing") -> float:
+    """Return the weight of neighbouring pixels, 1 for True, or raise naming the argument."""
+    if isinstance(smoothing, bool | np.bool_):
+        return float(smoothing)
+    if isinstance(smoothing, str) or not isinstance(smoothing, Real):
+        error = ValueError if isinstance(smoothing, str) else TypeError
+        raise error(f"{name} must be True, False or a number, not {smoothing!r}")
+    check_weight(name, smoothing)
+    return float(smoothing)
+
+
 def check_confidence(confidence, lowest: float = 0.0) -> None:
     """Raise naming the argument unless it is a number between `lowest` and 1."""
     if isinstance(confidence, bool | np.bool_) or not isinstance(confidence, Real):

@@ -109,8 +109,8 @@ def run(file, what):
     [
         {},
         {"spectra": "free"},
-        {"spectra": "free", "spatial_prior": 0},
-        {"spatial_prior": 0, "binning": 8, "volume": 0},
+        {"spectra": "free", "smoothing": 0},
+        {"smoothing": 0, "binning": 8, "volume": 0},
     ],
     ids=["default", "free spectra", "no prior", "nothing automatic"],
 )
@@ -145,7 +145,7 @@ def test_decomposition__two_workers(benchmark, file, monkeypatch):
     seconds, original = [], ClusterBlocks.run
     monkeypatch.setattr(ClusterBlocks, "run", timed)
     s = hs.load(file, lazy=True)
-    options = {"output_dimension": 3, "binning": 8, "spatial_prior": 0, "volume": 0}
+    options = {"output_dimension": 3, "binning": 8, "smoothing": 0, "volume": 0}
     options |= {"print_info": False, "show_progressbar": False}
     found = {}
     for n_workers in (1, 2):

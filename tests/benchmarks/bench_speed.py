@@ -46,9 +46,9 @@ def seconds(function):
 
 PLAIN = {"normalize_poissonian_noise": False, "navigation_mask": None, "print_info": False}
 # With free spectra, as with the explicit settings.
-DEFAULT = {"binning": "auto", "init": "auto", "volume": "auto", "spatial_prior": "auto",
+DEFAULT = {"binning": "auto", "init": "auto", "volume": "auto", "smoothing": True,
            "spectra": "free"}  # fmt: skip
-EXPLICIT = {"binning": 8, "init": "nndsvdar", "volume": 0, "spatial_prior": 0}
+EXPLICIT = {"binning": 8, "init": "nndsvdar", "volume": 0, "smoothing": 0}
 
 
 def decompose(signal, **kwargs):
@@ -133,7 +133,7 @@ def test_decomposition__default_against_stock_nmf(benchmark, signal):
 
 def test_decomposition__automatic_choices(benchmark, signal):
     """Against the same steps with values given: a prior is a prior, chosen or not."""
-    chosen = {"binning": 4, "init": "nndsvdar", "volume": 0.25, "spatial_prior": 1.0}
+    chosen = {"binning": 4, "init": "nndsvdar", "volume": 0.25, "smoothing": 1.0}
     growth(
         benchmark,
         "all automatic choices",

@@ -22,7 +22,7 @@ PUBLISHED = {
     "init": "nndsvdar",
     "volume": 0,
     "refinement": "joint",
-    "spatial_prior": 0,
+    "smoothing": 0,
 }
 
 

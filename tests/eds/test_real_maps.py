@@ -162,7 +162,7 @@ def test_phase_maps__empty_pixels_of_a_sem_map_have_no_phase():
 def test_decomposition__spectra_of_one_map_measure_a_part_of_it(core_shell):
     _, spectra, _ = core_shell
     # Pixel by pixel, for those at its border have other neighbours.
-    known = {"fixed_spectra": spectra, "spatial_prior": 0}
+    known = {"fixed_spectra": spectra, "smoothing": 0}
     _, maps = unmix(load("core_shell.hspy"), 3, **known)
     _, part_maps = unmix(load("core_shell.hspy").inav[10:50, 5:35], 3, **known)
     np.testing.assert_allclose(part_maps.data, maps.data[:, 5:35, 10:50], atol=1.0)

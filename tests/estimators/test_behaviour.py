@@ -18,7 +18,7 @@ from tests.helpers.problems import make_cube, make_matrix
 
 def differs_by_neighbours(estimator):
     """Neighbours take part in `fit_transform`, but not in `transform`, which knows of no map."""
-    if getattr(estimator, "spatial_prior", 0) == 0:
+    if getattr(estimator, "smoothing", 0) == 0:
         return {}
     return dict.fromkeys(
         ["check_transformer_general", "check_transformer_data_not_an_array"],
@@ -29,7 +29,7 @@ def differs_by_neighbours(estimator):
 # Kernels are compiled anew for memory that is read only and for long indices.
 @pytest.mark.thorough_cases("pickle(readonly_memmap=True)", "check_estimator_sparse_array")
 @parametrize_with_checks(
-    [PoissonNMF(2), PSNMF(2), PSNMF(2, volume=0, spatial_prior=0)],
+    [PoissonNMF(2), PSNMF(2), PSNMF(2, volume=0, smoothing=0)],
     expected_failed_checks=differs_by_neighbours,
 )
 def test_estimators__scikit_learn_finds_nothing_wrong(estimator, check):
@@ -74,12 +74,13 @@ PARAMETERS = {
     "absent": np.zeros((4, 31), bool),
     "templates": np.eye(31)[:4],
     "refinement": "joint",
-    "spatial_prior": 0.5,
+    "smoothing": 0.5,
     "guide": np.ones(SHAPE),
     "max_iter": 7,
     "tol": 0.1,
     "random_state": 3,
     "n_jobs": 2,
+    "spatial_prior": 0.5,
 }
 
 
@@ -164,7 +165,7 @@ def test_estimators__with_all_components_fixed_it_has_converged_at_once():
 def test_estimators__tiny_maps_are_fitted(shape):
     cube = np.random.default_rng(13).poisson(4.0, size=shape)
     assert PSNMF(2).fit_transform(cube).sum() == pytest.approx(cube.sum(), rel=1e-12)
-    W = PSNMF(2, spatial_prior=0).fit_transform(cube)
+    W = PSNMF(2, smoothing=0).fit_transform(cube)
     np.testing.assert_allclose(W.sum(axis=1), cube.reshape(-1, 9).sum(axis=1), rtol=1e-12)
 
 
@@ -173,8 +174,8 @@ def test_estimators__tiny_maps_are_fitted(shape):
     [
         PoissonNMF(3),
         PoissonNMF(3, volume=0.5),
-        PSNMF(3, spatial_prior=0),
-        PSNMF(3, spatial_prior=0, refinement="joint"),
+        PSNMF(3, smoothing=0),
+        PSNMF(3, smoothing=0, refinement="joint"),
     ],
 )
 def test_estimators__more_components_than_the_data_have_do_no_harm(model):

@@ -18,7 +18,7 @@ from tests.helpers.problems import MAP_SHAPE as SHAPE
 from tests.helpers.problems import angles, make_cube, make_matrix
 from tests.nmf.method.run_psnmf import run_psnmf
 
-WITHOUT_NEIGHBOURS = PSNMF(3, binning=2, navigation_shape=SHAPE, spatial_prior=0)
+WITHOUT_NEIGHBOURS = PSNMF(3, binning=2, navigation_shape=SHAPE, smoothing=0)
 
 
 def test_PoissonNMF__the_names_are_public():
@@ -49,7 +49,7 @@ def test_psnmf__is_the_function(refinement):
     W = model.fit_transform(cube)
     options["fixed_spectra"] = H[:1] / H[:1].sum()
     found = run_psnmf(
-        count_matrix(cube), 3, PixelBins(SHAPE, (2, 3)), prior="auto", seed=5, **options
+        count_matrix(cube), 3, PixelBins(SHAPE, (2, 3)), smoothing=1.0, seed=5, **options
     )
     np.testing.assert_array_equal(model.components_, found.H)
     np.testing.assert_array_equal(W, found.W)

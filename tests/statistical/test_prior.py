@@ -12,7 +12,7 @@ import pytest
 from hyperspy_psnmf import data
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix
 from hyperspy_psnmf.nmf.held_out.count_splitting import compare
-from hyperspy_psnmf.nmf.method.smoothing import spatial_prior
+from hyperspy_psnmf.nmf.method.smoothing import smooth_loadings
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from tests.benchmarks.fidelity_figures import (
     Unmixed,
@@ -43,7 +43,7 @@ def errors(name, counts):
     found = []
     for seed in SEEDS:
         signal, X, H, W = problem(name, counts, seed)
-        maps = (Unmixed(H.T, spatial_prior(X, H, W, SHAPE).W), Unmixed(H.T, W))
+        maps = (Unmixed(H.T, smooth_loadings(X, H, W, SHAPE).W), Unmixed(H.T, W))
         methods = (*maps, weighted_pca(signal, X, len(H)))
         found.append([reconstruction_error(m, signal.metadata.Truth) for m in methods])
     median = np.median(found, axis=0)
@@ -52,13 +52,13 @@ def errors(name, counts):
 
 
 @pytest.mark.parametrize("name", GRADED)
-def test_spatial_prior__the_error_is_a_third_of_that_of_weighted_pca(name):
+def test_smooth_loadings__the_error_is_a_third_of_that_of_weighted_pca(name):
     error, _, pca = errors(name, 300)
     assert error <= pca / 3
 
 
 @pytest.mark.parametrize("name", GRADED)
-def test_spatial_prior__at_few_counts_the_error_is_half_of_that_without(name):
+def test_smooth_loadings__at_few_counts_the_error_is_half_of_that_without(name):
     error, without, _ = errors(name, 20)
     assert error <= without / 2
 
@@ -68,7 +68,7 @@ def figure(name, counts, key):
     for seed in SEEDS:
         signal, X, H, W = problem(name, counts, seed)
         true = true_phases(signal.metadata.Truth)[1].loadings
-        after = spatial_prior(X, H, W, SHAPE).W
+        after = smooth_loadings(X, H, W, SHAPE).W
         values.append([map_figures(signal, true, w)[key] for w in (after, W)])
     after, before = np.median(values, axis=0)
     print(f"\n{name}, {counts} counts: {key} {before:.3f} -> {after:.3f}")  # noqa: T201
@@ -84,7 +84,7 @@ def test_count_matrix__an_interface_stays_as_sharp_as_it_is(counts):
 
 
 @pytest.mark.parametrize("counts", [20, 300])
-def test_spatial_prior__particles_of_three_pixels_keep_their_counts(counts):
+def test_smooth_loadings__particles_of_three_pixels_keep_their_counts(counts):
     after, _ = figure("isolated_particles", counts, "kept")
     assert 0.9 <= after <= 1.1
 
@@ -95,7 +95,7 @@ def test_count_matrix__where_all_is_alike_few_neighbours_are_turned_away(counts)
     shape = (60, 70)
     W = np.tile(counts * np.array([0.7, 0.2, 0.1]), (np.prod(shape), 1))
     X = count_matrix(np.random.default_rng(counts).poisson(W @ H).astype(np.uint16))
-    found = spatial_prior(X, H, solve_loadings(X, H), shape).support.reshape(shape)
+    found = smooth_loadings(X, H, solve_loadings(X, H), shape).support.reshape(shape)
     inner = found[7:-7, 7:-7]
     assert np.median(inner) > 0.97 * inner.max()
     assert np.mean(inner < 0.5 * inner.max()) < 0.03
@@ -108,7 +108,7 @@ def test_compare__counts_left_out_find_no_better_weight(name):
     def fit(weight):
         def loadings(train):
             W = solve_loadings(train, H)
-            return spatial_prior(train, H, W, SHAPE, weight=weight).W, H
+            return smooth_loadings(train, H, W, SHAPE, weight=weight).W, H
 
         return loadings
 

@@ -111,9 +111,12 @@ def test_PoissonNMF__loadings_that_are_undetermined_give_counts_that_are_undeter
 
 BAD_PARAMETERS = [
     ("spatial_prior", -1, ValueError),
-    ("spatial_prior", "x", ValueError),
+    ("spatial_prior", "much", ValueError),
     ("spatial_prior", None, TypeError),
-    ("spatial_prior", np.nan, ValueError),
+    ("smoothing", -1, ValueError),
+    ("smoothing", "x", ValueError),
+    ("smoothing", None, TypeError),
+    ("smoothing", np.nan, ValueError),
     ("guide", "x", TypeError),
     ("guide", np.ones((3, 4)), ValueError),
     ("guide", [[]], ValueError),

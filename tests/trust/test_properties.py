@@ -35,7 +35,7 @@ def maps(draw):
 
 def step_3(cube, spectra):
     """Return the maps (ny, nx, k) at full resolution, with the spectra held."""
-    model = PSNMF(K, fixed_spectra=spectra, binning=1, spatial_prior=0, volume=0)
+    model = PSNMF(K, fixed_spectra=spectra, binning=1, smoothing=0, volume=0)
     return model.fit_transform(cube).reshape(*cube.shape[:-1], K)
 
 

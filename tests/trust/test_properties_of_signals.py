@@ -11,7 +11,7 @@ from tests.helpers.maps import SMALL, unmix_quietly
 
 # Each example is a decomposition or two.
 SETTINGS = hypothesis.settings(max_examples=6, deadline=None, derandomize=True)
-PLAIN = {"binning": 2, "energy_binning": 1, "volume": 0, "spatial_prior": 0, "tol": 1e-7}
+PLAIN = {"binning": 2, "energy_binning": 1, "volume": 0, "smoothing": 0, "tol": 1e-7}
 MAP = data.mineral_grains(**SMALL)
 START = MAP.metadata.Truth.factors.T
 BINS = st.integers(0, 3)

@@ -146,7 +146,7 @@ def _make_estimator(signal, settings: Settings, map_input: MapInput):
             line_width=map_input.line_width,
             absent=absent_channels(signal, map_input, settings.absent, k),
             refinement=settings.refinement,
-            spatial_prior=settings.spatial_prior,
+            smoothing=settings.smoothing,
             guide=_guide_on_map(settings.guide, signal),
             max_iter=settings.max_iter,
             tol=settings.tol,

@@ -90,7 +90,7 @@ def _of_psnmf(estimator, n_counts):
         "volume": _plain(estimator.volume),
         "added": estimator.added_,
         "removed": estimator.removed_,
-        "spatial_prior": _plain(estimator.spatial_prior),
+        "smoothing": estimator.smoothing_,
         "n_pixels_behind": estimator.support_,
         "n_images": len(estimator.guide_shifts_),
         "n_fixed": 0 if fixed is None else len(fixed),

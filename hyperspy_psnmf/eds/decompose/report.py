@@ -62,7 +62,7 @@ def summary(record: Record) -> str:
             f"  energy_binning={record.energy_binning}",
             f"  refinement={record.refinement}, fixed spectra: {record.n_fixed}",
             *(f"  {line}" for line in spectra_in_summary(record)),
-            f"  spatial_prior={record.spatial_prior} ("
+            f"  smoothing={record.smoothing:g} ("
             f"{_median_n_averaged(record):.1f} pixels averaged, in the median)",
         ]
     percents = 100 * record.phase_counts / record.n_counts
@@ -236,7 +236,7 @@ def _median_n_averaged(record):
 
 
 def _sentences_on_neighbours(record):
-    if record.binning is None or not record.spatial_prior:
+    if record.binning is None or not record.smoothing:
         return []
     return [
         "Loadings of neighbouring pixels that agree within errors were averaged "

@@ -58,9 +58,9 @@ class Settings:
     refinement : {"fixed", "joint"}
         Whether the spectra are fixed at full resolution or updated too, as
         published.
-    spatial_prior : "auto" or float
-        Weight of neighbouring pixels that agree within errors, relative to the pixel itself,
-        in the maps at full resolution (adaptive smoothing): 0 is none, "auto" is 1. Edges
+    smoothing : bool or float
+        Adaptive smoothing of the maps at full resolution: weight of neighbouring pixels that
+        agree within errors, relative to the pixel itself. True is 1, False or 0 is none. Edges
         are not smoothed.
     guide : BaseSignal, ndarray or list of these, optional
         Images of the same area (HAADF, backscattered electrons), for the smoothing: where
@@ -98,7 +98,7 @@ class Settings:
         of them, eleven times their sparse matrix, fits in. Otherwise an eleventh of it is
         for the counts, and the others are kept in temporary files, in the folder of
         ``dask.config.get("temporary-directory")`` or the system's; each thread works on
-        blocks of a thirty-second, and on bands for the spatial prior of up to ten times
+        blocks of a thirty-second, and on bands for the smoothing of up to ten times
         that. On a cluster counts are always on its workers. It does not bound what comes
         on top: the chunks being read, one or 32 MB in each thread, the binned map, 0.5 GB
         at most, and for each pixel about 30 bytes and 60 for each phase. "auto" is a
@@ -121,7 +121,7 @@ class Settings:
     volume: Any = "auto"
     spectra: Any = "auto"
     refinement: Any = "fixed"
-    spatial_prior: Any = "auto"
+    smoothing: Any = True
     guide: Any = None
     navigation_mask: Any = None
     signal_mask: Any = None

@@ -4,6 +4,8 @@
 import inspect
 import warnings
 
+from hyperspy_psnmf.eds.deprecated import translate_keywords
+
 # Keywords of HyperSpy's and eXSpy's own decomposition that mean nothing here.
 STOCK_ONLY = frozenset(
     {
@@ -43,6 +45,8 @@ def bind_arguments(function, original, args, kwargs) -> dict:
     -----
     UserWarning
         Once, naming the keywords that the caller passed and that mean nothing here.
+    VisibleDeprecationWarning
+        For each keyword with a name or a value of earlier versions, which is translated.
     """
     bound = inspect.signature(original).bind(None, *args, **kwargs)
     if bound.arguments.get("args"):
@@ -50,6 +54,7 @@ def bind_arguments(function, original, args, kwargs) -> dict:
     passed = {**bound.arguments, **bound.arguments.get("kwargs", {})}
     for name in ("self", "args", "kwargs"):
         passed.pop(name, None)
+    passed = translate_keywords(passed, stacklevel=4)
     known = [
         p.name
         for p in inspect.signature(function).parameters.values()

@@ -82,9 +82,11 @@ class Record:
     prior_weights : ndarray of shape (n_channels_in_use,) or None
         Counts of these templates, as a prior of the spectra, per count of the data; infinite
         where the spectra are exactly made of them. None for free spectra.
-    volume, spatial_prior : str or float
+    volume : str or float
     added, removed : ndarray of shape (n_components, n_components)
         Decisions of parsimony; see `PSNMF`.
+    smoothing : float
+        Weight of neighbouring pixels in the adaptive smoothing.
     n_pixels_behind : ndarray of shape (n_pixels,) or None
         Effective number of pixels averaged in each pixel by the adaptive smoothing.
     n_images : int
@@ -150,7 +152,7 @@ class Record:
     volume: str | float = field(**_OF_PSNMF)
     added: np.ndarray = field(**_OF_PSNMF)
     removed: np.ndarray = field(**_OF_PSNMF)
-    spatial_prior: str | float = field(**_OF_PSNMF)
+    smoothing: float = field(**_OF_PSNMF)
     n_pixels_behind: np.ndarray | None = field(**_OF_PSNMF)
     n_images: int = 0
     n_fixed: int = 0
@@ -204,7 +206,7 @@ def as_plain(record: Record) -> dict:
 
 def from_plain(stored: Mapping) -> Record:
     """Return the record that this or an earlier version stored; entries may be missing."""
-    read: dict[str, Any] = {}
+    stored, read = _with_new_names(stored), {}
     for one in fields(Record):
         if one.name in stored:
             is_array = "ndarray" in str(one.type)
@@ -222,6 +224,14 @@ def from_plain(stored: Mapping) -> Record:
     record = object.__new__(Record)  # with what is stored alone
     vars(record).update(read)
     return record
+
+
+def _with_new_names(stored):
+    """Return what is stored, by the names that entries have had since version 0.1."""
+    new = dict(stored)
+    if (weight := plain_value(new.pop("spatial_prior", None))) is not None:
+        new["smoothing"] = 1.0 if weight == "auto" else float(weight)
+    return new
 
 
 def _with_lists(value):

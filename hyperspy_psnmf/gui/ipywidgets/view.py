@@ -59,7 +59,7 @@ class View:
         observe = self.thread.observe
         observe(tool, self._show_run, RUN_TRAITS)
         observe(tool, self._show_settings, "signal, auto_binning, estimate_number, "
-                "auto_volume, auto_prior")  # fmt: skip
+                "auto_volume, auto_smoothing")  # fmt: skip
         observe(tool, self._show_choices, "choices, choice")
         observe(tool, self._update_preview, BINNING_TRAITS)
         observe(tool, self._show_preview, "preview")
@@ -143,7 +143,7 @@ class View:
                 self._dropdown("spectra"),
                 ipw.HBox([self._input("volume", ipw.FloatText), self._tick("auto_volume")]),
                 self._input("guide_file", ipw.Combobox, **images),
-                ipw.HBox([self._input("spatial_prior", ipw.FloatText), self._tick("auto_prior")]),
+                ipw.HBox([self._input("smoothing", ipw.FloatText), self._tick("auto_smoothing")]),
             ]
         )
         folded = ipw.Accordion([box], selected_index=None)
@@ -166,7 +166,7 @@ class View:
         parts["number_of_phases"].disabled = tool.estimate_number
         parts["binning"].disabled = tool.auto_binning
         parts["volume"].disabled = tool.auto_volume
-        parts["spatial_prior"].disabled = tool.auto_prior
+        parts["smoothing"].disabled = tool.auto_smoothing
 
     def _show_choices(self):
         tool, choice = self.tool, self.parts["choice"]

@@ -51,8 +51,8 @@ class ToolSettings(WithMessage):
         True, label="Parsimony", desc="of free spectra: loadings that are not significant are zero"
     )
     volume = Float(0.0, label="Volume", desc="weight of the volume of free spectra; 0 is none")
-    auto_prior = Bool(True, label="Automatic")
-    spatial_prior = Float(1.0, label="Neighbours", desc="weight of pixels that agree within errors")
+    auto_smoothing = Bool(True, label="Automatic")
+    smoothing = Float(1.0, label="Smoothing", desc="weight of pixels that agree within errors")
 
     preview = Identified(desc="a BinnedPreview, or None where the binning does not fit")
     preview_text = Property(Str, observe="preview")
@@ -127,7 +127,7 @@ class ToolSettings(WithMessage):
             "energy_range": read_range(self.energy_range),
             "spectra": self.spectra,
             "volume": "auto" if self.auto_volume else self.volume,
-            "spatial_prior": "auto" if self.auto_prior else self.spatial_prior,
+            "smoothing": True if self.auto_smoothing else self.smoothing,
             "guide": self._find_images(),
         }
 

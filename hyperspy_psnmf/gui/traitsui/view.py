@@ -190,8 +190,8 @@ def _advanced():
         ),
         tu.Item("object.guide_file", tooltip="a file, or auto"),
         tu.HGroup(
-            tu.Item("object.spatial_prior", enabled_when="not object.auto_prior"),
-            tu.Item("object.auto_prior"),
+            tu.Item("object.smoothing", enabled_when="not object.auto_smoothing"),
+            tu.Item("object.auto_smoothing"),
         ),
         label="Advanced",
     )

@@ -32,7 +32,7 @@ from hyperspy_psnmf.nmf.method.binned import (
     order_by_counts,
 )
 from hyperspy_psnmf.nmf.method.many_bins import factorise_map
-from hyperspy_psnmf.nmf.method.smoothing import spatial_prior
+from hyperspy_psnmf.nmf.method.smoothing import smooth_loadings
 from hyperspy_psnmf.nmf.parsimony.simplify import Simplification
 from hyperspy_psnmf.nmf.solver.alternating import Factorisation, poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
@@ -94,7 +94,7 @@ def psnmf(
     options: dict,
     *,
     refinement: str = "fixed",
-    prior: float | str = 0.0,
+    smoothing: float = 0.0,
     used: np.ndarray | None = None,
     images: np.ndarray | None = None,
     callback: Callback | None = None,
@@ -116,9 +116,9 @@ def psnmf(
         `max_iter`, `tol` and `n_jobs` of `poisson_nmf`.
     refinement : {"fixed", "joint"}
         Whether spectra are fixed in step 3 or updated too, as published.
-    prior : "auto" or float
+    smoothing : float
         Weight of neighbouring pixels in the adaptive smoothing of step 4; see
-        `spatial_prior`.
+        `smooth_loadings`.
     used : ndarray of bool of shape (n_pixels,), optional
         False in pixels left out; by default, all were measured.
     images : ndarray of shape (n_images, n_pixels), optional
@@ -149,7 +149,7 @@ def psnmf(
 
     notify("neighbours", 0, np.inf)
     beside = {"used": used, "images": images, "n_jobs": n_jobs}
-    local = spatial_prior(X, H, W, pixel_bins.shape, weight=prior, **beside)
+    local = smooth_loadings(X, H, W, pixel_bins.shape, weight=smoothing, **beside)
     order = order_by_counts(W, len(fixed)) if settings.absent is None else np.arange(n_components)
     return PSNMFResult(
         local.W[:, order],

@@ -88,13 +88,13 @@ class LocalEstimate(NamedTuple):
     shifts: tuple[tuple[int, int], ...] = ()
 
 
-def spatial_prior(
+def smooth_loadings(
     X,
     H: np.ndarray,
     W: np.ndarray,
     shape: tuple[int, ...],
     *,
-    weight: str | float = "auto",
+    weight: float = 1.0,
     used: np.ndarray | None = None,
     images: np.ndarray | None = None,
     n_jobs: int | None = 1,
@@ -112,10 +112,9 @@ def spatial_prior(
     shape : tuple of int
         Of the map. Pixels are averaged along its last two axes; not along the first of
         three, a series.
-    weight : "auto" or float
+    weight : float
         Of a neighbour relative to the pixel itself. 0 is no smoothing, at 1 a neighbour that
-        agrees is weighted like the pixel itself, and "auto" is 1: agreement is tested pair by
-        pair.
+        agrees is weighted like the pixel itself: agreement is tested pair by pair.
     used : ndarray of bool of shape (n_pixels,), optional
         False in pixels left out, which must be empty. By default all pixels were measured, and
         one without counts is a measurement of zero.
@@ -135,8 +134,7 @@ def spatial_prior(
         If `shape` does not fit W, `used` is no mask of its pixels, or `weight` is none of the
         above.
     """
-    check_weight("weight", weight, ("auto",))
-    weight = 1.0 if weight == "auto" else float(weight)
+    check_weight("weight", weight)
     grid = _Grid(shape, len(W))
     used = _check_used(used, len(W))
     counts = W.sum(axis=1)

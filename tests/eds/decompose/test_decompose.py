@@ -10,7 +10,7 @@ from tests.helpers.maps import FREE, assert_same_results, expected_counts, resul
 # --- the contract of the result
 
 
-@pytest.mark.crossed("spatial_prior", "options")
+@pytest.mark.crossed("smoothing", "options")
 @pytest.mark.parametrize(
     "options",
     [
@@ -27,18 +27,18 @@ from tests.helpers.maps import FREE, assert_same_results, expected_counts, resul
     ],
     ids=str,
 )
-@pytest.mark.parametrize("spatial_prior", [0, "auto"])
+@pytest.mark.parametrize("smoothing", [0, True])
 def test_decomposition__factors_sum_to_one_and_loadings_to_counts(
-    grains, unmix, options, spatial_prior
+    grains, unmix, options, smoothing
 ):
-    factors, loadings = results_of(unmix(grains, spatial_prior=spatial_prior, **options))
+    factors, loadings = results_of(unmix(grains, smoothing=smoothing, **options))
     k = options.get("output_dimension", 3)
     assert factors.shape == (310, k)
     assert loadings.shape == (520, k)
     assert factors.min() >= 0
     assert loadings.min() >= 0
     np.testing.assert_allclose(factors.sum(axis=0), 1, rtol=1e-12)
-    if spatial_prior == 0:  # else neighbours share their counts too
+    if smoothing == 0:  # else neighbours share their counts too
         # With "joint", loadings belong to slightly other spectra than those they go with.
         rtol = 1e-4 if options.get("refinement") == "joint" else 1e-9
         np.testing.assert_allclose(loadings.sum(axis=1), grains.data.sum(axis=2).ravel(), rtol=rtol)
@@ -120,7 +120,7 @@ def test_decomposition__divergence_of_joint_refinement_is_that_of_its_own_spectr
 
 
 def test_decomposition__the_divergence_on_record_is_that_of_the_results(grains, unmix):
-    unmix(grains, spatial_prior=0)
+    unmix(grains, smoothing=0)
     x, mu = grains.data.astype(float), expected_counts(grains)
     seen = x > 0
     expected = (x[seen] * np.log(x[seen] / mu[seen])).sum() - x.sum() + mu.sum()
@@ -168,7 +168,7 @@ def test_decomposition__one_count_in_the_whole_map(grains, unmix):
 def test_decomposition__without_neighbours_one_count_stays_in_its_pixel(grains, unmix):
     grains.data[:] = 0
     grains.data[3, 4, 50] = 1
-    _, loadings = results_of(unmix(grains, spatial_prior=0))
+    _, loadings = results_of(unmix(grains, smoothing=0))
     np.testing.assert_allclose(loadings.reshape(20, 26, 3)[3, 4].sum(), 1)
 
 

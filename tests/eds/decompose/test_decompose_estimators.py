@@ -19,7 +19,7 @@ def test_decomposition__init_may_be_spectra(grains, unmix):
 
 def test_phase_spectra__init_may_be_a_signal_and_is_scale_free(grains, unmixed, unmix):
     # Whether neighbours agree is a yes or no, which the last digit can decide.
-    options = {"spatial_prior": 0, **FREE}
+    options = {"smoothing": 0, **FREE}
     first = unmix(grains, init=unmixed.psnmf.phase_spectra(), **options).deepcopy()
     unmix(grains, init=unmixed.learning_results.factors.T * 7, **options)
     assert_same_results(grains, first, atol=1e-6, rtol=1e-6)

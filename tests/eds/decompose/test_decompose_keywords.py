@@ -97,7 +97,7 @@ def test_decomposition__a_tighter_tol_takes_longer(grains, unmixed_free, unmix):
 
 def test_decomposition__return_info_returns_the_fitted_estimator(grains):
     assert grains.decomposition(**CALL, **FREE) is None
-    model = grains.decomposition(**CALL, spatial_prior=0, return_info=True)
+    model = grains.decomposition(**CALL, smoothing=0, return_info=True)
     assert isinstance(model, PSNMF)
     np.testing.assert_array_equal(model.components_.T, grains.learning_results.factors)
     np.testing.assert_allclose(

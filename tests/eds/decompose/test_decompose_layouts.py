@@ -96,7 +96,7 @@ def test_decomposition__model_of_data_not_aligned_with_axes(pristine_grains, unm
 def test_decomposition__a_map_with_transposed_navigation(grains, unmix):
     s = grains.transpose(navigation_axes=[1, 0])
     assert s.axes_manager.navigation_shape == (20, 26)
-    unmix(s, binning=(4, 2), spatial_prior=0, **FREE)
+    unmix(s, binning=(4, 2), smoothing=0, **FREE)
     record = s.learning_results.psnmf
     assert record["binned_loadings"].shape == (13, 5, 3)
     loadings = s.learning_results.loadings.sum(axis=1).reshape(26, 20)

@@ -23,7 +23,7 @@ def test_decomposition__a_signal_with_all_phases_needs_no_factorisation(
     spectra, unmixed_free, unmix
 ):
     other = data.mineral_grains(shape=(17, 23), n_channels=310, counts=100, seed=7)
-    unmix(other, fixed_spectra=spectra, spatial_prior=0)
+    unmix(other, fixed_spectra=spectra, smoothing=0)
     lr = other.learning_results
     np.testing.assert_allclose(lr.factors, unmixed_free.learning_results.factors, rtol=1e-12)
     np.testing.assert_allclose(lr.loadings.sum(axis=1), other.data.sum(axis=2).ravel())

@@ -44,7 +44,7 @@ def test_decomposition__navigation_mask_is_understood_in_every_form(
     grains, unmix, navigation_mask, make, lazy
 ):
     s = grains.as_lazy() if lazy else grains
-    unmix(s, navigation_mask=make(navigation_mask), spatial_prior=0, **FREE)
+    unmix(s, navigation_mask=make(navigation_mask), smoothing=0, **FREE)
     loadings = s.learning_results.loadings.reshape(20, 26, 3)
     assert np.isnan(loadings[:, :4]).all()
     np.testing.assert_allclose(

@@ -143,5 +143,5 @@ def test_decomposition__errors_name_the_guide(guide, error):
 
 
 def test_decomposition__a_guide_without_smoothing_is_refused():
-    with pytest.raises(ValueError, match="guide has no effect with spatial_prior=0"):
-        a_map().decomposition(algorithm="PSNMF", output_dimension=2, guide=image(), spatial_prior=0)
+    with pytest.raises(ValueError, match="guide has no effect without smoothing"):
+        a_map().decomposition(algorithm="PSNMF", output_dimension=2, guide=image(), smoothing=0)

@@ -71,7 +71,7 @@ def test_decomposition__result_is_that_of_eager_signals(
         {"spectra": "lines", "binning": 4},
         {"refinement": "joint", "binning": 4},
         {"output_dimension": "auto"},
-        {"spatial_prior": 0, "volume": 0.2, "binning": 4},
+        {"smoothing": 0, "volume": 0.2, "binning": 4},
         {"algorithm": PoissonNMF(3)},
         {"energy_range": (0.5, 9.0)},
     ],

@@ -212,7 +212,7 @@ def test_phase_maps__maps_add_up_to_the_counts_of_the_map(unmixed):
 
 
 def test_phase_maps__without_neighbours_they_add_up_to_the_counts_of_each_pixel(grains, unmix):
-    maps = unmix(grains, spatial_prior=0).psnmf.phase_maps()
+    maps = unmix(grains, smoothing=0).psnmf.phase_maps()
     np.testing.assert_allclose(maps.data.sum(axis=0), grains.data.sum(axis=2), rtol=1e-9)
 
 
@@ -236,7 +236,7 @@ def test_phase_maps__maps_of_a_line_scan_and_of_a_series(grains, unmix):
     assert isinstance(line, hs.signals.Signal1D)
     assert line.axes_manager.shape == (2, 26)
     series = hs.stack([grains.inav[:14, :10]] * 3)
-    maps = unmix(series, 2, spatial_prior=0, **FREE).psnmf.phase_maps()
+    maps = unmix(series, 2, smoothing=0, **FREE).psnmf.phase_maps()
     assert maps.axes_manager.shape == (2, 14, 10, 3)
     np.testing.assert_allclose(maps.data.sum(axis=0), series.data.sum(axis=3), rtol=1e-9)
 

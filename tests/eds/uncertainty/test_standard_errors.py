@@ -28,7 +28,7 @@ def test_standard_errors__maps_of_errors_are_like_maps_of_phases(unmixed):
 @pytest.fixture(scope="module")
 def pixelwise(pristine_grains, unmix):
     """The TEM map, decomposed pixel by pixel."""
-    return unmix(pristine_grains.deepcopy(), spatial_prior=0)
+    return unmix(pristine_grains.deepcopy(), smoothing=0)
 
 
 def test_standard_errors__errors_are_about_those_of_counts(pixelwise):

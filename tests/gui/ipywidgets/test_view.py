@@ -80,7 +80,7 @@ def test_PSNMFTool__what_is_chosen_automatically_cannot_be_typed(parts):
     for auto, typed in (
         ("auto_binning", "binning"),
         ("auto_volume", "volume"),
-        ("auto_prior", "spatial_prior"),
+        ("auto_smoothing", "smoothing"),
     ):
         assert parts[typed].disabled
         parts[auto].value = False

@@ -118,14 +118,14 @@ def test_PSNMFTool__every_setting_becomes_an_argument(tool, tmp_path, done):
         number_of_phases=4, auto_binning=False, binning=2,
         init="vertex", spectra="auto", fixed_spectra_file=str(tmp_path / "phase_spectra.hspy"),
         absent="3: Fe", energy_range="0.2, 5", auto_volume=False, volume=0.5,
-        auto_prior=False, spatial_prior=2.0,
+        auto_smoothing=False, smoothing=2.0,
     )  # fmt: skip
     arguments = tool.arguments()
     assert arguments.pop("fixed_spectra").data.shape[0] == 3
     np.testing.assert_array_equal(arguments.pop("guide")[0].data, image.data)
     assert arguments == {
         "output_dimension": 4, "binning": 2, "init": "vertex", "absent": {3: ["Fe"]},
-        "energy_range": (0.2, 5.0), "spectra": "auto", "volume": 0.5, "spatial_prior": 2.0,
+        "energy_range": (0.2, 5.0), "spectra": "auto", "volume": 0.5, "smoothing": 2.0,
     }  # fmt: skip
     tool.run()
     assert tool.wait(LONG) == "done", tool.message

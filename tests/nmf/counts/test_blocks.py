@@ -19,7 +19,7 @@ from hyperspy_psnmf.nmf.counts.matrix import count_matrix, total_counts
 from hyperspy_psnmf.nmf.counts.on_disk import StoredBlocks
 from hyperspy_psnmf.nmf.counts.row_bands import overlapping_bands
 from hyperspy_psnmf.nmf.held_out.count_splitting import check_whole
-from hyperspy_psnmf.nmf.method.smoothing import spatial_prior
+from hyperspy_psnmf.nmf.method.smoothing import smooth_loadings
 from hyperspy_psnmf.nmf.selection.binning import BinningChoice
 from hyperspy_psnmf.nmf.solver.convex import transpose
 from tests.helpers.problems import planted, rows
@@ -148,23 +148,23 @@ def test_rows__terms_of_rows_stay_with_their_rows(tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(168,), (12, 14), (3, 7, 8)])
-def test_spatial_prior__neighbours_in_bands_are_the_same(tmp_path, monkeypatch, shape):
+def test_smooth_loadings__neighbours_in_bands_are_the_same(tmp_path, monkeypatch, shape):
     monkeypatch.setattr("hyperspy_psnmf.nmf.method.smoothing.BAND_BYTES", 1)
     cube, W, H = planted((168,), counts=40.0)
     found, X = stored(cube, tmp_path)
-    mine = spatial_prior(found, H, W, shape)
-    known = spatial_prior(X, H, W, shape)
+    mine = smooth_loadings(found, H, W, shape)
+    known = smooth_loadings(X, H, W, shape)
     np.testing.assert_allclose(mine.W, known.W, rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(mine.support, known.support, rtol=1e-5)
 
 
-def test_spatial_prior__bands_reach_as_far_as_windows_do(tmp_path, monkeypatch):
+def test_smooth_loadings__bands_reach_as_far_as_windows_do(tmp_path, monkeypatch):
     """A map of many more rows than two overlaps, in bands of few rows."""
     monkeypatch.setattr("hyperspy_psnmf.nmf.method.smoothing.BAND_BYTES", 1)
     cube, W, H = planted((190, 7), counts=30.0)
     found, X = stored(cube, tmp_path, block_bytes=10_000)
-    mine = spatial_prior(found, H, W, (190, 7))
-    known = spatial_prior(X, H, W, (190, 7))
+    mine = smooth_loadings(found, H, W, (190, 7))
+    known = smooth_loadings(X, H, W, (190, 7))
     np.testing.assert_allclose(mine.W, known.W, rtol=1e-6, atol=1e-6)
 
 
@@ -184,7 +184,7 @@ def test_overlapping_bands__bands_are_about_equal():
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"binning": 3, "refinement": "joint"}, {"binning": 2, "spatial_prior": 0}],
+    [{}, {"binning": 3, "refinement": "joint"}, {"binning": 2, "smoothing": 0}],
     ids=["default", "joint", "no prior"],
 )
 def test_total_counts__psnmf_is_the_same(problem, options):

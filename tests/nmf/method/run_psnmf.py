@@ -7,7 +7,7 @@ from hyperspy_psnmf.nmf.method.binned import BinnedSettings
 from hyperspy_psnmf.nmf.method.psnmf import psnmf
 
 DEFAULTS = {"max_iter": 500, "tol": 1e-5, "n_jobs": 1}
-OTHERS = ("refinement", "prior", "callback")
+OTHERS = ("refinement", "smoothing", "callback")
 
 
 def run_psnmf(X, k, pixel_bins, *, fixed_spectra=None, seed=0, **given):

@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter
 
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix
 from hyperspy_psnmf.nmf.method.guides import NoiseScale, find_shift
-from hyperspy_psnmf.nmf.method.smoothing import spatial_prior
+from hyperspy_psnmf.nmf.method.smoothing import smooth_loadings
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 
 SHAPE = (44, 52)
@@ -36,12 +36,12 @@ def errors(images):
     flat = truth.reshape(-1, 2)
     X = count_matrix(np.random.default_rng(2).poisson(flat @ H).astype(np.uint16))
     W = solve_loadings(X, H)
-    found = [spatial_prior(X, H, W, SHAPE, images=each).W for each in (None, *images)]
+    found = [smooth_loadings(X, H, W, SHAPE, images=each).W for each in (None, *images)]
     distances = np.array([np.linalg.norm(each - flat) for each in found])
     return distances[1:] / distances[0]
 
 
-def test_spatial_prior__a_right_image_makes_maps_better_and_a_wrong_one_not_worse():
+def test_smooth_loadings__a_right_image_makes_maps_better_and_a_wrong_one_not_worse():
     right, rng = image_of(scene()), np.random.default_rng(4)
     ramp = np.add.outer(np.arange(SHAPE[0]), np.arange(SHAPE[1])).astype(float)
     wrong = [right[:, ::-1], right[::-1], rng.standard_normal(SHAPE), ramp, image_of(scene(seed=9))]
@@ -50,14 +50,14 @@ def test_spatial_prior__a_right_image_makes_maps_better_and_a_wrong_one_not_wors
     assert found[1:].max() < 1.03
 
 
-def test_spatial_prior__scale_offset_and_sign_of_an_image_do_not_matter():
+def test_smooth_loadings__scale_offset_and_sign_of_an_image_do_not_matter():
     image = image_of(scene())
     one, other, inverted = errors([i.reshape(1, -1) for i in (image, 7e4 * image - 3, -image)])
     assert other == pytest.approx(one, rel=1e-6)
     assert inverted == pytest.approx(one, rel=0.02)
 
 
-def test_spatial_prior__two_images_are_no_worse_than_one():
+def test_smooth_loadings__two_images_are_no_worse_than_one():
     one, other = image_of(scene()), scene() @ [2.0, -1.0]
     alone, both = errors([one.reshape(1, -1), np.stack([one.ravel(), other.ravel()])])
     assert both < alone

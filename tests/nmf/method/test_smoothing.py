@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from hyperspy_psnmf.nmf.method.alike_channels import _cluster_channels, sum_alike_channels
 from hyperspy_psnmf.nmf.method.smoothing import (
     RADII,
-    spatial_prior,
+    smooth_loadings,
 )
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from tests.helpers.problems import both, planted
@@ -35,38 +35,39 @@ def fractions(W):
     return W / np.maximum(W.sum(axis=1, keepdims=True), 1e-300)
 
 
-def test_spatial_prior__loadings_come_closer_to_the_truth():
+def test_smooth_loadings__loadings_come_closer_to_the_truth():
     X, H, W, truth = blobs()
-    found = spatial_prior(X, H, W, SHAPE).W
+    found = smooth_loadings(X, H, W, SHAPE).W
     assert (found >= 0).all()
     before, after = (np.linalg.norm(fractions(w) - fractions(truth)) for w in (W, found))
     assert after < 0.75 * before
 
 
-def test_spatial_prior__the_total_is_still_that_of_the_map():
+def test_smooth_loadings__the_total_is_still_that_of_the_map():
     X, H, W, _ = blobs()
-    found = spatial_prior(X, H, W, SHAPE).W
+    found = smooth_loadings(X, H, W, SHAPE).W
     assert found.sum() == pytest.approx(X.sum(), rel=1e-12)
     assert not np.allclose(found.sum(axis=1), X.sum(axis=1), rtol=1e-2)
 
 
-def test_spatial_prior__no_weight_changes_nothing():
+def test_smooth_loadings__no_weight_changes_nothing():
     X, H, W, _ = blobs()
-    found = spatial_prior(X, H, W, SHAPE, weight=0)
+    found = smooth_loadings(X, H, W, SHAPE, weight=0)
     np.testing.assert_array_equal(found.W, W)
     np.testing.assert_array_equal(found.support, 1)
 
 
-def test_spatial_prior__auto_is_a_weight_of_one_and_more_weight_smooths_more():
+def test_smooth_loadings__the_weight_is_one_and_more_weight_smooths_more():
     X, H, W, _ = blobs(counts=30)
-    auto, *others = (spatial_prior(X, H, W, SHAPE, weight=w) for w in ("auto", 1, 0.1, 3.0))
-    np.testing.assert_array_equal(auto.W, others[0].W)
-    assert others[1].support.mean() < auto.support.mean() < others[2].support.mean()
+    default = smooth_loadings(X, H, W, SHAPE)
+    one, less, more = (smooth_loadings(X, H, W, SHAPE, weight=w) for w in (1, 0.1, 3.0))
+    np.testing.assert_array_equal(default.W, one.W)
+    assert less.support.mean() < one.support.mean() < more.support.mean()
 
 
-def test_spatial_prior__where_all_is_alike_all_neighbours_count():
+def test_smooth_loadings__where_all_is_alike_all_neighbours_count():
     X, H, W, truth = halves([0.5, 0.3, 0.2], [0.5, 0.3, 0.2], counts=80)
-    found = spatial_prior(X, H, W, SHAPE)
+    found = smooth_loadings(X, H, W, SHAPE)
     inner = found.support.reshape(SHAPE)[7:-7, 7:-7]
     full = np.pi * RADII[-1] ** 2 / 2
     assert np.median(inner) > 0.95 * full
@@ -74,49 +75,49 @@ def test_spatial_prior__where_all_is_alike_all_neighbours_count():
     assert after < 0.2 * before
 
 
-def test_spatial_prior__a_strong_edge_lets_nothing_through():
+def test_smooth_loadings__a_strong_edge_lets_nothing_through():
     X, H, W, _ = halves([0.9, 0.1, 0.0], [0.1, 0.0, 0.9], counts=200)
-    found = fractions(spatial_prior(X, H, W, SHAPE).W).reshape(*SHAPE, 3)
+    found = fractions(smooth_loadings(X, H, W, SHAPE).W).reshape(*SHAPE, 3)
     edge = SHAPE[1] // 2
     assert found[:, edge - 1, 2].max() < 0.02
     assert found[:, edge, 2].min() > 0.85
 
 
-def test_spatial_prior__a_pixel_unlike_all_others_is_left_as_it_is():
+def test_smooth_loadings__a_pixel_unlike_all_others_is_left_as_it_is():
     X, H, W, _ = halves([0.9, 0.1, 0.0], [0.9, 0.1, 0.0], counts=200)
     odd = 8 * SHAPE[1] + 11
     X[odd] = np.random.default_rng(1).poisson(200 * H[2])
     W = solve_loadings(X, H)
-    found = spatial_prior(X, H, W, SHAPE)
+    found = smooth_loadings(X, H, W, SHAPE)
     assert found.support[odd] == 1
     np.testing.assert_array_equal(found.W[odd], W[odd])
     assert found.W[odd + 1, 2] < 0.02 * 200
 
 
 @pytest.mark.parametrize(("extra", "is_apart"), [(190.0, True), (90.0, False)])
-def test_spatial_prior__apart_from_a_p_value_of_one_in_five_thousand_on(extra, is_apart):
+def test_smooth_loadings__apart_from_a_p_value_of_one_in_five_thousand_on(extra, is_apart):
     # Contrasts of 16.5 and 3.9; one in five thousand is above 13.8, and half of that agrees fully.
     W = np.full((63, 1), 1000.0)
     W[31] += extra
-    found = spatial_prior(W, np.ones((1, 1)), W, (7, 9))
+    found = smooth_loadings(W, np.ones((1, 1)), W, (7, 9))
     assert (found.support[31] == 1) == is_apart
 
 
-def test_spatial_prior__an_edge_of_thickness_stays_sharp():
+def test_smooth_loadings__an_edge_of_thickness_stays_sharp():
     thick, thin = np.array([0.6, 0.3, 0.1]), np.array([0.06, 0.03, 0.01])
     X, H, W, _ = halves(thick, thin, counts=200)
-    found = spatial_prior(X, H, W, SHAPE).W.sum(axis=1).reshape(SHAPE)
+    found = smooth_loadings(X, H, W, SHAPE).W.sum(axis=1).reshape(SHAPE)
     edge = SHAPE[1] // 2
     assert found[:, edge - 1].min() > 150
     assert found[:, edge].max() < 35
 
 
-def test_spatial_prior__pixels_left_out_neither_give_nor_receive():
+def test_smooth_loadings__pixels_left_out_neither_give_nor_receive():
     X, H, _, _ = halves([0.5, 0.3, 0.2], [0.5, 0.3, 0.2], counts=4)
     gone = np.zeros(SHAPE, bool)
     gone[6:13, 9:20], gone[2, 3] = True, True
     X = np.where(gone.reshape(-1, 1), 0, X)
-    found = spatial_prior(X, H, solve_loadings(X, H), SHAPE, used=~gone.ravel())
+    found = smooth_loadings(X, H, solve_loadings(X, H), SHAPE, used=~gone.ravel())
     total, support = found.W.sum(axis=1).reshape(SHAPE), found.support.reshape(SHAPE)
     np.testing.assert_array_equal(total[gone], 0)
     np.testing.assert_array_equal(support[gone], 0)
@@ -124,78 +125,78 @@ def test_spatial_prior__pixels_left_out_neither_give_nor_receive():
     assert total[~gone].min() > 2
 
 
-def test_spatial_prior__pixels_without_counts_are_measurements_of_zero():
+def test_smooth_loadings__pixels_without_counts_are_measurements_of_zero():
     X, H, _, _ = halves([0.5, 0.3, 0.2], [0.5, 0.3, 0.2], counts=1.5)
     empty = X.sum(axis=1) == 0
     assert empty.sum() > 80
-    found = spatial_prior(X, H, solve_loadings(X, H), SHAPE)
+    found = smooth_loadings(X, H, solve_loadings(X, H), SHAPE)
     assert found.support[empty].min() > 5
     assert found.W[empty].sum(axis=1).mean() == pytest.approx(1.5, rel=0.15)
     assert found.W[~empty].sum(axis=1).mean() == pytest.approx(1.5, rel=0.15)
 
 
-def test_spatial_prior__dense_equals_sparse_equals_threads():
+def test_smooth_loadings__dense_equals_sparse_equals_threads():
     X, H, W, _ = blobs()
     expected, *others = (
-        spatial_prior(counts, H, W, SHAPE, n_jobs=n) for counts in both(X) for n in (1, 4)
+        smooth_loadings(counts, H, W, SHAPE, n_jobs=n) for counts in both(X) for n in (1, 4)
     )
     for other in others:
         np.testing.assert_allclose(other.W, expected.W, rtol=1e-9, atol=1e-9)
         np.testing.assert_allclose(other.support, expected.support, rtol=1e-9)
 
 
-def test_spatial_prior__a_transposed_map_gives_transposed_maps():
+def test_smooth_loadings__a_transposed_map_gives_transposed_maps():
     X, H, W, _ = blobs()
     turn = np.arange(len(X)).reshape(SHAPE).T.ravel()
-    expected = spatial_prior(X, H, W, SHAPE)
-    found = spatial_prior(X[turn], H, W[turn], SHAPE[::-1])
+    expected = smooth_loadings(X, H, W, SHAPE)
+    found = smooth_loadings(X[turn], H, W[turn], SHAPE[::-1])
     np.testing.assert_allclose(found.W, expected.W[turn], atol=0.05)
     np.testing.assert_allclose(found.support, expected.support[turn], rtol=0.01)
 
 
-def test_spatial_prior__slices_of_a_series_are_independent():
+def test_smooth_loadings__slices_of_a_series_are_independent():
     X, H, W, _ = blobs(shape=(2, 9, 13))
-    found = spatial_prior(X, H, W, (2, 9, 13)).support.reshape(2, -1)
+    found = smooth_loadings(X, H, W, (2, 9, 13)).support.reshape(2, -1)
     for part, support in zip(np.split(np.arange(len(X)), 2), found, strict=True):
-        alone = spatial_prior(X[part], H, W[part], (9, 13)).support
+        alone = smooth_loadings(X[part], H, W[part], (9, 13)).support
         np.testing.assert_allclose(support, alone, rtol=0.05)
 
 
 @pytest.mark.parametrize("shape", [(150,), (1, 150), (2, 1, 75)])
-def test_spatial_prior__a_line_is_smoothed_along_itself(shape):
+def test_smooth_loadings__a_line_is_smoothed_along_itself(shape):
     _, H, _, _ = blobs(shape=(3, 4))
     truth = np.tile([30.0, 20.0, 10.0], (150, 1))
     X = sp.csr_array(np.random.default_rng(2).poisson(truth @ H))
     W = solve_loadings(X, H)
-    found = spatial_prior(X, H, W, shape)
+    found = smooth_loadings(X, H, W, shape)
     assert np.median(found.support) > 15
     assert np.std(fractions(found.W) - fractions(truth)) < 0.5 * np.std(
         fractions(W) - fractions(truth)
     )
 
 
-def test_spatial_prior__one_component_has_totals_to_smooth():
+def test_smooth_loadings__one_component_has_totals_to_smooth():
     _, H, _, _ = blobs(k=1)
     truth = np.full((np.prod(SHAPE), 1), 50.0)
     X = np.random.default_rng(4).poisson(truth @ H[:1])
     W = X.sum(axis=1, keepdims=True).astype(float)
-    found = spatial_prior(X, H[:1], W, SHAPE).W
+    found = smooth_loadings(X, H[:1], W, SHAPE).W
     assert np.std(found) < 0.3 * np.std(W)
 
 
-def test_spatial_prior__what_no_component_explains_does_not_matter():
+def test_smooth_loadings__what_no_component_explains_does_not_matter():
     X, H, W, _ = blobs()
     H, W = np.vstack([H, np.zeros(N_CHANNELS)]), np.pad(W, ((0, 0), (0, 1)))
-    expected = spatial_prior(X, H, W, SHAPE).W
+    expected = smooth_loadings(X, H, W, SHAPE).W
     np.testing.assert_array_equal(expected[:, 3], 0)
     more = np.hstack([X, np.full((len(X), 1), 50)])
-    found = spatial_prior(more, np.pad(H, ((0, 0), (0, 1))), W, SHAPE).W
+    found = smooth_loadings(more, np.pad(H, ((0, 0), (0, 1))), W, SHAPE).W
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
 
 
-def test_spatial_prior__a_map_without_counts_stays_empty():
+def test_smooth_loadings__a_map_without_counts_stays_empty():
     _, H, _, _ = blobs(shape=(3, 4))
-    found = spatial_prior(np.zeros((12, N_CHANNELS)), H, np.zeros((12, 3)), (3, 4))
+    found = smooth_loadings(np.zeros((12, N_CHANNELS)), H, np.zeros((12, 3)), (3, 4))
     np.testing.assert_array_equal(found.W, 0)
     assert found.support.min() > 1
 
@@ -235,7 +236,7 @@ def test_smoothing__channels_that_are_few_or_alike_need_few_groups():
         ({"shape": (1, 1, 21, 26)}, ValueError, "shape"),
     ],
 )
-def test_spatial_prior__errors_name_the_argument(wrong, error, name):
+def test_smooth_loadings__errors_name_the_argument(wrong, error, name):
     X, H, W, _ = blobs()
     with pytest.raises(error, match=name):
-        spatial_prior(X, H, W, **{"shape": SHAPE, **wrong})
+        smooth_loadings(X, H, W, **{"shape": SHAPE, **wrong})
