@@ -31,6 +31,7 @@ class Renamed(NamedTuple):
 
 
 KEYWORDS = {
+    "volume": Renamed("parsimony", lambda word: True, ("auto",)),
     "spatial_prior": Renamed(
         "smoothing", lambda v: True if isinstance(v, str) and v == "auto" else v
     ),

@@ -22,7 +22,6 @@ from hyperspy_psnmf.nmf.validation import (
     check_choice,
     check_int,
     check_spectra,
-    check_weight,
     random_generator,
 )
 
@@ -39,7 +38,6 @@ class PoissonModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     """Base class of both estimators: non-negative components and a Poisson likelihood."""
 
     _inits: tuple[str, ...] = INITS
-    _volumes: tuple[str, ...] = ()
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -135,7 +133,6 @@ class PoissonModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             raise ValueError(f"tol must be a number of at least 0, not {self.tol!r}")
         if isinstance(self.init, str) or self.init is None:
             check_choice("init", self.init, self._inits)
-        check_weight("volume", self.volume, self._volumes)
         resolve_n_jobs(self.n_jobs)
         random_generator(self.random_state)
 

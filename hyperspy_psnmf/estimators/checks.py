@@ -16,6 +16,7 @@ from hyperspy_psnmf.nmf.validation import (
     check_int,
     check_spectra,
     smoothing_weight,
+    volume_weight,
 )
 
 
@@ -92,12 +93,28 @@ def check_smoothing(smoothing, spatial_prior) -> float:
     return smoothing_weight(True if is_auto else spatial_prior, "spatial_prior")
 
 
-def check_templates(templates, n_channels: int, volume: str | float) -> Templates | None:
-    """Return templates of unit sum; those of an array are of one element each."""
+def check_volume(parsimony, volume) -> float | None:
+    """Return the weight of the volume term, None for parsimony, from "auto" with a warning."""
+    if isinstance(volume, str) and volume == "auto":
+        warnings.warn(
+            "volume='auto' is deprecated and will be removed in 0.3: leave out volume",
+            FutureWarning,
+            stacklevel=5,
+        )
+        volume = None
+    return volume_weight(parsimony, volume)
+
+
+def check_templates(templates, n_channels: int, volume, weight: float | None) -> Templates | None:
+    """Return templates of unit sum; those of an array are of one element each.
+
+    They need parsimony, so no `volume`, or no `weight` by `check_volume`.
+    """
     if templates is None:
         return None
-    if not isinstance(volume, str):
-        raise ValueError(f"volume={volume} needs free spectra, not templates")
+    if weight is not None:
+        given = "parsimony=False" if volume is None else f"volume={volume}"
+        raise ValueError(f"{given} needs free spectra, not templates")
     if not isinstance(templates, Templates):
         lines = check_spectra("templates", templates, n_channels)
         none = np.empty((0, n_channels))

@@ -12,7 +12,7 @@ from hyperspy_psnmf.nmf.counts.matrix import check_range
 from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from hyperspy_psnmf.nmf.solver.initialise import initial_spectra
-from hyperspy_psnmf.nmf.validation import Callback, check_callback, random_generator
+from hyperspy_psnmf.nmf.validation import Callback, check_callback, check_weight, random_generator
 
 
 class PoissonNMF(PoissonModel):
@@ -115,6 +115,7 @@ class PoissonNMF(PoissonModel):
         check_callback(callback)
         X = self._validate(X, reset=True)
         self._check_common()
+        check_weight("volume", self.volume)
         k = self._check_n_components(*X.shape)
         X = self._count(X)
         check_range(X)

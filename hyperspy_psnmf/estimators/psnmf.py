@@ -17,6 +17,7 @@ from hyperspy_psnmf.estimators.checks import (
     check_smoothing,
     check_templates,
     check_used_pixels,
+    check_volume,
 )
 from hyperspy_psnmf.estimators.choose_binning import choose_binning
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
@@ -62,15 +63,17 @@ class PSNMF(PoissonModel):
         Components to start from. "auto" tries each and continues with the most likely.
     fixed_spectra : ndarray of shape (n_fixed, n_channels), optional
         Fixed components; they come first in the result.
-    volume : "auto" or float
-        Without `templates`, how to select one of the factorisations of the binned map that have
-        the same likelihood (rotational ambiguity). A float is the weight of a penalty on the
-        volume of components; 0 is maximum likelihood. "auto" is parsimony: loadings that are not
-        significant are zero, a component in constant ratio to another is merged into it, and
-        one that overlaps it in varying ratios is subtracted.
+    parsimony : bool, optional
+        Take the simplest of the factorisations of the binned map that fit equally well (rotational
+        ambiguity): loadings that are not significant are zero, a component in constant ratio to
+        another is merged into it, and one that overlaps it in varying ratios is subtracted. By
+        default True, unless `volume` is given; False without it is maximum likelihood.
+    volume : float, optional
+        Without `templates`, weight of a penalty on the volume of components, in place of
+        parsimony; 0 is maximum likelihood.
     line_width : int
-        With ``volume="auto"``: structures of more channels than that are background. 1 where
-        there is no background.
+        For parsimony: structures of more channels than that are background. 1 where there is no
+        background.
     absent : ndarray of bool of shape (n_components, n_channels), optional
         Channels where a component has background only. Components are in the order that the
         result has without this parameter, and stay in it.
@@ -103,8 +106,8 @@ class PSNMF(PoissonModel):
     added_, removed_ : ndarray of shape (n_components, n_components)
         In row a, column b the counts of b merged into a, per count of a, and the fraction
         of b subtracted from a, negative where it was added back. Zero without parsimony.
-    smoothing_ : float
-        The weight of neighbouring pixels.
+    volume_, smoothing_ : float
+        The weights used; `volume_` is None where parsimony has selected.
     support_ : ndarray of shape (n_pixels,)
         Effective number of pixels averaged in each pixel's loadings by the smoothing.
     guide_shifts_ : tuple of tuple of int
@@ -141,7 +144,6 @@ class PSNMF(PoissonModel):
     """
 
     _inits = ("auto", *INITS)
-    _volumes = ("auto",)
 
     def __init__(
         self,
@@ -152,7 +154,8 @@ class PSNMF(PoissonModel):
         energy_binning: int = 1,
         init: str | np.ndarray = "auto",
         fixed_spectra: np.ndarray | None = None,
-        volume: str | float = "auto",
+        parsimony: bool | None = None,
+        volume: float | None = None,
         line_width: int = 1,
         absent: np.ndarray | None = None,
         templates: np.ndarray | Templates | None = None,
@@ -171,6 +174,7 @@ class PSNMF(PoissonModel):
         self.energy_binning = energy_binning
         self.init = init
         self.fixed_spectra = fixed_spectra
+        self.parsimony = parsimony
         self.volume = volume
         self.line_width = line_width
         self.absent = absent
@@ -224,7 +228,8 @@ class PSNMF(PoissonModel):
         choice = choose_binning(self, X, shape, settings.fixed, callback)
         bins, n_jobs = PixelBins(shape, choice.binning), resolve_n_jobs(self.n_jobs)
         options = {"max_iter": self.max_iter, "tol": self.tol, "n_jobs": n_jobs}
-        rng, weight = random_generator(self.random_state), self._smoothing_weight()
+        rng = random_generator(self.random_state)
+        weight = check_smoothing(self.smoothing, self.spatial_prior)
         found = psnmf(
             X, bins, settings, rng, options,
             refinement=self.refinement,
@@ -239,7 +244,7 @@ class PSNMF(PoissonModel):
         simpler, none = found.simplification, np.zeros((k, k))
         self.added_: np.ndarray = simpler.added if simpler else none
         self.removed_: np.ndarray = simpler.removed if simpler else none
-        self.smoothing_ = weight
+        self.volume_, self.smoothing_ = settings.volume, weight
         self.support_, self.guide_shifts_ = found.support, found.shifts
         self.template_weights_ = found.template_weights
         self.prior_weights_ = found.prior_weights
@@ -247,16 +252,14 @@ class PSNMF(PoissonModel):
         self._store_convergence(found.binned_fit, found.joint_fit)
         return found.W
 
-    def _smoothing_weight(self):
-        return check_smoothing(self.smoothing, self.spatial_prior)
-
     def _settings(self, k, n_channels):
         init = self._check_init(k, n_channels)
         fixed = check_fixed(self.fixed_spectra, k, n_channels)
         absent = check_absent(self.absent, len(fixed), k, n_channels)
-        templates = check_templates(self.templates, n_channels, self.volume)
+        volume = check_volume(self.parsimony, self.volume)
+        templates = check_templates(self.templates, n_channels, self.volume, volume)
         energy, width = self.energy_binning, self.line_width
-        return BinnedSettings(k, fixed, energy, init, self.volume, width, absent, templates)
+        return BinnedSettings(k, fixed, energy, init, volume, width, absent, templates)
 
     def check_parameters(self, navigation_shape: tuple[int, ...], n_channels: int) -> None:
         """Raise TypeError or ValueError where a parameter does not fit a map.
@@ -271,7 +274,8 @@ class PSNMF(PoissonModel):
         self._check_common()
         check_choice("refinement", self.refinement, REFINEMENTS)
         check_int("line_width", self.line_width)
-        check_guide(self.guide, navigation_shape, self._smoothing_weight())
+        weight = check_smoothing(self.smoothing, self.spatial_prior)
+        check_guide(self.guide, navigation_shape, weight)
         k = self._check_n_components(int(np.prod(navigation_shape)), n_channels)
         self._settings(k, n_channels)
         check_binning(self.binning, navigation_shape, k)

@@ -40,6 +40,31 @@ def check_weight(name: str, value, words: tuple[str, ...] = ()) -> None:
         raise ValueError(f"{name} must be finite and not negative, not {value}")
 
 
+def volume_weight(parsimony, volume) -> float | None:
+    """Return the weight of the volume term, or None where parsimony selects instead.
+
+    Parameters
+    ----------
+    parsimony : bool or None
+        None is True unless a volume is given.
+    volume : float or None
+        None is no volume term.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument, or both where they exclude each other.
+    """
+    if parsimony is not None and not isinstance(parsimony, bool | np.bool_):
+        raise TypeError(f"parsimony must be True, False or None, not {parsimony!r}")
+    if volume is None:
+        return None if parsimony is None or parsimony else 0.0
+    check_weight("volume", volume)
+    if parsimony:
+        raise ValueError(f"parsimony=True and volume={volume} exclude each other: leave one out")
+    return float(volume)
+
+
 def smoothing_weight(smoothing, name: str = "smoothing") -> float:
     """Return the weight of neighbouring pixels, 1 for True, or raise naming the argument."""
     if isinstance(smoothing, bool | np.bool_):

@@ -46,7 +46,7 @@ def seconds(function):
 
 PLAIN = {"normalize_poissonian_noise": False, "navigation_mask": None, "print_info": False}
 # With free spectra, as with the explicit settings.
-DEFAULT = {"binning": "auto", "init": "auto", "volume": "auto", "smoothing": True,
+DEFAULT = {"binning": "auto", "init": "auto", "volume": None, "smoothing": True,
            "spectra": "free"}  # fmt: skip
 EXPLICIT = {"binning": 8, "init": "nndsvdar", "volume": 0, "smoothing": 0}
 
@@ -176,7 +176,7 @@ def test_decomposition__growth_with_components(benchmark, signal):
 @pytest.mark.parametrize("k", [3, 10])
 def test_decomposition__spectra_of_lines_against_free_ones(benchmark, signal, k):
     """Step 2 and the fit of lines and continuum to the sum, as far as it takes longer."""
-    options = {"output_dimension": k, "binning": "auto", "init": "auto", "volume": "auto"}
+    options = {"output_dimension": k, "binning": "auto", "init": "auto", "volume": None}
     growth(
         benchmark,
         f"spectra='lines' / 'free', k = {k}",

@@ -69,6 +69,7 @@ PARAMETERS = {
     "energy_binning": 2,
     "init": "random",
     "fixed_spectra": np.ones((1, 31)),
+    "parsimony": False,
     "volume": 0.5,
     "line_width": 5,
     "absent": np.zeros((4, 31), bool),

@@ -48,7 +48,6 @@ BAD_COMMON = [
     ("volume", np.nan, ValueError),
     ("volume", np.inf, ValueError),
     ("volume", "x", ValueError),
-    ("volume", None, TypeError),
     ("volume", True, TypeError),
     ("volume", [0.5], TypeError),
     ("n_jobs", 0, ValueError),
@@ -96,11 +95,14 @@ BAD_PSNMF = [
     ("line_width", "auto", TypeError),
     ("line_width", None, TypeError),
     ("line_width", True, TypeError),
+    ("parsimony", "auto", TypeError),
+    ("parsimony", 1, TypeError),
     ("refinement", "none", ValueError),
     ("refinement", None, (TypeError, ValueError)),
     ("refinement", 1, (TypeError, ValueError)),
 ]
-BAD = [(PoissonNMF, *bad) for bad in BAD_COMMON] + [(PSNMF, *bad) for bad in BAD_COMMON + BAD_PSNMF]
+BAD = [(PoissonNMF, *bad) for bad in (*BAD_COMMON, ("volume", None, TypeError))]
+BAD += [(PSNMF, *bad) for bad in BAD_COMMON + BAD_PSNMF]
 
 
 @pytest.mark.spot_checks("cls", "name")
@@ -118,6 +120,12 @@ def test_errors__an_argument_that_makes_no_sense_is_an_error_naming_it(cls, name
 def test_PoissonNMF__a_matrix_has_no_automatic_start_or_volume(name, value):
     with pytest.raises(ValueError, match=name):
         PoissonNMF(3, **{name: value}).fit(make_matrix())
+
+
+@pytest.mark.parametrize("volume", [0, 0.5])
+def test_PSNMF__parsimony_and_a_volume_exclude_each_other(volume):
+    with pytest.raises(ValueError, match=f"parsimony=True and volume={volume} exclude"):
+        PSNMF(3, binning=2, parsimony=True, volume=volume).fit(make_cube()[0])
 
 
 @pytest.mark.parametrize("value", ["map", 8.5, 0, (), (8, 8), (8.0, 9.0)])

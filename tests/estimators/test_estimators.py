@@ -199,9 +199,9 @@ def test_PoissonNMF__a_weight_draws_the_components_together():
 
 def test_estimators__what_parsimony_decided_is_reported_and_without_it_is_zero():
     cube, _ = make_cube(seed=16)
-    for volume in (0, 0.5, "auto"):
+    for volume in (0, 0.5, None):
         model = PSNMF(3, binning=2, volume=volume).fit(cube)
         assert model.added_.shape == model.removed_.shape == (3, 3)
-        if volume != "auto":
+        if volume is not None:
             assert not model.added_.any()
             assert not model.removed_.any()

@@ -124,3 +124,8 @@ def test_templates__bad_ones_are_refused(templates, error, message):
 def test_templates__a_volume_term_is_of_free_spectra(volume):
     with pytest.raises(ValueError, match=f"^volume={volume} needs free spectra"):
         clone(MODEL).set_params(volume=volume).fit(CUBE)
+
+
+def test_templates__parsimony_decides_for_them():
+    with pytest.raises(ValueError, match="parsimony=False needs free spectra"):
+        clone(MODEL).set_params(parsimony=False).fit(CUBE)

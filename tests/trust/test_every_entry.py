@@ -34,7 +34,7 @@ SWITCHES = {"algorithm", "print_info", "return_info", "show_progressbar", "help"
 SHOWN = {"composition", "composition_html", "elapsed", "fraction", "is_problem", "is_running",
          "is_stored", "message", "opened", "preview", "preview_text", "remaining", "residuals",
          "shows_preview", "state", "status", "step", "summary", "auto_binning", "auto_smoothing",
-         "auto_volume", "overwrite", "factors_note"}  # fmt: skip
+         "overwrite", "factors_note"}  # fmt: skip
 
 
 def public(cls):

@@ -142,6 +142,7 @@ def _make_estimator(signal, settings: Settings, map_input: MapInput):
             energy_binning=map_input.resolve_energy_binning(settings.energy_binning, stacklevel=5),
             init=_on_map("init", settings.init, map_input),
             fixed_spectra=fixed_spectra,
+            parsimony=settings.parsimony,
             volume=settings.volume,
             line_width=map_input.line_width,
             absent=absent_channels(signal, map_input, settings.absent, k),
@@ -167,7 +168,7 @@ def _guide_on_map(guide, signal):
 def _wants_lines(settings, n_fixed: int) -> bool:
     """Return whether spectra are to be made of lines, where the map allows it."""
     finds_spectra = settings.makes_estimator and n_fixed != settings.n_phases
-    return finds_spectra and settings.spectra != "free" and isinstance(settings.volume, str)
+    return finds_spectra and settings.spectra != "free" and settings.is_parsimonious
 
 
 def _why_free(settings, prepare, *args) -> str | None:

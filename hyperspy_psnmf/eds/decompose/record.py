@@ -66,10 +66,6 @@ def _plain_seed(random_state):
     return int(random_state) if isinstance(random_state, int | np.integer) else repr(random_state)
 
 
-def _plain(word_or_number):
-    return word_or_number if isinstance(word_or_number, str) else float(word_or_number)
-
-
 def _of_psnmf(estimator, n_counts):
     fixed, bins = estimator.fixed_spectra, estimator.binned_loadings_
     choice, absent = estimator.binning_choice_, estimator.absent
@@ -87,7 +83,8 @@ def _of_psnmf(estimator, n_counts):
         "spectra": "free" if estimator.template_weights_ is None else "lines",
         "prior_weights": estimator.prior_weights_,
         "template_elements": getattr(estimator.templates, "names", ()),
-        "volume": _plain(estimator.volume),
+        "parsimony": estimator.volume_ is None,
+        "volume": estimator.volume_ or 0.0,
         "added": estimator.added_,
         "removed": estimator.removed_,
         "smoothing": estimator.smoothing_,

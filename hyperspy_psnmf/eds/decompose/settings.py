@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hyperspy_psnmf.eds.lazy.memory import resolve_max_memory
-from hyperspy_psnmf.nmf.validation import check_choice, check_int, check_scale
+from hyperspy_psnmf.nmf.validation import check_choice, check_int, check_scale, volume_weight
 
 SPECTRA = ("auto", "lines", "free")
 
@@ -41,20 +41,24 @@ class Settings:
         Elements excluded from a phase, as ``{phase: [elements]}``, by its number or name in
         the result without this argument. At their lines, that phase has background only, or
         with ``spectra="lines"`` no lines of these elements. The order of phases stays.
-    volume : "auto" or float
-        The choice among factorisations that fit the counts equally well, of free spectra. A
-        float is the weight of a penalty on the volume that these span; 0 is maximum likelihood.
-        "auto" is parsimony: loadings that are not significant are zero, a phase in constant
-        proportion to another is merged with it, and a matrix in varying proportion to a
-        phase is subtracted from it. ``s.psnmf.ambiguity()`` gives the range of the others.
+    parsimony : bool, optional
+        Take the simplest of the factorisations that fit the counts equally well; by default True,
+        unless `volume` is given. Of free spectra, loadings that are not significant are zero, a
+        phase in constant proportion to another is merged with it, and a matrix in varying
+        proportion to a phase is subtracted from it; of spectra made of lines, few phases per pixel
+        and few elements per phase decide. ``s.psnmf.ambiguity()`` gives the range of the others.
+        False is maximum likelihood of free spectra.
+    volume : float, optional
+        In place of parsimony: weight of a penalty on the volume that free spectra span. 0, as
+        ``parsimony=False``, is maximum likelihood.
     spectra : {"auto", "lines", "free"}
         "lines" makes the spectra of X-ray lines and continuum, of the elements listed and of
         those found in the sum of the map; they deviate from that, channel by channel, as far
         as it predicts held-out counts. Fewer numbers than channels need fewer counts, and what
         decides among equally good fits are few phases per pixel and few elements per phase.
         "free" takes each channel by itself. "auto" is "lines" where the metadata have a beam
-        energy and a detector resolution, the energy axis is uniform and rises, and no `volume`
-        is given; else it is "free".
+        energy and a detector resolution, the energy axis is uniform and rises, and there is
+        parsimony, so no `volume`; else it is "free".
     refinement : {"fixed", "joint"}
         Whether the spectra are fixed at full resolution or updated too, as
         published.
@@ -118,7 +122,8 @@ class Settings:
     init: Any = "auto"
     fixed_spectra: Any = None
     absent: Any = None
-    volume: Any = "auto"
+    parsimony: Any = None
+    volume: Any = None
     spectra: Any = "auto"
     refinement: Any = "fixed"
     smoothing: Any = True
@@ -140,9 +145,11 @@ class Settings:
         resolve_max_memory(self.max_memory)
         check_scale("counts_per_unit", self.counts_per_unit)
         check_choice("spectra", self.spectra, SPECTRA)
-        if self.spectra == "lines" and not isinstance(self.volume, str):
+        if not self.is_parsimonious and self.spectra == "lines":
+            name = "parsimony" if self.volume is None else "volume"
             raise ValueError(
-                f"volume={self.volume} is for spectra='free': leave out volume or spectra='lines'"
+                f"{name}={getattr(self, name)} is for spectra='free': leave out {name} or "
+                "spectra='lines'"
             )
         k = self.n_phases
         if k is not None and not self.makes_estimator and k != self.algorithm.n_components:
@@ -158,6 +165,11 @@ class Settings:
             raise ValueError(
                 "absent names phases of a result: give their number as output_dimension, not 'auto'"
             )
+
+    @property
+    def is_parsimonious(self) -> bool:
+        """Whether parsimony decides among factorisations that fit equally well."""
+        return volume_weight(self.parsimony, self.volume) is None
 
     @property
     def makes_estimator(self) -> bool:

@@ -28,9 +28,9 @@ def spectra_in_summary(record: Record) -> list[str]:
     """Return the lines on spectra of what `print_info` prints."""
     if record.spectra == "lines":
         return [f"spectra=lines ({_prior_of_lines(record)})"]
-    volume = "auto (parsimony)" if isinstance(record.volume, str) else f"{record.volume:g}"
+    selection = "parsimony=True" if record.parsimony else f"volume={record.volume:g}"
     return [
-        f"spectra=free, volume={volume}",
+        f"spectra=free, {selection}",
         *(f"  not made of lines: {why}" for why in _why_free(record)),
         *(f"  {decision}" for decision in _decisions(record, record.phase_names)),
     ]
@@ -62,7 +62,7 @@ def sentences_on_model(record: Record, names, energy=None) -> list[str]:
         ]
     because = "".join(f": {why}" for why in _why_free(record))
     free = f"Each channel of the spectra was free{because}."
-    if not isinstance(record.volume, str):
+    if not record.parsimony:
         weight = record.volume
         return [free, f"A volume term of weight {weight:g} was added."] if weight else [free]
     decisions = list(_decisions(record, names))

@@ -82,7 +82,10 @@ class Record:
     prior_weights : ndarray of shape (n_channels_in_use,) or None
         Counts of these templates, as a prior of the spectra, per count of the data; infinite
         where the spectra are exactly made of them. None for free spectra.
-    volume : str or float
+    parsimony : bool
+        Whether parsimony selected one of the factorisations that fit equally well.
+    volume : float
+        Weight of the volume term.
     added, removed : ndarray of shape (n_components, n_components)
         Decisions of parsimony; see `PSNMF`.
     smoothing : float
@@ -149,7 +152,8 @@ class Record:
     why_free: str | None = None
     prior_weights: np.ndarray | None = None
     template_elements: tuple[str, ...] = ()
-    volume: str | float = field(**_OF_PSNMF)
+    parsimony: bool = field(**_OF_PSNMF)
+    volume: float = field(**_OF_PSNMF)
     added: np.ndarray = field(**_OF_PSNMF)
     removed: np.ndarray = field(**_OF_PSNMF)
     smoothing: float = field(**_OF_PSNMF)
@@ -231,6 +235,8 @@ def _with_new_names(stored):
     new = dict(stored)
     if (weight := plain_value(new.pop("spatial_prior", None))) is not None:
         new["smoothing"] = 1.0 if weight == "auto" else float(weight)
+    if "parsimony" not in new and (volume := plain_value(new.get("volume"))) is not None:
+        new |= {"parsimony": volume == "auto", "volume": 0.0 if volume == "auto" else volume}
     return new
 
 

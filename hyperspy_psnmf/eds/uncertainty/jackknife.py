@@ -122,7 +122,7 @@ def _settings(d: Decomposed) -> BinnedSettings:
         len(d.H),
         d.H[: d.n_fixed],
         record.energy_binning,
-        volume=record.volume,
+        volume=None if record.parsimony else record.volume,
         line_width=record.line_width,
         absent=record.absent,
         shape=d.bins_decomposed.binned_shape,

@@ -59,7 +59,7 @@ class View:
         observe = self.thread.observe
         observe(tool, self._show_run, RUN_TRAITS)
         observe(tool, self._show_settings, "signal, auto_binning, estimate_number, "
-                "auto_volume, auto_smoothing")  # fmt: skip
+                "parsimony, auto_smoothing")  # fmt: skip
         observe(tool, self._show_choices, "choices, choice")
         observe(tool, self._update_preview, BINNING_TRAITS)
         observe(tool, self._show_preview, "preview")
@@ -141,7 +141,7 @@ class View:
                 self._input("absent", ipw.Text, placeholder="0: O, C; 2: Pt", **late),
                 self._input("energy_range", ipw.Text, placeholder="all, or 0.12, 12", **late),
                 self._dropdown("spectra"),
-                ipw.HBox([self._input("volume", ipw.FloatText), self._tick("auto_volume")]),
+                ipw.HBox([self._input("volume", ipw.FloatText), self._tick("parsimony")]),
                 self._input("guide_file", ipw.Combobox, **images),
                 ipw.HBox([self._input("smoothing", ipw.FloatText), self._tick("auto_smoothing")]),
             ]
@@ -165,7 +165,7 @@ class View:
         tool, parts = self.tool, self.parts
         parts["number_of_phases"].disabled = tool.estimate_number
         parts["binning"].disabled = tool.auto_binning
-        parts["volume"].disabled = tool.auto_volume
+        parts["volume"].disabled = tool.parsimony
         parts["smoothing"].disabled = tool.auto_smoothing
 
     def _show_choices(self):

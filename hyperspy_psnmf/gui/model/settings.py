@@ -47,8 +47,8 @@ class ToolSettings(WithMessage):
     guide_file = Str(
         label="Images", desc="a file with images of the same area, as HAADF; auto: the map's file"
     )
-    auto_volume = Bool(
-        True, label="Parsimony", desc="of free spectra: loadings that are not significant are zero"
+    parsimony = Bool(
+        True, label="Parsimony", desc="the simplest of the factorisations that fit equally well"
     )
     volume = Float(0.0, label="Volume", desc="weight of the volume of free spectra; 0 is none")
     auto_smoothing = Bool(True, label="Automatic")
@@ -126,7 +126,8 @@ class ToolSettings(WithMessage):
             "absent": read_absent(self.absent),
             "energy_range": read_range(self.energy_range),
             "spectra": self.spectra,
-            "volume": "auto" if self.auto_volume else self.volume,
+            "parsimony": self.parsimony,
+            "volume": None if self.parsimony else self.volume,
             "smoothing": True if self.auto_smoothing else self.smoothing,
             "guide": self._find_images(),
         }

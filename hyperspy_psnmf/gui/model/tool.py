@@ -113,7 +113,7 @@ class PSNMFTool(ToolResults):
 
         skipped = [] if self.estimate_number else [NUMBER]
         skipped += [] if self.auto_binning else ["binning"]
-        skipped += [] if self.auto_volume else ["parsimony"]
+        skipped += [] if self.parsimony else ["parsimony"]
         self.trait_set(fraction=0.0, elapsed=0.0, remaining=float("nan"), step="read")
         self.state = "running"
         self._run = BackgroundRun(task, skipped)

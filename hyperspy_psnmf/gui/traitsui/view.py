@@ -185,8 +185,8 @@ def _advanced():
         tu.Item("object.energy_range", tooltip="0.12, 12"),
         tu.Item("object.spectra"),
         tu.HGroup(
-            tu.Item("object.volume", enabled_when="not object.auto_volume"),
-            tu.Item("object.auto_volume"),
+            tu.Item("object.volume", enabled_when="not object.parsimony"),
+            tu.Item("object.parsimony"),
         ),
         tu.Item("object.guide_file", tooltip="a file, or auto"),
         tu.HGroup(

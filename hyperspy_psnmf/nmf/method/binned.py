@@ -42,8 +42,9 @@ class BinnedSettings:
         Channels summed in step 2a.
     init : {"auto", "nndsvdar", "vertex", "random"} or ndarray (n_components, n_channels)
         Start. "auto" tries each and continues with the most likely.
-    volume : "auto" or float
-        Weight of the volume term in step 2a. "auto" is parsimony without a volume term.
+    volume : float, optional
+        Weight of the volume term in step 2a; 0 is maximum likelihood. None is parsimony without
+        a volume term.
     line_width : int
         Channels; wider structures in a spectrum than that are background.
     absent : ndarray of bool of shape (n_components, n_channels), optional
@@ -61,7 +62,7 @@ class BinnedSettings:
     fixed: np.ndarray
     energy_binning: int = 1
     init: str | np.ndarray = "auto"
-    volume: str | float = "auto"
+    volume: float | None = None
     line_width: int = 1
     absent: np.ndarray | None = None
     templates: Templates | None = None
@@ -119,7 +120,7 @@ def factorise_binned(binned, settings: BinnedSettings, rng, options: dict, notif
 def _factorise_coarse(coarse, settings, rng, options, notify):
     """Step 2a; return the factorisation, and what parsimony merged and subtracted."""
     n_fixed = len(settings.fixed)
-    parsimonious = isinstance(settings.volume, str)
+    parsimonious = settings.volume is None
     volume = 0.0 if parsimonious else settings.volume
     options = {**options, "n_fixed": n_fixed, "callback": forward(notify, "binned map")}
     H = _best_start(coarse, settings, rng, {**options, "volume": volume})

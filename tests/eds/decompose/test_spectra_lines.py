@@ -130,7 +130,7 @@ def test_summary__spectra_are_made_of_lines(grains, capsys):
     assert "spectra=lines (" in printed
     assert "volume=" not in printed
     grains.decomposition(algorithm="PSNMF", output_dimension=2, **FREE)
-    assert "spectra=free, volume=auto" in capsys.readouterr().out
+    assert "spectra=free, parsimony=True" in capsys.readouterr().out
 
 
 def test_accessor__works_on_spectra_of_lines(of_lines):
@@ -272,20 +272,21 @@ def test_spectra__bad_values_name_the_argument(unmixed_copy, state, no_work, val
     assert_refused(unmixed_copy, (TypeError, ValueError), "^spectra", state, spectra=value)
 
 
-@pytest.mark.parametrize("volume", [0, 0.25])
-def test_spectra_lines__a_volume_term_is_refused(unmixed_copy, state, no_work, volume):
-    assert_refused(unmixed_copy, ValueError, "^volume", state, spectra="lines", volume=volume)
+@pytest.mark.parametrize("given", [{"volume": 0}, {"volume": 0.25}, {"parsimony": False}], ids=str)
+def test_spectra_lines__parsimony_is_needed(unmixed_copy, state, no_work, given):
+    message = f"^{next(iter(given))}=.* is for"
+    assert_refused(unmixed_copy, ValueError, message, state, spectra="lines", **given)
 
 
 @pytest.mark.parametrize("estimator", [PSNMF(3), PoissonNMF(3)])
 def test_spectra__is_refused_with_an_estimator(unmixed_copy, state, no_work, estimator):
-    assert_refused(
-        unmixed_copy, TypeError, "^spectra must", state, spectra="lines", algorithm=estimator
-    )
+    given = {"spectra": "lines", "algorithm": estimator}
+    assert_refused(unmixed_copy, TypeError, "^spectra must", state, **given)
 
 
-def test_spectra_auto__free_where_a_volume_is_given(grains, capsys):
-    unmix_quietly(grains, volume=0.25, print_info=True)
+@pytest.mark.parametrize("given", [{"volume": 0.25}, {"parsimony": False}], ids=str)
+def test_spectra_auto__free_where_parsimony_does_not_decide(grains, capsys, given):
+    unmix_quietly(grains, print_info=True, **given)
     assert grains.learning_results.psnmf["spectra"] == "free"
     assert "not made of lines" not in capsys.readouterr().out
 
@@ -294,7 +295,6 @@ def test_spectra_auto__free_where_a_volume_is_given(grains, capsys):
 def test_spectra_auto__free_and_why_where_a_map_has_no_line_model(grains, capsys, which):
     make, reason, message = BAD_MAPS[which]
     unmix_quietly(make(grains), print_info=True)
-    record = read_record(grains)
-    assert (record.spectra, record.why_free) == ("free", reason)
+    assert (read_record(grains).spectra, read_record(grains).why_free) == ("free", reason)
     assert re.search(f"not made of lines: .*{message}", capsys.readouterr().out)
     assert re.search(f"the spectra was free: [^.]*{message}", grains.psnmf.report())

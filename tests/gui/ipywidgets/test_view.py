@@ -79,7 +79,7 @@ def test_PSNMFTool__the_preview_is_there_and_follows_the_binning(parts):
 def test_PSNMFTool__what_is_chosen_automatically_cannot_be_typed(parts):
     for auto, typed in (
         ("auto_binning", "binning"),
-        ("auto_volume", "volume"),
+        ("parsimony", "volume"),
         ("auto_smoothing", "smoothing"),
     ):
         assert parts[typed].disabled

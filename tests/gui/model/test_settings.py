@@ -90,11 +90,11 @@ def test_read_range__energy_ranges_are_read():
 
 
 def test_PSNMFTool__spectra_of_lines_and_no_volume(tool):
-    tool.trait_set(spectra="lines", auto_volume=False, volume=0.5)
+    tool.trait_set(spectra="lines", parsimony=False, volume=0.5)
     tool.run()
     assert tool.wait(LONG) == "failed"
     assert "volume=0.5 is for spectra='free'" in tool.message
-    tool.auto_volume = True
+    tool.parsimony = True
     tool.run()
     assert tool.wait(LONG) == "done", tool.message
     assert tool.result.learning_results.psnmf["spectra"] == "lines"
@@ -117,7 +117,7 @@ def test_PSNMFTool__every_setting_becomes_an_argument(tool, tmp_path, done):
         guide_file=str(tmp_path / "haadf.hspy"), estimate_number=False,
         number_of_phases=4, auto_binning=False, binning=2,
         init="vertex", spectra="auto", fixed_spectra_file=str(tmp_path / "phase_spectra.hspy"),
-        absent="3: Fe", energy_range="0.2, 5", auto_volume=False, volume=0.5,
+        absent="3: Fe", energy_range="0.2, 5", parsimony=False, volume=0.5,
         auto_smoothing=False, smoothing=2.0,
     )  # fmt: skip
     arguments = tool.arguments()
@@ -125,7 +125,8 @@ def test_PSNMFTool__every_setting_becomes_an_argument(tool, tmp_path, done):
     np.testing.assert_array_equal(arguments.pop("guide")[0].data, image.data)
     assert arguments == {
         "output_dimension": 4, "binning": 2, "init": "vertex", "absent": {3: ["Fe"]},
-        "energy_range": (0.2, 5.0), "spectra": "auto", "volume": 0.5, "smoothing": 2.0,
+        "energy_range": (0.2, 5.0), "spectra": "auto", "parsimony": False, "volume": 0.5,
+        "smoothing": 2.0,
     }  # fmt: skip
     tool.run()
     assert tool.wait(LONG) == "done", tool.message

@@ -166,7 +166,7 @@ def test_PSNMFTool__another_map_gives_up_the_run(tool, pristine_grains, endless)
         ({"number_of_phases": 0}, "output_dimension"),
         ({"number_of_phases": 10**6}, "too large"),
         ({"auto_binning": False, "binning": 0}, "binning"),
-        ({"auto_volume": False, "volume": -1.0}, "volume"),
+        ({"parsimony": False, "volume": -1.0}, "volume"),
         ({"auto_smoothing": False, "smoothing": -1.0}, "smoothing"),
         ({"absent": "7: Fe"}, "absent"),
         ({"absent": "0: Xx"}, "Xx"),

@@ -15,7 +15,7 @@ OPTIONS = {"max_iter": 200, "tol": 1e-5, "n_jobs": 1}
 
 def factorise(function, X, **settings):
     known = {"fixed": np.empty((0, X.shape[1])), "energy_binning": 2, "init": "nndsvdar"}
-    known |= {"volume": "auto", "line_width": 1, **settings}
+    known |= {"volume": None, "line_width": 1, **settings}
     rng = np.random.default_rng(0)
     return function(X, BinnedSettings(3, **known), rng, OPTIONS, lambda *_: None)
 
@@ -28,7 +28,7 @@ def few(monkeypatch):
     monkeypatch.setattr(subset, "ROWS_AT_A_TIME", 64)
 
 
-@pytest.mark.parametrize("volume", ["auto", 0.0])
+@pytest.mark.parametrize("volume", [None, 0.0])
 def test_factorise_map__spectra_are_those_of_all_bins(few, volume):
     cube, W, truth = planted((40, 30), counts=2000.0)
     X = cube.reshape(-1, cube.shape[-1]).astype(float)
