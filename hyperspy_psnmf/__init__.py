@@ -11,9 +11,14 @@ import importlib
 from hyperspy_psnmf._activation import activate, deactivate
 from hyperspy_psnmf._version import __version__
 
-_LAZY = {"PSNMF": "estimators", "PoissonNMF": "estimators", "data": "data"}
+_LAZY = {
+    "PSNMF": "estimators",
+    "PoissonNMF": "estimators",
+    "data": "data",
+    "results": "results",
+}
 
-__all__ = ["PSNMF", "PoissonNMF", "__version__", "activate", "data", "deactivate"]
+__all__ = ["PSNMF", "PoissonNMF", "__version__", "activate", "data", "deactivate", "results"]
 
 
 def __getattr__(name):

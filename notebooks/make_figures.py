@@ -40,7 +40,7 @@ def particles():
     carbon, oxygen = (line.data.ravel() / s.psnmf.phase_maps().data.sum((1, 2)) for line in lines)
     names = ["Core"] * 3
     names[oxygen.argmax()], names[carbon.argmax()] = "Shell", "Support"
-    s.psnmf.names = names
+    s.psnmf.phase_names = names
     return s
 
 
@@ -54,10 +54,10 @@ def figures():
     k = s.metadata.Truth.k_factors.as_dictionary()
     factors = {line: (k[line], 0.03 * k[line]) for line in ("Pt_La", "Fe_Ka", "O_Ka")}
     with_band = s.psnmf.ambiguity(factors={line: k[line] for line in factors})
-    yield "ambiguity", s.psnmf.plot_ambiguity(result=with_band)[0]
+    yield "ambiguity", with_band.plot()[0]
     composition = s.psnmf.quantify(factors=factors, exclude=("C", "Cu"), ambiguity=True)
-    yield "composition", s.psnmf.plot_composition(composition)[0]
-    yield "line_fit", s.psnmf.plot_line_fit(composition)[0]
+    yield "composition", composition.plot()[0]
+    yield "line_fit", composition.plot_line_fit()[0]
     yield "element_maps", s.psnmf.plot_element_maps(["Fe_Ka", "O_Ka", "Pt_La"])[0]
 
 

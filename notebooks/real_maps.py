@@ -34,8 +34,8 @@ def draw(path, output, n_phases, elements, energy_range):
     s.decomposition(
         algorithm="PSNMF", output_dimension=n_phases, energy_range=energy_range, print_info=False
     )
-    figures = {"phases": s.psnmf.plot, "residuals": s.psnmf.plot_residuals,
-               "ambiguity": s.psnmf.plot_ambiguity}  # fmt: skip
+    figures = {"phases": s.psnmf.plot, "residuals": s.psnmf.residuals().plot,
+               "ambiguity": s.psnmf.ambiguity().plot}  # fmt: skip
     for name, plot in figures.items():
         plot()[0].savefig(output / f"{path.stem}_{name}.png", dpi=100)
     print(s.psnmf.report())  # noqa: T201 - a script

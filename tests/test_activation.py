@@ -111,7 +111,7 @@ def test_decomposition__every_eds_class_has_it(cls):
     s = cls(da.from_array(COUNTS) if cls.__name__.startswith("Lazy") else COUNTS.copy())
     s.decomposition(**OPTIONS)
     assert s.learning_results.decomposition_algorithm == "PSNMF"
-    assert s.psnmf.names == ["Phase 0", "Phase 1"]
+    assert s.psnmf.phase_names == ["Phase 0", "Phase 1"]
 
 
 @pytest.mark.parametrize("cls", [exspy.signals.EELSSpectrum, hs.signals.Signal1D])

@@ -10,7 +10,7 @@ import pytest
 from numpydoc.validate import validate
 
 import hyperspy_psnmf
-from hyperspy_psnmf import PSNMF, PoissonNMF, data
+from hyperspy_psnmf import PSNMF, PoissonNMF, data, results
 from hyperspy_psnmf.accessor import PSNMFAccessor
 
 # What numpydoc asks for and is not wanted here.
@@ -26,11 +26,7 @@ WAIVED = {
 # Results are made by the package, so that their fields are attributes.
 OF_RESULTS = WAIVED | {"PR01": "fields are documented as attributes"}
 RESULTS = [
-    "eds.uncertainty.ambiguity.Ambiguity",
-    "eds.quantify.result.Percent",
-    "eds.quantify.result.Quantification",
-    "eds.fit_check.residuals.Residuals",
-    "plot.EstimatedNumber",
+    *(f"results.{name}" for name in results.__all__),
 ]
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Layers import one way, and within a layer so do its rooms; no folder or file is too full.
 
-The layers: kernels <- nmf <- estimators <- eds <- data <- plot <- gui <- accessor <- doctor <-
-__main__, and the tests in the package.
+The layers: kernels <- nmf <- estimators <- eds <- data <- plot <- results <- gui <- accessor <-
+doctor <- __main__, and the tests in the package.
 `_activation` is the bridge from HyperSpy: it runs inside HyperSpy's own import, so it imports
 nothing but the standard library then, and the two modules it hands over to (`eds` and
 `accessor`) inside the functions that need them.
@@ -27,6 +27,7 @@ LAYERS = {
     "eds": {"hyperspy", "exspy", "dask", "prettytable", "psutil"},
     "data": set(),
     "plot": {"matplotlib", "mpl_toolkits"},
+    "results": set(),
     "gui": {
         "IPython",
         "hyperspy_gui_ipywidgets",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hyperspy_psnmf import plot
 from hyperspy_psnmf.accessor.certainty import Certainty
 from hyperspy_psnmf.accessor.chemistry import Chemistry
+from hyperspy_psnmf.accessor.old_names import OldNames
 from hyperspy_psnmf.accessor.phase_map import PhaseMap
 from hyperspy_psnmf.eds.decompose import report as describe
 from hyperspy_psnmf.eds.fit_check.verdict import find_fit_quality
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class PSNMFAccessor(PhaseMap, Certainty, Chemistry):
+class PSNMFAccessor(PhaseMap, Certainty, Chemistry, OldNames):
     """Phases of an EDS map, from its learning results.
 
     Works on any non-negative factors and loadings, HyperSpy's own NMF included.
@@ -72,12 +73,12 @@ class PSNMFAccessor(PhaseMap, Certainty, Chemistry):
         return tool.gui(display=display, toolkit=toolkit)
 
     @property
-    def names(self) -> list[str]:
+    def phase_names(self) -> list[str]:
         """Names of the phases, used in every title and table; set a list to change them."""
         return learning_results.read_names(self._signal)
 
-    @names.setter
-    def names(self, names: Sequence[str]) -> None:
+    @phase_names.setter
+    def phase_names(self, names: Sequence[str]) -> None:
         learning_results.write_names(self._signal, names)
 
     def phase_spectra(self) -> EDSSpectrum:

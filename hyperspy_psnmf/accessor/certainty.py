@@ -5,21 +5,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hyperspy_psnmf import plot
 from hyperspy_psnmf.eds.decompose.masks import read_map_input
 from hyperspy_psnmf.eds.decompose.n_phases import estimate_number
-from hyperspy_psnmf.eds.fit_check import residuals
-from hyperspy_psnmf.eds.fit_check.residuals import Residuals
+from hyperspy_psnmf.eds.fit_check.residuals import find_residuals
 from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.quantify.quantify import find_ambiguity_of_compositions
-from hyperspy_psnmf.eds.signals.learning_results import check_result
 from hyperspy_psnmf.eds.uncertainty import standard_errors as uncertainty
-from hyperspy_psnmf.eds.uncertainty.ambiguity import Ambiguity, find_ambiguity
+from hyperspy_psnmf.eds.uncertainty.ambiguity import find_ambiguity
+from hyperspy_psnmf.results import Ambiguity, EstimatedNumber, Residuals
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
-    from matplotlib.figure import Figure
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
 
 class Certainty:
@@ -41,7 +38,7 @@ class Certainty:
         show_progressbar: bool | None = None,
         random_state: Any = 0,
         n_jobs: int | None = None,
-    ) -> plot.EstimatedNumber:
+    ) -> EstimatedNumber:
         """Estimate the number of phases by count splitting, before any decomposition.
 
         Every count is assigned to one of the folds at random. Factorisations of coarse bins
@@ -96,7 +93,7 @@ class Certainty:
             random_state=random_state,
             n_jobs=n_jobs,
         )
-        return plot.EstimatedNumber(**vars(found))
+        return EstimatedNumber.made_of(found)
 
     def standard_errors(
         self,
@@ -202,8 +199,8 @@ class Certainty:
         -------
         Ambiguity
             With ``spectra_low``, ``spectra_high``, ``counts_band``, ``compositions_band``,
-            ``likelihood_ratio`` and ``table()``. See `plot_ambiguity` for a figure, and
-            `quantify`, which takes it for the bands of any compositions.
+            ``likelihood_ratio``, ``table()`` and ``plot()``. `quantify` takes it for the bands
+            of any compositions.
 
         Raises
         ------
@@ -215,8 +212,10 @@ class Certainty:
         """
         decomposed = Decomposed.read(self._signal)
         if factors is None:
-            return find_ambiguity(decomposed, confidence=confidence)
-        return find_ambiguity_of_compositions(decomposed, factors, confidence)
+            found = find_ambiguity(decomposed, confidence=confidence)
+        else:
+            found = find_ambiguity_of_compositions(decomposed, factors, confidence)
+        return Ambiguity.made_of(found)
 
     def residuals(self) -> Residuals:
         """Return how well the model fits each pixel and each channel.
@@ -227,53 +226,8 @@ class Certainty:
         Returns
         -------
         Residuals
-            With ``map``, ``spectrum`` and ``total``, and ``binned``: the deviance of
+            With ``map``, ``spectrum``, ``total`` and ``plot()``, and ``binned``: the deviance of
             the binned map, in which residuals common to neighbouring pixels add up; `report` is
             based on it.
-            See `plot_residuals`.
         """
-        return residuals.find_residuals(Decomposed.read(self._signal))
-
-    def plot_ambiguity(
-        self,
-        *,
-        confidence: float = 0.95,
-        factors: dict | None = None,
-        result: Ambiguity | None = None,
-    ) -> tuple[Figure, NDArray]:
-        """Plot the bands of spectra, counts and, with factors, compositions.
-
-        Parameters
-        ----------
-        confidence, factors
-            See `ambiguity`.
-        result : Ambiguity, optional
-            What `ambiguity` returned, not to compute it again.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-        numpy.ndarray of matplotlib.axes.Axes, of shape (n_phases, 2)
-        """
-        if result is None:
-            result = self.ambiguity(confidence=confidence, factors=factors)
-        return plot.plot_ambiguity(check_result(result, Ambiguity))
-
-    def plot_residuals(self, *, result: Residuals | None = None) -> tuple[Figure, NDArray]:
-        """Plot the deviance per degree of freedom as a map and a spectrum, and of the binned map.
-
-        X-ray lines near significant residuals are labelled. Dips of the spectrum below 1
-        are no errors of the model: there a phase of few counts was fitted to its noise.
-
-        Parameters
-        ----------
-        result : Residuals, optional
-            What `residuals` returned, not to compute it again.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-        numpy.ndarray of matplotlib.axes.Axes, of shape (3,)
-        """
-        result = self.residuals() if result is None else result
-        return plot.plot_residuals(check_result(result, Residuals))
+        return Residuals.made_of(find_residuals(Decomposed.read(self._signal)))

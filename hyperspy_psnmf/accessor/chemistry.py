@@ -7,19 +7,18 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from hyperspy_psnmf import plot
+from hyperspy_psnmf.accessor.old_names import takes_old_arguments
 from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.line_model.energy_axis import EnergyCalibration
 from hyperspy_psnmf.eds.lines.energy_calibration import energy_calibration
-from hyperspy_psnmf.eds.quantify.element_maps import element_maps
+from hyperspy_psnmf.eds.quantify.element_maps import element_map_errors, element_maps
 from hyperspy_psnmf.eds.quantify.options import Options
 from hyperspy_psnmf.eds.quantify.quantify import quantify
-from hyperspy_psnmf.eds.quantify.result import Quantification
-from hyperspy_psnmf.eds.signals.learning_results import check_result
 from hyperspy_psnmf.eds.uncertainty.ambiguity import Ambiguity
+from hyperspy_psnmf.results import Quantification
 
 if TYPE_CHECKING:
     from hyperspy.signals import BaseSignal
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike, NDArray
 
@@ -31,14 +30,14 @@ class Chemistry:
 
     _signal: Any
 
+    @takes_old_arguments
     def element_maps(
         self,
         xray_lines: Iterable[str] | None = None,
-        method: str = "model",
         *,
+        intensities: str = "model",
         residuals: bool = True,
-        standard_errors: bool = False,
-    ) -> list[BaseSignal] | tuple[list[BaseSignal], list[BaseSignal]]:
+    ) -> list[BaseSignal]:
         """Return net maps of X-ray lines, from loadings times intensities of phases.
 
         So overlapping lines are separated by the phases they come from. By noise, a map of
@@ -51,7 +50,7 @@ class Chemistry:
             lines that cannot be measured are left out with a warning: beyond the channels
             in use or masked, above the beam energy, below 0.12 keV, or, with "model",
             recorded with the main line of their family, as Fe_Kb is.
-        method : {"model", "windows"}
+        intensities : {"model", "windows"}
             "model": the phases' spectra are fitted with the lines of all elements in
             the metadata, in eXSpy's families, and a smooth background. Overlapping
             lines are separated. Significant elements that the metadata do not list are fitted
@@ -61,25 +60,55 @@ class Chemistry:
             Add counts that the phases miss, as those of an element of a rare phase that is not
             among them, where they are more than four standard errors in a pixel or a window of
             up to 13 by 13 pixels. The map is read for them; without whole counts none are added.
-        standard_errors : bool
-            True: return standard errors too.
 
         Returns
         -------
         list of BaseSignal
             One map of counts per line, in the order asked for, like those of eXSpy's
-            ``get_lines_intensity``. Masked pixels are NaN.
-        list of BaseSignal
-            With `standard_errors`: 1 sigma in counts, of the loadings, of the phases' net
-            intensities, which are common to all pixels, and of counts added.
+            ``get_lines_intensity``. Masked pixels are NaN. Their standard errors are
+            those of `element_map_errors`.
 
         Raises
         ------
         TypeError, ValueError
             Naming the argument, such as lines that cannot be measured, or what metadata lack.
         """
-        lines = Decomposed.read(self._signal), xray_lines, method
-        return element_maps(*lines, residuals=residuals, standard_errors=standard_errors)
+        options = {"intensities": intensities, "residuals": residuals}
+        return element_maps(Decomposed.read(self._signal), xray_lines, **options)
+
+    def element_map_errors(
+        self,
+        xray_lines: Iterable[str] | None = None,
+        *,
+        intensities: str = "model",
+        residuals: bool = True,
+    ) -> list[BaseSignal]:
+        """Return maps of the standard errors of `element_maps`, in counts.
+
+        Parameters
+        ----------
+        xray_lines : list of str, optional
+            Such as ``["Fe_Ka", "Pt_La"]``; by default those of the metadata that can be measured.
+        intensities : {"model", "windows"}
+            How net intensities are measured, by a fit to the phases' spectra or in eXSpy's
+            integration windows, as for `element_maps`.
+        residuals : bool
+            Whether the maps have the counts that the phases miss, as for `element_maps`.
+
+        Returns
+        -------
+        list of BaseSignal
+            One map of 1 sigma per line, in the order asked for: of the loadings, of the phases'
+            net intensities, which are common to all pixels and do not average out, and of the
+            counts added. Masked pixels are NaN.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming the argument, such as lines that cannot be measured, or what metadata lack.
+        """
+        options = {"intensities": intensities, "residuals": residuals}
+        return element_map_errors(Decomposed.read(self._signal), xray_lines, **options)
 
     def quantify(
         self,
@@ -182,9 +211,10 @@ class Chemistry:
         Returns
         -------
         Quantification
-            With ``table()``, ``budget()``, ``rows()``, ``to_dataframe()``, ``maps()``,
-            ``formulas()``, ``atomic`` and ``weight``. Below three standard deviations of a blank a
-            table shows the detection limit. Phases with too few counts are NaN.
+            With ``table()``, ``plot()``, ``plot_line_fit()``, ``budget()``, ``rows()``,
+            ``to_dataframe()``, ``maps()``, ``formulas()``, ``atomic`` and ``weight``. Below three
+            standard deviations of a blank a table shows the detection limit. Phases with too few
+            counts are NaN.
             ``notes`` list the elements that compositions are normalised to, other elements in
             the spectra, and what the errors do not include.
 
@@ -193,28 +223,26 @@ class Chemistry:
         TypeError, ValueError
             Naming the argument, or what the metadata lack and the call that sets it.
         """
-        return quantify(
-            Decomposed.read(self._signal),
-            Options(
-                method=method,
-                factors=factors,
-                reference=reference,
-                composition_units=composition_units,
-                xray_lines=xray_lines,
-                exclude=exclude,
-                intensities=intensities,
-                absorption_correction=absorption_correction,
-                thickness=thickness,
-                density=density,
-                take_off_angle=take_off_angle,
-                probe_area=probe_area,
-                live_time_per=live_time_per,
-                errors=errors,
-                ambiguity=ambiguity,
-                confidence=confidence,
-                region=region,
-            ),
+        options = Options(
+            method=method,
+            factors=factors,
+            reference=reference,
+            composition_units=composition_units,
+            xray_lines=xray_lines,
+            exclude=exclude,
+            intensities=intensities,
+            absorption_correction=absorption_correction,
+            thickness=thickness,
+            density=density,
+            take_off_angle=take_off_angle,
+            probe_area=probe_area,
+            live_time_per=live_time_per,
+            errors=errors,
+            ambiguity=ambiguity,
+            confidence=confidence,
+            region=region,
         )
+        return Quantification.made_of(quantify(Decomposed.read(self._signal), options))
 
     def energy_calibration(self) -> EnergyCalibration:
         """Determine offset, gain and resolution of the energy axis from X-ray lines.
@@ -238,63 +266,23 @@ class Chemistry:
         """
         return energy_calibration(self._signal)
 
-    def plot_composition(self, result: Quantification, *, log: bool = False) -> tuple[Figure, Axes]:
-        """Plot the composition of each phase as bars with 1-sigma errors.
-
-        Parameters
-        ----------
-        result : Quantification
-            What `quantify` returned.
-        log : bool
-            Whether the scale is logarithmic, for minor elements.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-        matplotlib.axes.Axes
-        """
-        return plot.plot_composition(check_result(result, Quantification), log=log)
-
-    def plot_line_fit(self, result: Quantification) -> tuple[Figure, NDArray]:
-        """Plot the fit of lines and continuum to each phase's spectrum.
-
-        Parameters
-        ----------
-        result : Quantification
-            What `quantify` returned, with intensities from the model.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-        numpy.ndarray of matplotlib.axes.Axes, of shape (n_phases, 2)
-            Spectra with fit and continuum, and residuals in standard deviations.
-
-        Raises
-        ------
-        ValueError
-            If intensities are from windows, which fit nothing.
-        """
-        fit = check_result(result, Quantification).fit
-        if fit is None:
-            raise ValueError(
-                "result: its intensities are from windows, which fit nothing; quantify with "
-                "intensities='model'"
-            )
-        return plot.plot_line_fit(fit)
-
+    @takes_old_arguments
     def plot_element_maps(
-        self, xray_lines: Iterable[str] | None = None, method: str = "model"
+        self, xray_lines: Iterable[str] | None = None, *, intensities: str = "model"
     ) -> tuple[Figure, NDArray]:
         """Plot net maps of X-ray lines side by side.
 
         Parameters
         ----------
-        xray_lines, method
-            See `element_maps`.
+        xray_lines : list of str, optional
+            Such as ``["Fe_Ka", "Pt_La"]``; by default those of the metadata that can be measured.
+        intensities : {"model", "windows"}
+            How net intensities are measured, by a fit to the phases' spectra or in eXSpy's
+            integration windows, as for `element_maps`.
 
         Returns
         -------
         matplotlib.figure.Figure
         numpy.ndarray of matplotlib.axes.Axes, of shape (n_lines,)
         """
-        return plot.plot_element_maps(self.element_maps(xray_lines, method))
+        return plot.plot_element_maps(self.element_maps(xray_lines, intensities=intensities))

@@ -80,7 +80,8 @@ class PhaseMap:
         Returns
         -------
         BaseSignal
-            Of integers, with the map's axes as signal axes: the number of the phase as in `names`;
+            Of integers, with the map's axes as signal axes: the number of the phase as in
+            `phase_names`;
             -1 (unassigned) where no loading is significant, or where the deviance from the
             model is, as in a phase that was missed (at few counts that may be significant in no
             single pixel: see `residuals`); -2 in masked pixels. ``labels == 1`` is a mask.

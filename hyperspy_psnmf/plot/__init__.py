@@ -5,14 +5,13 @@ from hyperspy_psnmf.plot.binned_map import plot_binned_map
 from hyperspy_psnmf.plot.fit_check import plot_residuals
 from hyperspy_psnmf.plot.label_map import plot_label_map
 from hyperspy_psnmf.plot.lines import plot_line_fit
-from hyperspy_psnmf.plot.n_phases import EstimatedNumber, plot_number_of_components
+from hyperspy_psnmf.plot.n_phases import plot_number_of_components
 from hyperspy_psnmf.plot.overlay import plot_overlay
 from hyperspy_psnmf.plot.phases import phase_color, plot_phases
 from hyperspy_psnmf.plot.quantify import plot_composition, plot_element_maps
 from hyperspy_psnmf.plot.uncertainty import plot_ambiguity
 
 __all__ = [
-    "EstimatedNumber",
     "phase_color",
     "plot_ambiguity",
     "plot_binned_map",

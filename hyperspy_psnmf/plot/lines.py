@@ -15,14 +15,24 @@ def plot_line_fit(fit):
 
     Parameters
     ----------
-    fit : FittedSpectra
+    fit : FittedSpectra or None
         As in ``s.psnmf.quantify().fit``.
 
     Returns
     -------
     fig : matplotlib.figure.Figure
     axes : numpy.ndarray of matplotlib.axes.Axes, of shape (n_phases, 2)
+
+    Raises
+    ------
+    ValueError
+        If `fit` is None, as of intensities from windows.
     """
+    if fit is None:
+        raise ValueError(
+            "result: its intensities are from windows, which fit nothing; quantify with "
+            "intensities='model'"
+        )
     names = fit.spectra.metadata.Phases.names
     n = len(names)
     fig, axes = subplots(

@@ -3,26 +3,11 @@
 
 import numpy as np
 
-from hyperspy_psnmf.eds.decompose.n_phases import NumberOfComponents
 from hyperspy_psnmf.eds.decompose.report import phases
 from hyperspy_psnmf.plot.figure import subplots
 from hyperspy_psnmf.plot.phases import phase_color
 
 HEADROOM = 1.5  # of the axis, relative to the largest value from the best number on
-
-
-class EstimatedNumber(NumberOfComponents):
-    """`NumberOfComponents` that can draw itself."""
-
-    def plot(self):
-        """Plot the held-out deviance of every number, above the smallest.
-
-        Returns
-        -------
-        fig : matplotlib.figure.Figure
-        ax : matplotlib.axes.Axes
-        """
-        return plot_number_of_components(self)
 
 
 def plot_number_of_components(result):

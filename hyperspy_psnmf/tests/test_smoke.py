@@ -67,7 +67,7 @@ def test_saving__results_survive(unmixed, tmp_path):
 
     unmixed.save(tmp_path / "map.hspy")
     again = load(tmp_path / "map.hspy")
-    assert again.psnmf.names == unmixed.psnmf.names
+    assert again.psnmf.phase_names == unmixed.psnmf.phase_names
     maps, maps_again = unmixed.psnmf.phase_maps().data, again.psnmf.phase_maps().data
     np.testing.assert_allclose(maps_again, maps, rtol=1e-12)
 

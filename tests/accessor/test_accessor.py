@@ -66,35 +66,35 @@ def test_PSNMFAccessor__the_accessor_is_documented(signal):
 
 def test_names__a_copy_has_its_own_accessor(signal):
     other = signal.deepcopy()
-    other.psnmf.names = ["a", "b", "c"]
-    assert signal.psnmf.names == ["Phase 0", "Phase 1", "Phase 2"]
+    other.psnmf.phase_names = ["a", "b", "c"]
+    assert signal.psnmf.phase_names == ["Phase 0", "Phase 1", "Phase 2"]
 
 
 # --- names
 
 
 def test_names__are_phase_0_and_so_on_unless_set(signal):
-    assert signal.psnmf.names == ["Phase 0", "Phase 1", "Phase 2"]
+    assert signal.psnmf.phase_names == ["Phase 0", "Phase 1", "Phase 2"]
 
 
 @pytest.mark.parametrize("make", [list, tuple, np.array], ids=["list", "tuple", "array"])
 def test_names__are_used_everywhere(signal, make):
     names = ["silicate", "(Mg,Fe)O", "β-Ca"]
-    signal.psnmf.names = make(names)
-    assert signal.psnmf.names == names
-    assert all(type(name) is str for name in signal.psnmf.names)
+    signal.psnmf.phase_names = make(names)
+    assert signal.psnmf.phase_names == names
+    assert all(type(name) is str for name in signal.psnmf.phase_names)
     assert signal.psnmf.phase_spectra().metadata.Phases.names == names
     assert signal.psnmf.phase_maps().metadata.Phases.names == names
     assert all(name in signal.psnmf.report() for name in names)
 
 
 def test_names__the_list_returned_is_a_copy(signal):
-    signal.psnmf.names[0] = "changed"
-    assert signal.psnmf.names[0] == "Phase 0"
+    signal.psnmf.phase_names[0] = "changed"
+    assert signal.psnmf.phase_names[0] == "Phase 0"
     given = ["a", "b", "c"]
-    signal.psnmf.names = given
+    signal.psnmf.phase_names = given
     given[0] = "changed"
-    assert signal.psnmf.names == ["a", "b", "c"]
+    assert signal.psnmf.phase_names == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(
@@ -114,23 +114,23 @@ def test_names__the_list_returned_is_a_copy(signal):
     ids=str,
 )
 def test_names__bad_names_are_refused_and_the_old_ones_kept(signal, names, error):
-    signal.psnmf.names = ["x", "y", "z"]
+    signal.psnmf.phase_names = ["x", "y", "z"]
     with pytest.raises(error, match="names"):
-        signal.psnmf.names = names
-    assert signal.psnmf.names == ["x", "y", "z"]
+        signal.psnmf.phase_names = names
+    assert signal.psnmf.phase_names == ["x", "y", "z"]
 
 
 def test_names__a_new_decomposition_has_new_names(signal):
-    signal.psnmf.names = ["a", "b", "c"]
+    signal.psnmf.phase_names = ["a", "b", "c"]
     signal.decomposition(algorithm="PSNMF", output_dimension=2, print_info=False)
-    assert signal.psnmf.names == ["Phase 0", "Phase 1"]
+    assert signal.psnmf.phase_names == ["Phase 0", "Phase 1"]
 
 
 def test_names__need_a_decomposition(grains):
     with pytest.raises(RuntimeError, match="no factors and loadings yet"):
-        _ = grains.psnmf.names
+        _ = grains.psnmf.phase_names
     with pytest.raises(RuntimeError, match="no factors and loadings yet"):
-        grains.psnmf.names = ["a"]
+        grains.psnmf.phase_names = ["a"]
 
 
 # --- other algorithms
@@ -178,9 +178,9 @@ def test_report__hyperspys_own_nmf_gives_phases(grains, kwargs):
     np.testing.assert_allclose(spectra.data.sum(), model)
     np.testing.assert_allclose(maps.data.sum(), model)
     assert maps.data.shape == (k, 11, 14)
-    s.psnmf.names = [f"NMF {i}" for i in range(k)]
-    assert s.psnmf.phase_spectra().metadata.Phases.names == s.psnmf.names
-    assert s.psnmf.names[0] == "NMF 0"
+    s.psnmf.phase_names = [f"NMF {i}" for i in range(k)]
+    assert s.psnmf.phase_spectra().metadata.Phases.names == s.psnmf.phase_names
+    assert s.psnmf.phase_names[0] == "NMF 0"
     with pytest.raises(RuntimeError, match="those of NMF"):
         s.psnmf.report()
 

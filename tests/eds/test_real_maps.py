@@ -42,7 +42,7 @@ for job in jobs:
     np.testing.assert_allclose(lr.loadings.sum(), s.data.sum(dtype=float), rtol=1e-9)
     np.testing.assert_allclose(lr.factors.sum(axis=0), 1)
     assert lr.psnmf["converged"], name
-    s.psnmf.names = [f"{name} {i}" for i in range(int(k))]
+    s.psnmf.phase_names = [f"{name} {i}" for i in range(int(k))]
     fig, _ = s.psnmf.plot()
     fig.savefig(Path(output) / f"{name}.png")
     matplotlib.pyplot.close("all")
@@ -52,7 +52,7 @@ for job in jobs:
     s.save(path)
     again = hs.load(path)
     assert again.psnmf.report() == s.psnmf.report()
-    assert again.psnmf.names == s.psnmf.names
+    assert again.psnmf.phase_names == s.psnmf.phase_names
     np.testing.assert_array_equal(again.learning_results.loadings, lr.loadings)
     spectra = s.psnmf.phase_spectra()
     np.testing.assert_allclose(spectra.data.sum(), s.data.sum(dtype=float))

@@ -36,7 +36,7 @@ def unmixed():
     hs.preferences.General.show_progressbar = False
     s = data.mineral_grains(shape=SHAPE, n_channels=760, counts=900, seed=1)
     s.decomposition(algorithm="PSNMF", output_dimension=3, print_info=False, **FREE)
-    s.psnmf.names = ["Silicate", "Ferropericlase", "Ca silicate"]
+    s.psnmf.phase_names = ["Silicate", "Ferropericlase", "Ca silicate"]
     return s
 
 

@@ -66,7 +66,7 @@ def test_plot__maps_in_pixels_have_axes(grains):
 
 def test_names__titles_are_the_names_and_lines_are_labelled(grains):
     plot(grains)
-    grains.psnmf.names = ["silicate", "oxide", "$rest_3"]
+    grains.psnmf.phase_names = ["silicate", "oxide", "$rest_3"]
     fig, axes = drawn(grains, 3)
     assert [ax.get_title() for ax in axes[:, 0]] == ["silicate", "oxide", "$rest_3"]
     labels = texts_of(fig)

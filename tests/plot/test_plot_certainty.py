@@ -36,7 +36,7 @@ def quietly(method, **kwargs):
 
 
 def test_ambiguity__bands_of_ambiguity_are_drawn_around_what_was_found(unmixed, ambiguity):
-    fig, axes = quietly(unmixed.psnmf.plot_ambiguity, result=ambiguity)
+    fig, axes = quietly(ambiguity.plot)
     assert axes.shape == (3, 2)
     for i, (left, right) in enumerate(axes):
         assert left.get_title() == f"Phase {i}"
@@ -55,14 +55,14 @@ def test_ambiguity__bands_of_ambiguity_are_drawn_around_what_was_found(unmixed, 
 
 def test_plot_ambiguity__without_factors_only_counts_have_a_bar(grains):
     grains.decomposition(algorithm="PSNMF", output_dimension=1, print_info=False, **FREE)
-    fig, axes = quietly(grains.psnmf.plot_ambiguity, confidence=0.9)
+    fig, axes = quietly(grains.psnmf.ambiguity(confidence=0.9).plot)
     assert [label.get_text() for label in axes[0, 1].get_yticklabels()] == ["counts"]
     assert "Per cent (90 % bands)" in texts_of(fig)
 
 
 def test_residuals__are_a_map_and_two_spectra(unmixed):
     result = unmixed.psnmf.residuals()
-    fig, axes = quietly(unmixed.psnmf.plot_residuals, result=result)
+    fig, axes = quietly(result.plot)
     assert axes.shape == (3,)
     np.testing.assert_array_equal(axes[0].images[0].get_array(), result.map.data)
     low, high = axes[0].images[0].get_clim()
@@ -77,7 +77,7 @@ def test_residuals__are_a_map_and_two_spectra(unmixed):
 
 def test_plot_residuals__lines_that_are_significant_are_labelled(grains):
     grains.decomposition(algorithm="PSNMF", output_dimension=1, print_info=False, **FREE)
-    _, axes = quietly(grains.psnmf.plot_residuals)
+    _, axes = quietly(grains.psnmf.residuals().plot)
     for ax in axes[1:]:
         assert "Mg Kα" in [text.get_text() for text in ax.texts]
 
@@ -85,26 +85,26 @@ def test_plot_residuals__lines_that_are_significant_are_labelled(grains):
 def test_plot_residuals__a_peak_that_is_no_line_of_the_sample_is_labelled_by_its_energy(grains):
     grains.data[:3, :3, 250:253] += 60
     grains.decomposition(algorithm="PSNMF", output_dimension=2, print_info=False, **FREE)
-    _, axes = quietly(grains.psnmf.plot_residuals)
+    _, axes = quietly(grains.psnmf.residuals().plot)
     energy = grains.axes_manager[-1].axis[251]
     labels = [t.get_text() for t in axes[2].texts if t.get_text().endswith(" keV")]
     assert len(labels) == 1
     assert float(labels[0].split()[0]) == pytest.approx(energy, abs=0.04)  # a coarse channel
     grains.axes_manager[-1].units = ""
     grains.metadata.Sample.xray_lines = []
-    _, axes = quietly(grains.psnmf.plot_residuals)
+    _, axes = quietly(grains.psnmf.residuals().plot)
     assert not axes[2].texts
 
 
 def test_plot_residuals__residuals_of_a_line_scan_of_a_series_and_with_masks(grains):
     line = grains.inav[:, 3].deepcopy()
     line.decomposition(algorithm="PSNMF", output_dimension=1, print_info=False, **FREE)
-    _, axes = quietly(line.psnmf.plot_residuals)
+    _, axes = quietly(line.psnmf.residuals().plot)
     assert not axes[0].images
     series, mask = hs.stack([grains, grains]), np.zeros((14, 11, 2), bool)
     mask[:3] = True
     series.decomposition(
         algorithm="PSNMF", output_dimension=2, navigation_mask=mask, print_info=False, **FREE
     )
-    _, axes = quietly(series.psnmf.plot_residuals)
+    _, axes = quietly(series.psnmf.residuals().plot)
     assert axes[0].images[0].get_array().shape == (11, 14)

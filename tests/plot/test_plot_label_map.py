@@ -22,7 +22,7 @@ def legend_of(fig):
 
 
 def test_plot_label_map__each_pixel_has_the_colour_of_its_phase(grains):
-    grains.psnmf.names = ["olivine", "periclase", "davemaoite"]
+    grains.psnmf.phase_names = ["olivine", "periclase", "davemaoite"]
     fig, ax = grains.psnmf.plot_label_map()
     labels = grains.psnmf.label_map().data
     colors = np.array([to_rgb(c) for c in (*map(phase_color, range(3)), GREY)])

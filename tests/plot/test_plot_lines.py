@@ -22,10 +22,10 @@ def result(signal):
 
 
 def test_plot_line_fit__each_phase_has_its_spectrum_and_the_rest(signal, result):
-    fig, axes = signal.psnmf.plot_line_fit(result)
+    fig, axes = result.plot_line_fit()
     fig.canvas.draw()
     assert axes.shape == (3, 2)
-    assert [upper.get_title() for upper in axes[:, 0]] == signal.psnmf.names
+    assert [upper.get_title() for upper in axes[:, 0]] == signal.psnmf.phase_names
     for i, (upper, lower) in enumerate(axes):
         fitted, continuum = (line.get_ydata() for line in upper.lines)
         np.testing.assert_array_equal(fitted, result.fit.fitted[i])
@@ -53,7 +53,7 @@ def test_quantify__windows_fit_nothing(signal):
     found = signal.psnmf.quantify(factors=factors, intensities="windows")
     assert found.fit is None
     with pytest.raises(ValueError, match=r"result.*windows.*intensities='model'"):
-        signal.psnmf.plot_line_fit(found)
+        found.plot_line_fit()
 
 
 def test_plot_line_fit__channels_left_out_are_not_drawn(result):

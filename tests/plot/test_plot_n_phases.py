@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from hyperspy_psnmf.plot import EstimatedNumber
+from hyperspy_psnmf.results import EstimatedNumber
 
 
 def drawn(differences, best):

@@ -20,13 +20,13 @@ def test_plot_overlay__each_pixel_has_the_colour_of_its_phase(grains):
     s = grains.deepcopy()
     pure = np.repeat(np.eye(3), [50, 50, 54], axis=0)
     s.learning_results.loadings = pure * [10.0, 500.0, 3.0]
-    s.psnmf.names = ["olivine", "periclase", "davemaoite"]
+    s.psnmf.phase_names = ["olivine", "periclase", "davemaoite"]
     fig, ax = s.psnmf.plot_overlay()
     image = ax.images[0].get_array().reshape(-1, 3)
     expected = np.array([to_rgb(phase_color(i)) for i in range(3)])
     np.testing.assert_allclose(image, pure @ expected, atol=1e-6)
     fig.canvas.draw()
-    assert set(s.psnmf.names) <= set(texts_of(fig))
+    assert set(s.psnmf.phase_names) <= set(texts_of(fig))
 
 
 def test_plot_overlay__there_is_a_scale_bar_or_there_are_axes(grains):

@@ -124,7 +124,7 @@ def test_plot_element_maps__the_accessor_draws_both(result):
     truth = s.metadata.Truth
     s.learning_results.factors, s.learning_results.loadings = truth.factors, truth.loadings
     s.learning_results.decomposition_algorithm = "truth"
-    _, axes = s.psnmf.plot_element_maps(["Al_Ka"], "windows")
+    _, axes = s.psnmf.plot_element_maps(["Al_Ka"], intensities="windows")
     assert len(axes) == 1
-    _, ax = s.psnmf.plot_composition(result)
+    _, ax = result.plot()
     assert ax.containers

@@ -12,7 +12,7 @@ REST = ("Al", "Ca", "Fe", "O", "Ti")
 
 
 def name(value):
-    return lambda p: setattr(p, "names", value)
+    return lambda p: setattr(p, "phase_names", value)
 
 
 def quantify(**kwargs):
@@ -59,13 +59,9 @@ CALLS = {
     "band, a tuple": (lambda p: p.ambiguity(factors={"O_Ka": (1, 2, 3)}), TypeError, "factors"),
     "band, line 1": (lambda p: p.ambiguity(factors={**TWO, 1: 1.0}), ValueError, "factors: 1"),
     "band, no line": (lambda p: p.ambiguity(factors={**TWO, None: 1.0}), ValueError, "factors"),
-    "plot of a word": (lambda p: p.plot_ambiguity(result="x"), TypeError, "result.*Ambiguity"),
-    "plot of zero": (lambda p: p.plot_ambiguity(result=0), TypeError, "result.*Ambiguity"),
-    "plot of a map": (lambda p: p.plot_residuals(result=p), TypeError, "result.*Residuals"),
-    "plot of nothing": (lambda p: p.plot_composition(None), TypeError, "result.*Quantification"),
-    "fit of nothing": (lambda p: p.plot_line_fit(None), TypeError, "result.*Quantification"),
-    "plot of a dict": (lambda p: p.plot_composition({}), TypeError, "result.*Quantification"),
     "plot of a line": (lambda p: p.plot_element_maps("Si_Ka"), TypeError, "xray_lines"),
+    "maps, a number": (lambda p: p.element_maps(intensities=3), ValueError, "intensities"),
+    "errors by none": (lambda p: p.element_map_errors(intensities=None), ValueError, "intensities"),
     "lines, a number": (lines(5), TypeError, "xray_lines"),
     "lines, numbers": (lines([5]), ValueError, "xray_lines"),
     "lines, None": (lines([None]), ValueError, "xray_lines"),
@@ -154,13 +150,14 @@ def test_estimate_number_of_components__map_that_has_no_counts_has_no_number_of_
 
 
 NEED_RESULTS = {
-    "names": lambda p: p.names,
-    "names, set": name(["a", "b"]),
+    "phase_names": lambda p: p.phase_names,
+    "phase_names, set": name(["a", "b"]),
     "phase_spectra": lambda p: p.phase_spectra(),
     "phase_maps": lambda p: p.phase_maps(),
     "phase_fractions": lambda p: p.phase_fractions(),
     "label_map": lambda p: p.label_map(),
     "element_maps": lambda p: p.element_maps(),
+    "element_map_errors": lambda p: p.element_map_errors(),
     "quantify": quantify(),
     "standard_errors": lambda p: p.standard_errors(),
     "upper_limits": lambda p: p.upper_limits(),
@@ -170,8 +167,6 @@ NEED_RESULTS = {
     "plot": lambda p: p.plot(),
     "plot_overlay": lambda p: p.plot_overlay(),
     "plot_label_map": lambda p: p.plot_label_map(),
-    "plot_ambiguity": lambda p: p.plot_ambiguity(),
-    "plot_residuals": lambda p: p.plot_residuals(),
     "plot_element_maps": lambda p: p.plot_element_maps(),
 }
 

@@ -67,11 +67,11 @@ def test_report__saving_and_loading_changes_nothing(tmp_path_factory, names, see
     s = MAP.deepcopy()
     mask = np.random.default_rng(1).random((26, 20)) < 0.1 if masked else None
     unmix_quietly(s, random_state=seed, navigation_mask=mask, **{**PLAIN, "binning": binning})
-    s.psnmf.names = names
+    s.psnmf.phase_names = names
     path = tmp_path_factory.mktemp("round") / "trip.hspy"
     s.save(path)
     again = hs.load(path)
-    assert again.psnmf.names == names
+    assert again.psnmf.phase_names == names
     assert again.psnmf.report() == s.psnmf.report()
     for one, other in zip(results(again), results(s), strict=True):
         np.testing.assert_array_equal(one, other)

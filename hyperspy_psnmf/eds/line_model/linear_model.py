@@ -163,7 +163,7 @@ def build_line_model(spectra, elements, keep: np.ndarray, *, peaks=()) -> LineMo
     energy = energies(spectra)
     axis = spectra.axes_manager.signal_axes[0]
     if not axis.is_uniform:
-        raise ValueError("a model of lines needs a uniform energy axis: use method='windows'")
+        raise ValueError("a model of lines needs a uniform energy axis: use intensities='windows'")
     beam_energy, resolution = read_beam_energy(spectra), read_resolution(spectra)
     use = keep & (energy >= ZERO_PEAK) & (energy < beam_energy)
     names, members = families(sorted(elements), energy[0], energy[-1], beam_energy)

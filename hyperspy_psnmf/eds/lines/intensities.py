@@ -112,7 +112,14 @@ class LineIntensities:
         return np.einsum("...pj,pjl->...pl", spectra, self.operators)
 
 
-def measure_lines(decomposed: Decomposed, lines: list[str], *, method: str = "model", elements=()):
+def measure_lines(
+    decomposed: Decomposed,
+    lines: list[str],
+    *,
+    method: str = "model",
+    elements=(),
+    stacklevel: int = 4,
+):
     """Return the net intensities of X-ray lines in each phase of a decomposed map.
 
     Parameters
@@ -125,6 +132,8 @@ def measure_lines(decomposed: Decomposed, lines: list[str], *, method: str = "mo
         See above.
     elements : iterable of str
         Elements in the spectra beside those of the lines.
+    stacklevel : int
+        Of the warnings, as for `warnings.warn` in this function.
 
     Raises
     ------
@@ -156,7 +165,7 @@ def measure_lines(decomposed: Decomposed, lines: list[str], *, method: str = "mo
     )  # fmt: skip
     measured = widen_below_zero(measured)
     for note in measured.notes:
-        warnings.warn(note, UserWarning, stacklevel=4)
+        warnings.warn(note, UserWarning, stacklevel=stacklevel)
     return measured
 
 
@@ -233,7 +242,7 @@ def _columns_of(model, lines):
     if missing:
         raise ValueError(
             f"{', '.join(missing)}: the model has {', '.join(model.lines)} on the channels in use "
-            "(the main line of each shell); method='windows' can integrate others"
+            "(the main line of each shell); intensities='windows' can integrate others"
         )
     return [model.lines.index(line) for line in lines]
 

@@ -29,32 +29,14 @@ from hyperspy_psnmf.nmf.held_out.count_splitting import holds_whole_counts
 from hyperspy_psnmf.nmf.validation import check_choice
 
 
-def element_maps(
-    decomposed: Decomposed,
-    xray_lines=None,
-    method: str = "model",
-    *,
-    residuals: bool = True,
-    standard_errors: bool = False,
-):
+def element_maps(decomposed: Decomposed, xray_lines=None, **options) -> list:
     """Return net maps of X-ray lines; see the accessor."""
-    check_choice("method", method, METHODS)
-    if not isinstance(residuals, bool):
-        raise TypeError(f"residuals must be True or False, not {residuals!r}")
-    if not isinstance(standard_errors, bool):
-        raise TypeError(f"standard_errors must be True or False, not {standard_errors!r}")
-    decomposed.map_input.require_rising()
-    # Of the map, as eXSpy gives a new signal, such as the spectra, what its metadata lack.
-    read_beam_energy(decomposed.signal), read_resolution(decomposed.signal)
-    lines = _lines_asked_for(decomposed, xray_lines, method)
-    options = {"method": method, "elements": sample_elements(decomposed.spectra)}
-    with decomposed.open_counts() if residuals else nullcontext() as X:
-        if residuals:
-            decomposed.bin_opened(X)  # which reads them once for both
-        measured = measure_lines(decomposed, lines, **options)
-        missed = missed_in(decomposed, measured, X) if residuals else NONE_MISSED
-    maps = line_maps(decomposed, measured, missed)
-    return (maps, error_maps(decomposed, measured, missed)) if standard_errors else maps
+    return line_maps(decomposed, *_measure(decomposed, xray_lines, stacklevel=5, **options))
+
+
+def element_map_errors(decomposed: Decomposed, xray_lines=None, **options) -> list:
+    """Return standard errors of `element_maps`; see the accessor."""
+    return error_maps(decomposed, *_measure(decomposed, xray_lines, stacklevel=4, **options))
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,10 +58,10 @@ NONE_MISSED = MissedCounts()
 def find_missed(decomposed: Decomposed, measured: LineIntensities) -> MissedCounts:
     """Return the significant net counts of lines that the phases miss."""
     with decomposed.open_counts() as X:
-        return missed_in(decomposed, measured, X)
+        return _missed_in(decomposed, measured, X)
 
 
-def missed_in(decomposed: Decomposed, measured: LineIntensities, X) -> MissedCounts:
+def _missed_in(decomposed, measured, X):
     """Return the same for counts that are open.
 
     None of data that are no whole counts, of which the noise is not known.
@@ -95,14 +77,31 @@ def missed_in(decomposed: Decomposed, measured: LineIntensities, X) -> MissedCou
     return MissedCounts(*found)
 
 
-def _lines_asked_for(decomposed, xray_lines, method):
+def _measure(decomposed, xray_lines, *, intensities, residuals, stacklevel):
+    """Return net intensities, and what they miss, of lines asked for or in the metadata."""
+    check_choice("intensities", intensities, METHODS)
+    if not isinstance(residuals, bool):
+        raise TypeError(f"residuals must be True or False, not {residuals!r}")
+    decomposed.map_input.require_rising()
+    # Of the map, as eXSpy gives a new signal, such as the spectra, what its metadata lack.
+    read_beam_energy(decomposed.signal), read_resolution(decomposed.signal)
+    lines = _lines_asked_for(decomposed, xray_lines, intensities, stacklevel=stacklevel + 1)
+    options = {"method": intensities, "elements": sample_elements(decomposed.spectra)}
+    with decomposed.open_counts() if residuals else nullcontext() as X:
+        if residuals:
+            decomposed.bin_opened(X)  # which reads them once for both
+        measured = measure_lines(decomposed, lines, stacklevel=stacklevel + 1, **options)
+        return measured, _missed_in(decomposed, measured, X) if residuals else NONE_MISSED
+
+
+def _lines_asked_for(decomposed, xray_lines, method, *, stacklevel):
     channels = decomposed.spectra, decomposed.map_input
     if xray_lines is None:
         lines, left_out = choose_lines(*channels, method)
-        warn_left_out(left_out, stacklevel=4)
+        warn_left_out(left_out, stacklevel=stacklevel)
         return lines
     lines = check_lines("xray_lines", xray_lines)
-    require_measurable("xray_lines", *channels, lines, method, windows="method='windows'")
+    require_measurable("xray_lines", *channels, lines, method, windows="intensities='windows'")
     return lines
 
 

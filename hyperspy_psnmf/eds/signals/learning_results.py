@@ -209,9 +209,9 @@ def write_names(signal, names) -> None:
     listed = np.iterable(names) and not isinstance(names, str | dict | set | frozenset)
     given = list(names) if listed else None
     if given is None or not all(isinstance(name, str) and name for name in given):
-        raise TypeError(f"names must be a list of {n} strings, not {names!r}")
+        raise TypeError(f"phase_names must be a list of {n} strings, not {names!r}")
     if len(given) != n or len(set(given)) != n:
-        raise ValueError(f"names must be {n} different strings, not {given!r}")
+        raise ValueError(f"phase_names must be {n} different strings, not {given!r}")
     store_names(signal.learning_results, list(map(str, given)))
 
 

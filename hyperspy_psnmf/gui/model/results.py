@@ -27,6 +27,7 @@ from hyperspy_psnmf.gui.model.k_factors import LineFactor, describe_computed, up
 from hyperspy_psnmf.gui.model.messages import Identified, Map, action
 from hyperspy_psnmf.gui.model.settings import ToolSettings, set_elements_of_text, stand_in
 from hyperspy_psnmf.gui.model.specimen import read_specimen, text_of_metadata
+from hyperspy_psnmf.results import Quantification, Residuals
 
 NO_RESULT = "there is no result yet: press Run"
 QUANTIFYING = (
@@ -126,7 +127,7 @@ class ToolResults(ToolSettings):
     @action
     def find_residuals(self) -> None:
         """Compute the residuals: where the model does not fit the counts."""
-        self.residuals = find_residuals(Decomposed.read(self.require_result()))
+        self.residuals = Residuals.made_of(find_residuals(Decomposed.read(self.require_result())))
 
     @action
     def quantify(self) -> None:
@@ -153,7 +154,7 @@ class ToolResults(ToolSettings):
             **specimen,
         )
         self.show_message(QUANTIFYING)
-        found = quantify(decomposed, options)
+        found = Quantification.made_of(quantify(decomposed, options))
         self.show_message("")  # before views draw, as they may have to report an error
         self.composition = found
 

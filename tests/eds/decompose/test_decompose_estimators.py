@@ -53,7 +53,7 @@ def test_PoissonNMF__a_poisson_nmf_instance_takes_the_same_path(grains, lazy, na
         kept.sum(axis=2), grains.data[:, 4:].sum(axis=2, dtype=float), rtol=1e-9
     )
     assert "Poisson non-negative matrix factorisation" in s.psnmf.report()
-    assert s.psnmf.names == ["Phase 0", "Phase 1"]
+    assert s.psnmf.phase_names == ["Phase 0", "Phase 1"]
 
 
 def test_line_width__a_subclass_of_an_estimator_takes_the_same_path(grains, unmixed_free):

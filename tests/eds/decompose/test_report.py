@@ -31,7 +31,7 @@ def numbers_in(text):
 
 def test_names__the_report_names_every_setting(grains, unmix):
     unmix(grains, binning=(3, 4), energy_binning=2, random_state=7, **FREE)
-    grains.psnmf.names = ["silicate", "oxide", "rest"]
+    grains.psnmf.phase_names = ["silicate", "oxide", "rest"]
     report = grains.psnmf.report()
     for part in (
         hyperspy_psnmf.__version__,

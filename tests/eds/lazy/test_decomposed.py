@@ -12,7 +12,8 @@ CALLS = {
     "quantify with bands": lambda p: p.quantify(
         factors={"Mg_Ka": 1.1, "Si_Ka": 1.0}, exclude=REST, ambiguity=True
     ),
-    "element_maps": lambda p: p.element_maps(["Mg_Ka", "Si_Ka"], standard_errors=True),
+    "element_maps": lambda p: p.element_maps(["Mg_Ka", "Si_Ka"]),
+    "element_map_errors": lambda p: p.element_map_errors(["Mg_Ka", "Si_Ka"]),
     "residuals": lambda p: p.residuals(),
     "report": lambda p: p.report(),
 }

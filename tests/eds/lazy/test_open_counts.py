@@ -117,10 +117,10 @@ def test_report__lazily_loaded_map_is_unmixed_saved_and_loaded_lazily(
 ):
     grains.save(tmp_path / f"map.{extension}")
     s = unmix(hs.load(tmp_path / f"map.{extension}", lazy=True))
-    s.psnmf.names = ["a", "b", "c"]
+    s.psnmf.phase_names = ["a", "b", "c"]
     s.save(tmp_path / f"result.{extension}")
     again = hs.load(tmp_path / f"result.{extension}", lazy=True)
-    assert again.psnmf.names == ["a", "b", "c"]
+    assert again.psnmf.phase_names == ["a", "b", "c"]
     for get in ("phase_maps", "phase_spectra"):
         expected = getattr(unmixed.psnmf, get)().data
         np.testing.assert_allclose(getattr(again.psnmf, get)().data, expected, rtol=1e-12)

@@ -181,7 +181,7 @@ def test_measure_lines__masked_channels_are_no_zeros(ideal, measured):
 
 
 def test_measure_lines__lines_beside_the_main_ones_need_windows(ideal):
-    with pytest.raises(ValueError, match=r"Fe_Kb: the model has .*Fe_Ka.*method='windows'"):
+    with pytest.raises(ValueError, match=r"Fe_Kb: the model has .*Fe_Ka.*intensities='windows'"):
         measure_lines(ideal, ["Fe_Kb", "Si_Ka"])
     assert measure_lines(ideal, ["Fe_Kb", "Si_Ka"], method="windows").net[1, 0] > 0
 

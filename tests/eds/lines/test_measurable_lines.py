@@ -95,7 +95,7 @@ def test_element_maps__listed_line_left_out_with_one_warning(minerals, change, l
     listed = list(minerals.metadata.Sample.xray_lines)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        found = minerals.psnmf.element_maps(method=method)
+        found = minerals.psnmf.element_maps(intensities=method)
     (message,) = left_out(caught)
     assert line in message
     assert why in message
@@ -113,7 +113,7 @@ def test_element_maps__line_asked_for_refused_before_work(
     change(minerals)
     no_work(monkeypatch)
     with pytest.raises(ValueError, match=f"^xray_lines: .*{line}.* {why}"):
-        minerals.psnmf.element_maps(["Mg_Ka", line], method)
+        minerals.psnmf.element_maps(["Mg_Ka", line], intensities=method)
 
 
 @pytest.mark.parametrize(("change", "line", "why", "method"), CASES)
@@ -166,13 +166,13 @@ def test_quantify__element_without_measurable_line_left_out(
 def test_element_maps__none_left_is_an_error(minerals, lines, method):
     minerals.metadata.Sample.xray_lines = lines
     with pytest.raises(ValueError, match=r"none of those in the metadata can be measured.*_.a"):
-        minerals.psnmf.element_maps(method=method)
+        minerals.psnmf.element_maps(intensities=method)
 
 
 def test_windows__measure_a_line_by_itself(minerals):
-    with pytest.raises(ValueError, match=r"Fe_Kb.*; method='windows' integrates a line by itself"):
+    with pytest.raises(ValueError, match=r"Fe_Kb.*; intensities='windows' integrates a line"):
         minerals.psnmf.element_maps(["Fe_Kb"])
-    assert minerals.psnmf.element_maps(["Fe_Kb"], "windows")[0].data.sum() > 0
+    assert minerals.psnmf.element_maps(["Fe_Kb"], intensities="windows")[0].data.sum() > 0
 
 
 def test_messages__never_list_all_lines(minerals, factors):
@@ -225,5 +225,5 @@ def test_figures__are_drawn_without_the_line(minerals, factors, kind, close_figu
     given = {x: f for x, f in factors.items() if x != line}
     measurable = [e for e in (element,) if all(x.split("_")[0] != e for x in given)]
     found = p.quantify(factors=given, exclude=measurable)
-    p.plot_composition(found), p.plot_line_fit(found)
+    found.plot(), found.plot_line_fit()
     assert len(plt.get_fignums()) == 4

@@ -16,7 +16,7 @@ def found(unmixed):
 
 
 def test_phase_fractions__sum_to_one_and_are_those_of_the_maps(found, unmixed):
-    assert found.names == [*unmixed.psnmf.names, "Unassigned"]
+    assert found.names == [*unmixed.psnmf.phase_names, "Unassigned"]
     assert found.count_fractions.sum() == pytest.approx(1)
     assert found.area_fractions.sum() == pytest.approx(1)
     loadings = unmixed.learning_results.loadings

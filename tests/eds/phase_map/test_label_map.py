@@ -17,7 +17,7 @@ def test_label_map__has_the_true_phases_and_the_axes_of_the_map(unmixed):
     assert labels.data.dtype.kind == "i"
     assert labels.axes_manager.signal_shape == unmixed.axes_manager.navigation_shape
     assert labels.axes_manager[0].units == unmixed.axes_manager[0].units
-    assert labels.metadata.Phases.names == unmixed.psnmf.names
+    assert labels.metadata.Phases.names == unmixed.psnmf.phase_names
     truth = unmixed.metadata.Truth.loadings.argmax(axis=1)
     assert np.mean(labels.data.ravel() == truth) > 0.95
     assert (labels == 1).data.sum() == (labels.data == 1).sum()

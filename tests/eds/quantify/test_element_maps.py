@@ -12,6 +12,11 @@ LINES = ["Si_Ka", "Mg_Ka", "O_Ka"]
 pytestmark = pytest.mark.filterwarnings("ignore:(in the spectra, but not in|net counts below)")
 
 
+def both(signal, lines):
+    """Return maps and their standard errors."""
+    return signal.psnmf.element_maps(lines), signal.psnmf.element_map_errors(lines)
+
+
 @pytest.fixture(scope="module")
 def maps(unmixed):
     return unmixed.psnmf.element_maps(LINES)
@@ -24,9 +29,9 @@ def test_element_maps__maps_are_in_the_order_asked_for(unmixed, maps):
         np.testing.assert_allclose(a.data, b.data)
 
 
-@pytest.mark.parametrize("method", ["model", "windows"])
-def test_element_maps__maps_look_like_those_of_exspy(unmixed, method):
-    found = unmixed.psnmf.element_maps(["Si_Ka"], method)[0]
+@pytest.mark.parametrize("intensities", ["model", "windows"])
+def test_element_maps__maps_look_like_those_of_exspy(unmixed, intensities):
+    found = unmixed.psnmf.element_maps(["Si_Ka"], intensities=intensities)[0]
     expected = unmixed.get_lines_intensity(["Si_Ka"])[0]
     assert type(found) is type(expected)
     assert found.metadata.General.title == expected.metadata.General.title
@@ -48,7 +53,8 @@ def test_element_maps__the_lines_of_the_metadata_are_the_default(unmixed):
 
 def test_element_maps__sums_are_the_window_intensities_of_the_raw_map(unmixed):
     lines = ["Si_Ka", "O_Ka"]
-    found, errors = unmixed.psnmf.element_maps(lines, "windows", standard_errors=True)
+    found = unmixed.psnmf.element_maps(lines, intensities="windows")
+    errors = unmixed.psnmf.element_map_errors(lines, intensities="windows")
     raw = unmixed.get_lines_intensity(
         lines, background_windows=unmixed.estimate_background_windows(xray_lines=lines)
     )
@@ -60,7 +66,7 @@ def test_element_maps__sums_are_the_window_intensities_of_the_raw_map(unmixed):
 
 def test_element_maps__the_model_has_the_sums_of_windows_where_nothing_overlaps(unmixed, maps):
     # A window of two widths holds 98 % of a line.
-    windows = unmixed.psnmf.element_maps(LINES, "windows")
+    windows = unmixed.psnmf.element_maps(LINES, intensities="windows")
     assert 0.98 * maps[0].data.sum() == pytest.approx(windows[0].data.sum(), rel=0.03)
 
 
@@ -71,7 +77,9 @@ def test_element_maps__maps_are_closer_to_the_truth_than_those_of_the_raw_map(un
     raw = unmixed.get_lines_intensity(
         ["Mg_Ka"], background_windows=unmixed.estimate_background_windows(xray_lines=["Mg_Ka"])
     )[0]
-    ours, true = (s.psnmf.element_maps(["Mg_Ka"], "windows")[0] for s in (unmixed, ideal))
+    ours, true = (
+        s.psnmf.element_maps(["Mg_Ka"], intensities="windows")[0] for s in (unmixed, ideal)
+    )
     error, raw_error = (np.linalg.norm(m.data - true.data) for m in (ours, raw))
     assert error < 0.8 * raw_error
 
@@ -80,7 +88,7 @@ def test_element_maps__errors_cover_the_differences_from_the_truth(unmixed):
     truth = unmixed.metadata.Truth
     ideal = unmixed.deepcopy()
     ideal.learning_results.factors, ideal.learning_results.loadings = truth.factors, truth.loadings
-    (found,), (error,) = unmixed.psnmf.element_maps(["Si_Ka"], standard_errors=True)
+    (found,), (error,) = both(unmixed, ["Si_Ka"])
     (true,) = ideal.psnmf.element_maps(["Si_Ka"])
     z = (found.data - true.data) / error.data
     assert 0.4 < np.mean(np.abs(z) < 1) <= 1
@@ -88,7 +96,7 @@ def test_element_maps__errors_cover_the_differences_from_the_truth(unmixed):
 
 
 def test_element_maps__errors_of_loadings_and_of_lines_added_in_quadrature(unmixed):
-    _, (error,) = unmixed.psnmf.element_maps(["Si_Ka"], standard_errors=True)
+    (error,) = unmixed.psnmf.element_map_errors(["Si_Ka"])
     lines = measure_lines(unmixed, ["Si_Ka"], elements=unmixed.metadata.Sample.elements)
     net, sigma = (of[:, 0] / lines.counts for of in (lines.net, lines.sigma))
     of_loadings = intensity_errors(unmixed, np.maximum(net, 0.0)[:, None])[:, 0]
@@ -99,7 +107,7 @@ def test_element_maps__errors_of_loadings_and_of_lines_added_in_quadrature(unmix
 
 def test_element_maps__masked_pixels_are_nan(grains, unmix, navigation_mask):
     s = unmix(grains, navigation_mask=navigation_mask)
-    found, errors = s.psnmf.element_maps(["Si_Ka"], standard_errors=True)
+    found, errors = both(s, ["Si_Ka"])
     for m in (*found, *errors):
         assert np.isnan(m.data[:, :4]).all()
         assert np.isfinite(m.data[:, 4:]).all()
@@ -128,8 +136,12 @@ def test_element_maps__the_element_of_a_phase_that_is_missing_is_found(one_phase
 
 def test_element_maps__errors_are_larger_where_counts_were_added(one_phase_too_few):
     p = one_phase_too_few.psnmf
-    found, errors = p.element_maps(["Ca_Ka"], standard_errors=True)
-    plain, of_plain = p.element_maps(["Ca_Ka"], residuals=False, standard_errors=True)
+    found, errors = p.element_maps(["Ca_Ka"]), p.element_map_errors(["Ca_Ka"])
+    options = {"residuals": False}
+    plain, of_plain = (
+        p.element_maps(["Ca_Ka"], **options),
+        p.element_map_errors(["Ca_Ka"], **options),
+    )
     added = found[0].data != plain[0].data
     assert 0.001 < added.mean() < 0.5
     assert (errors[0].data[added] > of_plain[0].data[added]).all()
@@ -159,7 +171,7 @@ def test_element_maps__maps_of_a_bulk_specimen(sem, unmix):
         ({"xray_lines": ["Si_Ka", "Si_Ka"]}, ValueError, "xray_lines must be different"),
         ({"xray_lines": ["Si_Kz"]}, ValueError, "xray_lines: Si_Kz is no X-ray line"),
         ({"xray_lines": ["Fe_Ka"]}, ValueError, "xray_lines: Fe_Ka not on the energy axis"),
-        ({"method": "sum"}, ValueError, "method must be one of"),
+        ({"intensities": "sum"}, ValueError, "intensities must be one of"),
         ({"residuals": None}, TypeError, "residuals must be True or False"),
         ({"standard_errors": 1}, TypeError, "standard_errors must be True or False"),
     ],
@@ -177,5 +189,5 @@ def test_element_maps__no_lines_at_all_is_reported(unmixed_copy):
 
 def test_element_maps__the_signal_is_left_alone(unmixed_copy, state):
     before = state(unmixed_copy)
-    unmixed_copy.psnmf.element_maps(["Si_Ka"], standard_errors=True)
+    both(unmixed_copy, ["Si_Ka"])
     assert state(unmixed_copy) == before

@@ -56,7 +56,7 @@ def test_quantification__can_be_pickled_and_copied(minerals, quantified, how, wa
     other = WAYS[way](result)
     assert_same_results(other, result)
     if how != "windows":
-        minerals.psnmf.plot_line_fit(other)
+        other.plot_line_fit()
         spectra, known = other.fit.spectra, result.fit.spectra
         assert type(spectra) is type(known)
         np.testing.assert_array_equal(spectra.data, known.data)
@@ -102,7 +102,7 @@ def test_other_results_with_signals__can_be_pickled_and_copied(minerals, call):
 def test_maps__as_quantified_whatever_comes_after(minerals, factors):
     result = minerals.psnmf.quantify(factors=factors)
     expected = [m.data for m in result.maps()]
-    minerals.psnmf.names = ["a", "b", "c"]
+    minerals.psnmf.phase_names = ["a", "b", "c"]
     minerals.learning_results.loadings[:] = 0
     minerals.metadata.General.title = "another"
     del minerals.metadata.Acquisition_instrument

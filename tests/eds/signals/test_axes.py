@@ -49,7 +49,7 @@ def falling(pristine_grains):
     ("call", "arguments"),
     [
         ("element_maps", {}),
-        ("element_maps", {"method": "windows"}),
+        ("element_maps", {"intensities": "windows"}),
         ("element_maps", {"standard_errors": True}),
         ("plot_element_maps", {}),
         ("quantify", {"factors": FACTORS, "exclude": REST}),

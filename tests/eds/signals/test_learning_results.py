@@ -70,7 +70,7 @@ def without_entry(signal, key):
     rest = {k: v for k, v in record.items() if k != key}
     signal.learning_results.psnmf = {**rest, "version": "0.0.7"}
     try:
-        assert len(signal.psnmf.names) == 3
+        assert len(signal.psnmf.phase_names) == 3
         signal.psnmf.phase_maps()
         assert signal.psnmf.report()
     except ValueError as error:
@@ -138,7 +138,7 @@ def test_decomposition__a_centred_decomposition_leaves_no_mean(sem, unmix):
 
 def test_decomposition__the_record_goes_with_the_next_stock_decomposition(unmixed_copy):
     unmixed_copy.change_dtype(float)
-    unmixed_copy.psnmf.names = ["a", "b", "c"]
+    unmixed_copy.psnmf.phase_names = ["a", "b", "c"]
     unmixed_copy.decomposition(
         normalize_poissonian_noise=False,
         navigation_mask=None,
@@ -147,7 +147,7 @@ def test_decomposition__the_record_goes_with_the_next_stock_decomposition(unmixe
         print_info=False,
     )
     assert not [name for name in vars(unmixed_copy.learning_results) if "psnmf" in name]
-    assert unmixed_copy.psnmf.names == ["Phase 0", "Phase 1", "Phase 2"]
+    assert unmixed_copy.psnmf.phase_names == ["Phase 0", "Phase 1", "Phase 2"]
 
 
 def test_decomposition__the_record_stays_when_a_stock_decomposition_fails(unmixed_copy, state):
@@ -208,7 +208,7 @@ def test_phase_maps__blind_source_separation_works_on_the_results(unmixed_copy):
 
 def test_report__components_may_be_cropped(unmixed_copy):
     unmixed_copy.learning_results.crop_decomposition_dimension(2)
-    assert unmixed_copy.psnmf.names == ["Phase 0", "Phase 1"]
+    assert unmixed_copy.psnmf.phase_names == ["Phase 0", "Phase 1"]
     assert unmixed_copy.psnmf.phase_maps().data.shape == (2, 20, 26)
     assert unmixed_copy.psnmf.phase_spectra().data.shape == (2, 310)
     try:
@@ -218,9 +218,9 @@ def test_report__components_may_be_cropped(unmixed_copy):
 
 
 def test_names__survive_cropping(unmixed_copy):
-    unmixed_copy.psnmf.names = ["matrix", "grains", "rest"]
+    unmixed_copy.psnmf.phase_names = ["matrix", "grains", "rest"]
     unmixed_copy.learning_results.crop_decomposition_dimension(2)
-    assert unmixed_copy.psnmf.names in (["matrix", "grains"], ["Phase 0", "Phase 1"])
+    assert unmixed_copy.psnmf.phase_names in (["matrix", "grains"], ["Phase 0", "Phase 1"])
 
 
 def test_phase_maps__a_part_of_the_map_has_no_results_and_says_so(unmixed):
@@ -287,9 +287,9 @@ def test_results_edited_to_different_numbers_of_phases__refused(unmixed_copy):
 
 def test_names__a_deepcopy_is_independent(unmixed_copy):
     other = unmixed_copy.deepcopy()
-    other.psnmf.names = ["a", "b", "c"]
+    other.psnmf.phase_names = ["a", "b", "c"]
     other.learning_results.psnmf["binned_loadings"][:] = 0
     other.learning_results.loadings[:] = 0
-    assert unmixed_copy.psnmf.names == ["Phase 0", "Phase 1", "Phase 2"]
+    assert unmixed_copy.psnmf.phase_names == ["Phase 0", "Phase 1", "Phase 2"]
     assert unmixed_copy.learning_results.psnmf["binned_loadings"].sum() > 0
     assert unmixed_copy.learning_results.loadings.sum() > 0

@@ -103,7 +103,7 @@ def test_phase_spectra__changing_the_spectra_and_maps_changes_nothing_else(unmix
     spectra.axes_manager.signal_axes[0].offset = 7
     maps.axes_manager.signal_axes[0].scale = 7
     assert state(unmixed_copy) == before
-    assert unmixed_copy.psnmf.names == ["Phase 0", "Phase 1", "Phase 2"]
+    assert unmixed_copy.psnmf.phase_names == ["Phase 0", "Phase 1", "Phase 2"]
 
 
 def test_phase_spectra__arrays_in_metadata_are_not_shared(unmixed_copy):

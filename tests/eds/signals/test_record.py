@@ -110,7 +110,7 @@ def earlier(unmixed_copy):
 
 def test_earlier_record__its_sentences_are_in_the_report(earlier):
     report = earlier.psnmf.report()
-    assert earlier.psnmf.names == ["matrix", "grains", "Phase 2"]
+    assert earlier.psnmf.phase_names == ["matrix", "grains", "Phase 2"]
     assert f"2 x 2 pixels ({EARLIER['binning_reason']}; 130 bins" in report
     assert f"): {EARLIER['number_of_phases_reason']}." in report
     assert report.endswith(" ".join(f"Note: {text}." for text in EARLIER["weaknesses"]))
@@ -122,12 +122,12 @@ def test_earlier_record__saved_and_renamed_it_stays_as_it_was(earlier, tmp_path,
     expected = earlier.psnmf.report()
     again = saved(earlier, tmp_path / f"a.{extension}")
     assert again.psnmf.report() == expected
-    again.psnmf.names = ["a", "b", "c"]
+    again.psnmf.phase_names = ["a", "b", "c"]
     again = saved(again, tmp_path / f"b.{extension}")
     stored = again.learning_results.psnmf
     assert stored.keys() == EARLIER.keys()
     assert list(stored["weaknesses"]) == EARLIER["weaknesses"]
-    assert again.psnmf.names == ["a", "b", "c"]
+    assert again.psnmf.phase_names == ["a", "b", "c"]
     assert again.psnmf.ambiguity().table()
 
 

@@ -28,12 +28,12 @@ def test_report__everything_survives_saving(
 ):
     s = unmix(grains, navigation_mask=navigation_mask, **options)
     k = s.learning_results.output_dimension
-    s.psnmf.names = ["Fe₃O₄ / Schale", "β", "x" * 300][:k]
+    s.psnmf.phase_names = ["Fe₃O₄ / Schale", "β", "x" * 300][:k]
     path = tmp_path / f"result.{extension}"
     s.save(path)
     again = hs.load(path)
     ours, theirs = s.learning_results, again.learning_results
-    assert again.psnmf.names == s.psnmf.names
+    assert again.psnmf.phase_names == s.psnmf.phase_names
     assert again.psnmf.report() == s.psnmf.report()
     assert type(theirs.decomposition_algorithm) is str
     assert theirs.decomposition_algorithm == "PSNMF"
@@ -62,8 +62,8 @@ def test_names__a_saved_result_can_be_saved_again_and_renamed(unmixed_copy, tmp_
     for i, extension in enumerate(["hspy", "zspy", "hspy"]):
         unmixed_copy.save(tmp_path / f"{i}.{extension}")
         unmixed_copy = hs.load(tmp_path / f"{i}.{extension}")
-        unmixed_copy.psnmf.names = [f"{i}a", f"{i}b", f"{i}c"]
-    assert unmixed_copy.psnmf.names == ["2a", "2b", "2c"]
+        unmixed_copy.psnmf.phase_names = [f"{i}a", f"{i}b", f"{i}c"]
+    assert unmixed_copy.psnmf.phase_names == ["2a", "2b", "2c"]
 
 
 def through_npz(source, target, path):
@@ -101,17 +101,17 @@ def test_learning_results_saved_on_their_own__record_and_names_survive(
 ):
     s = unmixed_free.deepcopy()
     monkeypatch.setattr("hyperspy_psnmf.eds.uncertainty.jackknife.N_SPLITS", 1)
-    s.psnmf.names = ["Fe₃O₄", "β", "rest"]
+    s.psnmf.phase_names = ["Fe₃O₄", "β", "rest"]
     other = WAYS[way](s, grains, tmp_path)
     assert_same_maps(other, s)
-    assert other.psnmf.names == ["Fe₃O₄", "β", "rest"]
+    assert other.psnmf.phase_names == ["Fe₃O₄", "β", "rest"]
     assert other.psnmf.report() == s.psnmf.report()
     # Iterations amplify what another order of the same numbers rounds differently.
     for given_spectra, rtol in ((True, 1e-9), (False, 1e-6)):
         a, b = (one.psnmf.standard_errors(given_spectra=given_spectra) for one in (other, s))
         np.testing.assert_allclose(a.data, b.data, rtol=rtol)
-    other.psnmf.names = ["a", "b", "c"]
-    assert through_npz(other, other, tmp_path / "c.npz").psnmf.names == ["a", "b", "c"]
+    other.psnmf.phase_names = ["a", "b", "c"]
+    assert through_npz(other, other, tmp_path / "c.npz").psnmf.phase_names == ["a", "b", "c"]
 
 
 def test_learning_results_for_another_map__refused(unmixed_copy, grains, tmp_path):
@@ -129,7 +129,7 @@ def test_results_without_a_record__message_says_so(unmixed_copy, tmp_path, way):
     else:  # as an earlier version wrote them
         earlier_layout(results)
         results.psnmf = None if way == "npz" else {}
-    assert unmixed_copy.psnmf.names == ["Phase 0", "Phase 1", "Phase 2"]
+    assert unmixed_copy.psnmf.phase_names == ["Phase 0", "Phase 1", "Phase 2"]
     unmixed_copy.psnmf.phase_maps()
     with pytest.raises(RuntimeError, match=r"those of PSNMF, but the record.*decompose the map"):
         unmixed_copy.psnmf.report()
@@ -148,22 +148,22 @@ def test_files_of_earlier_versions__open(unmixed_copy, tmp_path, extension):
     earlier_layout(unmixed_copy.learning_results)
     again = opened_again(unmixed_copy, tmp_path / f"a.{extension}")
     assert again.psnmf.report() == expected
-    again.psnmf.names = ["a", "b", "c"]
-    assert opened_again(again, tmp_path / f"b.{extension}").psnmf.names == ["a", "b", "c"]
+    again.psnmf.phase_names = ["a", "b", "c"]
+    assert opened_again(again, tmp_path / f"b.{extension}").psnmf.phase_names == ["a", "b", "c"]
 
 
 def test_results_of_another_algorithm_loaded_over_psnmf__without_its_record(unmixed_copy, tmp_path):
     nmf = stock(unmixed_copy)
-    unmixed_copy.psnmf.names = ["a", "b", "c"]
+    unmixed_copy.psnmf.phase_names = ["a", "b", "c"]
     # .npz files hold nothing where NMF has nothing, so the dict of PSNMF stays behind.
     through_npz(nmf, unmixed_copy, tmp_path / "nmf.npz")
-    assert unmixed_copy.psnmf.names == ["Phase 0", "Phase 1", "Phase 2"]
+    assert unmixed_copy.psnmf.phase_names == ["Phase 0", "Phase 1", "Phase 2"]
     with pytest.raises(RuntimeError, match="those of NMF; this call needs"):
         unmixed_copy.psnmf.report()
 
 
 def test_names__given_to_another_algorithm_are_saved(grains, tmp_path):
     s = stock(grains)
-    s.psnmf.names = ["a", "b", "c"]
+    s.psnmf.phase_names = ["a", "b", "c"]
     s.save(tmp_path / "nmf.hspy")
-    assert hs.load(tmp_path / "nmf.hspy").psnmf.names == ["a", "b", "c"]
+    assert hs.load(tmp_path / "nmf.hspy").psnmf.phase_names == ["a", "b", "c"]

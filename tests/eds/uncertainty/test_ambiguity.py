@@ -58,7 +58,7 @@ def test_phase_spectra__bands_are_signals_like_the_phases_spectra(unmixed, resul
         assert band.axes_manager.shape == spectra.axes_manager.shape == (3, 310)
         assert band.axes_manager[-1].scale == spectra.axes_manager[-1].scale
         assert band.metadata.Sample.xray_lines == spectra.metadata.Sample.xray_lines
-        assert band.metadata.Phases.names == unmixed.psnmf.names
+        assert band.metadata.Phases.names == unmixed.psnmf.phase_names
     np.testing.assert_allclose(result.spectra.data, spectra.data)
     assert "Lowest" in result.spectra_low.metadata.General.title
     assert result.counts_band.shape == (3, 2)

@@ -66,7 +66,7 @@ def test_ambiguity_of_lines__the_truth_is_inside_where_elements_change_places(pa
     for element, percent in truth_of(particles).items():
         low, high = result.compositions_band[element][found].T
         assert ((low - 0.05 < percent) & (percent < high + 0.05)).all()
-    core = list(particles.psnmf.names)[found[2]]
+    core = list(particles.psnmf.phase_names)[found[2]]
     assert core in repr(result)
     iron, platinum = (np.ptp(result.compositions_band[e][found], axis=1) for e in ("Fe", "Pt"))
     assert iron[2] > 5  # at%: the shell's, or not

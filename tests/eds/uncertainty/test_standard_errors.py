@@ -19,7 +19,7 @@ def test_standard_errors__maps_of_errors_are_like_maps_of_phases(unmixed):
     errors, maps = standard_errors(unmixed), unmixed.psnmf.phase_maps()
     assert errors.data.shape == (3, 20, 26)
     assert str(errors.axes_manager) == str(maps.axes_manager)
-    assert errors.metadata.Phases.names == unmixed.psnmf.names
+    assert errors.metadata.Phases.names == unmixed.psnmf.phase_names
     assert errors.metadata.Signal.quantity == "Standard error in counts"
     assert errors.metadata.General.title.endswith(unmixed.metadata.General.title)
     np.testing.assert_array_equal(np.isnan(errors.data), maps.data == 0)

@@ -84,7 +84,7 @@ def test_PSNMFTool__exports(done, tmp_path):
     first = next(csv.DictReader((tmp_path / "new" / "composition.csv").open(encoding="utf-8")))
     assert float(first["at%_lower"]) <= float(first["at%"]) <= float(first["at%_upper"])
     loaded = hs.load(tmp_path / "new" / "map.hspy")
-    assert loaded.psnmf.names == ["Phase 0", "Phase 1", "Phase 2"]
+    assert loaded.psnmf.phase_names == ["Phase 0", "Phase 1", "Phase 2"]
 
 
 def test_PSNMFTool__exports_replace_nothing_unasked(done, tmp_path):

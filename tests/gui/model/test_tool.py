@@ -62,10 +62,10 @@ def test_PSNMFTool__without_storing_the_signal_waits_for_store(tool, signal):
     assert not tool.is_stored
     tool.store()
     assert tool.is_stored
-    assert signal.psnmf.names == ["Phase 0", "Phase 1", "Phase 2"]
+    assert signal.psnmf.phase_names == ["Phase 0", "Phase 1", "Phase 2"]
     tool.names = "a, b, c"
     tool.rename()
-    assert signal.psnmf.names == ["a", "b", "c"]
+    assert signal.psnmf.phase_names == ["a", "b", "c"]
 
 
 def test_PSNMFTool__a_cancelled_run_leaves_signal_and_result(done, signal, endless):
