@@ -20,6 +20,13 @@ from hyperspy_psnmf.nmf.validation import (
 )
 
 
+def check_bool(name: str, value) -> bool:
+    """Return a switch, or raise TypeError naming it."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, not {value!r}")
+    return bool(value)
+
+
 def check_fixed(spectra, n_components: int, n_channels: int) -> np.ndarray:
     """Return the fixed spectra of unit sum, of shape (n_fixed, n_channels)."""
     if spectra is None:

@@ -6,19 +6,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from hyperspy_psnmf.estimators import checks
 from hyperspy_psnmf.estimators.base import INITS, PoissonModel
-from hyperspy_psnmf.estimators.checks import (
-    check_absent,
-    check_binning,
-    check_energy_binning,
-    check_fixed,
-    check_guide,
-    check_shape,
-    check_smoothing,
-    check_templates,
-    check_used_pixels,
-    check_volume,
-)
 from hyperspy_psnmf.estimators.choose_binning import choose_binning
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
 from hyperspy_psnmf.nmf.binning.bins import PixelBins
@@ -77,6 +66,9 @@ class PSNMF(PoissonModel):
     absent : ndarray of bool of shape (n_components, n_channels), optional
         Channels where a component has background only. Components are in the order that the
         result has without this parameter, and stay in it.
+    assign_absent : bool
+        Whether each row of `absent`, after those of fixed components, is assigned to the component
+        that has the smallest fraction of its counts there above the background.
     templates : ndarray of shape (n_templates, n_channels) or Templates, optional
         Spectra of which the components are made, whose channels are free without; few components
         per pixel and few elements per component are preferred. `Templates` have the elements.
@@ -106,6 +98,8 @@ class PSNMF(PoissonModel):
     added_, removed_ : ndarray of shape (n_components, n_components)
         In row a, column b the counts of b merged into a, per count of a, and the fraction
         of b subtracted from a, negative where it was added back. Zero without parsimony.
+    absent_rows_ : ndarray of int of shape (n_components,) or None
+        Row of `absent` of each component.
     volume_, smoothing_ : float
         The weights used; `volume_` is None where parsimony has selected.
     support_ : ndarray of shape (n_pixels,)
@@ -158,6 +152,7 @@ class PSNMF(PoissonModel):
         volume: float | None = None,
         line_width: int = 1,
         absent: np.ndarray | None = None,
+        assign_absent: bool = False,
         templates: np.ndarray | Templates | None = None,
         refinement: str = "fixed",
         smoothing: bool | float = True,
@@ -178,6 +173,7 @@ class PSNMF(PoissonModel):
         self.volume = volume
         self.line_width = line_width
         self.absent = absent
+        self.assign_absent = assign_absent
         self.templates = templates
         self.refinement = refinement
         self.smoothing = smoothing
@@ -219,23 +215,23 @@ class PSNMF(PoissonModel):
         check_callback(callback)
         X = self._validate(X, reset=True)
         shape = self.navigation_shape if navigation_shape is None else navigation_shape
-        shape = check_shape(shape, X.shape[:-1])
+        shape = checks.check_shape(shape, X.shape[:-1])
         self.check_parameters(shape, X.shape[-1])
         X = self._count(X)
         check_range(X)
-        used = check_used_pixels(used_pixels, shape, X)
+        used = checks.check_used_pixels(used_pixels, shape, X)
         k, settings = self.n_components, self._settings(self.n_components, X.shape[1])
         choice = choose_binning(self, X, shape, settings.fixed, callback)
         bins, n_jobs = PixelBins(shape, choice.binning), resolve_n_jobs(self.n_jobs)
         options = {"max_iter": self.max_iter, "tol": self.tol, "n_jobs": n_jobs}
         rng = random_generator(self.random_state)
-        weight = check_smoothing(self.smoothing, self.spatial_prior)
+        weight = checks.check_smoothing(self.smoothing, self.spatial_prior)
         found = psnmf(
             X, bins, settings, rng, options,
             refinement=self.refinement,
             smoothing=weight,
             used=used,
-            images=check_guide(self.guide, shape, weight),
+            images=checks.check_guide(self.guide, shape, weight),
             callback=callback,
         )  # fmt: skip
         self.components_ = np.ascontiguousarray(found.H)
@@ -247,19 +243,20 @@ class PSNMF(PoissonModel):
         self.volume_, self.smoothing_ = settings.volume, weight
         self.support_, self.guide_shifts_ = found.support, found.shifts
         self.template_weights_ = found.template_weights
-        self.prior_weights_ = found.prior_weights
+        self.prior_weights_, self.absent_rows_ = found.prior_weights, found.absent_rows
         self.reconstruction_err_ = found.divergence
         self._store_convergence(found.binned_fit, found.joint_fit)
         return found.W
 
     def _settings(self, k, n_channels):
         init = self._check_init(k, n_channels)
-        fixed = check_fixed(self.fixed_spectra, k, n_channels)
-        absent = check_absent(self.absent, len(fixed), k, n_channels)
-        volume = check_volume(self.parsimony, self.volume)
-        templates = check_templates(self.templates, n_channels, self.volume, volume)
+        fixed = checks.check_fixed(self.fixed_spectra, k, n_channels)
+        absent = checks.check_absent(self.absent, len(fixed), k, n_channels)
+        volume = checks.check_volume(self.parsimony, self.volume)
+        templates = checks.check_templates(self.templates, n_channels, self.volume, volume)
         energy, width = self.energy_binning, self.line_width
-        return BinnedSettings(k, fixed, energy, init, volume, width, absent, templates)
+        assigns = checks.check_bool("assign_absent", self.assign_absent)
+        return BinnedSettings(k, fixed, energy, init, volume, width, absent, assigns, templates)
 
     def check_parameters(self, navigation_shape: tuple[int, ...], n_channels: int) -> None:
         """Raise TypeError or ValueError where a parameter does not fit a map.
@@ -274,12 +271,12 @@ class PSNMF(PoissonModel):
         self._check_common()
         check_choice("refinement", self.refinement, REFINEMENTS)
         check_int("line_width", self.line_width)
-        weight = check_smoothing(self.smoothing, self.spatial_prior)
-        check_guide(self.guide, navigation_shape, weight)
+        weight = checks.check_smoothing(self.smoothing, self.spatial_prior)
+        checks.check_guide(self.guide, navigation_shape, weight)
         k = self._check_n_components(int(np.prod(navigation_shape)), n_channels)
         self._settings(k, n_channels)
-        check_binning(self.binning, navigation_shape, k)
-        check_energy_binning(self.energy_binning, n_channels, k)
+        checks.check_binning(self.binning, navigation_shape, k)
+        checks.check_energy_binning(self.energy_binning, n_channels, k)
 
     def _validate(self, X, *, reset):
         check_no_mask(X)

@@ -73,6 +73,7 @@ PARAMETERS = {
     "volume": 0.5,
     "line_width": 5,
     "absent": np.zeros((4, 31), bool),
+    "assign_absent": True,
     "templates": np.eye(31)[:4],
     "refinement": "joint",
     "smoothing": 0.5,

@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 from matplotlib.container import ErrorbarContainer
 
 from hyperspy_psnmf import data, plot
-from hyperspy_psnmf.eds.quantify.result import Percent, Quantification
+from hyperspy_psnmf.results import Percent, Quantification
 
 
 def percent(values, band=None):

@@ -120,6 +120,8 @@ BAD_PARAMETERS = [
     ("guide", "x", TypeError),
     ("guide", np.ones((3, 4)), ValueError),
     ("guide", [[]], ValueError),
+    ("assign_absent", None, TypeError),
+    ("assign_absent", 1, TypeError),
     ("absent", [1, 2], ValueError),
     ("absent", "Fe", ValueError),
     ("absent", np.zeros((2, 31), int), ValueError),

@@ -19,6 +19,7 @@ TESTS = HERE.parent
 TABLES = {
     "decomposition": [HERE / "test_bad_input_table.py",
                       TESTS / "eds" / "decompose" / "test_bad_input.py",
+                      TESTS / "eds" / "test_phases_by_name.py",
                       TESTS / "eds" / "lazy" / "test_memory.py"],
     "accessor": [HERE / "test_bad_accessor_calls.py", HERE / "test_bad_widget_input.py"],
     "estimators": [HERE / "test_bad_estimator_input.py", TESTS / "estimators" / "test_errors.py",

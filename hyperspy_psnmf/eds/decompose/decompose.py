@@ -7,8 +7,8 @@ import warnings
 from contextlib import nullcontext
 from dataclasses import replace
 
-from hyperspy_psnmf.eds.decompose.absent_elements import absent_channels
 from hyperspy_psnmf.eds.decompose.fixed_spectra import spectra_on_map
+from hyperspy_psnmf.eds.decompose.known_phases import KnownPhases, read_known_phases
 from hyperspy_psnmf.eds.decompose.masks import read_map_input
 from hyperspy_psnmf.eds.decompose.n_phases import MAX_COMPONENTS, choose_number
 from hyperspy_psnmf.eds.decompose.notes import notes
@@ -58,8 +58,9 @@ def decompose_as_stock(signal, original, args, kwargs):
             f"{', '.join(twice)} must be given to the estimator that is passed as algorithm, "
             "not to decomposition()"
         )
-    if "spectra" in passed and not isinstance(passed["algorithm"], str):
-        raise TypeError("spectra must be left out with an estimator, whose templates it would set")
+    for name, what in (("spectra", "templates"), ("phases", "fixed_spectra and absent")):
+        if name in passed and not isinstance(passed["algorithm"], str):
+            raise TypeError(f"{name} must be left out with an estimator, whose {what} it would set")
     settings = Settings(**passed)
     with announced_compilation(settings.print_info):
         return decompose(signal, settings)
@@ -99,7 +100,9 @@ def decompose(signal, settings: Settings):
         energy_range=settings.energy_range,
         counts_per_unit=settings.counts_per_unit,
     )
-    estimator = _make_estimator(signal, settings, map_input)
+    _check_number(settings, map_input)
+    known = read_known_phases(signal, map_input, settings)
+    estimator = _make_estimator(signal, settings, map_input, known)
     fixed = getattr(estimator, "fixed_spectra", None)
     n_fixed = 0 if fixed is None else len(fixed)
     wants_lines, why_free = _wants_lines(settings, n_fixed), None
@@ -118,8 +121,9 @@ def decompose(signal, settings: Settings):
             why_free = _why_free(settings, _set_templates, signal, map_input, estimator, X)
         loadings, chosen = _fit(estimator, X, map_input, settings)
         record = make_record(map_input, estimator, X, loadings, chosen)
-        fingerprint = make_fingerprint(signal, X, map_input)
-        record = replace(record, why_free=why_free, **fingerprint)
+        rows = getattr(estimator, "absent_rows_", None)
+        added = known.recorded(record.n_components, rows) | make_fingerprint(signal, X, map_input)
+        record = replace(record, why_free=why_free, **added)
     # Before anything is stored, as a warning may be turned into an error.
     for note in () if has_listener() else notes(record, record.phase_names):
         warnings.warn(note, UserWarning, stacklevel=4)
@@ -129,23 +133,22 @@ def decompose(signal, settings: Settings):
     return estimator if settings.return_info else None
 
 
-def _make_estimator(signal, settings: Settings, map_input: MapInput):
+def _make_estimator(signal, settings: Settings, map_input: MapInput, known: KnownPhases):
     """Return the estimator given or made from the settings, after a check that it fits the map."""
     k, estimator = settings.n_phases, settings.algorithm
-    _check_number(settings, map_input)
     if settings.makes_estimator:
-        fixed_spectra = _on_map("fixed_spectra", settings.fixed_spectra, map_input)
         estimator = PSNMF(
             # The least possible number, until it has been estimated.
-            k or max(1, 0 if fixed_spectra is None else len(fixed_spectra)),
+            k or max(1, 0 if known.fixed is None else len(known.fixed)),
             binning=binning_in_array_order(settings.binning, len(map_input.shape)),
             energy_binning=map_input.resolve_energy_binning(settings.energy_binning, stacklevel=5),
             init=_on_map("init", settings.init, map_input),
-            fixed_spectra=fixed_spectra,
+            fixed_spectra=known.fixed,
             parsimony=settings.parsimony,
             volume=settings.volume,
             line_width=map_input.line_width,
-            absent=absent_channels(signal, map_input, settings.absent, k),
+            absent=known.absent,
+            assign_absent=known.are_found,
             refinement=settings.refinement,
             smoothing=settings.smoothing,
             guide=_guide_on_map(settings.guide, signal),

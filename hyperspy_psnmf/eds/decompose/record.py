@@ -68,7 +68,9 @@ def _plain_seed(random_state):
 
 def _of_psnmf(estimator, n_counts):
     fixed, bins = estimator.fixed_spectra, estimator.binned_loadings_
-    choice, absent = estimator.binning_choice_, estimator.absent
+    choice, absent, rows = estimator.binning_choice_, estimator.absent, estimator.absent_rows_
+    if absent is not None:
+        absent = np.asarray(absent, dtype=bool)[... if rows is None else rows]
     n_filled_bins = max(1, np.count_nonzero(bins.sum(axis=-1)))
     return {
         # In (x, y) order, as the user gives it.
@@ -94,7 +96,7 @@ def _of_psnmf(estimator, n_counts):
         "n_bins": int(np.prod(bins.shape[:-1])),
         "counts_per_bin": n_counts / n_filled_bins,
         "binned_loadings": bins,
-        "absent": None if absent is None else np.asarray(absent, dtype=bool),
+        "absent": absent,
     }
 
 

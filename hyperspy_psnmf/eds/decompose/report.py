@@ -109,6 +109,7 @@ def report(
         *_sentences_on_counts(record),
         *_sentences_on_number(record),
         *_sentences_on_spectra(record),
+        *_sentences_on_absent(record, names),
         *(sentences_on_model(record, names, energy) if record.n_iter else ()),
         *_sentences_on_neighbours(record),
         f"Phases and their fractions of the counts: {', '.join(fractions)}.",
@@ -202,6 +203,15 @@ def _sentences_on_spectra(record):
         f"{_convergence(record)}."
     )
     return sentences
+
+
+def _sentences_on_absent(record, names):
+    if record.absent_elements is None:
+        return []
+    pairs = zip(record.absent_elements, names, strict=False)
+    excluded = ", ".join(f"{elements} from {name}" for elements, name in pairs if elements)
+    how = ", which lost least of its counts by that" if record.absent_found else ""
+    return [f"Elements were excluded by the user: {excluded}{how}."] if excluded else []
 
 
 def _merged(record):

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Keywords of ``s.decomposition(algorithm="PSNMF")``, as one object."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hyperspy_psnmf.eds.decompose.known_phases import read_phases
 from hyperspy_psnmf.eds.lazy.memory import resolve_max_memory
 from hyperspy_psnmf.nmf.validation import check_choice, check_int, check_scale, volume_weight
 
@@ -20,8 +22,8 @@ class Settings:
         The method, or an estimator with its own parameters, which may not be given as
         keywords then.
     output_dimension : int or "auto"
-        Number of phases, the fixed ones included. "auto" takes the estimate of
-        ``s.psnmf.estimate_number_of_components()``.
+        Number of phases, the fixed ones included; that of `phases` by default. "auto" takes the
+        estimate of ``s.psnmf.estimate_number_of_components()``.
     binning : "auto", int or tuple of int
         Pixels summed to find the spectra: along each spatial axis, or one
         number per axis in (x, y) order. "auto" is nearest to 4000 counts per
@@ -41,6 +43,13 @@ class Settings:
         Elements excluded from a phase, as ``{phase: [elements]}``, by its number or name in
         the result without this argument. At their lines, that phase has background only, or
         with ``spectra="lines"`` no lines of these elements. The order of phases stays.
+    phases : dict, optional
+        What is known of phases, by a name for each: a fixed spectrum, or elements that are not in
+        the phase, as ``{"film": {"spectrum": film}, "core": {"absent": ["Pt"]}, "shell": {}}``, in
+        place of `fixed_spectra` and `absent`. No earlier decomposition is needed: elements
+        are excluded from the phase that loses least of its counts by that. One phase may have
+        a name only, where it is the one left. Fixed phases come first in the result,
+        and the others in the order of their counts.
     parsimony : bool, optional
         Take the simplest of the factorisations that fit the counts equally well; by default True,
         unless `volume` is given. Of free spectra, loadings that are not significant are zero, a
@@ -122,6 +131,7 @@ class Settings:
     init: Any = "auto"
     fixed_spectra: Any = None
     absent: Any = None
+    phases: Any = None
     parsimony: Any = None
     volume: Any = None
     spectra: Any = "auto"
@@ -151,6 +161,7 @@ class Settings:
                 f"{name}={getattr(self, name)} is for spectra='free': leave out {name} or "
                 "spectra='lines'"
             )
+        self._check_phases()
         k = self.n_phases
         if k is not None and not self.makes_estimator and k != self.algorithm.n_components:
             raise ValueError(
@@ -164,6 +175,23 @@ class Settings:
         if k is None and self.absent is not None:
             raise ValueError(
                 "absent names phases of a result: give their number as output_dimension, not 'auto'"
+            )
+
+    def _check_phases(self):
+        if self.phases is None:
+            return
+        for name in ("fixed_spectra", "absent"):
+            if getattr(self, name) is not None:
+                raise ValueError(f"phases has what {name} would set: leave one of them out")
+        given, k = read_phases(self.phases), self.n_phases
+        if k is None:
+            raise ValueError("phases needs a number of phases as output_dimension, not 'auto'")
+        if k < len(given.names):
+            raise ValueError(f"output_dimension={k} is less than the number of phases in phases")
+        if k > len(given.names) and given.rest:
+            raise ValueError(
+                f"phases does not say which is {given.rest[0]!r}: {k - len(given.names) + 1} are "
+                f"left of output_dimension={k}. Name it afterwards by s.psnmf.phase_names"
             )
 
     @property
@@ -180,6 +208,8 @@ class Settings:
     def n_phases(self) -> int | None:
         """Number of phases, or None where it is to be estimated."""
         n_phases = self.output_dimension
+        if n_phases is None and isinstance(self.phases, Mapping):
+            n_phases = len(self.phases)
         if n_phases is None and not self.makes_estimator:
             n_phases = self.algorithm.n_components
         if n_phases is None:

@@ -105,6 +105,10 @@ class Record:
         In counts.
     absent : ndarray of bool of shape (n_components, n_channels_in_use) or None
         Channels excluded from a phase.
+    absent_elements : tuple of str or None
+        The elements excluded from each phase, as "Pt, O"; None where none were.
+    absent_found : bool
+        Whether phases of excluded elements were found by what they lose.
     numbers_tried : tuple of int or None
         Numbers of phases compared; None where the number was given.
     held_out_deviances, held_out_differences, held_out_standard_errors : ndarray or None
@@ -164,6 +168,8 @@ class Record:
     counts_per_bin: float = field(**_OF_PSNMF)
     binned_loadings: np.ndarray = field(**_OF_PSNMF)
     absent: np.ndarray | None = None
+    absent_elements: tuple[str, ...] | None = None
+    absent_found: bool = False
 
     numbers_tried: tuple[int, ...] | None = None
     held_out_deviances: np.ndarray | None = None

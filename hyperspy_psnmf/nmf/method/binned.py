@@ -14,7 +14,12 @@ from hyperspy_psnmf.nmf.binning.subset import choose_bins
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.lines.factorise import LineFit
 from hyperspy_psnmf.nmf.lines.templates import Templates
-from hyperspy_psnmf.nmf.parsimony.absent_lines import factorise_without_lines, fill_background
+from hyperspy_psnmf.nmf.parsimony.absent_lines import (
+    assign_exclusions,
+    excluded_fractions,
+    factorise_without_lines,
+    fill_background,
+)
 from hyperspy_psnmf.nmf.parsimony.simplify import Simplification, simplify
 from hyperspy_psnmf.nmf.solver.alternating import Factorisation, poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings, solve_spectra
@@ -50,6 +55,9 @@ class BinnedSettings:
     absent : ndarray of bool of shape (n_components, n_channels), optional
         Channels excluded from a component: background only, with components in the order
         of the result without it, which is the order of the result with it too.
+    assigns_absent : bool
+        Whether rows of `absent` are in no order, and each belongs to the component that loses least
+        by it; see `absent_lines`.
     templates : Templates, optional
         X-ray lines and continuum that free spectra are made of; their channels are free
         without. `volume` is not used with templates.
@@ -65,19 +73,24 @@ class BinnedSettings:
     volume: float | None = None
     line_width: int = 1
     absent: np.ndarray | None = None
+    assigns_absent: bool = False
     templates: Templates | None = None
     shape: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class BinnedMap:
-    """Result of step 2: loadings in counts, spectra of unit sum, convergence and parsimony."""
+    """Result of step 2: loadings in counts, spectra of unit sum, convergence and parsimony.
+
+    `absent_rows` has the row of ``settings.absent`` of each component; None without it.
+    """
 
     W: np.ndarray
     H: np.ndarray
     fit: Factorisation | LineFit | None
     simplification: Simplification | None
     prior_weights: np.ndarray | None = None
+    absent_rows: np.ndarray | None = None
 
 
 def factorise_binned(binned, settings: BinnedSettings, rng, options: dict, notify: Callback):
@@ -104,21 +117,21 @@ def factorise_binned(binned, settings: BinnedSettings, rng, options: dict, notif
     coarse, fixed, n_jobs = binned, settings.fixed, options["n_jobs"]
     if settings.energy_binning > 1:
         coarse = bin_energy(binned, settings.energy_binning, n_jobs=n_jobs)
-    fit, simpler = _factorise_coarse(coarse, settings, rng, options, notify)
-    W, H = fit.W, fit.H
+    fit, simpler, rows = _factorise_coarse(coarse, settings, rng, options, notify)
+    W, H, absent = fit.W, fit.H, None if rows is None else settings.absent[rows]
     if settings.energy_binning > 1:
         H = spread_spectra(H, settings.energy_binning, binned.shape[1])
         H[: len(fixed)] = fixed
-        if settings.absent is not None:
-            H = fill_background(H, settings.absent)
-        constraints = {"n_fixed": len(fixed), "frozen": settings.absent, "n_jobs": n_jobs}
+        if absent is not None:
+            H = fill_background(H, absent)
+        constraints = {"n_fixed": len(fixed), "frozen": absent, "n_jobs": n_jobs}
         W, H = solve_spectra(binned, W, H, **constraints)
         H = cover_channels(H, total_counts(binned, axis=0), len(fixed))
-    return BinnedMap(W, H, fit, simpler)
+    return BinnedMap(W, H, fit, simpler, absent_rows=rows)
 
 
 def _factorise_coarse(coarse, settings, rng, options, notify):
-    """Step 2a; return the factorisation, and what parsimony merged and subtracted."""
+    """Step 2a; return the factorisation, what parsimony merged, and the rows of `absent`."""
     n_fixed = len(settings.fixed)
     parsimonious = settings.volume is None
     volume = 0.0 if parsimonious else settings.volume
@@ -133,10 +146,29 @@ def _factorise_coarse(coarse, settings, rng, options, notify):
     order = order_by_counts(fit.W, n_fixed)
     fit = replace(fit, W=fit.W[:, order], H=fit.H[order])
     simpler = simpler and simpler.reorder(order)
-    if settings.absent is not None:
-        absent = bin_spectra(settings.absent.astype(float), settings.energy_binning) > 0
-        fit = factorise_without_lines(coarse, fit, absent, volume=volume, **options)
-    return fit, simpler
+    if settings.absent is None:
+        return fit, simpler, None
+    absent = bin_spectra(settings.absent.astype(float), settings.energy_binning) > 0
+    free = absent[n_fixed:]
+    rows = find_rows(settings, lambda: excluded_fractions(fit.H[n_fixed:], free))
+    fit = factorise_without_lines(coarse, fit, absent[rows], volume=volume, **options)
+    return fit, simpler, rows
+
+
+def find_rows(settings: BinnedSettings, fractions) -> np.ndarray:
+    """Return the row of ``settings.absent`` of each component.
+
+    Parameters
+    ----------
+    settings : BinnedSettings
+        With `absent`.
+    fractions : callable
+        Returns the fraction of its counts that each free component loses by each free row.
+    """
+    rows, n_fixed = np.arange(settings.n_components), len(settings.fixed)
+    if settings.assigns_absent:
+        rows[n_fixed:] = n_fixed + assign_exclusions(fractions(), settings.absent[n_fixed:])
+    return rows
 
 
 def order_by_counts(W, n_fixed: int) -> np.ndarray:

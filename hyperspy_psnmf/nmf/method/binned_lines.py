@@ -19,13 +19,14 @@ from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.lines.channel_groups import group_channels
 from hyperspy_psnmf.nmf.lines.channels import choose_weights, spectra_in_channels
 from hyperspy_psnmf.nmf.lines.costs import Costs, default_costs
-from hyperspy_psnmf.nmf.lines.factorise import LineFit, factorise_lines
+from hyperspy_psnmf.nmf.lines.factorise import factorise_lines
 from hyperspy_psnmf.nmf.lines.templates import Templates, common_ratio
 from hyperspy_psnmf.nmf.lines.weights import LineSpectra, nearest_sums
 from hyperspy_psnmf.nmf.method.binned import (
     BinnedMap,
     BinnedSettings,
     cover_channels,
+    find_rows,
     order_by_counts,
     start_spectra,
 )
@@ -46,7 +47,8 @@ def factorise_binned_lines(binned, settings: BinnedSettings, rng, options: dict,
     n_jobs, fixed = options["n_jobs"], settings.fixed
     total = total_counts(binned, axis=0)
     templates = settings.templates.covering(total)
-    fit = _factorise_coarse(binned, templates, settings, rng, options, notify)
+    fit, rows = _factorise_coarse(binned, templates, settings, rng, options, notify)
+    absent = None if rows is None else settings.absent[rows]
     spectra = replace(fit.spectra, templates=templates, fixed=fixed)
 
     def expect(counts, W):
@@ -55,24 +57,24 @@ def factorise_binned_lines(binned, settings: BinnedSettings, rng, options: dict,
         corrected = replace(spectra, templates=templates.corrected(ratio))
         return cover_channels(corrected.H, total, len(fixed))
 
-    constraints = {"n_fixed": len(fixed), "frozen": settings.absent, "n_jobs": n_jobs}
+    constraints = {"n_fixed": len(fixed), "frozen": absent, "n_jobs": n_jobs}
     notify("channels", 0, np.inf)
     width = settings.line_width
     weights = choose_weights(binned, fit.W, expect, width=width, rng=rng, **constraints)
     W, H = spectra_in_channels(binned, fit.W, expect(total, fit.W), weights, **constraints)
-    return BinnedMap(W, H, fit, None, weights)
+    return BinnedMap(W, H, fit, None, weights, rows)
 
 
-def _factorise_coarse(binned, templates: Templates, settings, rng, options, notify) -> LineFit:
-    """Step 2a, components in the order of the result."""
+def _factorise_coarse(binned, templates: Templates, settings, rng, options, notify):
+    """Step 2a, components in the order of the result; and the rows of `absent`."""
     n_jobs = options["n_jobs"]
     coarse = make_coarse(binned, templates, settings, n_jobs)
-    fit = _factorise_regions(coarse, templates, settings, rng, options, notify)
+    fit, rows = _factorise_regions(coarse, templates, settings, rng, options, notify)
     if coarse.regions is None:
-        return fit
+        return fit, rows
     fractions = fit.W / np.maximum(fit.W.sum(axis=1, keepdims=True), TINY)
     W = fractions[coarse.regions] * total_counts(coarse.of_bins, axis=1)[:, None]
-    return replace(fit, W=solve_loadings(coarse.of_bins, fit.spectra.H, W, n_jobs=n_jobs))
+    return replace(fit, W=solve_loadings(coarse.of_bins, fit.spectra.H, W, n_jobs=n_jobs)), rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,8 +134,8 @@ def _find_regions(grouped, settings) -> np.ndarray | None:
     return n and find_regions(grouped, settings.shape, n)
 
 
-def _factorise_regions(coarse: CoarseMap, templates, settings, rng, options, notify) -> LineFit:
-    """Factorise regions with channels summed in groups."""
+def _factorise_regions(coarse: CoarseMap, templates, settings, rng, options, notify):
+    """Factorise regions with channels summed in groups; return it and the rows of `absent`."""
     e, n_jobs = settings.energy_binning, options["n_jobs"]
     starts = _starts(coarse.counts, templates.binned(e), settings, rng, n_jobs)
     starts = ((W, spectra.grouped(coarse.first)) for W, spectra in starts)
@@ -147,11 +149,13 @@ def _factorise_regions(coarse: CoarseMap, templates, settings, rng, options, not
     spectra = replace(fit.spectra, weights=fit.spectra.weights[free])
     fit = replace(fit, W=fit.W[:, order], spectra=spectra)
     if settings.absent is None:
-        return fit
+        return fit, None
     allowed = allowed_templates(templates, settings.absent[n_fixed:])
+    rows = find_rows(settings, lambda: spectra.weights @ ~allowed.T)
+    allowed = allowed[rows[n_fixed:] - n_fixed]
     spectra = replace(spectra, allowed=allowed).with_weights(spectra.weights)
     again = factorise_lines(X, [(fit.W, spectra)], costs=coarse.costs, **options)
-    return replace(again, n_iter=fit.n_iter + again.n_iter)
+    return replace(again, n_iter=fit.n_iter + again.n_iter), rows
 
 
 def _starts(coarse, templates, settings, rng, n_jobs) -> Iterator[tuple[np.ndarray, LineSpectra]]:

@@ -59,6 +59,7 @@ def factorise_map(binned, settings: BinnedSettings, rng, options: dict, notify: 
         H = cover_channels(found.H, total_counts(binned, axis=0), n_fixed)
         return replace(found, W=W, H=H)
     H = found.H
-    W, H = solve_spectra(binned, W, H, n_fixed=n_fixed, frozen=settings.absent, n_jobs=n_jobs)
+    absent = None if found.absent_rows is None else settings.absent[found.absent_rows]
+    W, H = solve_spectra(binned, W, H, n_fixed=n_fixed, frozen=absent, n_jobs=n_jobs)
     H = cover_channels(H, total_counts(binned, axis=0), n_fixed)
     return replace(found, W=W, H=H)

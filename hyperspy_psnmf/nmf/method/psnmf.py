@@ -70,6 +70,8 @@ class PSNMFResult:
         Fraction of each free spectrum in each template.
     prior_weights : ndarray of shape (n_channels,) or None
         Counts of the templates, as a prior of the spectra, per count of the data.
+    absent_rows : ndarray of shape (n_components,) or None
+        Row of ``settings.absent`` of each component; None without free components, or without it.
     """
 
     W: np.ndarray
@@ -84,6 +86,7 @@ class PSNMFResult:
     joint_fit: Factorisation | None
     template_weights: np.ndarray | None = None
     prior_weights: np.ndarray | None = None
+    absent_rows: np.ndarray | None = None
 
 
 def psnmf(
@@ -164,6 +167,7 @@ def psnmf(
         joint_fit,
         _template_weights(found.fit, order),
         found.prior_weights,
+        found.absent_rows,
     )
 
 

@@ -2,6 +2,7 @@
 """X-ray lines that the user excludes from a spectrum: background is interpolated there."""
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from hyperspy_psnmf.nmf.solver.alternating import Factorisation, poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
@@ -26,13 +27,57 @@ def fill_background(H: np.ndarray, absent: np.ndarray) -> np.ndarray:
     ndarray of shape (n_components, n_channels)
         Of unit sum. Those without excluded channels are returned unchanged.
     """
-    filled = np.array(H)
-    for h, excluded in zip(filled, absent, strict=True):
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], excluded, [False]])))
-        for first, stop in edges.reshape(-1, 2):
-            h[first:stop] = _interpolate(h, excluded, first, stop)
+    filled = np.array([_fill(h, excluded) for h, excluded in zip(H, absent, strict=True)])
     changed = absent.any(axis=1)  # never a fixed spectrum: these stay bit for bit
     filled[changed] /= filled[changed].sum(axis=1, keepdims=True)
+    return filled
+
+
+def excluded_fractions(H: np.ndarray, absent: np.ndarray) -> np.ndarray:
+    """Return the fraction of the counts of each spectrum above the background in each exclusion.
+
+    Parameters
+    ----------
+    H : ndarray of shape (n_components, n_channels)
+        Spectra of unit sum.
+    absent : ndarray of bool of shape (n_exclusions, n_channels)
+        Excluded channels.
+
+    Returns
+    -------
+    ndarray of shape (n_components, n_exclusions)
+    """
+    return np.array([[(h - _fill(h, excluded)).sum() for excluded in absent] for h in H])
+
+
+def assign_exclusions(fractions: np.ndarray, absent: np.ndarray) -> np.ndarray:
+    """Return the row of `absent` for each component, so that together they lose least.
+
+    Parameters
+    ----------
+    fractions : ndarray of shape (n_components, n_components)
+        Of its counts that a component loses by each row.
+    absent : ndarray of bool of shape (n_components, n_channels)
+        Excluded channels. Rows without any are left for the other components, in their order.
+
+    Returns
+    -------
+    ndarray of int of shape (n_components,)
+    """
+    excludes = absent.any(axis=1)
+    components, columns = linear_sum_assignment(fractions[:, excludes])
+    rows = np.empty(len(fractions), dtype=int)
+    rows[components] = np.flatnonzero(excludes)[columns]
+    rows[np.setdiff1d(np.arange(len(rows)), components)] = np.flatnonzero(~excludes)
+    return rows
+
+
+def _fill(h, excluded):
+    """Return a spectrum with the background in the excluded channels."""
+    filled = np.array(h)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], excluded, [False]])))
+    for first, stop in edges.reshape(-1, 2):
+        filled[first:stop] = _interpolate(filled, excluded, first, stop)
     return filled
 
 

@@ -83,6 +83,12 @@ def test_factorise_binned_lines__an_absent_line_is_no_part_and_the_order_stays()
     found = factorise(X, absent=absent)
     assert found.fit.spectra.weights[1 - matrix, 3] == 0
     assert found.fit.spectra.weights[matrix, 0] > 0.15
+    # The same without saying of which component, which is the one without that line.
+    swapped = np.zeros_like(absent)
+    swapped[0] = absent[1 - matrix]
+    assigned = factorise(X, absent=swapped, assigns_absent=True)
+    lost = first.fit.spectra.weights[:, 3]
+    assert np.flatnonzero(assigned.absent_rows == 0).tolist() == [int(lost.argmin())]
     # In part of a line's channels it is not excluded.
     absent[:] = False
     absent[1 - matrix, 20:22] = True

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``phases=``: what is known of phases, by name, in one call."""
+
+import hyperspy.api as hs
+import numpy as np
+import pytest
+
+from tests.helpers.maps import FREE, assert_same_results, results_of
+
+# On the map of minerals, in the order of their counts.
+ELEMENTS = {"silicate": ["Ca"], "oxide": ["Si"]}
+
+
+@pytest.fixture
+def film(unmixed_free):
+    """The spectrum of a phase, as a signal."""
+    return unmixed_free.psnmf.phase_spectra().inav[1]
+
+
+def stored(signal):
+    return signal.learning_results.psnmf
+
+
+@pytest.mark.parametrize("given", ["signal", "array", "row"])
+def test_phases__a_spectrum_is_one_of_fixed_spectra(grains, unmix, film, given):
+    spectrum = {"signal": film, "array": film.data, "row": film.data[None]}[given]
+    expected = unmix(grains.deepcopy(), 3, fixed_spectra=film, **FREE)
+    found = unmix(grains, 3, phases={"film": {"spectrum": spectrum}}, **FREE)
+    assert_same_results(found, expected)
+    assert found.psnmf.phase_names == ["film", "Phase 1", "Phase 2"]
+    assert expected.psnmf.phase_names == ["Phase 0", "Phase 1", "Phase 2"]
+
+
+@pytest.mark.parametrize("options", [FREE, {**FREE, "energy_binning": 1}, {"spectra": "lines"}])
+def test_phases__elements_are_excluded_from_the_phase_that_loses_least(grains, unmix, options):
+    phases = {name: {"absent": elements} for name, elements in ELEMENTS.items()}
+    found = unmix(grains.deepcopy(), 3, phases=phases, **options)
+    names = found.psnmf.phase_names
+    assert set(names) > {"silicate", "oxide"}
+    by_hand = {names.index(name): elements for name, elements in ELEMENTS.items()}
+    expected = unmix(grains, 3, absent=by_hand, **options)
+    assert_same_results(found, expected)
+    assert stored(found)["absent"].shape == stored(expected)["absent"].shape
+    np.testing.assert_array_equal(stored(found)["absent"], stored(expected)["absent"])
+    assert stored(found)["absent_elements"] == stored(expected)["absent_elements"]
+
+
+def test_phases__the_phase_is_found_whatever_its_number(grains, unmix, unmixed_free):
+    # The spectra of the result without: the phase with the least fraction of an element's counts.
+    centre = grains.axes_manager.signal_axes[0].value2index(1.74)  # of Si Ka, in keV
+    of_si = unmixed_free.learning_results.factors[centre - 4 : centre + 5].sum(axis=0)
+    found = unmix(grains, 3, phases={"no silicon": {"absent": ["Si"]}}, **FREE)
+    names = found.psnmf.phase_names
+    assert names.index("no silicon") == int(of_si.argmin())
+
+
+def test_phases__spectra_elements_and_the_rest_have_their_names(grains, unmix, film):
+    phases = {"rest": {}, "no calcium": {"absent": ["Ca"]}, "film": {"spectrum": film}}
+    unmix(grains, None, phases=phases, **FREE)  # as many phases as names
+    names = grains.psnmf.phase_names
+    assert names[0] == "film"
+    assert sorted(names) == ["film", "no calcium", "rest"]
+    counts = results_of(grains)[1].sum(axis=0)
+    assert counts[1] >= counts[2]
+    assert stored(grains)["n_components"] == 3
+
+
+@pytest.mark.parametrize("extension", ["hspy", "zspy"])
+def test_report__says_what_was_excluded_after_saving_too(grains, unmix, tmp_path, extension):
+    unmix(grains, 3, phases={"core": {"absent": ["Ca", "Fe"]}, "film": {"absent": ["Si"]}}, **FREE)
+    said = "Elements were excluded by the user: "
+    report = grains.psnmf.report()
+    sentence = report[report.index(said) :].partition(".")[0]
+    assert "Ca, Fe from core" in sentence
+    assert "Si from film" in sentence
+    assert sentence.endswith("which lost least of its counts by that")
+    grains.save(tmp_path / f"a.{extension}")
+    again = hs.load(tmp_path / f"a.{extension}")
+    assert again.psnmf.phase_names == grains.psnmf.phase_names
+    assert again.psnmf.report() == report
+    again.psnmf.phase_names = ["a", "b", "c"]
+    assert "Si from film" not in again.psnmf.report()
+
+
+def test_report__says_what_was_excluded_by_hand(grains, unmix):
+    unmix(grains, 3, absent={1: ["Si"]}, **FREE)
+    assert "excluded by the user: Si from Phase 1." in grains.psnmf.report()
+
+
+FILM = np.ones(310)
+BAD = [
+    ({"phases": ["film"]}, TypeError, "^phases must be a dict by name"),
+    ({"phases": {}}, TypeError, "^phases must be a dict by name"),
+    ({"phases": {0: {"absent": ["Si"]}}}, TypeError, "^phases must have names"),
+    ({"phases": {"": {"absent": ["Si"]}}}, TypeError, "^phases must have names"),
+    ({"phases": {"Phase 1": {"absent": ["Si"]}}}, ValueError, "^phases must not have the name"),
+    ({"phases": {"a": ["Si"]}}, TypeError, r"^phases\['a'\] must be a dict of either"),
+    ({"phases": {"a": {"elements": ["Si"]}}}, TypeError, r"^phases\['a'\] must be a dict of"),
+    (
+        {"phases": {"a": {"absent": ["Si"], "spectrum": FILM}}},
+        TypeError,
+        r"^phases\['a'\] must be a dict of either",
+    ),
+    ({"phases": {"a": {"absent": "Si"}}}, TypeError, r"^phases\['a'\]\['absent'\] must be a list"),
+    ({"phases": {"a": {"absent": []}}}, ValueError, r"^phases\['a'\]\['absent'\] has no element"),
+    ({"phases": {"a": {"absent": ["Xx"]}}}, ValueError, "^phases names 'Xx', which is no element"),
+    ({"phases": {"a": {"absent": ["H"]}}}, ValueError, "^phases names H, which has no X-ray line"),
+    ({"phases": {"a": {"spectrum": FILM[:-1]}}}, ValueError, r"^phases\['a'\]\['spectrum'\] must"),
+    ({"phases": {"a": {"spectrum": None}}}, (TypeError, ValueError), r"^phases\['a'\]"),
+    (
+        {"phases": {"a": {"spectrum": np.ones((2, 310))}}},
+        ValueError,
+        r"^phases\['a'\]\['spectrum'\] must be one spectrum, not 2",
+    ),
+    ({"phases": {"a": {}, "b": {}}}, ValueError, "^phases does not say which are 'a', 'b'"),
+    ({"phases": {"a": {}}}, ValueError, "^phases does not say which is 'a': 3 are left"),
+    ({"phases": {n: {"absent": ["Si"]} for n in "abcd"}}, ValueError, "^output_dimension=3 is"),
+    ({"phases": {"a": {}}, "output_dimension": "auto"}, ValueError, "^phases needs a number"),
+    ({"phases": {"a": {}}, "absent": {0: ["Si"]}}, ValueError, "^phases has what absent would"),
+    ({"phases": {"a": {}}, "fixed_spectra": FILM}, ValueError, "^phases has what fixed_spectra"),
+]
+
+
+@pytest.mark.parametrize(("given", "error", "match"), BAD)
+def test_phases__what_makes_no_sense_is_named_and_the_map_left_alone(
+    unmixed_copy, unmix, state, given, error, match
+):
+    before = state(unmixed_copy)
+    with pytest.raises(error, match=match):
+        unmix(unmixed_copy, **given)
+    assert state(unmixed_copy) == before
