@@ -52,8 +52,20 @@ class Certainty:
         ----------
         max_components : int
             Largest number to try. The search ends two beyond the minimum.
-        fixed_spectra, spectra, energy_range, navigation_mask, signal_mask, counts_per_unit
-            As for ``s.decomposition(algorithm="PSNMF")``. Fixed spectra count.
+        fixed_spectra : EDS signal or array of shape (n_fixed, n_channels), optional
+            Spectra of phases that are known. They count.
+        spectra : {"auto", "lines", "free"}
+            Whether spectra are made of X-ray lines and continuum, or each channel is free; "auto"
+            is lines where the metadata have a beam energy and a detector resolution.
+        energy_range : (float, float), optional
+            Energies used, in keV.
+        navigation_mask : ndarray, BaseSignal or float, optional
+            Pixels left out (True), an array in (x, y) order; a float is the threshold of
+            ``vacuum_mask``, on EDS_TEM signals.
+        signal_mask : ndarray or BaseSignal, optional
+            Channels left out (True).
+        counts_per_unit : float, optional
+            Factor from the data to counts, where they are rates or means.
         n_folds : int
             Number of folds, at least 2.
         show_progressbar : bool, optional
@@ -133,8 +145,7 @@ class Certainty:
         BaseSignal
             For maps: with a navigation axis "Phase" and the map's axes as signal
             axes, in counts, from the Fisher information of all loadings that are
-            above zero; where PSNMF has smoothed the maps, the spread of
-            the posterior.
+            above zero; where PSNMF has smoothed the maps, the spread of the posterior.
             For spectra and the model an EDS signal, likewise in counts. Masked
             pixels and channels are NaN.
 

@@ -169,7 +169,9 @@ class Chemistry:
             Elements that are in the spectra, but not of the specimen, as
             ``("Cu", "C")``. Their lines are fitted and left out of the composition.
         intensities : {"model", "windows"}
-            How net intensities are measured; see `element_maps`.
+            How net intensities are measured: by a fit of the lines of all elements in the
+            metadata and a smooth background to the phases' spectra, which separates overlapping
+            lines, or in eXSpy's integration windows less the background beside them.
         absorption_correction : bool or "auto"
             Correct for absorption in the specimen. "auto": for "CL", if thickness, density and
             take-off angle are known. True: "CL" needs the thickness. Uncorrected compositions

@@ -44,7 +44,8 @@ class PhaseMap:
         Parameters
         ----------
         confidence : float
-            Of labels, above 0.5 and below 1; see `label_map`.
+            Of labels, above 0.5 and below 1: the probability that noise does not make a loading
+            significant, as for `label_map`.
         ambiguity : bool or Ambiguity
             Give the band of the counts of other factorisations of equal likelihood: True searches
             for them, which takes as long as `ambiguity`; what that returned is used
@@ -100,7 +101,8 @@ class PhaseMap:
         Parameters
         ----------
         confidence : float
-            See `label_map`. Unassigned pixels are grey, masked ones white.
+            Above 0.5 and below 1: the probability that noise does not make a loading significant,
+            as for `label_map`. Unassigned pixels are grey, masked ones white.
 
         Returns
         -------

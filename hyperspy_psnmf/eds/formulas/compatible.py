@@ -38,7 +38,7 @@ class Match:
     ----------
     formula : Formula
     chi2 : float
-        Sum of squares, as above.
+        Sum of the squared deviations of the contents, in standard errors.
     degrees : int
         Of freedom. 0 for the only element found, which is no test.
     missing : tuple of str

@@ -89,7 +89,7 @@ class Quantification(Picklable):
         Elements that are significant in the spectrum of each phase, but neither quantified
         nor excluded. Windows are not searched for any.
     of : {"Phase", "Region"}
-        What `names` are of; for regions, "phase" means region above.
+        What `names` are of; for regions, all that is of a phase is of a region.
     """
 
     names: list[str]
