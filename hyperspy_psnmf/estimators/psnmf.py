@@ -78,7 +78,7 @@ class PSNMF(PoissonModel):
     smoothing : bool or float
         Adaptive smoothing of the loadings at full resolution, not across edges: weight of
         neighbouring pixels that agree within errors, relative to the pixel. True is 1, False 0.
-    guide : ndarray of the map's shape or (n_images, *map), optional
+    guide : ndarray of the map's shape or (n_images, ...), optional
         Images of the same area, used where loadings vary with them around a pixel.
     max_iter, tol, random_state, n_jobs
         As in `PoissonNMF`.

@@ -198,3 +198,18 @@ def test_weaknesses__a_missing_step_is_kept_as_nan():
     assert np.isnan(found.step)
     assert found.gaps
     assert not found.are_counts
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        ({"volume": "auto", "spatial_prior": "auto"}, (True, 0.0, 1.0)),
+        ({"volume": 0.25, "spatial_prior": 0.5}, (False, 0.25, 0.5)),
+        ({"volume": 0.0, "spatial_prior": 0.0}, (False, 0.0, 0.0)),
+        ({"parsimony": True, "volume": 0.0, "smoothing": 0.0}, (True, 0.0, 0.0)),
+        ({"volume": b"auto", "spatial_prior": np.float64(2)}, (True, 0.0, 2.0)),
+    ],
+)
+def test_from_plain__entries_of_other_names_are_read(stored, expected):
+    record = from_plain({"binning": [2, 2], **stored})
+    assert (record.parsimony, record.volume, record.smoothing) == expected
