@@ -14,8 +14,8 @@ from tests.helpers.maps import CALL, FREE
 
 REST = ["Al", "C", "Ca", "Cu", "Fe", "Mg", "Ti"]
 CALLS = [
-    ("element_maps", (["Si_Kb", "O_Ka"],), "; method='windows' "),
-    ("plot_element_maps", (["Si_Kb"],), "; method='windows' "),
+    ("element_maps", (["Si_Kb", "O_Ka"],), "; intensities='windows' "),
+    ("plot_element_maps", (["Si_Kb"],), "; intensities='windows' "),
     ("quantify", (None, {"Si_Kb": 1.0, "O_Ka": 1.2}), "; intensities='windows' "),
 ]
 
