@@ -15,11 +15,24 @@ FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
 # nogil: kernels work on ranges of rows and are run from Python threads
 # (see parallel.py), so Numba's threading layers, their global thread count and
 # the slow compilation of parallel=True are not needed.
-_OPTIONS = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy"}
+# No kernel allocates memory: arrays come from the caller, which outlives the call. So their
+# references need not be counted: counting is atomic, and took a third of the time of a row
+# with few counts; and what allocates takes long to compile, as does an assignment to a
+# slice, which brings along all that makes a message of two shapes that differ.
+_OPTIONS = {
+    "nogil": True,
+    "fastmath": FASTMATH,
+    "error_model": "numpy",
+    **without_reference_counts(),
+}
 
 
 def jit(function):
-    """Compile a kernel at first use, and cache it on disk where that is possible."""
+    """Compile a kernel at first use, and cache it on disk where that is possible.
+
+    Each type of its arguments is compiled for itself, which takes up to seconds: see
+    `row_counts` for how counts of all types are passed.
+    """
     try:
         return numba.njit(cache=True, **_OPTIONS)(function)
     except RuntimeError:  # nowhere to write: neither beside the package nor at home
@@ -27,13 +40,19 @@ def jit(function):
 
 
 def jit_row(function):
-    """Inline a function that is called per row and allocates nothing into its callers.
+    """Inline a function that is called per row into its callers; only kernels can call it.
 
-    Passing a dozen arrays takes as long as a loop over some dozen channels. The arrays
-    belong to a caller that outlives the call, so their references need not be counted:
-    counting is atomic, and took a third of the time of a row with few counts.
+    Passing a dozen arrays takes as long as a loop over some dozen channels. It is compiled
+    for itself all the same, so that what has one caller is better a `jit_part`.
     """
-    return numba.njit(**without_reference_counts(), forceinline=True, **_OPTIONS)(function)
+    return numba.njit(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)(
+        function
+    )
+
+
+def jit_part(function):
+    """Compile a function as a part of its only caller, which would be too long with it."""
+    return numba.njit(inline="always", **_OPTIONS)(function)
 
 
 class _Listener(event.Listener):

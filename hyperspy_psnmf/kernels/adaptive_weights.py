@@ -25,6 +25,7 @@ import numpy as np
 
 from hyperspy_psnmf.kernels._compile import jit, jit_row
 from hyperspy_psnmf.kernels.parallel import run_blocks
+from hyperspy_psnmf.kernels.row_counts import as_argument
 
 ROWS_PER_BLOCK = 8  # their sums stay in cache
 ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)
@@ -175,17 +176,13 @@ def _add_row(y, shift, location, around, pixels, sums, weights, w):
 
 
 @jit
-def _sum_rows(start, stop, first, last, pixels, window, sums, weights):
-    offsets, locations, scale = window
-    n_columns = weights.shape[1]
+def _sum_rows(start, stop, first, last, pixels, window, memory, sums, weights):
+    (offsets, locations, scale), (t, across, around, w, logs, bits, exponents) = window, memory
     top, bottom = max(first, start - 1), min(last, stop + 1)
-    t = np.empty((bottom - top, n_columns), np.float32)
-    across, around = np.empty(n_columns, np.float32), np.empty(n_columns, np.float32)
-    w, logs = np.empty(n_columns, np.float32), np.empty(n_columns, np.float32)
-    buffers = logs, logs.view(np.int32), np.empty(n_columns, np.int32)
+    buffers = logs, bits, exponents
     for o in range(len(offsets)):
-        dy, dx = offsets[o]
-        if abs(dx) >= n_columns:
+        dy, dx = offsets[o, 0], offsets[o, 1]
+        if abs(dx) >= w.size:
             continue
         _contrasts((top, bottom, first, last), (dy, dx), pixels, scale, t, buffers)
         for y in range(start, stop):
@@ -194,20 +191,27 @@ def _sum_rows(start, stop, first, last, pixels, window, sums, weights):
                 _add_row(y, (dy, dx), locations[o], around, pixels, sums, weights, w)
 
 
+def _make_memory(n_columns):
+    t, rows = (
+        np.empty((ROWS_PER_BLOCK + 2, n_columns), np.float32),
+        np.empty((4, n_columns), np.float32),
+    )
+    return t, *rows, rows[3].view(np.int32), np.empty(n_columns, np.int32)
+
+
 @jit
-def _fit_rows(start, stop, W, ratios, samples):
+def _fit_rows(start, stop, W, ratios, samples, mean):
     x, fits, own, total, n = samples
-    n_columns = n.shape[1]
-    loadings, mean = np.empty((len(ratios), n_columns)), np.empty(n_columns)
     for y in range(start, stop):
-        loadings[:] = W[y * n_columns : (y + 1) * n_columns].T
-        own[y], total[y] = ZERO, ZERO
+        for i in range(mean.size):
+            own[y, i], total[y, i] = ZERO, ZERO
         for j in range(ratios.shape[1]):
-            mean[:] = 0.0
+            for i in range(mean.size):
+                mean[i] = 0.0
             for c in range(ratios.shape[0]):
-                for i in range(n_columns):
-                    mean[i] += ratios[c, j] * loadings[c, i]
-            for i in range(n_columns):
+                for i in range(mean.size):
+                    mean[i] += ratios[c, j] * W[c, y * mean.size + i]
+            for i in range(mean.size):
                 fits[y, j, i] = n[y, i] * mean[i]
                 own[y, i] += x[y, j, i] * math.log(max(mean[i], SMALLEST))
                 total[y, i] += x[y, j, i]
@@ -229,11 +233,16 @@ def fit_samples(x, n, W, ratios, *, n_jobs: int | None = 1) -> Samples:
     n_jobs : int or None
         Threads; None is all cores.
     """
-    W, ratios = (np.ascontiguousarray(each, dtype=float) for each in (W, ratios))
+    W, ratios, x, n = *map(as_argument, (W.T, ratios)), as_argument(x, "f4"), as_argument(n, "f4")
     samples = Samples(x, np.empty_like(x), np.empty_like(n), np.empty_like(n), n)
     edges = [*range(0, len(x), ROWS_PER_BLOCK), len(x)]
     parts = tuple(samples)
-    run_blocks(lambda block: _fit_rows(*block, W, ratios, parts), [*pairwise(edges)], n_jobs)
+    run_blocks(
+        lambda block, memory: _fit_rows(*block, W, ratios, parts, memory),
+        [*pairwise(edges)],
+        n_jobs,
+        lambda: np.empty(n.shape[1]),
+    )
     return samples
 
 
@@ -266,16 +275,17 @@ def sum_neighbours(
         Sums of the weights.
     """
     sums, weights = np.zeros_like(Y), np.zeros_like(samples.n)
-    pixels = (Y, *samples)
-    window = (offsets, np.asarray(locations, dtype=np.float32), np.float32(scale))
+    pixels = tuple(as_argument(each, np.float32) for each in (Y, *samples))
+    window = as_argument(offsets, np.int64), as_argument(locations, np.float32), np.float32(scale)
     blocks = [
         (start, min(start + ROWS_PER_BLOCK, first + n_rows), first, first + n_rows)
         for first in range(0, len(Y), n_rows)
         for start in range(first, first + n_rows, ROWS_PER_BLOCK)
     ]
     run_blocks(
-        lambda block: _sum_rows(*block, pixels, window, sums, weights),
+        lambda block, memory: _sum_rows(*block, pixels, window, memory, sums, weights),
         blocks,
         n_jobs,
+        lambda: _make_memory(weights.shape[1]),
     )
     return sums, weights

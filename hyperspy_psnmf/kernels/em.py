@@ -18,45 +18,44 @@ References
 
 import numpy as np
 
-from hyperspy_psnmf.kernels._compile import jit
-from hyperspy_psnmf.kernels.parallel import is_csr, row_blocks, run_blocks
+from hyperspy_psnmf.kernels._compile import jit, jit_row
+from hyperspy_psnmf.kernels.parallel import row_blocks, run_blocks
+from hyperspy_psnmf.kernels.row_counts import RowCounts, as_argument, load_basis, make_memory
 
 
 @jit
-def _em_csr(start, stop, counts, basis, V, V_sum, basis_sum):
-    indptr, indices, data = counts
-    for i in range(start, stop):
-        for p in range(indptr[i], indptr[i + 1]):
-            j = indices[p]
-            mu = 0.0
-            for c in range(basis.shape[0]):
-                mu += V[i, c] * basis[c, j]
-            if mu > 0.0:
-                ratio = data[p] / mu
-                for c in range(basis.shape[0]):
-                    V_sum[i, c] += ratio * basis[c, j]
-                    basis_sum[c, j] += ratio * V[i, c]
-
-
-@jit
-def _em_dense(start, stop, counts, basis, V, V_sum, basis_sum):
-    # One component after the other, so that the loops over channels vectorise.
-    (X,) = counts
-    n = X.shape[1]
-    ratio = np.empty(n)
-    for i in range(start, stop):
-        ratio[:] = 0.0
-        for c in range(basis.shape[0]):
-            for j in range(n):
-                ratio[j] += V[i, c] * basis[c, j]
-        for j in range(n):
-            ratio[j] = X[i, j] / ratio[j] if ratio[j] > 0.0 else 0.0
+def _sweep(start, counts, basis, V, memory, V_sum, basis_sum):
+    # One component after the other, so that the loops over columns vectorise.
+    begin, columns, data = counts
+    gathered, ratio = memory
+    b = gathered if columns.size else basis
+    for i in range(begin.size - 1):
+        first, row = begin[i], start + i
+        m, own = begin[i + 1] - first, columns[first : begin[i + 1]]
+        load_basis(own, basis, gathered)
+        _find_ratio(data[first : first + m], b, V[row], ratio)
         for c in range(basis.shape[0]):
             total = 0.0
-            for j in range(n):
-                total += ratio[j] * basis[c, j]
-                basis_sum[c, j] += ratio[j] * V[i, c]
-            V_sum[i, c] = total
+            if columns.size:
+                for q in range(m):
+                    total += ratio[q] * b[c, q]
+                    basis_sum[c, own[q]] += ratio[q] * V[row, c]
+            else:
+                for q in range(m):
+                    total += ratio[q] * b[c, q]
+                    basis_sum[c, q] += ratio[q] * V[row, c]
+            V_sum[row, c] = total
+
+
+@jit_row
+def _find_ratio(x, b, v, ratio):
+    for q in range(x.size):
+        ratio[q] = 0.0
+    for c in range(v.size):
+        for q in range(x.size):
+            ratio[q] += v[c] * b[c, q]
+    for q in range(x.size):
+        ratio[q] = x[q] / ratio[q] if ratio[q] > 0.0 else 0.0
 
 
 def em_sweep(X, V, B, *, n_jobs: int | None = 1):
@@ -78,16 +77,20 @@ def em_sweep(X, V, B, *, n_jobs: int | None = 1):
     V, B : ndarray
         New arrays, of the shapes given.
     """
-    kernel, counts = (_em_csr, (X.indptr, X.indices, X.data)) if is_csr(X) else (_em_dense, (X,))
-    basis = np.ascontiguousarray(B.T, dtype=float)
-    V_sum = np.zeros(V.shape)
+    basis, coefficients, V_sum = as_argument(B.T), as_argument(V), np.zeros(V.shape)
 
-    def sweep(block):
+    counts = RowCounts(X)
+
+    def sweep(block, memory):
         basis_sum = np.zeros(basis.shape)
-        kernel(*block, counts, basis, V, V_sum, basis_sum)
+        arrays = counts.take(*block), basis, coefficients, memory, V_sum, basis_sum
+        _sweep(block[0], *arrays)
         return basis_sum
 
-    B_sum = sum(run_blocks(sweep, row_blocks(X, work=len(basis) / 3), n_jobs)).T
+    def make():
+        return make_memory(len(basis), counts.longest), make_memory(1, counts.longest)[0]
+
+    B_sum = sum(run_blocks(sweep, row_blocks(X, work=len(basis) / 3), n_jobs, make)).T
     V_new = V * _divide(V_sum, B.sum(axis=0))
     return V_new, B * _divide(B_sum, V_new.sum(axis=0))
 

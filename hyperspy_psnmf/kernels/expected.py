@@ -11,16 +11,18 @@ import numpy as np
 
 from hyperspy_psnmf.kernels._compile import jit
 from hyperspy_psnmf.kernels.parallel import run_blocks
+from hyperspy_psnmf.kernels.row_counts import as_argument
 
 ENTRIES_PER_BLOCK = 2_000_000
 COLUMNS_AT_A_TIME = 1024  # stay in cache for all products of components
 
 
 @jit
-def _tabulated(start, stop, basis, V, table, scale, row_sum, column_sum):
-    mu, last = np.empty(basis.shape[1]), table.size - 1
+def _tabulated(start, stop, basis, V, table, scale, mu, row_sum, column_sum):
+    last = table.size - 1
     for i in range(start, stop):
-        mu[:] = 0.0
+        for j in range(mu.size):
+            mu[j] = 0.0
         for c in range(basis.shape[0]):
             for j in range(mu.size):
                 mu[j] += V[i, c] * basis[c, j]
@@ -36,13 +38,13 @@ def _tabulated(start, stop, basis, V, table, scale, row_sum, column_sum):
 
 
 @jit
-def _information(start, stop, basis, V, out):
+def _information(start, stop, basis, V, memory, out):
     k, n = basis.shape
-    memory = np.empty(min(n, COLUMNS_AT_A_TIME))
     for i in range(start, stop):
         for first in range(0, n, COLUMNS_AT_A_TIME):
             weight = memory[: min(n - first, COLUMNS_AT_A_TIME)]
-            weight[:] = 0.0
+            for j in range(weight.size):
+                weight[j] = 0.0
             for c in range(k):
                 for j in range(weight.size):
                     weight[j] += V[i, c] * basis[c, first + j]
@@ -75,10 +77,14 @@ def information(V, B, *, n_jobs: int | None = 1) -> np.ndarray:
     -------
     ndarray of shape (n_rows, n_components, n_components)
     """
-    basis, V = np.ascontiguousarray(B.T, dtype=float), np.ascontiguousarray(V, dtype=float)
+    basis, V = as_argument(B.T), as_argument(V)
     found = np.zeros((len(V), len(basis), len(basis)))
-    blocks = _blocks(V, B)
-    run_blocks(lambda block: _information(*block, basis, V, found), blocks, n_jobs)
+    run_blocks(
+        lambda block, memory: _information(*block, basis, V, memory, found),
+        _blocks(V, B),
+        n_jobs,
+        lambda: np.empty(min(len(B), COLUMNS_AT_A_TIME)),
+    )
     return found
 
 
@@ -110,12 +116,15 @@ def sum_tabulated(V, B, table, largest: float, *, n_jobs: int | None = 1):
     columns : ndarray of shape (n_columns,)
         Sums of the function, interpolated linearly.
     """
-    basis, V = np.ascontiguousarray(B.T, dtype=float), np.ascontiguousarray(V, dtype=float)
+    basis, V = as_argument(B.T), as_argument(V)
     rows, scale = np.zeros(len(V)), (table.size - 1) / math.sqrt(largest)
 
-    def run(block):
+    table = as_argument(table)
+
+    def run(block, memory):
         columns = np.zeros(len(B))
-        _tabulated(*block, basis, V, table, scale, rows, columns)
+        _tabulated(*block, basis, V, table, scale, memory, rows, columns)
         return columns
 
-    return rows, sum(run_blocks(run, _blocks(V, B), n_jobs), np.zeros(len(B)))
+    found = run_blocks(run, _blocks(V, B), n_jobs, lambda: np.empty(len(B)))
+    return rows, sum(found, np.zeros(len(B)))

@@ -17,7 +17,8 @@ import numpy as np
 from hyperspy_psnmf.kernels._compile import jit, jit_row
 from hyperspy_psnmf.kernels.limits import TINY, UNEXPLAINED
 from hyperspy_psnmf.kernels.logarithm import sum_x_log
-from hyperspy_psnmf.kernels.parallel import is_csr, row_blocks, run_blocks
+from hyperspy_psnmf.kernels.parallel import row_blocks, run_blocks
+from hyperspy_psnmf.kernels.row_counts import RowCounts, as_argument, load_basis, make_memory
 
 
 @jit_row
@@ -47,29 +48,16 @@ def _score_row(x, basis, v, ratio, scratch, s):
 
 
 @jit
-def _score_csr(start, stop, counts, basis, V, S, loss):
-    indptr, indices, data = counts
-    longest = 0
-    for i in range(start, stop):
-        longest = max(longest, indptr[i + 1] - indptr[i])
-    rows, b = np.empty((3, longest)), np.empty((basis.shape[0], longest))
-    for i in range(start, stop):
-        first, m = indptr[i], indptr[i + 1] - indptr[i]
-        for q in range(m):
-            rows[0, q] = data[first + q]
-        for c in range(basis.shape[0]):
-            for q in range(m):
-                b[c, q] = basis[c, indices[first + q]]
-        loss[i] = _score_row(rows[0, :m], b, V[i], rows[1, :m], rows[2, :m], S[i])
-
-
-@jit
-def _score_dense(start, stop, counts, basis, V, S, loss):
-    (X,) = counts
-    rows = np.empty((3, X.shape[1]))
-    for i in range(start, stop):
-        rows[0] = X[i]
-        loss[i] = _score_row(rows[0], basis, V[i], rows[1], rows[2], S[i])
+def _score(start, counts, basis, V, memory, S, loss):
+    begin, columns, data = counts
+    gathered, rows = memory
+    b = gathered if columns.size else basis
+    for i in range(begin.size - 1):
+        first, last = begin[i], begin[i + 1]
+        load_basis(columns[first:last], basis, gathered)
+        m, row = last - first, start + i
+        x, ratio, scratch = data[first:last], rows[0, :m], rows[1, :m]
+        loss[row] = _score_row(x, b, V[row], ratio, scratch, S[row])
 
 
 def score(X, V, B, *, n_jobs: int | None = 1):
@@ -100,13 +88,16 @@ def score(X, V, B, *, n_jobs: int | None = 1):
 
 def _run(X, V, B, S, n_jobs):
     """Fill S, which may have no columns; return the divergence of every row."""
-    kernel, counts = (
-        (_score_csr, (X.indptr, X.indices, X.data)) if is_csr(X) else (_score_dense, (X,))
-    )
-    basis, V = np.ascontiguousarray(B.T, dtype=float), np.ascontiguousarray(V, dtype=float)
-    loss = np.zeros(V.shape[0])
-    blocks = row_blocks(X, work=len(basis) / 3)
-    run_blocks(lambda block: kernel(*block, counts, basis, V, S, loss), blocks, n_jobs)
+    basis, V = as_argument(B.T), as_argument(V)
+    loss, counts = np.zeros(V.shape[0]), RowCounts(X)
+
+    def run(block, memory):
+        _score(block[0], counts.take(*block), basis, V, memory, S, loss)
+
+    def make():
+        return make_memory(len(basis), counts.longest), make_memory(2, counts.longest)
+
+    run_blocks(run, row_blocks(X, work=len(basis) / 3), n_jobs, make)
     return loss + V @ B.sum(axis=0)
 
 

@@ -76,18 +76,26 @@ def row_blocks(X, work: float = 1.0) -> list[tuple[int, int]]:
     return [(a, b) for a, b in pairwise(edges) if b > a]
 
 
-def run_blocks(task: Callable, blocks: Sequence, n_jobs: int | None = None) -> list:
-    """Return ``[task(block) for block in blocks]``, computed in `n_jobs` threads."""
+def run_blocks(
+    task: Callable, blocks: Sequence, n_jobs: int | None = None, make: Callable | None = None
+) -> list:
+    """Return ``[task(block) for block in blocks]``, computed in `n_jobs` threads.
+
+    What `make` returns, called once per thread, is passed to its tasks as second argument: memory
+    to work in, for that of each block would take longer to allocate than many to compute.
+    """
     n_threads = min(resolve_n_jobs(n_jobs), len(blocks))
     if n_threads <= 1:
-        return [task(block) for block in blocks]
+        own = () if make is None or not blocks else (make(),)
+        return [task(block, *own) for block in blocks]
     waiting, results = deque(enumerate(blocks)), [None] * len(blocks)
 
     def take_turns():
         try:
+            own = () if make is None else (make(),)
             while (turn := _next(waiting)) is not None:
                 i, block = turn
-                results[i] = task(block)
+                results[i] = task(block, *own)
         except BaseException:
             waiting.clear()
             raise

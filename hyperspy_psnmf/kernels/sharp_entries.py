@@ -5,21 +5,22 @@ import numpy as np
 
 from hyperspy_psnmf.kernels._compile import jit
 from hyperspy_psnmf.kernels.parallel import row_blocks, run_blocks
+from hyperspy_psnmf.kernels.row_counts import RowCounts, as_argument
 
 WORK = 0.2  # per entry, in units of a sweep: most are read and no more
 
 
 @jit
-def _find(start, stop, counts, sums, beside_each, limits, out):
-    (indptr, indices, data), (rows, columns) = counts, sums
-    (reach, n_beside), (fewest, factor) = beside_each, limits
-    n, many = 0, factor / columns.sum()
-    for i in range(start, stop):
-        first, last = indptr[i], indptr[i + 1]
+def _find(start, counts, sums, beside_each, limits, out):
+    (begin, indices, data), (rows, columns) = counts, sums
+    (reach, n_beside), (fewest, factor, many) = beside_each, limits
+    n = 0
+    for row in range(begin.size - 1):
+        i, first, last = start + row, begin[row], begin[row + 1]
         for p in range(first, last):
             if data[p] < fewest:  # as most are: their columns need not be read
                 continue
-            x, j = float(data[p]), np.int64(indices[p])
+            x, j = data[p], indices[p]
             if x <= many * (rows[i] - x) * (columns[j] - x):
                 continue
             beside, q = 0.0, p - 1
@@ -31,7 +32,7 @@ def _find(start, stop, counts, sums, beside_each, limits, out):
                 beside += data[q]
                 q += 1
             if x * n_beside[j] > factor * beside:
-                out[0, n], out[1, n], out[2, n] = i, p, beside
+                out[0, n], out[1, n], out[2, n] = i, p - begin[0], beside
                 n += 1
     return n
 
@@ -64,13 +65,17 @@ def find_sharp_entries(
     beside : ndarray of float of shape (n_found,)
         Sum of the entries beside each.
     """
-    counts, sums = (X.indptr, X.indices, X.data), (rows, columns)
-    arguments = (counts, sums, (reach, n_beside), (fewest, factor))
+    counts, sums = RowCounts(X), (as_argument(rows), as_argument(columns))
+    beside_each = as_argument(reach, np.int64), as_argument(n_beside)
+    limits = float(fewest), float(factor), float(factor / columns.sum())
 
     def find(block):
+        first, last = X.indptr[block[0]], X.indptr[block[1]]
         # Memory that is not written to costs nothing.
-        out = np.empty((3, int(X.indptr[block[1]] - X.indptr[block[0]])))
-        return out[:, : _find(*block, *arguments, out)].copy()
+        out = np.empty((3, int(last - first)))
+        n = _find(block[0], counts.take(*block), sums, beside_each, limits, out)
+        out[1, :n] += first
+        return out[:, :n].copy()
 
     found = np.concatenate(
         [np.empty((3, 0)), *run_blocks(find, row_blocks(X, work=WORK), n_jobs)], axis=1

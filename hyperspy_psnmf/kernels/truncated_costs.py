@@ -10,6 +10,7 @@ import numpy as np
 
 from hyperspy_psnmf.kernels._compile import jit, jit_row
 from hyperspy_psnmf.kernels.limits import TINY
+from hyperspy_psnmf.kernels.row_counts import as_argument
 
 CELLS = 128  # of costs that may be worth an estimate: 0.05 nats wide, far below what matters
 
@@ -21,13 +22,19 @@ def _cost(values, change, variances, i, t):
     return v, 0.5 * v * v / max(variance, TINY)
 
 
+@jit_row
+def _clear(memory):
+    for i in range(memory.shape[0]):
+        for j in range(memory.shape[1]):
+            memory[i, j] = 0.0
+
+
 @jit
-def _sum_costs(values, change, variances, groups, limits, multiples, out):
-    zero, negative = np.empty(limits.size), np.empty(limits.size)
+def _sum_costs(values, change, variances, groups, limits, multiples, memory, out):
+    zero, negative = memory[0], memory[1]
     for m in range(multiples.size):
         t, total = multiples[m], 0.0
-        zero[:] = 0.0
-        negative[:] = 0.0
+        _clear(memory)
         for i in range(values.size):
             v, cost = _cost(values, change, variances, i, t)
             zero[groups[i]] += cost
@@ -39,12 +46,12 @@ def _sum_costs(values, change, variances, groups, limits, multiples, out):
 
 
 @jit
-def _sum_costs_of_number(values, change, variances, of_number, width, multiples, out, limits):
-    n = values.size
-    number, lost = np.empty(CELLS + 1), np.empty(CELLS + 1)
+def _sum_costs_of_number(
+    values, change, variances, of_number, width, multiples, memory, out, limits
+):
+    n, number, lost = values.size, memory[0], memory[1]
     for m in range(multiples.size):
-        number[:] = 0.0
-        lost[:] = 0.0
+        _clear(memory)
         total = 0.0  # of those that are zero or negative
         for i in range(n):
             v, cost = _cost(values, change, variances, i, multiples[m])
@@ -81,10 +88,10 @@ def sum_costs(values, change, variances, groups, limits, multiples) -> np.ndarra
     -------
     ndarray of shape (n_multiples,)
     """
-    arrays = (np.ascontiguousarray(a, dtype=float) for a in (values, change, variances))
-    limits, multiples = (np.ascontiguousarray(a, dtype=float) for a in (limits, multiples))
-    out = np.empty(multiples.size)
-    _sum_costs(*arrays, np.ascontiguousarray(groups, dtype=np.int64), limits, multiples, out)
+    arrays = (as_argument(a) for a in (values, change, variances))
+    limits, multiples = as_argument(limits), as_argument(multiples)
+    out, memory = np.empty(multiples.size), np.empty((2, limits.size))
+    _sum_costs(*arrays, as_argument(groups, np.int64), limits, multiples, memory, out)
     return out
 
 
@@ -105,9 +112,10 @@ def sum_costs_of_number(values, change, variances, of_number, multiples):
     limits : ndarray of shape (n_multiples,)
         Estimates that are zero for less are zero there.
     """
-    arrays = (np.ascontiguousarray(a, dtype=float) for a in (values, change, variances))
-    of_number, multiples = (np.ascontiguousarray(a, dtype=float) for a in (of_number, multiples))
+    arrays = (as_argument(a) for a in (values, change, variances))
+    of_number, multiples = as_argument(of_number), as_argument(multiples)
+    memory = np.empty((2, CELLS + 1))
     width = max(np.diff(of_number).max(initial=0.0), TINY) / CELLS
     costs, limits = np.empty((2, multiples.size))
-    _sum_costs_of_number(*arrays, of_number, width, multiples, costs, limits)
+    _sum_costs_of_number(*arrays, of_number, float(width), multiples, memory, costs, limits)
     return costs, limits

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hyperspy_psnmf.kernels._compile import jit
+from hyperspy_psnmf.kernels.row_counts import make_memory
 
 
 class RowProblem(NamedTuple):
@@ -53,8 +53,7 @@ class Memory(NamedTuple):
     free: np.ndarray
 
 
-@jit
 def scratch(k, n):
     """Return memory for a row of up to `n` counts and `k` components."""
     # mu, mu_new, x / mu and what _falls needs; direction, gradients, prices and the trial.
-    return Memory(np.empty((5, n)), np.empty((6, k)), np.empty((k, k)), np.empty(k, np.int64))
+    return Memory(make_memory(5, n), np.empty((6, k)), np.empty((k, k)), np.empty(k, np.int64))

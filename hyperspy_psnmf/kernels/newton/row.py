@@ -25,7 +25,7 @@ References
 
 import math
 
-from hyperspy_psnmf.kernels._compile import jit_row
+from hyperspy_psnmf.kernels._compile import jit_part, jit_row
 from hyperspy_psnmf.kernels.limits import TINY, UNEXPLAINED
 from hyperspy_psnmf.kernels.logarithm import sum_x_log
 from hyperspy_psnmf.kernels.newton.direction import find_direction
@@ -125,11 +125,12 @@ def _falls(x, point, new, change_of_mu, scratch):
 
 
 @jit_row
-def _em_step(row, point):
+def _em_step(row, point, v_new):
     v, g, price, cost = point.v, point.g, point.price, row.cost
-    for c in range(row.n_fixed, v.size):
-        if cost[c] > 0.0 and price[c] > 0.0:
-            v[c] *= max(0.0, 1.0 - g[c] / price[c])
+    for c in range(v.size):
+        v_new[c] = v[c]
+        if c >= row.n_fixed and cost[c] > 0.0 and price[c] > 0.0:
+            v_new[c] *= max(0.0, 1.0 - g[c] / price[c])
 
 
 @jit_row
@@ -150,54 +151,79 @@ def _scale_to(n_counts, v, cost):
 
 
 @jit_row
+def _raise_to_floor(row, v, n_counts):
+    cost, total = row.cost, 0.0
+    for c in range(v.size):
+        total += v[c] * cost[c]
+    for c in range(row.n_fixed, v.size):
+        if cost[c] > 0.0:
+            v[c] = max(v[c], FLOOR * max(total, n_counts) / cost[c])
+
+
+@jit_row
+def _drop_unexplained(x, ratio):
+    # Returns the sum of those that are left.
+    total = 0.0
+    for q in range(x.size):
+        if ratio[q] >= UNEXPLAINED:
+            x[q] = 0.0
+        total += x[q]
+    return total
+
+
+@jit_part
 def _start_row(row, point, ratio):
     # Fills the gradient at a start with a positive model at every count, if need be by
     # a floor for each component; returns how many counts can be explained
     # at all. The others, where all of the basis is zero, are dropped from x.
-    x, cost, Q, n_fixed, v = row.x, row.cost, row.Q, row.n_fixed, point.v
-    n_counts = x.sum()
-    if n_fixed == 0 and Q.size == 0:
-        _scale_to(n_counts, v, cost)
-    _raise_to(row.pseudo[1], v, n_fixed)
-    if _gradient(row, point, ratio):
-        return n_counts
-    total = 0.0
-    for c in range(v.size):
-        total += v[c] * cost[c]
-    for c in range(n_fixed, v.size):
-        if cost[c] > 0.0:
-            v[c] = max(v[c], FLOOR * max(total, n_counts) / cost[c])
-    if not _gradient(row, point, ratio):
-        for q in range(x.size):
-            if ratio[q] >= UNEXPLAINED:
-                x[q] = 0.0
-        n_counts = x.sum()
-    if n_fixed == 0 and Q.size == 0:
-        _scale_to(n_counts, v, cost)
-    _gradient(row, point, ratio)
+    v, n_counts = point.v, 0.0
+    for q in range(row.x.size):
+        n_counts += row.x[q]
+    for attempt in range(3):
+        if attempt == 1:
+            _raise_to_floor(row, v, n_counts)
+        elif attempt == 2:
+            n_counts = _drop_unexplained(row.x, ratio)
+        if row.n_fixed == 0 and row.Q.size == 0:
+            _scale_to(n_counts, v, row.cost)
+        if attempt == 0:
+            _raise_to(row.pseudo[1], v, row.n_fixed)
+        if _gradient(row, point, ratio):
+            break
     return n_counts
 
 
 @jit_row
+def _move(row, point, n_counts, free, d, step, v_new):
+    # A step along the projected arc; components at zero go to the least there may be.
+    cost, v, least = row.cost, point.v, row.pseudo[1]
+    for c in range(v.size):
+        at_zero = c >= row.n_fixed and cost[c] > 0.0 and v[c] * cost[c] <= AT_ZERO * n_counts
+        v_new[c] = least[c] if at_zero else v[c]
+    for r in range(free.size):
+        v_new[free[r]] = max(least[free[r]], v[free[r]] + step * d[r])
+
+
+@jit_part
 def _try_step(row, point, new, n_counts, free, d, buffers):
-    # Looks along the projected arc for a lower objective; True where found.
-    cost, n_fixed, least = row.cost, row.n_fixed, row.pseudo[1]
-    v, v_new = point.v, new.v
+    # Looks along the projected arc for a lower objective; True where found. If there is
+    # none, `new` is an EM step, which never increases it.
     ratio, change_of_mu, scratch = buffers
-    step = _first_step(d, free, v, cost, n_counts)
-    for _ in range(HALVINGS):
-        for c in range(v.size):
-            at_zero = c >= n_fixed and cost[c] > 0.0 and v[c] * cost[c] <= AT_ZERO * n_counts
-            v_new[c] = least[c] if at_zero else v[c]
-        for r in range(free.size):
-            v_new[free[r]] = max(least[free[r]], v[free[r]] + step * d[r])
-        if _gradient(row, new, ratio) and _falls(row.x, point, new, change_of_mu, scratch):
-            return True
+    found, step = False, _first_step(d, free, point.v, row.cost, n_counts)
+    for trial in range(HALVINGS + 1):
+        if trial < HALVINGS:
+            _move(row, point, n_counts, free, d, step, new.v)
+        else:
+            _em_step(row, point, new.v)
+        found = _gradient(row, new, ratio) and trial < HALVINGS
+        found = found and _falls(row.x, point, new, change_of_mu, scratch)
+        if found:
+            break
         step *= 0.5
-    return False
+    return found
 
 
-@jit_row
+@jit_part
 def solve_row(row, v, tol, rtol, max_iter, memory):
     """Solve one row in place; return its duality gap in nats.
 
@@ -214,33 +240,34 @@ def solve_row(row, v, tol, rtol, max_iter, memory):
     memory : Memory
         From `scratch`.
     """
-    m = row.x.size
+    m, gap, n_steps = row.x.size, 0.0, 0
     rows, work, A, free = memory
     d, ratio = work[0], rows[2, :m]
     point = Point(v, rows[0, :m], work[1], work[2])
     new = Point(work[3], rows[1, :m], work[4], work[5])
     buffers = (ratio, rows[3, :m], rows[4, :m])
     n_counts = _start_row(row, point, ratio)
-    if n_counts == 0.0:
-        for c in range(row.n_fixed, v.size):
-            if row.cost[c] > 0.0:
-                v[c] = 0.0
-        return 0.0
-    gap = _gap(row, point, n_counts)
-    for _ in range(max_iter):
-        if gap <= min(tol, rtol * n_counts):
+    while n_counts > 0.0:
+        gap = _gap(row, point, n_counts)
+        if n_steps >= max_iter or gap <= min(tol, rtol * n_counts):
             break
         moving = free[: _find_free(row, point, n_counts, free)]
         find_direction(row, point, ratio, moving, A, d)
-        if _try_step(row, point, new, n_counts, moving, d, buffers):
-            _copy(new, point)
-        else:
-            _em_step(row, point)
-            _gradient(row, point, ratio)
-        gap = _gap(row, point, n_counts)
-    if row.n_fixed == 0 and row.Q.size == 0:
+        _try_step(row, point, new, n_counts, moving, d, buffers)
+        _copy(new, point)
+        n_steps += 1
+    if n_counts == 0.0:
+        _clear(row, v)
+    elif row.n_fixed == 0 and row.Q.size == 0:
         _scale_to(n_counts, v, row.cost)
     return gap
+
+
+@jit_row
+def _clear(row, v):
+    for c in range(row.n_fixed, v.size):
+        if row.cost[c] > 0.0:
+            v[c] = 0.0
 
 
 @jit_row

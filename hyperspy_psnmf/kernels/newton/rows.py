@@ -13,9 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from hyperspy_psnmf.kernels._compile import jit, jit_row
-from hyperspy_psnmf.kernels.newton.problem import RowProblem, scratch
+from hyperspy_psnmf.kernels.newton.problem import Memory, RowProblem, scratch
 from hyperspy_psnmf.kernels.newton.row import solve_row
-from hyperspy_psnmf.kernels.parallel import is_csr, row_blocks, run_blocks
+from hyperspy_psnmf.kernels.parallel import row_blocks, run_blocks
+from hyperspy_psnmf.kernels.row_counts import RowCounts, as_argument, load_basis, make_memory
 
 
 class RowTerms(NamedTuple):
@@ -91,7 +92,9 @@ def _find_least(x, v, n_fixed, cost, Q, pseudo):
     # With t = v'Qv over free and q over fixed coefficients, the cost of the free ones is at
     # most N - t + sqrt(t q), so no more than N + q / 4.
     k = cost.size
-    budget = x.sum()
+    budget = 0.0
+    for q in range(x.size):
+        budget += x[q]
     for r in range(n_fixed if Q.size else 0):
         for c in range(n_fixed):
             budget += 0.25 * v[r] * Q[r, c] * v[c]
@@ -105,49 +108,32 @@ def _find_least(x, v, n_fixed, cost, Q, pseudo):
 
 
 @jit
-def _row_memory(n, problem):
-    # A row of up to n counts, with room for pseudo-counts.
-    k = problem.cost.size
-    n += k if problem.terms[0].size else 0
-    size = k if problem.terms[2].size else 0
-    x, b, Q = np.empty(n), np.empty((k, n)), np.empty((size, size))
-    return RowProblem(x, b, problem.cost.copy(), np.zeros((2, k)), Q, problem.n_fixed)
-
-
-@jit
-def _solve_csr(start, stop, counts, problem, V, gaps):
-    indptr, indices, data = counts
-    basis, longest = problem.basis, 0
-    for i in range(start, stop):
-        longest = max(longest, indptr[i + 1] - indptr[i])
-    row = _row_memory(longest, problem)
-    x, b, cost, pseudo, Q, n_fixed = row
-    memory = scratch(cost.size, x.size)
-    for i in range(start, stop):
-        first, m = indptr[i], indptr[i + 1] - indptr[i]
+def _solve(start, counts, problem, row, memory, V, gaps):
+    begin, columns, data = counts
+    # Numba finds the types of plain tuples in a microsecond, those of others in many.
+    problem, row, memory = Problem(*problem), RowProblem(*row), Memory(*memory)
+    basis, (x, b, cost, pseudo, Q, n_fixed) = problem.basis, row
+    for i in range(begin.size - 1):
+        first, v = begin[i], V[start + i]
+        m = begin[i + 1] - first
         for q in range(m):
             x[q] = data[first + q]
-        for c in range(cost.size):
-            for q in range(m):
-                b[c, q] = basis[c, indices[first + q]]
+        load_basis(columns[first : begin[i + 1]], basis, b)
         if problem.terms[0].size:
-            m = _add_terms(i, m, problem, V[i], row)
+            m = _add_terms(start + i, m, problem, v, row)
         this = RowProblem(x[:m], b, cost, pseudo, Q, n_fixed)
-        gaps[i] = solve_row(this, V[i], problem.tol, problem.rtol, problem.max_iter, memory)
+        gaps[start + i] = solve_row(this, v, problem.tol, problem.rtol, problem.max_iter, memory)
 
 
-@jit
-def _solve_dense(start, stop, counts, problem, V, gaps):
-    (X,) = counts
-    n = X.shape[1]
-    row = _row_memory(n, problem)
-    memory = scratch(row.cost.size, row.x.size)
-    row.b[:, :n] = problem.basis
-    for i in range(start, stop):
-        row.x[:n] = X[i]
-        if problem.terms[0].size:
-            _add_terms(i, n, problem, V[i], row)
-        gaps[i] = solve_row(row, V[i], problem.tol, problem.rtol, problem.max_iter, memory)
+def _make_row(counts, problem):
+    """Return memory for a row of counts, with room for pseudo-counts."""
+    k, n = problem.cost.size, counts.longest
+    n += k if problem.terms[0].size else 0
+    size = k if problem.terms[2].size else 0
+    (x,), b, Q = make_memory(1, n), make_memory(k, n), np.empty((size, size))
+    if not counts.has_columns:
+        b[:, : counts.longest] = problem.basis
+    return RowProblem(x, b, problem.cost.copy(), np.zeros((2, k)), Q, problem.n_fixed)
 
 
 def solve_rows(
@@ -191,16 +177,20 @@ def solve_rows(
     gaps : ndarray of shape (n_rows,)
         Duality gaps reached, in nats.
     """
-    kernel, counts = (
-        (_solve_csr, (X.indptr, X.indices, X.data)) if is_csr(X) else (_solve_dense, (X,))
-    )
-    basis = np.ascontiguousarray(B.T, dtype=float)
+    basis = as_argument(B.T)
     V, gaps = np.array(V, dtype=float, order="C"), np.zeros(len(V))
-    terms = tuple(np.ascontiguousarray(term, dtype=float) for term in terms)
-    problem = Problem(basis, basis.sum(axis=1), n_fixed, terms, tol, rtol, max_iter)
-    run_blocks(
-        lambda block: kernel(*block, counts, problem, V, gaps),
-        row_blocks(X, work=len(basis) / 2),
-        n_jobs,
-    )
+    terms = tuple(as_argument(term) for term in terms)
+    limits = float(tol), float(rtol), int(max_iter)
+    problem = Problem(basis, basis.sum(axis=1), n_fixed, terms, *limits)
+
+    counts = RowCounts(X)
+
+    def make():
+        row = _make_row(counts, problem)
+        return tuple(row), tuple(scratch(len(basis), row.x.size))
+
+    def solve(block, memory):
+        _solve(block[0], counts.take(*block), tuple(problem), *memory, V, gaps)
+
+    run_blocks(solve, row_blocks(X, work=len(basis) / 2), n_jobs, make)
     return V, gaps

@@ -5,14 +5,14 @@ import numpy as np
 
 from hyperspy_psnmf.kernels.newton import direction, row
 from hyperspy_psnmf.kernels.newton.problem import Point, RowProblem
+from tests.helpers.plain import plain as as_python
 
 K, N = 4, 7
 
 
 def plain(name):
     """Return a kernel as the Python function it is compiled from."""
-    function = getattr(row, name, None) or getattr(direction, name)
-    return getattr(function, "py_func", function)
+    return as_python(getattr(row, name, None) or getattr(direction, name))
 
 
 class Row:

@@ -142,8 +142,8 @@ def test_row_steps__an_em_step_distributes_the_counts(scale):
     row = Row(17, quadratic=False)
     row.b *= scale
     row.cost[:] = row.b.sum(axis=1)
-    v = row.v.copy()
-    plain("_em_step")(row.problem(1), row.point(row.v)._replace(v=v))
+    v = np.full(K, np.nan)
+    plain("_em_step")(row.problem(1), row.point(row.v), v)
     share = row.b * row.v[:, None] * row.x / (row.b.T @ row.v)
     np.testing.assert_allclose(v[1:], share.sum(axis=1)[1:] / row.cost[1:], rtol=1e-12)
     assert v[0] == row.v[0]
@@ -153,8 +153,8 @@ def test_row_steps__an_em_step_leaves_alone_what_has_no_cost_or_no_price_and_end
     row = Row(17)
     _, mu, _, g, price = row.fill_gradient(row.v)
     row.cost[0], price[2], g[3] = 0.0, 0.0, 2 * price[3]
-    v = row.v.copy()
-    plain("_em_step")(row.problem(), Point(v, mu, g, price))
+    v = np.full(K, np.nan)
+    plain("_em_step")(row.problem(), Point(row.v, mu, g, price), v)
     assert v[0] == row.v[0]
     assert v[2] == row.v[2]
     assert v[3] == 0

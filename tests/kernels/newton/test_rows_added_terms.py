@@ -8,6 +8,7 @@ from hyperspy_psnmf.kernels.newton import rows as newton
 from hyperspy_psnmf.kernels.newton.problem import RowProblem
 from hyperspy_psnmf.kernels.newton.rows import RowTerms, solve_rows
 from tests.helpers import naive
+from tests.helpers.plain import plain as as_python
 from tests.helpers.problems import rows
 
 K, N, ROW = 3, 5, 2
@@ -15,8 +16,7 @@ K, N, ROW = 3, 5, 2
 
 def plain(name):
     """Return a kernel as the Python function it is compiled from."""
-    function = getattr(newton, name)
-    return getattr(function, "py_func", function)
+    return as_python(getattr(newton, name))
 
 
 def make_terms(quadratic, n_rows=4):
