@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hyperspy_psnmf.kernels._compile import jit, jit_row
+from hyperspy_psnmf.kernels._compile import jit, jit_part, jit_row
 from hyperspy_psnmf.kernels.parallel import run_blocks
 from hyperspy_psnmf.kernels.row_counts import as_argument
 
@@ -80,7 +80,7 @@ def _take_logarithms(n, buffers):
         values[x] = LOG_2 * (UNIT * np.float32(exponents[x]) - OFFSET) + TWO * z * series
 
 
-@jit_row
+@jit_part
 def _subtract_pooled(row, x, others, m, means, buffers):
     logs = buffers[0]
     for i in range(row.size):
@@ -90,7 +90,7 @@ def _subtract_pooled(row, x, others, m, means, buffers):
         row[i] -= (x[i] + others[i]) * logs[i]
 
 
-@jit_row
+@jit_part
 def _finish_ratios(row, n, others, total, totals, own, owns, scale, buffers):
     logs = buffers[0]
     for x in range(row.size):
@@ -101,7 +101,7 @@ def _finish_ratios(row, n, others, total, totals, own, owns, scale, buffers):
         row[x] = max(ZERO, TWO * scale * t) if n[x] * others[x] > ZERO else ZERO
 
 
-@jit_row
+@jit_part
 def _contrasts(rows, shift, pixels, scale, t, buffers):
     # t[y - top, x] of the pixels (y, x) and (y + dy, x + dx); 0 beyond the map and where
     # n is 0.
@@ -132,7 +132,7 @@ def _contrasts(rows, shift, pixels, scale, t, buffers):
             )
 
 
-@jit_row
+@jit_part
 def _largest_around(y, top, bottom, t, across, around):
     # around[x] = the largest t of the 3 x 3 pixels.
     for x in range(across.size):
@@ -149,7 +149,7 @@ def _largest_around(y, top, bottom, t, across, around):
         around[x] = max(around[x], across[x + 1])
 
 
-@jit_row
+@jit_part
 def _find_weights(location, around, n, others, w, total):
     for x in range(w.size):
         weight = location * min(ONE, max(ZERO, TWO - TWO * around[x]))
@@ -157,13 +157,13 @@ def _find_weights(location, around, n, others, w, total):
         total[x] += w[x]
 
 
-@jit_row
+@jit_part
 def _add_weighted(sums, w, values):
     for x in range(w.size):
         sums[x] += w[x] * values[x]
 
 
-@jit_row
+@jit_part
 def _add_row(y, shift, location, around, pixels, sums, weights, w):
     Y, n = pixels[0], pixels[-1]
     other, dx = y + shift[0], shift[1]

@@ -18,7 +18,7 @@ References
 
 import numpy as np
 
-from hyperspy_psnmf.kernels._compile import jit, jit_row
+from hyperspy_psnmf.kernels._compile import jit, jit_part
 from hyperspy_psnmf.kernels.parallel import row_blocks, run_blocks
 from hyperspy_psnmf.kernels.row_counts import RowCounts, as_argument, load_basis, make_memory
 
@@ -47,7 +47,7 @@ def _sweep(start, counts, basis, V, memory, V_sum, basis_sum):
             V_sum[row, c] = total
 
 
-@jit_row
+@jit_part
 def _find_ratio(x, b, v, ratio):
     for q in range(x.size):
         ratio[q] = 0.0

@@ -14,14 +14,14 @@ import math
 
 import numpy as np
 
-from hyperspy_psnmf.kernels._compile import jit, jit_row
+from hyperspy_psnmf.kernels._compile import jit, jit_part
 from hyperspy_psnmf.kernels.limits import TINY, UNEXPLAINED
 from hyperspy_psnmf.kernels.logarithm import sum_x_log
 from hyperspy_psnmf.kernels.parallel import row_blocks, run_blocks
 from hyperspy_psnmf.kernels.row_counts import RowCounts, as_argument, load_basis, make_memory
 
 
-@jit_row
+@jit_part
 def _score_row(x, basis, v, ratio, scratch, s):
     # Fills the score s, if it has room for it; returns the divergence. One
     # component after the other, so that the loops over channels vectorise.

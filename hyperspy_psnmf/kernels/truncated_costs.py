@@ -8,21 +8,21 @@ together or stay at a cost of `limit`, or their number has a cost.
 
 import numpy as np
 
-from hyperspy_psnmf.kernels._compile import jit, jit_row
+from hyperspy_psnmf.kernels._compile import jit, jit_part
 from hyperspy_psnmf.kernels.limits import TINY
 from hyperspy_psnmf.kernels.row_counts import as_argument
 
 CELLS = 128  # of costs that may be worth an estimate: 0.05 nats wide, far below what matters
 
 
-@jit_row
+@jit_part
 def _cost(values, change, variances, i, t):
     v = values[i] + t * change[i]
     variance = variances[0, i] + t * (2.0 * variances[1, i] + t * variances[2, i])
     return v, 0.5 * v * v / max(variance, TINY)
 
 
-@jit_row
+@jit_part
 def _clear(memory):
     for i in range(memory.shape[0]):
         for j in range(memory.shape[1]):
