@@ -3,13 +3,13 @@
 
 import math
 
-from hyperspy_psnmf.kernels._compile import jit_row
+from hyperspy_psnmf.kernels._compile import jit_part, jit_row
 from hyperspy_psnmf.kernels.limits import TINY
 
 RIDGE = 1e-9  # relative; a row with fewer channels than components is singular
 
 
-@jit_row
+@jit_part
 def weighted_products(b, weight, free, A):
     """Fill the lower triangle of A = b diag(weight) b' for the free components."""
     # Two rows by two at a time, for loading takes longer than multiplying; an odd last row

@@ -104,7 +104,7 @@ def _first_step(d, free, v, cost, n_counts):
     return min(1.0, max(n_counts, spent) / longest) if longest > 0.0 else 1.0
 
 
-@jit_row
+@jit_part
 def _falls(x, point, new, change_of_mu, scratch):
     # Where the slope at the end of a step is still downhill, convexity alone
     # says that the objective fell, and no logarithm is needed.

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hyperspy_psnmf.kernels._compile import jit, jit_row
+from hyperspy_psnmf.kernels._compile import jit, jit_part
 from hyperspy_psnmf.kernels.newton.problem import Memory, RowProblem, scratch
 from hyperspy_psnmf.kernels.newton.row import solve_row
 from hyperspy_psnmf.kernels.parallel import row_blocks, run_blocks
@@ -65,7 +65,7 @@ class Problem(NamedTuple):
     max_iter: int
 
 
-@jit_row
+@jit_part
 def _add_terms(i, m, problem, v, row):
     # Fills cost, Q and pseudo of row i and appends its pseudo-counts; returns the number
     # of counts.
@@ -86,7 +86,7 @@ def _add_terms(i, m, problem, v, row):
     return m + k
 
 
-@jit_row
+@jit_part
 def _find_least(x, v, n_fixed, cost, Q, pseudo):
     # A solution is never below its pseudo-counts over the highest possible price.
     # With t = v'Qv over free and q over fixed coefficients, the cost of the free ones is at
