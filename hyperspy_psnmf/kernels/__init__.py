@@ -28,6 +28,8 @@ are rows of X transposed with B the loadings: the same kernels serve both.
     numbers that keep quotients finite
 ``parallel``
     runs a kernel on blocks of rows in several threads
+``row_counts``
+    rows of counts of any type, dense or CSR, as arrays of the types that kernels are compiled for
 ``sharp_entries``
     entries far above their row, their column and their neighbours (hot voxels)
 """

@@ -105,6 +105,27 @@ def test_run_blocks__blocks_run_at_the_same_time(many_blocks):
     assert sorted(run_blocks(lambda b: (barrier.wait(), b)[1], range(4), 4)) == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize(("n_jobs", "n_threads"), [(1, 1), (4, 4)])
+def test_run_blocks__memory_is_made_once_per_thread(n_jobs, n_threads, many_blocks):
+    made, barrier = [], threading.Barrier(n_threads, timeout=20)
+
+    def make():
+        made.append([])
+        return made[-1]
+
+    def task(block, memory):
+        if block < n_threads:
+            barrier.wait()
+        memory.append(threading.get_ident())
+        return 2 * block
+
+    assert run_blocks(task, range(9), n_jobs, make) == [2 * b for b in range(9)]
+    assert len(made) == n_threads
+    assert all(len(set(memory)) == 1 for memory in made)
+    assert run_blocks(task, [], n_jobs, make) == []
+    assert len(made) == n_threads
+
+
 def test_run_blocks__one_job_stays_in_the_calling_thread(many_blocks):
     found = set(run_blocks(lambda b: threading.get_ident(), range(4), 1))
     assert found == {threading.get_ident()}
