@@ -19,7 +19,7 @@ CONFIDENCE = 0.95  # of labels, as of `s.psnmf.label_map()`
 
 def preview_png(tool) -> bytes:
     """Return the image of the binned map, or of nothing."""
-    return _image(tool.preview, lambda preview: plot.plot_binned_map(preview.map))
+    return _image(tool.preview, _plot_preview)
 
 
 def phases_png(tool) -> bytes:
@@ -52,6 +52,10 @@ def export_png(tool) -> None:
     for path, (result, draw) in zip(paths, there.values(), strict=True):
         path.write_bytes(_image(result, draw, FILE_DPI))
     tool.show_written(paths)
+
+
+def _plot_preview(preview):
+    return plot.plot_binned_map(preview.map, preview.images)
 
 
 def _plot_phases(result):

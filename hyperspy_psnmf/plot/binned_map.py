@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Figure of the counts that a binning leaves."""
+"""Figure of the counts that a binning leaves, with the outlines of images."""
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from hyperspy_psnmf.plot.figure import subplots
 from hyperspy_psnmf.plot.image import axis_label, draw_image
+from hyperspy_psnmf.plot.phases import phase_color
+
+SMOOTHING = 1.0  # pixels, standard deviation, so that noise has no outlines
+LEVELS = (25, 50, 75)  # per cent of an image's range
+RANGE = (2, 98)  # percentiles between which it is
 
 
-def plot_binned_map(counts):
+def plot_binned_map(counts, images=()):
     """Plot a binned map of counts.
 
     Parameters
@@ -15,6 +21,9 @@ def plot_binned_map(counts):
     counts : BaseSignal
         With the map's axes as signal axes. A series of maps is summed over all but
         the last two axes; a line scan is drawn as a line.
+    images : sequence of BaseSignal
+        Of the same area, such as a guide of the smoothing: their contour lines show
+        whether they are where the map is. None are drawn on a line scan.
 
     Returns
     -------
@@ -33,4 +42,16 @@ def plot_binned_map(counts):
     image = draw_image(ax, data, axes, cmap="gray", vmin=0)
     bar = ax.inset_axes([1.05, 0, 0.06, 1])
     fig.colorbar(image, cax=bar, label="Counts per bin")
+    for i, one in enumerate(images):
+        _draw_contours(ax, one, phase_color(i))
     return fig, ax
+
+
+def _draw_contours(ax, image, color):
+    axes, values = image.axes_manager.signal_axes, np.asarray(image.data, dtype=float)
+    values = gaussian_filter(values.sum(axis=tuple(range(values.ndim - 2))), SMOOTHING)
+    low, high = np.percentile(values, RANGE)
+    levels = low + np.array(LEVELS) / 100 * (high - low)
+    if high > low and min(values.shape) > 1:
+        options = {"levels": levels, "colors": [color], "linewidths": 0.7}
+        ax.contour(axes[0].axis, axes[1].axis, values, **options)

@@ -9,8 +9,8 @@ import scipy.sparse as sp
 from hyperspy_psnmf.kernels import em, likelihood
 from hyperspy_psnmf.kernels.newton import rows as newton
 from hyperspy_psnmf.kernels.row_counts import RowCounts, as_argument, load_basis, make_memory
-from tests.helpers.plain import plain
 from tests.helpers.problems import rows
+from tests.kernels.plain import plain
 
 TYPES = ["u1", "i2", "u4", "u8", "f4", "f8"]
 

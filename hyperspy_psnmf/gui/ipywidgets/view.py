@@ -11,7 +11,7 @@ from hyperspy_psnmf.eds.files.load import list_files
 from hyperspy_psnmf.gui import figures
 from hyperspy_psnmf.gui.ipywidgets.own_thread import OwnThread
 from hyperspy_psnmf.gui.ipywidgets.results import Results
-from hyperspy_psnmf.gui.model.settings import BINNING_TRAITS
+from hyperspy_psnmf.gui.model.settings import PREVIEWED_TRAITS
 
 RUN_TRAITS = "state, step, fraction, elapsed, remaining, message, is_problem, signal"
 STYLE = {"description_width": "130px"}
@@ -61,7 +61,7 @@ class View:
         observe(tool, self._show_settings, "signal, auto_binning, estimate_number, "
                 "parsimony, auto_smoothing")  # fmt: skip
         observe(tool, self._show_choices, "choices, choice")
-        observe(tool, self._update_preview, BINNING_TRAITS)
+        observe(tool, self._update_preview, PREVIEWED_TRAITS)
         observe(tool, self._show_preview, "preview")
         observe(tool, self.results.show_result, "result")
         observe(tool, self.results.show_stored, "is_stored")

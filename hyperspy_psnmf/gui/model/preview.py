@@ -10,6 +10,7 @@ from hyperspy.signals import BaseSignal
 from hyperspy_psnmf._compat import data_in_array_order
 from hyperspy_psnmf.eds.decompose.notes import times
 from hyperspy_psnmf.eds.decompose.weaknesses import FEW_PER_BIN
+from hyperspy_psnmf.eds.images.on_map import images_on_map
 from hyperspy_psnmf.eds.lazy.read import check_data
 from hyperspy_psnmf.eds.signals.axes import map_shape
 from hyperspy_psnmf.eds.signals.build import images_like
@@ -32,6 +33,8 @@ class BinnedPreview:
         In the median, of those that have any.
     is_chosen : bool
         Whether the rule of thumb chose the binning.
+    images : tuple of BaseSignal
+        Of the same area, on the pixels of the map.
     """
 
     map: BaseSignal
@@ -40,6 +43,7 @@ class BinnedPreview:
     counts_per_pixel: float
     counts_per_bin: float
     is_chosen: bool
+    images: tuple[BaseSignal, ...] = ()
 
     def sentence(self) -> str:
         """Describe what the binning does."""
@@ -71,7 +75,9 @@ def count_per_pixel(signal) -> np.ndarray:
     return np.asarray(total.compute() if isinstance(total, da.Array) else total)
 
 
-def preview_binning(signal, pixel_counts: np.ndarray, binning, n_phases: int) -> BinnedPreview:
+def preview_binning(
+    signal, pixel_counts: np.ndarray, binning, n_phases: int, images=None
+) -> BinnedPreview:
     """Return the binned map of counts.
 
     Parameters
@@ -84,11 +90,13 @@ def preview_binning(signal, pixel_counts: np.ndarray, binning, n_phases: int) ->
         Pixels summed along each spatial axis; "auto" is the rule of thumb.
     n_phases : int
         Number of phases.
+    images : optional
+        Of the same area, as for ``guide``.
 
     Raises
     ------
     TypeError, ValueError
-        Naming the binning, if it does not fit the map.
+        Naming the binning, or the guide, that does not fit the map.
     """
     shape = map_shape(signal)
     chosen = check_binning(binning, shape, n_phases)
@@ -103,7 +111,15 @@ def preview_binning(signal, pixel_counts: np.ndarray, binning, n_phases: int) ->
         _median(pixel_counts),
         _median(counts),
         isinstance(binning, str),
+        _images(signal, images),
     )
+
+
+def _images(signal, images):
+    if images is None:
+        return ()
+    found = images_on_map("guide", images, signal)
+    return tuple(images_like(signal, image.ravel(), "Image", "Intensity") for image in found)
 
 
 def _median(counts):

@@ -12,7 +12,7 @@ from hyperspy_psnmf.eds.signals import metadata
 from hyperspy_psnmf.gui.model.messages import Identified, Map, WithMessage, action
 from hyperspy_psnmf.gui.model.preview import count_per_pixel, preview_binning
 
-BINNING_TRAITS = "signal, auto_binning, binning, number_of_phases, estimate_number"
+PREVIEWED_TRAITS = "signal, auto_binning, binning, number_of_phases, estimate_number, guide_file"
 
 
 class ToolSettings(WithMessage):
@@ -108,7 +108,9 @@ class ToolSettings(WithMessage):
             self._pixel_counts = count_per_pixel(signal)
         binning = "auto" if self.auto_binning else self.binning
         n_phases = 1 if self.estimate_number else self.number_of_phases
-        self.preview = preview_binning(signal, self._pixel_counts, binning, n_phases)
+        self.preview = preview_binning(
+            signal, self._pixel_counts, binning, n_phases, self._find_images()
+        )
 
     def arguments(self) -> dict:
         """Return the keyword arguments of `decompose`.

@@ -7,7 +7,7 @@ from traitsui import api as tu
 
 from hyperspy_psnmf.gui import figures
 from hyperspy_psnmf.gui.model.results import QUANTIFYING
-from hyperspy_psnmf.gui.model.settings import BINNING_TRAITS
+from hyperspy_psnmf.gui.model.settings import PREVIEWED_TRAITS
 from hyperspy_psnmf.gui.model.tool import PSNMFTool
 
 TEXT, NOTE = 160, 60  # pixels
@@ -96,7 +96,7 @@ class ToolHandler(tu.Handler):
     def _export_png(self, event):
         figures.export_png(self.tool)
 
-    @observe(f"tool.[{BINNING_TRAITS}]", dispatch="ui")
+    @observe(f"tool.[{PREVIEWED_TRAITS}]", dispatch="ui")
     def _update_preview(self, event):
         # Of a map larger than memory only where it was asked for.
         if self.tool.shows_preview or self.tool.preview is not None:

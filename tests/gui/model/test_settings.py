@@ -107,6 +107,22 @@ def test_PSNMFTool__images_that_are_not_there_are_said(tool):
     assert "guide_file auto: there is no image" in tool.message
 
 
+def test_PSNMFTool__the_preview_has_the_images(tool, tmp_path):
+    ny, nx = tool.signal.data.shape[:2]
+    image = hs.signals.Signal2D(np.random.default_rng(0).random((3 * ny, 3 * nx)))
+    image.save(tmp_path / "haadf.hspy")
+    tool.guide_file = str(tmp_path / "haadf.hspy")
+    tool.update_preview()
+    (shown,) = tool.preview.images
+    np.testing.assert_allclose(shown.data[1, 2], image.data[3:6, 6:9].mean())
+    assert [a.scale for a in shown.axes_manager.signal_axes] == [
+        a.scale for a in tool.signal.axes_manager.navigation_axes
+    ]
+    tool.guide_file = "nowhere.hspy"
+    tool.update_preview()
+    assert "nowhere.hspy" in tool.message
+
+
 def test_PSNMFTool__every_setting_becomes_an_argument(tool, tmp_path, done):
     done.trait_set(folder=str(tmp_path))
     done.export_hspy()

@@ -5,7 +5,7 @@ import numpy as np
 
 from hyperspy_psnmf.kernels.newton import direction, row
 from hyperspy_psnmf.kernels.newton.problem import Point, RowProblem
-from tests.helpers.plain import plain as as_python
+from tests.kernels.plain import plain as as_python
 
 K, N = 4, 7
 

@@ -8,8 +8,8 @@ from hyperspy_psnmf.kernels.newton import rows as newton
 from hyperspy_psnmf.kernels.newton.problem import RowProblem
 from hyperspy_psnmf.kernels.newton.rows import RowTerms, solve_rows
 from tests.helpers import naive
-from tests.helpers.plain import plain as as_python
 from tests.helpers.problems import rows
+from tests.kernels.plain import plain as as_python
 
 K, N, ROW = 3, 5, 2
 
