@@ -86,8 +86,8 @@ class SpectrumModel:
         parameters, fitted, n = self.parameters, self.fitted, len(self.lines)
         kinds, shapes = parameters.kinds, fitted.shapes
         counts = fitted.members[:, 2] * self.lines[self._family]
-        change = parameters.spread @ (self._generated[:, None] * parameters.of_continuum)
-        change += fitted.single_peaks @ (counts[:, None] * parameters.of_lines)
+        change = _weighted_product(parameters.spread, self._generated, parameters.of_continuum)
+        change += _weighted_product(fitted.single_peaks, counts, parameters.of_lines)
         moved = fitted.sum_over_members(shapes.by_centre) * self.lines
         change[:, kinds["shifts"]] += (1.0 + fitted.gain) * moved
         change[:, kinds["skews"]] += fitted.sum_over_members(shapes.by_skewness) * self.lines
@@ -277,3 +277,10 @@ class SpectrumModel:
             total=total,
             co_occurrence=np.ones(len(self.parameters.pairs)),
         )
+
+
+def _weighted_product(left, weights, right):
+    """Return left @ diag(weights) @ right, of which many columns are zero."""
+    found, some = np.zeros((left.shape[0], right.shape[1])), right.any(axis=0)
+    found[:, some] = left @ (weights[:, None] * right[:, some])
+    return found

@@ -48,6 +48,7 @@ FINE = np.linspace(-0.12, 0.12, 25)
 LEAST_SUM = 0.01  # of a spectrum after a subtraction: none is of more than 0.98
 MIN_DECREASE = 0.3  # nats of J, to combine two components; far below what is significant
 LEAST_INFORMATION = 1e-9  # on a weight, relative to the largest
+SINGULAR = 1e-12  # relative, added to variances
 RIDGE = 1e-6  # relative, of the information: the continuum's splines are nearly dependent
 
 
@@ -189,22 +190,21 @@ class Estimates:
 
         One after the other, the others adapted, as for loadings.
         """
-        P, C = self.P.ravel().copy(), self.of_all.copy()
+        # With one more that is exactly zero, for the groups that are not as long as others.
+        P, C = np.append(self.P, 0.0), np.pad(self.of_all, (0, 1))
         groups, limits = self._elements_of_components()
-        zero = np.zeros(len(groups), dtype=bool)
-        while not zero.all():
+        while len(groups):
             excess = _costs_of_zero(P, C, groups) - limits
-            excess[zero] = np.inf
             g = excess.argmin()
             if excess[g] > 0:
                 break
-            at = groups[g][groups[g] < P.size]
+            at = groups[g][groups[g] < P.size - 1]
             gain = np.linalg.lstsq(C[np.ix_(at, at)], C[at], rcond=None)[0].T
             P -= gain @ P[at]
             C -= gain @ C[at]
             P[at], C[at], C[:, at] = 0.0, 0.0, 0.0  # exactly: rounding would bring it back
-            zero[g] = True
-        return P.reshape(self.P.shape).clip(0.0)
+            groups, limits = np.delete(groups, g, axis=0), np.delete(limits, g)
+        return P[:-1].reshape(self.P.shape).clip(0.0)
 
     def _elements_of_components(self):
         """Return the weights of every element in every component, and their limits.
@@ -225,14 +225,23 @@ class Estimates:
 
 def _costs_of_zero(P, C, groups):
     """Return what all weights of a group at zero cost more than the negative ones do anyway."""
-    values = np.append(P, 0.0)[groups]
-    blocks = np.pad(C, (0, 1))[groups[:, :, None], groups[:, None, :]]
+    values, blocks = P[groups], C[groups[:, :, None], groups[:, None, :]]
     variances = np.diagonal(blocks, axis1=1, axis2=2)
-    zero = 0.5 * np.einsum("gi,gij,gj->g", values, np.linalg.pinv(blocks, hermitian=True), values)
+    zero = 0.5 * (values * _solve_semidefinite(blocks, variances, values)).sum(axis=1)
     negative = np.where(values < 0, values, 0.0) ** 2 / np.maximum(variances, TINY)
     cost = zero - np.minimum(0.5 * negative.sum(axis=1), zero)
     known = ~variances.any(axis=1)  # without errors
     return np.where(known, np.where(values.any(axis=1), np.inf, 0.0), cost)
+
+
+def _solve_semidefinite(blocks, variances, values):
+    """Return blocks^-1 values, where what has no variance is zero."""
+    # Far faster than a pseudo-inverse. Correlations of weights are never that close to 1.
+    scale = np.where(variances > TINY, 1 / np.sqrt(np.maximum(variances, TINY)), 0.0)
+    scaled = scale[:, :, None] * blocks * scale[:, None, :]
+    at = np.arange(values.shape[1])
+    scaled[:, at, at] = 1.0 + SINGULAR
+    return scale * np.linalg.solve(scaled, (scale * values)[:, :, None])[:, :, 0]
 
 
 def vanishing_multiples(found: Estimates, a: int, b: int) -> np.ndarray:
