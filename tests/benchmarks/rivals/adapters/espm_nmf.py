@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""espm's SmoothNMF, with the model of EDX spectra as its G matrix, and plain.
+
+Settings are those of espm's notebook `api.ipynb`: ``tol=1e-6, max_iter=200`` and no
+regularisation. Cu is fitted as an ignored element, espm's default. Detector widths and tables
+are espm's defaults for 200 keV.
+"""
+
+import numpy as np
+
+from tests.benchmarks.rivals.adapters.signals import eds_signal
+from tests.benchmarks.rivals.exchange import Given, Returned
+
+TUTORIAL = {"tol": 1e-6, "max_iter": 200, "hspy_comp": True, "verbose": 0, "random_state": 0}
+# espm needs a thickness and a density, for absorption; where unknown, those of a thin film.
+THICKNESS, DENSITY = 50.0, 5.0  # nm, g/cm³
+
+
+def espm_guided(given: Given):
+    """Spectra of X-ray lines of each element and of bremsstrahlung."""
+    if given.kind != "TEM":
+        raise NotImplementedError("espm's tables are of thin films at 100 to 300 keV")
+    signal = eds_signal(given, float, "EDS_espm")
+    thickness, density = (
+        known if np.isfinite(known) else default
+        for known, default in ((given.thickness, THICKNESS), (given.density, DENSITY))
+    )
+    signal.set_elements([element for element in given.elements if element != "Cu"])
+    signal.set_analysis_parameters(
+        thickness=1e-7 * thickness,
+        density=density,
+        detector_type="SDD_efficiency.txt",
+        width_slope=0.01,
+        width_intercept=0.065,
+        xray_db="200keV_xrays.json",
+    )
+    signal.build_G(ignored_elements=["Cu"] if "Cu" in given.elements else [])
+    return _unmixing(signal, given.n_phases, G=signal.model)
+
+
+def espm_plain(given: Given):
+    """Free spectra, G being the identity."""
+    return _unmixing(eds_signal(given, float), given.n_phases, G=None, simplex_W=False)
+
+
+def _unmixing(signal, n_phases, **settings):
+    from espm.estimators import SmoothNMF
+
+    estimator = SmoothNMF(n_components=n_phases, **TUTORIAL, **settings)
+
+    def unmix():
+        signal.decomposition(normalize_poissonian_noise=False, navigation_mask=None,
+                             algorithm=estimator, print_info=False)  # fmt: skip
+        results = signal.learning_results
+        return Returned(loadings=results.loadings, factors=results.factors)
+
+    return unmix
