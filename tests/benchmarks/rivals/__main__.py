@@ -43,8 +43,15 @@ def run(method: str, folder: Path, limit: float) -> Returned:
     environment = {**os.environ, **THREADS, **QUIET, "PYTHONPATH": str(ROOT)}
     try:
         with log.open("w") as output:
-            subprocess.run([*call, method, folder / "given.npz", returned], check=True, cwd=ROOT,
-                           env=environment, timeout=limit, stdout=output, stderr=output)  # fmt: skip
+            subprocess.run(
+                [*call, method, folder / "given.npz", returned],
+                check=True,
+                cwd=ROOT,
+                env=environment,
+                timeout=limit,
+                stdout=output,
+                stderr=output,
+            )
     except subprocess.TimeoutExpired:
         write(Returned(failure=f"not done in {limit:g} s"), returned)
     except subprocess.CalledProcessError as error:

@@ -73,7 +73,8 @@ class Returned:
     signed : bool
         Whether loadings or factors may be negative.
     seconds : float
-        Of the analysis, without start of the process, reading and conversion of the counts.
+        Processor time of the analysis, without start of the process, reading and conversion
+        of the counts: with one thread that of the clock, where nothing else runs.
     peak_bytes : float
         Largest resident memory of the process.
     versions : str

@@ -115,7 +115,9 @@ def k412(counts: float, seed: int) -> Case:
     rng = np.random.default_rng(seed)
     drawn = draw_counts(truth["loadings"], truth["factors"], rng).reshape(*SHAPES[seed], -1)
     signal = with_counts(measured[0], drawn)
-    lines = list(signal.metadata.Sample.xray_lines)
+    lines = [f"{element}_Ka" for element in GLASS]
+    signal.set_lines(lines)
+    lines = list(signal.metadata.Sample.xray_lines)  # in alphabetical order
     net = truth["factors"][:, 0] @ window_operator(signal, lines)
     truth["k_factors"] = {
         line: 100 * GLASS[line.split("_")[0]] / n for line, n in zip(lines, net, strict=True)

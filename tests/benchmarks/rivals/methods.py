@@ -31,7 +31,10 @@ METHODS = {
     "espm_plain": Method("espm, plain", "espm_nmf", "espm"),
     "pca": Method("weighted PCA, k", "stock", "stock"),
     "pca_elbow": Method("weighted PCA, elbow", "stock", "stock"),
-    "mfwls": Method("mfWLS", "mfwls", "stock"),
-    "gaussian_1": Method("Gaussian filter, 1 pixel", "learn", "stock"),
-    "gaussian_2": Method("Gaussian filter, 2 pixels", "learn", "stock"),
+    "mfwls": Method("mfWLS", "mfwls", "here"),
+    "mfwls_1": Method("mfWLS, Gaussian filter of 1 pixel", "mfwls", "here"),
+    "mfwls_2": Method("mfWLS, Gaussian filter of 2 pixels", "mfwls", "here"),
+    "mfwls_exspy": Method("mfWLS, eXSpy's model", "mfwls", "stock"),
+    "gaussian_1": Method("windows, Gaussian filter of 1 pixel", "learn", "stock"),
+    "gaussian_2": Method("windows, Gaussian filter of 2 pixels", "learn", "stock"),
 }
