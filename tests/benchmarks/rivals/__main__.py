@@ -62,14 +62,18 @@ def run(method: str, folder: Path, limit: float) -> Returned:
 def run_all(args, results: Path) -> Iterator[dict]:
     """Yield figures of each method on each map, as records."""
     for seed, counts, name in itertools.product(args.seeds, args.counts, args.maps):
-        case: Case = MAPS[name](counts, seed)
         folder = results / f"{name}-{counts:g}-{seed}"
+        if args.no_runs and not folder.exists():
+            continue
+        case: Case = MAPS[name](counts, seed)
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / "given.npz").exists():
             write(case.given, folder / "given.npz")
         phases = list(case.truth.phase_names) if case.truth is not None else []
         about = {"map": name, "counts": counts, "seed": seed, "phases": phases}
         for method in args.methods:
+            if args.no_runs and not (folder / f"{method}.npz").exists():
+                continue
             found = run(method, folder, args.limit)
             record = {**about, "method": method, **figures(case, found), "in": found.versions}
             print(json.dumps(record), file=sys.stderr, flush=True)
@@ -88,8 +92,12 @@ def parse(argv=None):
     add("--seeds", nargs="+", type=int, choices=SHAPES, default=list(SHAPES))
     add("--limit", type=float, default=600.0, metavar="SECONDS", help="for one run")
     add("--results", type=Path, metavar="FOLDER", help="keep results there, and resume from them")
+    add("--no-runs", action="store_true", help="tables of what --results holds, and nothing else")
     add("--json", type=Path, metavar="FILE", help="write all figures")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.no_runs and args.results is None:
+        parser.error("--no-runs needs --results")
+    return args
 
 
 def main(argv=None) -> int:
