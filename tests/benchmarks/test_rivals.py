@@ -14,7 +14,6 @@ from tests.benchmarks.rivals.environments import PINS
 from tests.benchmarks.rivals.exchange import Returned, read_given, read_returned, write
 from tests.benchmarks.rivals.methods import METHODS
 
-# Those that need no environment of their own. scikit-learn's and the filters are others' code.
 HERE = ["psnmf_free", "stock_nmf", "pca", "pca_elbow", "pca_bss", "pca_bss_maps", "sklearn_kl",
         "mfwls", "mfwls_2", "mfwls_exspy", "gaussian_1"]  # fmt: skip
 
@@ -68,6 +67,7 @@ def test_methods__each_has_a_file_of_pinned_versions():
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.thorough_cases("psnmf", "bss_maps", "sklearn", "exspy")
 @pytest.mark.parametrize("method", HERE)
 def test_adapters__run_on_a_small_map(case, method):
     found = child.timed(method, case.given)
