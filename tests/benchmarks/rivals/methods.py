@@ -23,6 +23,7 @@ class Method:
 METHODS = {
     "psnmf_lines": Method("PSNMF, lines", "psnmf", "here"),
     "psnmf_free": Method("PSNMF, free", "psnmf", "here"),
+    "psnmf_pixels": Method("PSNMF, lines, maps not smoothed", "psnmf", "here"),
     "pca_bss": Method("PCA + BSS of spectra", "stock", "stock"),
     "pca_bss_maps": Method("PCA + BSS of maps", "stock", "stock"),
     "stock_nmf": Method("HyperSpy's NMF", "stock", "stock"),
@@ -31,6 +32,7 @@ METHODS = {
     "espm_plain": Method("espm, plain", "espm_nmf", "espm"),
     "pca": Method("weighted PCA, k", "stock", "stock"),
     "pca_elbow": Method("weighted PCA, elbow", "stock", "stock"),
+    "pca_2": Method("weighted PCA, k, Gaussian filter of 2 pixels", "stock", "stock"),
     "mfwls": Method("mfWLS", "mfwls", "here"),
     "mfwls_1": Method("mfWLS, Gaussian filter of 1 pixel", "mfwls", "here"),
     "mfwls_2": Method("mfWLS, Gaussian filter of 2 pixels", "mfwls", "here"),

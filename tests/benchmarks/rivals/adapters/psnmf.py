@@ -15,7 +15,7 @@ def psnmf(given: Given, **settings):
     call = {"algorithm": "PSNMF", "n_jobs": 1, **QUIET, **settings}
     data.mineral_grains(**WARM_UP).decomposition(output_dimension=3, **call)
     signal = eds_signal(given, "uint16")
-    if given.image.size:
+    if given.image.size and call.get("spatial_prior") != 0:  # images take part in the smoothing
         call["guide"] = given.image
 
     def unmix():
@@ -33,3 +33,8 @@ def psnmf_lines(given: Given):
 def psnmf_free(given: Given):
     """Each channel of the spectra by itself."""
     return psnmf(given, spectra="free")
+
+
+def psnmf_pixels(given: Given):
+    """Spectra made of lines, and maps of each pixel by itself, as of methods without a filter."""
+    return psnmf(given, spectra="lines", spatial_prior=0)

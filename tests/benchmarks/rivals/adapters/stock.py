@@ -4,7 +4,10 @@
 eXSpy's default mask of pixels without counts is switched off: all maps are covered.
 """
 
+from functools import partial
+
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from tests.benchmarks.rivals.adapters.signals import eds_signal, learned
 from tests.benchmarks.rivals.exchange import Given, Returned
@@ -30,15 +33,21 @@ def _pca(signal, n_components):
                          output_dimension=n_components, **WHOLE)  # fmt: skip
 
 
-def pca(given: Given):
-    """PCA weighted for Poisson noise, truncated at the true number of components."""
+def pca(given: Given, sigma: float = 0.0):
+    """PCA weighted for Poisson noise, truncated at the true number; and a filter of its maps."""
     signal = eds_signal(given, float)
 
     def denoise():
         _pca(signal, given.n_phases)
-        return learned(signal, phases=False, signed=True)
+        results = signal.learning_results
+        maps = results.loadings.reshape(*given.shape, -1)
+        smooth = gaussian_filter(maps, (sigma, sigma, 0)).reshape(results.loadings.shape)
+        return Returned(loadings=smooth, factors=results.factors, phases=False, signed=True)
 
     return denoise
+
+
+pca_2 = partial(pca, sigma=2.0)
 
 
 def pca_elbow(given: Given):
