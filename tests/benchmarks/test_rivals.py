@@ -103,6 +103,21 @@ def test_run__a_process_that_takes_too_long_is_a_failure(case, tmp_path):
     assert command.run("psnmf_lines", tmp_path, 1e3).failure == found.failure  # kept
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--maps", "k412"], "--maps k412: no folder"),
+        (["--maps", "minerals", "--no-runs"], "needs"),
+    ],
+    ids=["no files", "no results"],
+)
+def test_parse__what_cannot_be_done_is_refused(arguments, message, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(command, "FOLDER", tmp_path / "nowhere")
+    with pytest.raises(SystemExit):
+        command.parse(arguments)
+    assert message in capsys.readouterr().err
+
+
 def test_tables__medians_over_seeds_and_times_relative_to_psnmf():
     about = {"map": "minerals", "counts": 50, "phases": ["a", "b"], "gigabytes": 1.0}
     records = [

@@ -24,9 +24,10 @@ from hyperspy.defaults_parser import preferences
 from tests.benchmarks.rivals.environments import python_of
 from tests.benchmarks.rivals.exchange import Returned, read_returned, write
 from tests.benchmarks.rivals.judge import figures
-from tests.benchmarks.rivals.maps import MAPS, SHAPES, Case
+from tests.benchmarks.rivals.maps import FROM_FILES, MAPS, SHAPES, Case
 from tests.benchmarks.rivals.methods import METHODS
 from tests.benchmarks.rivals.tables import tables
+from tests.helpers.real_maps import FOLDER
 
 ROOT = Path(__file__).resolve().parents[3]
 THREADS = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
@@ -97,6 +98,9 @@ def parse(argv=None):
     args = parser.parse_args(argv)
     if args.no_runs and args.results is None:
         parser.error("--no-runs needs --results")
+    missing = [name for name in args.maps if name in FROM_FILES] if not FOLDER.is_dir() else []
+    if missing:
+        parser.error(f"--maps {' '.join(missing)}: no folder {FOLDER}, set PSNMF_TEST_DATA")
     return args
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The maps on which methods are compared.
 
-- phantoms of `hyperspy_psnmf.data`, on two shapes and seeds that no constant was chosen on;
+- phantoms of `hyperspy_psnmf.data`, of other shapes and seeds than the tables of the user guide;
 - a map of NIST glass K412, MgO and Fe: Poisson counts of measured spectra, so of a real
   detector, mixed like the phases of the mineral phantom;
 - two real maps whose counts are thinned: methods get one part, and are judged by the other.
@@ -23,6 +23,7 @@ from hyperspy_psnmf.nmf.held_out.count_splitting import thin_counts
 from tests.benchmarks.fidelity_figures import true_phases
 from tests.benchmarks.rivals.exchange import Given
 
+FROM_FILES = ("k412", "real_core_shell", "real_ree")  # in $PSNMF_TEST_DATA
 PHANTOMS = {
     "minerals": data.mineral_grains,
     "core_shell": data.core_shell_particles,
