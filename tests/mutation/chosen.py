@@ -85,7 +85,7 @@ CHOSEN = {
             ("cost = 0.5 * v * v", "cost = v * v"),
             ("negative[groups[i]] += cost", "negative[i % limits.size] += cost"),
             ("min(zero[g], negative[g] + limits[g])", "min(zero[g], limits[g])"),
-            ("negative[:] = 0.0", "negative[0] = 0.0"),
+            ("memory[i, j] = 0.0", "memory[0, j] = 0.0"),
             ("left -= int(number[cell])", "left -= 1"),
             ("(cell + 1) * width", "cell * width"),
             ("of_number[left] < out[m]", "of_number[left] > out[m]"),
