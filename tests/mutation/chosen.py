@@ -82,7 +82,7 @@ CHOSEN = {
         [
             ("v = values[i] + t * change[i]", "v = values[i] - t * change[i]"),
             ("(2.0 * variances[1, i] + t", "(variances[1, i] + t"),
-            ("cost = 0.5 * v * v", "cost = v * v"),
+            ("return v, 0.5 * v * v", "return v, v * v"),
             ("negative[groups[i]] += cost", "negative[i % limits.size] += cost"),
             ("min(zero[g], negative[g] + limits[g])", "min(zero[g], limits[g])"),
             ("memory[i, j] = 0.0", "memory[0, j] = 0.0"),
@@ -110,7 +110,7 @@ CHOSEN = {
             ("(total[x] + totals[x]) * logs[x]", "total[x] * logs[x]"),
             ("UNIT * np.float32(exponents[x]) - OFFSET", "UNIT * np.float32(exponents[x])"),
             ("w, Y[other, c, there]", "w, Y[other, c, here]"),
-            ("dy, dx = offsets[o]", "dx, dy = offsets[o]"),
+            ("dy, dx = offsets[o, 0]", "dx, dy = offsets[o, 0]"),
             ("around[x] = max(around[x], across[x - 1])", "around[x] = across[x]"),
         ],
     ),
