@@ -62,7 +62,7 @@ class RowCounts:
             self.longest = int(np.diff(begin).max(initial=0))
         else:
             self.longest = X.shape[1]
-            begin, self._columns = np.arange(len(X) + 1) * self.longest, NO_COLUMNS
+            begin, self._columns = np.arange(len(X) + 1, dtype=np.int64) * self.longest, NO_COLUMNS
             self._data = X.reshape(-1)
         self._begin = as_argument(begin, np.int64)
         self._fit = _is_argument(self._columns, np.int32) and _is_argument(self._data, float)
