@@ -22,7 +22,7 @@ from hyperspy_psnmf.kernels._compile import on_compilation
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.validation import Callback
 
-# 16 s of processor time on two cores that were busy with other things, where it was 45 s when
+# 16 to 18 s of processor time on two cores that were busy with other things, where it was 45 s when
 # counts of each type had kernels of their own.
 COMPILING = (
     "Kernels are compiled where they are needed for the first time: about 20 s in all, once "
