@@ -17,7 +17,9 @@ from hyperspy_psnmf.eds.unlisted.found import ELEMENT, SUM_PEAK, Unlisted
 from hyperspy_psnmf.eds.unlisted.search import LIGHT, find_unlisted
 
 MAX_STEPS = 60  # Gauss-Newton steps
-TOLERANCE = 0.02  # predicted decrease of the objective (squared sigma) at which to stop
+# Predicted decrease of the objective (squared sigma) at which to stop, and, where the step does not
+# keep what it promises, up to which that is a minimum: at a kink, as of a line at a bound.
+TOLERANCE, INSIGNIFICANT = 0.02, 1.0
 SIGNIFICANT = 5.0  # standard errors of a line or of the pile-up
 # Tails of a line: up to this fraction of its counts, within this many keV.
 NEIGHBOURS, TAILS = 0.2, 0.01
@@ -167,9 +169,12 @@ def fit_sum(
     )  # fmt: skip
     fit = replace(fit, values=parameters.bounded(values))
     for _ in range(MAX_STEPS):
-        fit, predicted = fit.improved(total, variance + fit.shape_variance)
+        before = fit
+        fit, predicted = before.improved(total, variance + before.shape_variance)
         if predicted < TOLERANCE:
             return fit, True
+        if fit is before:  # no part of the step is an improvement, nor would it be next time
+            return fit, predicted < INSIGNIFICANT
     return fit, False
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from hyperspy_psnmf import data
 from hyperspy_psnmf.data import scenes
+from hyperspy_psnmf.eds.line_model.full_model import SpectrumModel
 from hyperspy_psnmf.eds.line_model.linear_model import build_line_model
 from hyperspy_psnmf.eds.lines.fit import fit_spectra
 from tests.eds.lines.test_intensities import as_decomposed, true_intensities
@@ -114,6 +115,28 @@ def test_fit_spectra__shifted_lines_and_other_ratios_are_found(oxides):
     assert shift == pytest.approx(-0.004 + 0.001 * 0.525, abs=0.001)
     assert ratio == pytest.approx(-0.8, abs=0.2)
     assert parameters.names == found.parameters.names
+
+
+@pytest.mark.parametrize(("predicted", "converged"), [(0.5, True), (2.0, False)])
+def test_fit_sum__ends_where_no_step_is_an_improvement(monkeypatch, predicted, converged):
+    improved, n_steps, n_after = SpectrumModel.improved, 4, []
+
+    def stuck(self, counts, variance):
+        if len(n_after) < n_steps:
+            n_after.append(improved(self, counts, variance)[0])
+            return n_after[-1], 10.0
+        n_after.append(self)
+        return self, predicted
+
+    monkeypatch.setattr(SpectrumModel, "improved", stuck)
+    spectra = ideal("sharp_interface").psnmf.phase_spectra()
+    keep = np.ones(spectra.data.shape[1], bool)
+    elements = set(spectra.metadata.Sample.elements)
+    of_sum = fit_spectra(spectra, elements, keep, np.maximum(spectra.data, 0.5))
+    assert n_after[n_steps] is n_after[n_steps - 1]
+    # It may be fitted a second time, without what was not significant; that is stuck at once.
+    assert len(n_after) <= n_steps + 2
+    assert of_sum.converged == converged
 
 
 def test_fit_spectra__few_counts_leave_the_prior(oxides):
