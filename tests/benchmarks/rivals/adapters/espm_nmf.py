@@ -21,7 +21,7 @@ SPLIT = 4.0  # keV, between lines of an element whose ratio is not to be that of
 def espm_guided(given: Given):
     """Spectra of X-ray lines of each element and of bremsstrahlung."""
     if given.kind != "TEM":
-        raise NotImplementedError("espm's tables are of thin films at 100 to 300 keV")
+        raise ValueError("espm's tables are of thin films at 100 to 300 keV")
     signal = eds_signal(given, float, "EDS_espm")
     thickness, density = (
         known if np.isfinite(known) else default
