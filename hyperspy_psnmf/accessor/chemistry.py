@@ -130,6 +130,7 @@ class Chemistry:
         ambiguity: bool | Ambiguity = False,
         confidence: float = 0.95,
         region: BaseSignal | ArrayLike | dict | None = None,
+        show_progressbar: bool | None = None,
     ) -> Quantification:
         """Return the composition of each phase, with standard errors.
 
@@ -209,6 +210,8 @@ class Chemistry:
             ``s.psnmf.label_map() == 1``; arrays in array order, as ``s.data``. Net intensities
             are those of the phases per count times the counts of the phases inside. Thickness and
             density, where not a single number, are of each region then.
+        show_progressbar : bool, optional
+            None is HyperSpy's preference.
 
         Returns
         -------
@@ -243,6 +246,7 @@ class Chemistry:
             ambiguity=ambiguity,
             confidence=confidence,
             region=region,
+            show_progressbar=show_progressbar,
         )
         return Quantification.made_of(quantify(Decomposed.read(self._signal), options))
 

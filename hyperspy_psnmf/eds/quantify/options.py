@@ -47,6 +47,7 @@ class Options:
     ambiguity: bool | Ambiguity = False
     confidence: float = 0.95
     region: Any = None
+    show_progressbar: bool | None = None
 
     def __post_init__(self):
         """Raise TypeError or ValueError for what is wrong for any map, naming the argument."""

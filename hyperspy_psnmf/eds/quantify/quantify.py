@@ -5,7 +5,6 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
-from scipy.stats import norm
 
 from hyperspy_psnmf.eds.decompose.fit_sentences import sentence_on_likelihood
 from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
@@ -14,30 +13,25 @@ from hyperspy_psnmf.eds.phase_map.regions import Regions
 from hyperspy_psnmf.eds.quantify.absorption import PLAUSIBLE_THICKNESS
 from hyperspy_psnmf.eds.quantify.complete_factors import complete_factors, note_on_computed
 from hyperspy_psnmf.eds.quantify.composition_maps import keep_for_maps
+from hyperspy_psnmf.eds.quantify.compositions import DETECTED, find_compositions
 from hyperspy_psnmf.eds.quantify.element_maps import per_count
-from hyperspy_psnmf.eds.quantify.exspy_call import (
-    Quantifier,
-    derivatives,
-    limits,
-    propagate,
-    trial_intensities,
-)
+from hyperspy_psnmf.eds.quantify.exspy_call import Quantifier
 from hyperspy_psnmf.eds.quantify.factors import check_factors, elements_to_exclude, resolve_factors
 from hyperspy_psnmf.eds.quantify.normalisation import describe_normalisation, find_not_quantified
 from hyperspy_psnmf.eds.quantify.options import Options, exposed, resolve_options
 from hyperspy_psnmf.eds.quantify.reference import Reference
-from hyperspy_psnmf.eds.quantify.result import Percent, Quantification
+from hyperspy_psnmf.eds.quantify.result import Quantification
 from hyperspy_psnmf.eds.signals.metadata import sample_elements
+from hyperspy_psnmf.eds.signals.progress import progress_of_steps
 from hyperspy_psnmf.eds.uncertainty.ambiguity import Ambiguity, check_ambiguity, find_ambiguity
 from hyperspy_psnmf.eds.uncertainty.jackknife import (
-    N_FOLDS,
+    STEP,
     are_estimates,
     find_spectra_without_folds,
+    n_fits,
     why_not_estimated,
 )
 from hyperspy_psnmf.nmf.validation import named
-
-DETECTED = 3.0  # standard deviations of a blank (Goldstein et al., ch. 9)
 
 
 def quantify(decomposed: Decomposed, options: Options) -> Quantification:
@@ -74,26 +68,36 @@ def _quantify(decomposed, options) -> tuple[Quantification, Ambiguity | None]:
     if isinstance(options.ambiguity, Ambiguity):
         check_ambiguity(options.ambiguity, decomposed)
     listed = _others(decomposed.spectra, options.exclude)
-    with named(method="intensities"):
-        of_phases = measure_lines(decomposed, lines, method=method, elements=listed)
-    measured = of_phases if regions is None else regions.intensities(decomposed, of_phases)
-    fill = _fill(decomposed) if regions is None else regions.fill(decomposed)
-    quantifier = Quantifier(measured.spectra, kind, lines, values, fill=fill, **of_quantifier)
-    if exposure:
-        n = decomposed.n_pixels
-        quantifier = exposed(quantifier, **{name: n * value for name, value in exposure.items()})
-    of_factors, on_factors = np.diag((errors / values) ** 2), []
-    if reference is not None:
-        quantifier, of_factors = reference.calibrate(quantifier, measured, errors / values)
-        on_factors.append(reference.note(quantifier, of_factors))
-    if computed:
-        on_factors.append(note_on_computed(computed, decomposed.spectra))
-    net, others = _usable(measured, names), _find_others(decomposed, options)
     unknown = "errors='counting'" if options.errors == "counting" else why_not_estimated(decomposed)
-    refits = None if unknown else _net_without_folds(decomposed, of_phases, regions)
-    atomic, weight = _compositions(quantifier, measured, net, of_factors, refits, others, reference)
+    n_steps = 2 + (options.ambiguity is True)
+    if not unknown and are_estimates(decomposed):
+        n_steps += n_fits()
+    with progress_of_steps(options.show_progressbar, "Quantification", n_steps) as ended:
+        with named(method="intensities"):
+            of_phases = measure_lines(decomposed, lines, method=method, elements=listed)
+        ended("fit of lines")
+        measured = of_phases if regions is None else regions.intensities(decomposed, of_phases)
+        fill = _fill(decomposed) if regions is None else regions.fill(decomposed)
+        quantifier = Quantifier(measured.spectra, kind, lines, values, fill=fill, **of_quantifier)
+        if exposure:
+            n = decomposed.n_pixels
+            exposure_of_map = {name: n * value for name, value in exposure.items()}
+            quantifier = exposed(quantifier, **exposure_of_map)
+        of_factors, on_factors = np.diag((errors / values) ** 2), []
+        if reference is not None:
+            quantifier, of_factors = reference.calibrate(quantifier, measured, errors / values)
+            on_factors.append(reference.note(quantifier, of_factors))
+        if computed:
+            on_factors.append(note_on_computed(computed, decomposed.spectra))
+        net, others = _usable(measured, names), _find_others(decomposed, options)
+        if options.ambiguity is True:
+            ended("ambiguity")
+        refits = None if unknown else _net_without_folds(decomposed, of_phases, regions, ended)
+        besides = find_not_quantified(decomposed, of_phases, listed, regions)
+        ended("other elements")
+    alternatives = {"refits": refits, "others": others, "reference": reference}
+    atomic, weight = find_compositions(quantifier, measured, net, of_factors, **alternatives)
     detected = measured.net > DETECTED * measured.blank
-    besides = find_not_quantified(decomposed, of_phases, listed, regions)
     normalised = describe_normalisation(measured, listed, method, atomic.values, detected, besides)
     found = Quantification(
         names, quantifier.elements, lines, kind, options.composition_units, measured.counts,
@@ -134,11 +138,12 @@ def _find_others(decomposed, options):
     return find_ambiguity(decomposed, confidence=options.confidence) if options.ambiguity else None
 
 
-def _net_without_folds(decomposed, measured, regions):
+def _net_without_folds(decomposed, measured, regions, ended):
     """Return net counts (n_fits, n_rows, n_lines) with spectra found in a part of the counts."""
     others = decomposed.H[None]
     if are_estimates(decomposed):
-        others = find_spectra_without_folds(decomposed, np.random.default_rng(0))
+        rng = np.random.default_rng(0)
+        others = find_spectra_without_folds(decomposed, rng, lambda: ended(STEP))
     change = np.zeros((len(others), *measured.spectra.data.shape))
     change[..., decomposed.map_input.inside] = others - decomposed.H
     net = measured.net + measured.of(change * measured.counts[:, None])
@@ -225,76 +230,3 @@ def _usable(measured, names):
             stacklevel=4,
         )
     return np.where(few[:, None], np.nan, measured.net)
-
-
-def _compositions(quantifier, measured, net, relative, refits, others, reference):
-    """Return compositions in atomic and in weight per cent, with all their errors."""
-    trials = trial_intensities(net, measured.sigma, DETECTED * measured.blank)
-    shape = (-1, *net.shape)
-    parts = [net[:0] if refits is None else refits]
-    parts.append(net[:0] if others is None else measured.of(others.alternatives))
-    parts = [part.reshape(shape) for part in parts]
-    if reference is not None:
-        parts = [reference.follow(part, measured) for part in parts]
-    everything = np.concatenate([trials, *(np.where(np.isnan(net), np.nan, p) for p in parts)])
-    atomic = quantifier.atomic(everything)
-    of_factors = _outer(np.maximum(net, 0.0)) * relative
-    weight = quantifier.weight(atomic)
-    changes = quantifier.changes_by_absorption(weight[0])
-    if reference is not None:
-        changes = reference.less_its_own(changes, quantifier.lines)
-    of_absorption = _outer(np.maximum(net, 0.0) * changes)  # one thickness for all lines
-    found, ends = [], np.cumsum([len(trials), len(parts[0])])
-    for percent in (atomic, weight):
-        at_trials, at_refits, at_others = np.split(percent, ends)
-        result = _with_errors(trials, at_trials, measured, of_factors, of_absorption)
-        if refits is not None:
-            result = _with_unmixing(result, at_refits)
-        if others is not None:
-            result = _with_band(result, at_others, others.confidence)
-        found.append(result)
-    return found
-
-
-def _outer(intensities):
-    return intensities[:, :, None] * intensities[:, None, :]
-
-
-def _with_errors(trials, percent, measured, of_factors, of_absorption):
-    jacobian = derivatives(trials, percent)
-    of_counts = measured.counting, measured.of_shapes, measured.covariance
-    counting, shapes, total, factors, absorption = (
-        propagate(jacobian, c) for c in (*of_counts, of_factors, of_absorption)
-    )
-    budget = {
-        "counting": np.minimum(counting, total),
-        "spectra": np.sqrt(np.maximum(total**2 - counting**2 - shapes**2, 0.0)),
-        "shapes": shapes,
-        "factors": factors,
-        "absorption": absorption,
-    }
-    sigma = np.sqrt(total**2 + factors**2 + absorption**2)
-    return Percent(percent[0], sigma, limits(percent), budget)
-
-
-def _with_unmixing(found, without_folds):
-    """Return percentages with the errors from those of the spectra (jackknife)."""
-    square = ((without_folds - found.values) ** 2).mean(axis=0)
-    unmixing = np.sqrt((N_FOLDS - 1) * square)
-    return replace(
-        found,
-        sigma=np.hypot(found.sigma, unmixing),
-        # An element that some of the fits find is not excluded by the noise of a blank.
-        limits=np.minimum(np.hypot(found.limits, DETECTED * unmixing), 100.0),
-        budget={**found.budget, "unmixing": unmixing},
-    )
-
-
-def _with_band(found, of_others, confidence):
-    # The band includes the result itself, whatever the loadings of the alternatives.
-    values = np.concatenate([found.values[None], of_others])
-    low, high = np.fmin.reduce(values), np.fmax.reduce(values)
-    z = norm.ppf((1 + confidence) / 2)
-    band = np.stack([low - z * found.sigma, high + z * found.sigma], axis=-1)
-    budget = {**found.budget, "ambiguity": (high - low) / (2 * z)}
-    return replace(found, budget=budget, band=np.clip(band, 0.0, 100.0))

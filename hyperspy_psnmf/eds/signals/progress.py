@@ -85,6 +85,32 @@ def progress_bar(show, **options):
 
 
 @contextmanager
+def progress_of_steps(show, desc: str, total: int):
+    """Yield a function to be called, from any thread, with the name of a step that has ended.
+
+    The listener, if there is one, gets the name, too.
+
+    Parameters
+    ----------
+    show : bool or None
+        None is HyperSpy's preference.
+    desc : str
+        Of the bar.
+    total : int
+        Number of steps.
+    """
+    with progress_bar(show, desc=desc, unit=" steps", total=total) as bar:
+        report = with_listener(None if bar is None else lambda *_: bar.update())
+        lock = threading.Lock()
+
+        def ended(step: str) -> None:
+            with lock:
+                report(step, 0, math.inf)
+
+        yield (lambda step: None) if report is None else ended
+
+
+@contextmanager
 def announced_compilation(show: bool):
     """Print one line when the first kernel is compiled, which takes longer than small maps.
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Errors of maps and compositions from the errors of spectra; see `nmf.uncertainty.jackknife`."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.lazy.read import NAME
 from hyperspy_psnmf.eds.lines.templates import find_templates_again
-from hyperspy_psnmf.eds.signals.progress import progress_bar, with_listener
+from hyperspy_psnmf.eds.signals.progress import progress_of_steps
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.held_out.count_splitting import check_whole, holds_whole_counts
 from hyperspy_psnmf.nmf.method.binned import BinnedSettings
@@ -62,7 +63,8 @@ def find_errors_from_spectra(
         if not are_estimates(d):
             return np.zeros(d.W.shape)
         d.bin_opened(X)
-        others = find_spectra_without_folds(d, rng, show_progressbar)
+        with progress_of_steps(show_progressbar, "Spectra without a fold", n_fits()) as ended:
+            others = find_spectra_without_folds(d, rng, lambda: ended(STEP))
         return errors_from_spectra(X, d.W, d.H, others, n_folds=N_FOLDS, n_jobs=None)
 
 
@@ -79,7 +81,14 @@ def why_not_estimated(decomposed: Decomposed) -> str | None:
     return None
 
 
-def find_spectra_without_folds(d: Decomposed, rng, show_progressbar=False) -> np.ndarray:
+def n_fits() -> int:
+    """Return how many fits `find_spectra_without_folds` makes: of all counts, and without folds."""
+    return 1 + N_FOLDS * N_SPLITS
+
+
+def find_spectra_without_folds(
+    d: Decomposed, rng: np.random.Generator, notify: Callable[[], None] = lambda: None
+) -> np.ndarray:
     """Return spectra found without a fold of the counts; see `spectra_without_folds`.
 
     Parameters
@@ -88,21 +97,16 @@ def find_spectra_without_folds(d: Decomposed, rng, show_progressbar=False) -> np
         A map of whole counts decomposed by PSNMF.
     rng : numpy.random.Generator
         Of the folds.
-    show_progressbar : bool, optional
-        None is HyperSpy's preference.
+    notify : callable
+        Called after each of `n_fits` fits, from several threads.
 
     Returns
     -------
     ndarray of shape (n_fits, n_phases, n_channels_in_use)
         Of unit sum.
     """
-    options = {"desc": "Spectra without a fold", "unit": " splits", "total": N_SPLITS}
-    with progress_bar(show_progressbar, **options) as bar:
-        report = with_listener(None if bar is None else lambda *_: bar.update())
-        splits = {"n_folds": N_FOLDS, "n_splits": N_SPLITS, "n_fixed": d.n_fixed, "n_jobs": None}
-        if report is not None:
-            splits["notify"] = lambda: report(STEP, 0, np.inf)
-        return spectra_without_folds(_refits(d), d.H, rng, **splits)
+    folds = {"n_folds": N_FOLDS, "n_splits": N_SPLITS, "n_fixed": d.n_fixed}
+    return spectra_without_folds(_refits(d), d.H, rng, **folds, n_jobs=None, notify=notify)
 
 
 def _refits(d: Decomposed) -> Refits:

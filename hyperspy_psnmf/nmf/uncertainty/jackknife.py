@@ -68,7 +68,7 @@ def spectra_without_folds(
     n_jobs : int or None
         Threads; None is all cores.
     notify : callable
-        Called after the fits of each split.
+        Called after each fit, from as many threads as there are.
 
     Returns
     -------
@@ -78,12 +78,13 @@ def spectra_without_folds(
 
     def fit(fold=None):
         counts = refits.counts if fold is None else refits.counts - fold
-        return _in_order(refits.spectra(counts.astype(float)), H, n_fixed)
+        found = _in_order(refits.spectra(counts.astype(float)), H, n_fixed)
+        notify()
+        return found
 
     of_all, found = fit(), []
     for _ in range(n_splits):
         found += run_blocks(fit, split_counts(refits.counts, n_folds, rng), n_jobs)
-        notify()
     others = np.maximum(H + np.array(found) - of_all, 0.0)
     return others / others.sum(axis=-1, keepdims=True)
 

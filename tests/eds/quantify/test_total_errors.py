@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf import data
+from hyperspy_psnmf.eds.signals.progress import listening
 
 FACTORS = {"Fe_Ka": 1.45, "Pt_La": 5.08, "O_Ka": 2.0}
 OTHERS = ("C", "Cu")
@@ -103,3 +104,26 @@ def test_quantify__parts_of_data_that_are_no_counts_cannot_be_left_out(unmixed):
 def test_quantify__errors_of_another_kind_are_refused(unmixed):
     with pytest.raises(ValueError, match="errors must be one of 'total', 'counting'"):
         unmixed.psnmf.quantify(factors=FACTORS, exclude=OTHERS, errors="all")
+
+
+@pytest.mark.parametrize(("errors", "n_steps"), [("total", 11), ("counting", 2)])
+def test_quantify__progress_has_every_fit_and_ends_full(unmixed, capsys, errors, n_steps):
+    options = {"factors": FACTORS, "exclude": OTHERS, "errors": errors}
+    unmixed.psnmf.quantify(**options, show_progressbar=False)
+    assert "Quantification" not in "".join(capsys.readouterr())
+    steps = []
+    with listening(lambda step, *_: steps.append(step)):
+        unmixed.psnmf.quantify(**options, show_progressbar=True)
+    shown = "".join(capsys.readouterr())
+    assert f"{n_steps}/{n_steps}" in shown
+    assert len(steps) == n_steps
+    assert (steps[0], steps[-1]) == ("fit of lines", "other elements")
+
+
+def test_quantify__what_a_listener_raises_ends_it(unmixed):
+    def cancel(step, *_):
+        if step == "without a fold":
+            raise KeyboardInterrupt
+
+    with listening(cancel), pytest.raises(KeyboardInterrupt):
+        unmixed.psnmf.quantify(factors=FACTORS, exclude=OTHERS)
