@@ -21,6 +21,8 @@ def as_argument(values, dtype=np.float64) -> np.ndarray:
 
     Numba has types of their own for arrays that are read-only, not contiguous or not aligned.
     """
+    if _is_argument(values, dtype):  # takes a tenth of the time of `require`
+        return values
     return np.require(values, dtype, ("C", "A", "W", "E"))
 
 

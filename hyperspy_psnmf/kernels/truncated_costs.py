@@ -6,67 +6,142 @@ nats of likelihood; negative ones must. Estimates either are in groups, which be
 together or stay at a cost of `limit`, or their number has a cost.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 from hyperspy_psnmf.kernels._compile import jit, jit_part
 from hyperspy_psnmf.kernels.limits import TINY
+from hyperspy_psnmf.kernels.parallel import run_blocks
 from hyperspy_psnmf.kernels.row_counts import as_argument
 
 CELLS = 128  # of costs that may be worth an estimate: 0.05 nats wide, far below what matters
+COSTS_PER_BLOCK = 1_000_000  # of estimates at a multiple; takes some ms
 
 
 @jit_part
-def _cost(values, change, variances, i, t):
-    v = values[i] + t * change[i]
-    variance = variances[0, i] + t * (2.0 * variances[1, i] + t * variances[2, i])
-    return v, 0.5 * v * v / max(variance, TINY)
-
-
-@jit_part
-def _clear(memory):
-    for i in range(memory.shape[0]):
-        for j in range(memory.shape[1]):
-            memory[i, j] = 0.0
+def _signed_costs(n, values, change, variances, t, signed):
+    """Fill `signed` with the costs of n estimates, those of negative estimates negative."""
+    for i in range(n):
+        v = values[i] + t * change[i]
+        variance = variances[0, i] + t * (2.0 * variances[1, i] + t * variances[2, i])
+        signed[i] = 0.5 * v * abs(v) / max(variance, TINY)
 
 
 @jit
-def _sum_costs(values, change, variances, groups, limits, multiples, memory, out):
+def _sum_costs(values, change, variances, groups, limits, multiples, memory, signed, out):
     zero, negative = memory[0], memory[1]
     for m in range(multiples.size):
-        t, total = multiples[m], 0.0
-        _clear(memory)
+        _signed_costs(values.size, values, change, variances, multiples[m], signed)
+        for g in range(limits.size):
+            zero[g] = 0.0
+            negative[g] = 0.0
         for i in range(values.size):
-            v, cost = _cost(values, change, variances, i, t)
-            zero[groups[i]] += cost
-            if v < 0.0:
-                negative[groups[i]] += cost
+            zero[groups[i]] += abs(signed[i])
+            negative[groups[i]] -= min(signed[i], 0.0)
+        total = 0.0
         for g in range(limits.size):
             total += min(zero[g], negative[g] + limits[g])
         out[m] = total
 
 
+@jit_part
+def _sort(first, stop, signed, width, cells, total, left):
+    """Add costs to cells; return the total of negative estimates, and how many are left."""
+    for i in range(first, stop):
+        cost = signed[i]
+        if cost < 0.0:
+            total -= cost
+            left -= 1
+        elif cost < CELLS * width:
+            cell = min(int(cost / width), CELLS - 1)
+            cells[0, cell] += 1.0
+            cells[1, cell] += cost
+    return total, left
+
+
 @jit
 def _sum_costs_of_number(
-    values, change, variances, of_number, width, multiples, memory, out, limits
+    n_changed, values, change, variances, of_number, width, multiples, memory, signed, out, limits
 ):
-    n, number, lost = values.size, memory[0], memory[1]
+    # The first estimates change with t; where most loadings are zero, these are few.
+    n, cells, of_others = values.size, memory[:2], memory[2:]
+    for cell in range(CELLS):
+        of_others[0, cell] = 0.0
+        of_others[1, cell] = 0.0
+    _signed_costs(n, values, change, variances, 0.0, signed)
+    negative, possible = _sort(n_changed, n, signed, width, of_others, 0.0, n)
     for m in range(multiples.size):
-        _clear(memory)
-        total = 0.0  # of those that are zero or negative
-        for i in range(n):
-            v, cost = _cost(values, change, variances, i, multiples[m])
-            if v < 0.0:
-                total += cost
-                cost = 0.0
-            cell = int(min(cost / width, CELLS))
-            number[cell] += 1.0
-            lost[cell] += cost
-        left, out[m] = n, np.inf
         for cell in range(CELLS):
-            left -= int(number[cell])
-            total += lost[cell]
-            if total + of_number[left] < out[m]:
-                out[m], limits[m] = total + of_number[left], (cell + 1) * width
+            cells[0, cell] = of_others[0, cell]
+            cells[1, cell] = of_others[1, cell]
+        _signed_costs(n_changed, values, change, variances, multiples[m], signed)
+        total, left = _sort(0, n_changed, signed, width, cells, negative, possible)
+        out[m], limits[m] = np.inf, 0.0
+        for cell in range(CELLS):
+            # No more can be zero than up to the last cell that has any.
+            if cells[0, cell] > 0.0 or cell == 0:
+                left -= int(cells[0, cell])
+                total += cells[1, cell]
+                if total + of_number[left] < out[m]:
+                    out[m], limits[m] = total + of_number[left], (cell + 1) * width
+
+
+@jit
+def _best_multiples(
+    W, of_W, of_number, width, P, of_P, groups, limits, pairs, coarse, fine, memory, out
+):
+    cells, of_rows, of_groups, of_templates, tried, costs, more = memory
+    n = W.shape[1]
+    for p in range(pairs.shape[0]):
+        a, b = pairs[p, 0], pairs[p, 1]
+        first, last = 0, n
+        for i in range(n):
+            if W[a, i] != 0.0 or of_W[a, a, i] != 0.0:
+                at = first
+                first += 1
+            else:
+                last -= 1
+                at = last
+            of_rows[0, at] = of_W[b, b, i]
+            of_rows[1, at] = of_W[a, b, i]
+            of_rows[2, at] = of_W[a, a, i]
+            of_rows[4, at] = W[b, i]
+            of_rows[5, at] = W[a, i]
+        n_tried = coarse.size
+        for m in range(n_tried):
+            tried[m] = coarse[m]
+        for i in range(P.shape[1]):
+            of_templates[0, i] = of_P[a, a, i]
+            of_templates[1, i] = -of_P[a, b, i]
+            of_templates[2, i] = of_P[b, b, i]
+            of_templates[4, i] = -P[b, i]
+            vanishing = P[a, i] / max(P[b, i], TINY)
+            if P[b, i] > 0.0 and coarse[0] < vanishing < coarse[coarse.size - 1]:
+                tried[n_tried] = vanishing
+                n_tried += 1
+        for is_fine in range(2):
+            _sum_costs_of_number(
+                first, of_rows[4], of_rows[5], of_rows[:3], of_number, width, tried[:n_tried],
+                cells, of_rows[3], costs, more,
+            )  # fmt: skip
+            _sum_costs(
+                P[a], of_templates[4], of_templates[:3], groups, limits[a], tried[:n_tried],
+                of_groups, of_templates[3], more,
+            )  # fmt: skip
+            best = 0
+            for m in range(n_tried):
+                costs[m] += more[m]
+                if costs[m] < costs[best]:
+                    best = m
+            if is_fine == 0:
+                n_tried = fine.size + 1
+                multiple = tried[best]
+                for m in range(fine.size):
+                    tried[m] = multiple * (1.0 + fine[m])
+                tried[fine.size] = 0.0
+        out[p, 0] = costs[n_tried - 1] - costs[best]
+        out[p, 1] = tried[best]
 
 
 def sum_costs(values, change, variances, groups, limits, multiples) -> np.ndarray:
@@ -90,8 +165,12 @@ def sum_costs(values, change, variances, groups, limits, multiples) -> np.ndarra
     """
     arrays = (as_argument(a) for a in (values, change, variances))
     limits, multiples = as_argument(limits), as_argument(multiples)
-    out, memory = np.empty(multiples.size), np.empty((2, limits.size))
-    _sum_costs(*arrays, as_argument(groups, np.int64), limits, multiples, memory, out)
+    out, memory, signed = (
+        np.empty(multiples.size),
+        np.empty((2, limits.size)),
+        np.empty(len(values)),
+    )
+    _sum_costs(*arrays, as_argument(groups, np.int64), limits, multiples, memory, signed, out)
     return out
 
 
@@ -114,8 +193,83 @@ def sum_costs_of_number(values, change, variances, of_number, multiples):
     """
     arrays = (as_argument(a) for a in (values, change, variances))
     of_number, multiples = as_argument(of_number), as_argument(multiples)
-    memory = np.empty((2, CELLS + 1))
-    width = max(np.diff(of_number).max(initial=0.0), TINY) / CELLS
+    memory, signed = np.empty((4, CELLS)), np.empty(len(values))
     costs, limits = np.empty((2, multiples.size))
-    _sum_costs_of_number(*arrays, of_number, float(width), multiples, memory, costs, limits)
+    _sum_costs_of_number(
+        len(values),
+        *arrays,
+        of_number,
+        _cell_width(of_number),
+        multiples,
+        memory,
+        signed,
+        costs,
+        limits,
+    )
     return costs, limits
+
+
+def _cell_width(of_number):
+    return float(max(np.diff(of_number).max(initial=0.0), TINY)) / CELLS
+
+
+def best_multiples(
+    W, of_W, of_number, P, of_P, groups, limits, pairs, *, coarse, fine, n_jobs=1
+) -> np.ndarray:
+    """Return what subtracting one spectrum from another saves, at the best multiple.
+
+    With multiples t of spectrum b subtracted from spectrum a, the loadings of b are those plus t
+    times those of a, which leaves all expected counts unchanged. Their costs, by
+    `sum_costs_of_number`, and those of the weights of a, by `sum_costs`, are added up for
+    multiples given, for those at which a weight vanishes, and for some about the best of these.
+
+    Parameters
+    ----------
+    W : ndarray of shape (n_rows, k)
+        Loadings.
+    of_W : ndarray of shape (n_rows, k, k)
+        Their covariances.
+    of_number : ndarray of shape (n_rows + 1,)
+        Cost of so many loadings of a component, in nats.
+    P : ndarray of shape (k, n_templates)
+        Weights.
+    of_P : ndarray of shape (k, k, n_templates)
+        Covariances of the weights of a template.
+    groups : ndarray of int of shape (n_templates,)
+        Group of each template, from 0.
+    limits : ndarray of shape (k, n_groups)
+        Cost of a group that is not zero, in nats.
+    pairs : ndarray of int of shape (n_pairs, 2)
+        Components a and b.
+    coarse : ndarray of shape (n_coarse,)
+        Multiples, in rising order.
+    fine : ndarray of shape (n_fine,)
+        Relative distances of multiples from the best of all others.
+    n_jobs : int or None
+        Threads; None is all cores.
+
+    Returns
+    -------
+    ndarray of shape (n_pairs, 2)
+        Decrease of the cost, in nats, and the multiple.
+    """
+    W, of_W = as_argument(np.transpose(W)), as_argument(np.transpose(of_W, (1, 2, 0)))
+    of_number, P, of_P, limits = (as_argument(a) for a in (of_number, P, of_P, limits))
+    groups, pairs = as_argument(groups, np.int64), as_argument(pairs, np.int64)
+    coarse, fine = as_argument(coarse), as_argument(fine)
+    width, n_tried = _cell_width(of_number), max(coarse.size + P.shape[1], fine.size + 1)
+    problem = (W, of_W, of_number, width, P, of_P, groups, limits)
+    found = np.empty((len(pairs), 2))
+
+    def make_memory():
+        shapes = [(4, CELLS), (6, W.shape[1]), (2, limits.shape[1]), (5, P.shape[1])]
+        return (*map(np.empty, shapes), np.empty(n_tried), np.empty(n_tried), np.empty(n_tried))
+
+    def search(block, memory):
+        some = slice(*block)
+        _best_multiples(*problem, pairs[some], coarse, fine, memory, found[some])
+
+    n_blocks = max(1, len(pairs) * n_tried * W.shape[1] // COSTS_PER_BLOCK)
+    edges = np.linspace(0, len(pairs), min(n_blocks, len(pairs)) + 1).astype(int)
+    run_blocks(search, [(a, b) for a, b in pairwise(edges) if b > a], n_jobs, make_memory)
+    return found

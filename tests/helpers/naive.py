@@ -172,6 +172,25 @@ def cost(values, change, variances, groups, limits, t):
     return total
 
 
+def zero_groups(x, C, groups, limits):
+    """Return estimates without groups that cost more than their likelihood, by pseudo-inverses."""
+    x, C, left = np.array(x, dtype=float), np.array(C, dtype=float), dict(enumerate(groups))
+    while left:
+        excess = {}
+        for g, at in left.items():
+            zero = 0.5 * x[at] @ np.linalg.pinv(C[np.ix_(at, at)]) @ x[at]
+            negative = sum(0.5 * x[i] ** 2 / C[i, i] for i in at if x[i] < 0)
+            excess[g] = zero - min(negative, zero) - limits[g]
+        g = min(excess, key=excess.get)
+        if excess[g] > 0:
+            break
+        at = left.pop(g)
+        gain = C[:, at] @ np.linalg.pinv(C[np.ix_(at, at)])
+        x, C = x - gain @ x[at], C - gain @ C[at]
+        x[at] = 0.0
+    return x
+
+
 def corrected_row(x, mu, G, sigma):
     """Return the expected counts of a row plus one scoring step of corrections (n_templates,)."""
     matrix, right = np.diag(1.0 / sigma**2), np.zeros(len(G))

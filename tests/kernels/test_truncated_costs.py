@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hyperspy_psnmf.kernels.truncated_costs import CELLS, sum_costs, sum_costs_of_number
+from hyperspy_psnmf.kernels import truncated_costs
+from hyperspy_psnmf.kernels.truncated_costs import (
+    CELLS,
+    best_multiples,
+    sum_costs,
+    sum_costs_of_number,
+)
 from tests.helpers import naive
 
 MULTIPLES = np.array([-2.0, -0.5, -0.1, 0.0, 0.2, 0.7, 3.0])
@@ -154,3 +160,68 @@ def test_sum_costs__a_variance_of_zero_leaves_no_choice():
     variances = np.array([[1.0], [-1.0], [1.0]])
     found = sum_costs([1.0], [-1.0], variances, [0], [0.5], [1.0, 1.5])
     np.testing.assert_allclose(found, [0.0, 0.5])
+
+
+COARSE, FINE = np.array([-3.0, -0.7, -0.2, 0.1, 0.4, 0.9]), np.array([-0.1, -0.03, 0.0, 0.05])
+
+
+def components(seed):
+    """Return loadings of 17 rows, half of them zero, weights of 7 templates, and what they cost."""
+    rng = np.random.default_rng(seed)
+    W, P = rng.normal(1.0, 2.0, size=(17, 3)), rng.gamma(1.0, size=(3, 7))
+    of_W, of_P = (
+        np.einsum("iac,ibc->iab", a, a) for a in (rng.normal(size=(n, 3, 3)) for n in (17, 7))
+    )
+    zero = rng.random(W.shape) < 0.5
+    W[zero] = 0.0
+    of_W[zero] = 0.0
+    of_W.swapaxes(1, 2)[zero] = 0.0
+    P[rng.random(P.shape) < 0.2] = 0.0
+    costs = concave(17, rng.gamma(1.0, size=4))
+    groups, limits = rng.integers(0, 4, 7), rng.gamma(1.0, size=(3, 4))
+    pairs = np.array([(a, b) for a in range(3) for b in range(3) if a != b])
+    return W, of_W, costs, P, of_P.transpose(1, 2, 0), groups, limits, pairs
+
+
+def decrease(problem, pair, multiples):
+    """Return what each multiple saves, by the two sums."""
+    W, of_W, of_number, P, of_P, groups, limits, _ = problem
+    a, b = pair
+
+    def cost(t):
+        variances = [of_W[:, b, b], of_W[:, a, b], of_W[:, a, a]]
+        of_loadings, _ = sum_costs_of_number(W[:, b], W[:, a], variances, of_number, t)
+        variances = [of_P[a, a], -of_P[a, b], of_P[b, b]]
+        return of_loadings + sum_costs(P[a], -P[b], variances, groups, limits[a], t)
+
+    return cost(NO_CHANGE)[0] - cost(np.array(multiples))
+
+
+@REPEATED
+@given(SEEDS)
+def test_best_multiples__the_best_of_all_tried_and_of_those_about_it(seed):
+    problem = components(seed)
+    P, pairs = problem[3], problem[-1]
+    found = best_multiples(*problem, coarse=COARSE, fine=FINE)
+    for (saved, multiple), (a, b) in zip(found, pairs, strict=True):
+        vanishing = P[a, P[b] > 0] / P[b, P[b] > 0]
+        tried = [*COARSE, *vanishing[(vanishing > COARSE[0]) & (vanishing < COARSE[-1])]]
+        best = tried[decrease(problem, (a, b), tried).argmax()]
+        about = np.append(best * (1 + FINE), 0.0)
+        of_each = decrease(problem, (a, b), about)
+        assert saved == pytest.approx(of_each.max(), rel=1e-9, abs=1e-9)
+        assert decrease(problem, (a, b), [multiple])[0] == pytest.approx(saved, rel=1e-9, abs=1e-9)
+        assert np.isclose(multiple, about).any()
+
+
+def test_best_multiples__parallel_equals_serial(monkeypatch):
+    problem = components(0)
+    serial = best_multiples(*problem, coarse=COARSE, fine=FINE)
+    monkeypatch.setattr(truncated_costs, "COSTS_PER_BLOCK", 1)
+    parallel = best_multiples(*problem, coarse=COARSE, fine=FINE, n_jobs=3)
+    np.testing.assert_array_equal(parallel, serial)
+
+
+def test_best_multiples__no_pairs_no_multiples():
+    *problem, pairs = components(0)
+    assert best_multiples(*problem, pairs[:0], coarse=COARSE, fine=FINE).shape == (0, 2)

@@ -35,8 +35,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hyperspy_psnmf.kernels.limits import TINY
-from hyperspy_psnmf.kernels.parallel import run_blocks
-from hyperspy_psnmf.kernels.truncated_costs import sum_costs, sum_costs_of_number
+from hyperspy_psnmf.kernels.truncated_costs import best_multiples, sum_costs, sum_costs_of_number
+from hyperspy_psnmf.kernels.zero_groups import zero_groups
 from hyperspy_psnmf.nmf.lines.costs import Costs
 from hyperspy_psnmf.nmf.lines.weights import LineSpectra, weights_information
 from hyperspy_psnmf.nmf.solver.fisher import covariance
@@ -48,7 +48,6 @@ FINE = np.linspace(-0.12, 0.12, 25)
 LEAST_SUM = 0.01  # of a spectrum after a subtraction: none is of more than 0.98
 MIN_DECREASE = 0.3  # nats of J, to combine two components; far below what is significant
 LEAST_INFORMATION = 1e-9  # on a weight, relative to the largest
-SINGULAR = 1e-12  # relative, added to variances
 RIDGE = 1e-6  # relative, of the information: the continuum's splines are nearly dependent
 
 
@@ -128,17 +127,15 @@ class Estimates:
         return sum_costs_of_number(*loadings, variances, self.of_numbers, multiples)
 
     def best_multiples(self, pairs, n_jobs):
-        """Return the decrease of the cost and the multiple for each pair of components."""
-        found = run_blocks(lambda pair: self.best_multiple(*pair), pairs, n_jobs)
+        """Return the decrease of the cost and the best multiple for each pair of components."""
+        k = range(len(self.P))
+        of_P = np.array([[self.of_weights(a, b) for b in k] for a in k])
+        loadings, weights = (self.W, self.of_W, self.of_numbers), (self.P, of_P)
+        found = best_multiples(
+            *loadings, *weights, self.elements, self.limits, pairs,
+            coarse=COARSE, fine=FINE, n_jobs=n_jobs,
+        )  # fmt: skip
         return dict(zip(pairs, found, strict=True))
-
-    def best_multiple(self, a, b):
-        """Return the decrease of the cost at the best multiple, and that multiple."""
-        multiples = np.append(COARSE, vanishing_multiples(self, a, b))
-        coarse = multiples[self.cost(a, b, multiples).argmin()]
-        multiples = np.append(coarse * (1.0 + FINE), 0.0)
-        costs = self.cost(a, b, multiples)
-        return costs[-1] - costs.min(), multiples[costs.argmin()]
 
     def subtract(self, a, b, multiple):
         """Subtract a multiple of b from a, and add to the loadings of b what keeps W P."""
@@ -190,58 +187,15 @@ class Estimates:
 
         One after the other, the others adapted, as for loadings.
         """
-        # With one more that is exactly zero, for the groups that are not as long as others.
-        P, C = np.append(self.P, 0.0), np.pad(self.of_all, (0, 1))
-        groups, limits = self._elements_of_components()
-        while len(groups):
-            excess = _costs_of_zero(P, C, groups) - limits
-            g = excess.argmin()
-            if excess[g] > 0:
-                break
-            at = groups[g][groups[g] < P.size - 1]
-            gain = np.linalg.lstsq(C[np.ix_(at, at)], C[at], rcond=None)[0].T
-            P -= gain @ P[at]
-            C -= gain @ C[at]
-            P[at], C[at], C[:, at] = 0.0, 0.0, 0.0  # exactly: rounding would bring it back
-            groups, limits = np.delete(groups, g, axis=0), np.delete(limits, g)
-        return P[:-1].reshape(self.P.shape).clip(0.0)
-
-    def _elements_of_components(self):
-        """Return the weights of every element in every component, and their limits.
-
-        Rows are as long as the longest, filled up with the number of all weights.
-        """
         k, t = self.P.shape
-        is_line = np.flatnonzero(self.limits[0, self.elements] > 0)
-        n = np.bincount(self.elements[is_line]).max(initial=0)
-        found, limits = [], []
-        for c in range(k):
-            for element in np.unique(self.elements[is_line]):
-                at = c * t + np.flatnonzero(self.elements == element)
-                found.append(np.pad(at, (0, n - at.size), constant_values=k * t))
-                limits.append(self.limits[c, element])
-        return np.array(found, dtype=int).reshape(len(found), n), np.array(limits)
-
-
-def _costs_of_zero(P, C, groups):
-    """Return what all weights of a group at zero cost more than the negative ones do anyway."""
-    values, blocks = P[groups], C[groups[:, :, None], groups[:, None, :]]
-    variances = np.diagonal(blocks, axis1=1, axis2=2)
-    zero = 0.5 * (values * _solve_semidefinite(blocks, variances, values)).sum(axis=1)
-    negative = np.where(values < 0, values, 0.0) ** 2 / np.maximum(variances, TINY)
-    cost = zero - np.minimum(0.5 * negative.sum(axis=1), zero)
-    known = ~variances.any(axis=1)  # without errors
-    return np.where(known, np.where(values.any(axis=1), np.inf, 0.0), cost)
-
-
-def _solve_semidefinite(blocks, variances, values):
-    """Return blocks^-1 values, where what has no variance is zero."""
-    # Far faster than a pseudo-inverse. Correlations of weights are never that close to 1.
-    scale = np.where(variances > TINY, 1 / np.sqrt(np.maximum(variances, TINY)), 0.0)
-    scaled = scale[:, :, None] * blocks * scale[:, None, :]
-    at = np.arange(values.shape[1])
-    scaled[:, at, at] = 1.0 + SINGULAR
-    return scale * np.linalg.solve(scaled, (scale * values)[:, :, None])[:, :, 0]
+        of_lines = np.flatnonzero(self.limits[0, self.elements] > 0)
+        of_elements = [
+            (e, of_lines[self.elements[of_lines] == e]) for e in np.unique(self.elements[of_lines])
+        ]
+        groups = [c * t + lines for c in range(k) for _, lines in of_elements]
+        limits = [self.limits[c, e] for c in range(k) for e, _ in of_elements]
+        found = zero_groups(self.P.ravel(), self.of_all, groups, limits)
+        return found.reshape(k, t).clip(0.0)
 
 
 def vanishing_multiples(found: Estimates, a: int, b: int) -> np.ndarray:

@@ -143,11 +143,13 @@ def weights_information(W: np.ndarray, spectra: LineSpectra, *, n_jobs=1) -> np.
     """
     n, G = spectra.n_fixed, spectra.templates.spectra
     per_channel = expected.information(spectra.B, W, n_jobs=n_jobs)[:, n:, n:]
-    k, found = len(spectra.weights), np.empty((len(spectra.weights), len(G)) * 2)
-    for c in range(k):
-        for d in range(c + 1):
-            block = (G * per_channel[:, c, d]) @ G.T
-            found[c, :, d], found[d, :, c] = block, block.T
+    k, n_templates = spectra.weights.shape
+    c, d = np.tril_indices(k)
+    # One product of matrices for all pairs of spectra.
+    blocks = (per_channel[:, c, d].T[:, None, :] * G).reshape(-1, G.shape[1]) @ G.T
+    blocks = blocks.reshape(len(c), n_templates, n_templates)
+    found = np.empty((k, n_templates) * 2)
+    found[c, :, d], found[d, :, c] = blocks, blocks.swapaxes(1, 2)
     return found
 
 
@@ -227,7 +229,9 @@ def _fisher_step(W, spectra, gradient, n_jobs):
 def _minimise(matrix, gradient, start):
     """Return the minimum over x >= 0 of the function that has this gradient at the start."""
     scale = np.sqrt(np.maximum(np.diag(matrix), TINY))
-    matrix = matrix / np.outer(scale, scale) + RIDGE * np.eye(len(scale))
+    matrix = matrix / scale
+    matrix /= scale[:, None]
+    matrix[np.diag_indices_from(matrix)] += RIDGE
     right, free = matrix @ (start * scale) - gradient / scale, start > 0
     x, n_pivots = np.zeros(len(right)), 0
     while True:
