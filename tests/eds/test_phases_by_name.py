@@ -5,6 +5,7 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
+from tests.helpers.file_formats import ZSPY
 from tests.helpers.maps import FREE, assert_same_results, results_of
 
 # On the map of minerals, in the order of their counts.
@@ -65,7 +66,7 @@ def test_phases__spectra_elements_and_the_rest_have_their_names(grains, unmix, f
     assert stored(grains)["n_components"] == 3
 
 
-@pytest.mark.parametrize("extension", ["hspy", "zspy"])
+@pytest.mark.parametrize("extension", ["hspy", ZSPY])
 def test_report__says_what_was_excluded_after_saving_too(grains, unmix, tmp_path, extension):
     unmix(grains, 3, phases={"core": {"absent": ["Ca", "Fe"]}, "film": {"absent": ["Si"]}}, **FREE)
     said = "Elements were excluded by the user: "

@@ -12,6 +12,7 @@ from hyperspy.axes import DataAxis
 from hyperspy_psnmf import PSNMF, PoissonNMF, data
 from hyperspy_psnmf.eds.signals.learning_results import read_record
 from hyperspy_psnmf.eds.signals.stored_record import store_record
+from tests.helpers.file_formats import ZSPY
 from tests.helpers.maps import FREE, angle, assert_same_results, unmix_quietly
 
 LINES = {"spectra": "lines", "n_jobs": 1}
@@ -81,7 +82,7 @@ def test_spectra_auto__is_the_default(of_lines, unmixed, unmixed_free):
 WEIGHTS = np.repeat([0.3, 10.0, np.inf], [31, 124, 155])
 
 
-@pytest.mark.parametrize("extension", ["hspy", "zspy"])
+@pytest.mark.parametrize("extension", ["hspy", ZSPY])
 def test_record__survives_saving(of_lines_copy, tmp_path, extension):
     of_lines_copy.learning_results.psnmf["prior_weights"] = WEIGHTS
     expected = of_lines_copy.psnmf.report()

@@ -7,6 +7,7 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
+from tests.helpers.file_formats import ZSPY
 from tests.helpers.lazy_maps import lazy
 
 CHUNKS = {
@@ -111,7 +112,7 @@ def test_decomposition__bad_values_in_one_chunk_are_found(
     assert state(s) == before
 
 
-@pytest.mark.parametrize("extension", ["hspy", "zspy"])
+@pytest.mark.parametrize("extension", ["hspy", ZSPY])
 def test_report__lazily_loaded_map_is_unmixed_saved_and_loaded_lazily(
     grains, unmixed, unmix, tmp_path, extension
 ):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf.eds.signals.exposure import time_per_pixel
+from tests.helpers.file_formats import ZSPY
 
 EDS = "Acquisition_instrument.TEM.Detector.EDS"
 N = 26 * 20
@@ -129,11 +130,10 @@ def test_time_per_pixel__where_there_is_none(grains):
     assert per_pixel(grains, per="map") is None
 
 
-def test_time_per_pixel__after_saving(grains, tmp_path):
-    with_time(grains, "live_time", 5.72, phenom()).save(tmp_path / "map.hspy")
-    with_time(grains, "live_time", 5.72).save(tmp_path / "map.zspy")
-    for name in ("map.hspy", "map.zspy"):
-        assert per_pixel(hs.load(tmp_path / name)) == pytest.approx(5.72 / N)
+@pytest.mark.parametrize("extension", ["hspy", ZSPY])
+def test_time_per_pixel__after_saving(grains, tmp_path, extension):
+    with_time(grains, "live_time", 5.72, phenom()).save(tmp_path / f"map.{extension}")
+    assert per_pixel(hs.load(tmp_path / f"map.{extension}")) == pytest.approx(5.72 / N)
 
 
 @pytest.mark.parametrize(("value", "original"), [(5.72, phenom()), (0.02, {})])

@@ -5,6 +5,7 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
+from tests.helpers.file_formats import ZSPY
 from tests.helpers.maps import FREE
 
 
@@ -64,7 +65,7 @@ def test_model__of_what_was_cut_is_fitted(spectra, cut):
     assert np.isfinite(model.red_chisq.data).all()
 
 
-@pytest.mark.parametrize("extension", ["hspy", "zspy"])
+@pytest.mark.parametrize("extension", ["hspy", ZSPY])
 def test_variance__survives_saving_before_and_after_a_cut(spectra, tmp_path, extension):
     whole, kev = spectra
     for i, part in enumerate([whole, whole.isig[0.6 * kev : 2.5 * kev], whole.inav[2]]):

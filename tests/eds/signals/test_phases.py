@@ -6,6 +6,7 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
+from tests.helpers.file_formats import ZSPY
 from tests.helpers.maps import FREE
 
 
@@ -113,14 +114,14 @@ def test_phase_spectra__arrays_in_metadata_are_not_shared(unmixed_copy):
     assert unmixed_copy.metadata.Sample.xray_lines[0] == "Si_Ka"
 
 
-def test_phase_spectra__spectra_can_be_saved(spectra, tmp_path):
-    for extension in ("hspy", "zspy"):
-        spectra.save(tmp_path / f"spectra.{extension}")
-        again = hs.load(tmp_path / f"spectra.{extension}")
-        assert type(again) is type(spectra)
-        np.testing.assert_array_equal(again.data, spectra.data)
-        assert again.metadata.Phases.names == ["Phase 0", "Phase 1", "Phase 2"]
-        assert again.metadata.Sample.elements == spectra.metadata.Sample.elements
+@pytest.mark.parametrize("extension", ["hspy", ZSPY])
+def test_phase_spectra__spectra_can_be_saved(spectra, tmp_path, extension):
+    spectra.save(tmp_path / f"spectra.{extension}")
+    again = hs.load(tmp_path / f"spectra.{extension}")
+    assert type(again) is type(spectra)
+    np.testing.assert_array_equal(again.data, spectra.data)
+    assert again.metadata.Phases.names == ["Phase 0", "Phase 1", "Phase 2"]
+    assert again.metadata.Sample.elements == spectra.metadata.Sample.elements
 
 
 def test_phase_spectra__intensities_and_quantification_run_on_spectra(spectra):

@@ -24,6 +24,7 @@ from hyperspy_psnmf.eds.signals.weaknesses import (
     as_columns,
     from_columns,
 )
+from tests.helpers.file_formats import ZSPY
 
 # What 0.1.0.dev0 stored while it kept sentences.
 EARLIER = {
@@ -117,7 +118,7 @@ def test_earlier_record__its_sentences_are_in_the_report(earlier):
     assert "grains was in varying proportion to matrix; 13 % of its spectrum" in report
 
 
-@pytest.mark.parametrize("extension", ["hspy", "zspy"])
+@pytest.mark.parametrize("extension", ["hspy", ZSPY])
 def test_earlier_record__saved_and_renamed_it_stays_as_it_was(earlier, tmp_path, extension):
     expected = earlier.psnmf.report()
     again = saved(earlier, tmp_path / f"a.{extension}")
@@ -172,7 +173,7 @@ def test_record__empty_after_another_algorithm():
         _ = record.n_count
 
 
-@pytest.mark.parametrize("extension", ["hspy", "zspy"])
+@pytest.mark.parametrize("extension", ["hspy", ZSPY])
 def test_weaknesses__survive_saving(unmixed_copy, tmp_path, extension):
     unmixed_copy.learning_results.psnmf["weaknesses"] = as_columns(ONE_OF_EACH)
     assert {type(one) for one in ONE_OF_EACH} == set(KINDS)

@@ -5,6 +5,7 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
+from tests.helpers.file_formats import NEEDS_ZARR_2, ZSPY
 from tests.helpers.maps import FREE, plain, stock
 
 pytestmark = pytest.mark.usefixtures("close_figures")
@@ -12,11 +13,11 @@ pytestmark = pytest.mark.usefixtures("close_figures")
 
 FILES = [
     ("hspy", {}),
-    ("zspy", FREE),
+    pytest.param("zspy", FREE, marks=NEEDS_ZARR_2),
     ("hspy", {"output_dimension": 1, **FREE}),
     pytest.param(
         *("zspy", {"binning": 1, "random_state": np.random.default_rng(2)}),
-        marks=pytest.mark.thorough,
+        marks=[pytest.mark.thorough, NEEDS_ZARR_2],
     ),
     ("hspy", {"energy_range": (0.5, 2.0), "refinement": "joint", **FREE}),
 ]
@@ -58,6 +59,7 @@ def assert_same_maps(a, b):
         assert x.metadata.Phases.names == y.metadata.Phases.names
 
 
+@NEEDS_ZARR_2
 def test_names__a_saved_result_can_be_saved_again_and_renamed(unmixed_copy, tmp_path):
     for i, extension in enumerate(["hspy", "zspy", "hspy"]):
         unmixed_copy.save(tmp_path / f"{i}.{extension}")
@@ -95,7 +97,9 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "way", [pytest.param(way, marks=NEEDS_ZARR_2 if "zspy" in way else ()) for way in WAYS]
+)
 def test_learning_results_saved_on_their_own__record_and_names_survive(
     unmixed_free, grains, tmp_path, monkeypatch, way
 ):
@@ -142,7 +146,7 @@ def earlier_layout(results):
     results.psnmf = {k: v for k, v in results.psnmf.items() if not k.startswith("data_")}
 
 
-@pytest.mark.parametrize("extension", ["hspy", "zspy"])
+@pytest.mark.parametrize("extension", ["hspy", ZSPY])
 def test_files_of_earlier_versions__open(unmixed_copy, tmp_path, extension):
     expected = unmixed_copy.psnmf.report()
     earlier_layout(unmixed_copy.learning_results)
