@@ -15,6 +15,7 @@ from hyperspy_psnmf.eds.line_model.parameters import PRIOR_OF_SUM, Parameters, f
 from hyperspy_psnmf.eds.unlisted.find_peaks import MIN_FRACTION
 from hyperspy_psnmf.eds.unlisted.found import ELEMENT, SUM_PEAK, Unlisted
 from hyperspy_psnmf.eds.unlisted.search import LIGHT, find_unlisted
+from hyperspy_psnmf.nmf.solver.one_blas_thread import one_blas_thread
 
 MAX_STEPS = 60  # Gauss-Newton steps
 # Predicted decrease of the objective (squared sigma) at which to stop, and, where the step does not
@@ -74,6 +75,7 @@ class FittedSum:
         return np.sqrt(np.diag(self.covariance)[: len(self.model.lines)])
 
 
+@one_blas_thread()
 def fit_spectra(spectra, elements: set[str], keep: np.ndarray, variance: np.ndarray) -> FittedSum:
     """Return the model of the sum of spectra, unlisted elements included.
 

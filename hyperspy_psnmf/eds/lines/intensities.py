@@ -29,6 +29,7 @@ from hyperspy_psnmf.eds.lines.fit import fit_spectra
 from hyperspy_psnmf.eds.lines.notes import notes_on_fit, widen_below_zero
 from hyperspy_psnmf.eds.lines.windows import window_operators
 from hyperspy_psnmf.eds.unlisted.found import Unlisted
+from hyperspy_psnmf.nmf.solver.one_blas_thread import one_blas_thread
 from hyperspy_psnmf.nmf.uncertainty.bands import sampling_errors
 
 METHODS = ("model", "windows")
@@ -184,6 +185,7 @@ class _Parts:
     notes: tuple[str, ...] = ()
 
 
+@one_blas_thread()
 def _by_model(found, lines, noise, of_sum):
     """Return operators and variances of the model of lines and continuum."""
     fit = of_sum.model

@@ -18,7 +18,10 @@ from hyperspy_psnmf.nmf.lines.weights import (
 from hyperspy_psnmf.nmf.solver.alternation import NEWTON_STEPS, PATIENCE, Alternation, Point
 from hyperspy_psnmf.nmf.solver.convex import freeze_at_zero
 
-MAX_DECREASE = 0.05  # nats in one alternation, three times running, at which to stop
+# Nats in one alternation at which to stop, at once, or `PATIENCE` times running where a residual
+# must be reached. On 20 maps, later stops took up to 1.6 times as many alternations to criteria
+# that were higher as often as lower, and earlier ones ended higher.
+MAX_DECREASE = 0.2
 # Nats within an alternation: per row, and of a step of all weights, of which there is one.
 ROW_TOL, WEIGHT_TOL = 1e-3, 1e-6
 
@@ -114,13 +117,14 @@ class LineAlternation(Alternation):
         self.row_tol = min(ROW_TOL, in_nats / max(1, len(point.W)))
         self.weight_tol = min(WEIGHT_TOL, in_nats)
         n_small, loss, n_iter = 0, point.loss, 0
+        patience = 1 if tol == np.inf else PATIENCE
         for _, best in islice(self.run(point), max_iter):
             point, n_iter = best, n_iter + 1
             if callback is not None:
                 callback(point.loss)
             n_small = n_small + 1 if loss - point.loss < MAX_DECREASE else 0
             loss = point.loss
-            if n_small == PATIENCE:
+            if n_small == patience:
                 if tol == np.inf or self.residual(point) <= tol:
                     break
                 n_small = 0  # a residual costs as much as an alternation

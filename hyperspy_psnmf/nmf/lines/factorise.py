@@ -23,6 +23,9 @@ MOVES = (100, 2, 1, 0)  # combinations at most, fewer once the criterion has not
 MAX_RISE = 10.0
 MAX_ROUNDS = 8  # of combinations and fits; most stop after two
 MIN_DECREASE = 0.01  # nats, of the criterion in a round
+# A search ends where the criterion is more than so many decreases of the last round above the
+# lowest: decreases halve from round to round, or fall faster.
+HOPE = 3.0
 LEAST_WEIGHT = 1e-6  # at which weights start that are allowed and were zero
 
 
@@ -170,8 +173,11 @@ class _Search:
         lowest = np.finfo(float).max
         for _ in range(MAX_ROUNDS):
             point, moves = self._simplify(point, moves)
+            best = self.criterion
             criterion = self._compare(point)
-            if not criterion <= lowest - MIN_DECREASE:
+            decrease, excess = lowest - criterion, criterion - best
+            known = 0 <= excess < MIN_DECREASE  # an optimum found before
+            if not decrease >= MIN_DECREASE or known or excess / HOPE > decrease:
                 break
             lowest = criterion
 
