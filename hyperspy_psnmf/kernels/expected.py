@@ -61,6 +61,49 @@ def _information(start, stop, basis, V, memory, out):
                 out[i, d, c] = out[i, c, d]
 
 
+@jit
+def _of_sums(per_column, shapes, component, shape, memory, out):
+    n_columns = memory.size
+    for a in range(shape.size):
+        last = -1
+        for b in range(a + 1):  # of one component after the other
+            if component[b] != last:
+                last = component[b]
+                for j in range(n_columns):
+                    memory[j] = shapes[shape[a], j] * per_column[component[a], last, j]
+            total = 0.0
+            for j in range(n_columns):
+                total += memory[j] * shapes[shape[b], j]
+            out[a, b] = total
+            out[b, a] = total
+
+
+def information_of_sums(per_column, shapes, component, shape) -> np.ndarray:
+    r"""Return the information on coefficients of shapes, of which components are sums.
+
+    With coefficient a of shape :math:`s_a` in component :math:`c_a`, that is
+    :math:`\sum_j G_{s_a j} G_{s_b j} I_{j c_a c_b}`.
+
+    Parameters
+    ----------
+    per_column : ndarray of shape (n_columns, k, k)
+        I, from `information` of the columns.
+    shapes : ndarray of shape (n_shapes, n_columns)
+        G.
+    component, shape : ndarray of int of shape (n,)
+        Of each coefficient, components in rising order.
+
+    Returns
+    -------
+    ndarray of shape (n, n)
+    """
+    per_column, shapes = as_argument(np.transpose(per_column, (1, 2, 0))), as_argument(shapes)
+    component, shape = as_argument(component, np.int64), as_argument(shape, np.int64)
+    out, memory = np.empty((shape.size, shape.size)), np.empty(shapes.shape[1])
+    _of_sums(per_column, shapes, component, shape, memory, out)
+    return out
+
+
 def information(V, B, *, n_jobs: int | None = 1) -> np.ndarray:
     r"""Return :math:`\sum_j B_{jc} B_{jd} / \mu_{ij}` of every row i.
 

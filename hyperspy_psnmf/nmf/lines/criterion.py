@@ -231,8 +231,8 @@ def estimate(
 
 def _weights_covariance(W, spectra, n_jobs):
     """Return the covariance of all weights of free spectra, (n_weights, n_weights)."""
-    information = weights_information(W, spectra, n_jobs=n_jobs)
-    matrix = information.reshape(spectra.weights.size, spectra.weights.size)
+    everything = np.ones(spectra.weights.shape, dtype=bool)
+    matrix = weights_information(W, spectra, everything, n_jobs=n_jobs)
     diagonal = np.diag(matrix)
     # A weight that no count depends on has a large error, but a finite one.
     scale = np.sqrt(np.maximum(diagonal, LEAST_INFORMATION * max(diagonal.max(), TINY)))

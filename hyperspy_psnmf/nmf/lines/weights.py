@@ -134,23 +134,27 @@ def normalise_weights(W: np.ndarray, spectra: LineSpectra) -> tuple[np.ndarray, 
     return W * factor, replace(spectra, weights=weights)
 
 
-def weights_information(W: np.ndarray, spectra: LineSpectra, *, n_jobs=1) -> np.ndarray:
-    """Return the expected information on all weights, for fixed loadings.
+def weights_information(
+    W: np.ndarray, spectra: LineSpectra, which: np.ndarray, *, n_jobs=1
+) -> np.ndarray:
+    """Return the expected information on some weights, for fixed loadings.
+
+    Parameters
+    ----------
+    W : ndarray of shape (n_rows, n_components)
+    spectra : LineSpectra
+    which : ndarray of bool of shape (n_free, n_templates)
+    n_jobs : int or None
+        Threads; None is all cores.
 
     Returns
     -------
-    ndarray of shape (n_free, n_templates, n_free, n_templates)
+    ndarray of shape (n, n)
+        Of the weights in the order of `which`, one spectrum after the other.
     """
-    n, G = spectra.n_fixed, spectra.templates.spectra
+    n = spectra.n_fixed
     per_channel = expected.information(spectra.B, W, n_jobs=n_jobs)[:, n:, n:]
-    k, n_templates = spectra.weights.shape
-    c, d = np.tril_indices(k)
-    # One product of matrices for all pairs of spectra.
-    blocks = (per_channel[:, c, d].T[:, None, :] * G).reshape(-1, G.shape[1]) @ G.T
-    blocks = blocks.reshape(len(c), n_templates, n_templates)
-    found = np.empty((k, n_templates) * 2)
-    found[c, :, d], found[d, :, c] = blocks, blocks.swapaxes(1, 2)
-    return found
+    return expected.information_of_sums(per_channel, spectra.templates.spectra, *np.nonzero(which))
 
 
 def solve_weights(
@@ -219,17 +223,16 @@ def _cost(spectra, prices):
 def _fisher_step(W, spectra, gradient, n_jobs):
     """Return the change of the weights to the minimum of the quadratic model."""
     P = spectra.weights
-    matrix = weights_information(W, spectra, n_jobs=n_jobs).reshape(P.size, P.size)
-    allowed, new = spectra.allowed.ravel(), np.zeros(P.size)
-    problem = matrix[np.ix_(allowed, allowed)], gradient.ravel()[allowed], P.ravel()[allowed]
-    new[allowed] = _minimise(*problem)
-    return new.reshape(P.shape) - P
+    allowed, new = spectra.allowed, np.zeros(P.shape)
+    matrix = weights_information(W, spectra, allowed, n_jobs=n_jobs)
+    new[allowed] = _minimise(matrix, gradient[allowed], P[allowed])
+    return new - P
 
 
 def _minimise(matrix, gradient, start):
     """Return the minimum over x >= 0 of the function that has this gradient at the start."""
     scale = np.sqrt(np.maximum(np.diag(matrix), TINY))
-    matrix = matrix / scale
+    matrix /= scale  # its own, and hundreds of kB
     matrix /= scale[:, None]
     matrix[np.diag_indices_from(matrix)] += RIDGE
     right, free = matrix @ (start * scale) - gradient / scale, start > 0

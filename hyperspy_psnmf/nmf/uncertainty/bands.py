@@ -199,12 +199,11 @@ def errors_of_lines(W: np.ndarray, spectra: LineSpectra) -> np.ndarray:
     ndarray of shape (n_components, n_channels)
     """
     allowed = spectra.allowed.ravel()
-    information = weights_information(W, spectra).reshape((allowed.size,) * 2)
-    of_allowed = information[np.ix_(allowed, allowed)]
-    diagonal = np.diag(of_allowed)
+    information = weights_information(W, spectra, spectra.allowed)
+    diagonal = np.diag(information)
     scale = np.sqrt(np.maximum(diagonal, LEAST_INFORMATION * max(diagonal.max(), 1.0)))
-    scaled = of_allowed / np.outer(scale, scale) + RIDGE * np.eye(len(scale))
-    covariance = np.zeros(information.shape)
+    scaled = information / np.outer(scale, scale) + RIDGE * np.eye(len(scale))
+    covariance = np.zeros((allowed.size,) * 2)
     covariance[np.ix_(allowed, allowed)] = np.linalg.inv(scaled) / np.outer(scale, scale)
     per_spectrum = np.einsum("csct->cst", covariance.reshape(spectra.allowed.shape * 2))
     G = spectra.templates.spectra

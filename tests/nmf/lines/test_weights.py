@@ -116,12 +116,22 @@ def test_weights_information__second_derivative_of_the_divergence():
     """Of counts that are as expected, where expected and observed information are the same."""
     _, W, spectra = make_counts()
     Xt = (W @ spectra.H).T.copy()
-    information = weights_information(W, spectra).reshape(14, 14)
+    information = weights_information(W, spectra, np.ones((2, 7), bool))
     np.testing.assert_allclose(information, information.T)
     step = 1e-4 * np.random.default_rng(0).normal(size=14)
     moved = replace(spectra, weights=spectra.weights + step.reshape(2, 7))
     rise = divergence(Xt, moved.B, W) - divergence(Xt, spectra.B, W)
     assert rise == pytest.approx(step @ information @ step / 2, rel=0.02)
+
+
+def test_weights_information__of_some_as_in_that_of_all():
+    _, W, truth = make_counts()
+    fixed = make_spectra().H[:1]
+    spectra = replace(truth, weights=truth.weights[1:], allowed=truth.allowed[1:], fixed=fixed)
+    both_weights = np.random.default_rng(0).random((1, 7)) < 0.6
+    whole = weights_information(W, spectra, np.ones((1, 7), bool))
+    some = weights_information(W, spectra, both_weights)
+    np.testing.assert_allclose(some, whole[np.ix_(both_weights[0], both_weights[0])])
 
 
 def test_normalise_weights__unit_sum_and_the_same_product():
