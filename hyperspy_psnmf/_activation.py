@@ -85,10 +85,10 @@ def _wrap(cls):
         stock = super(cls, self).decomposition if inherited else original.__get__(self)
         result = stock(*args, **kwargs)
         # What is left from an earlier PSNMF does not belong to these results.
-        if "psnmf" in vars(self.learning_results):
+        if "psnmf" in vars(self.learning_results) or self.metadata.has_item("PSNMF"):
             from hyperspy_psnmf.eds.signals.stored_record import forget_record
 
-            forget_record(self.learning_results)
+            forget_record(self)
         return result
 
     decomposition._is_psnmf = True

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What we use of other packages without their having promised it, and why.
 
-Each function says which public thing is missing. Nothing is imported here, so every layer
-may use it; `tests/test_compat.py` checks that the installed versions still have what is
+Each function says which public thing is missing. Only the standard library is imported here, so
+every layer may use it; `tests/test_compat.py` checks that the installed versions still have what is
 used. `_activation`, which runs inside HyperSpy's import, has one such thing of its own:
 ``ModuleSpec._initializing`` of Python's import system.
 """
+
+from functools import cache
 
 
 def data_in_array_order(signal):
@@ -48,6 +50,19 @@ def as_plain_dict(signal) -> dict:
     The signals' constructors accept it, but only writing a file makes it publicly.
     """
     return signal._to_dictionary(add_models=False)
+
+
+@cache
+def saves_learning_results(cls) -> bool:
+    """Return whether signals of a class are saved and copied with learning results, as up to now.
+
+    HyperSpy is about to leave them out (its pull request 3674), and has no public way to ask, so
+    that a small signal is made to find out, once.
+    """
+    signal = cls([0.0])
+    signal.learning_results.decomposition_algorithm = "any"
+    saved = signal._to_dictionary().get("learning_results", {})
+    return "decomposition_algorithm" in saved
 
 
 def learning_attributes(results) -> dict:

@@ -3,9 +3,11 @@
 
 import matplotlib
 import pytest
+from hyperspy.signals import BaseSignal
 from matplotlib import pyplot as plt
 
 from hyperspy_psnmf import data
+from hyperspy_psnmf._compat import saves_learning_results
 from hyperspy_psnmf.kernels import csr, parallel
 from tests.helpers.maps import FREE, SMALL, unmix_quietly
 from tests.helpers.selection import pytest_collection_modifyitems  # noqa: F401, used by pytest
@@ -54,6 +56,22 @@ def unmixed(pristine_grains):
 def unmixed_free(pristine_grains):
     """The TEM map, decomposed with free spectra; not to be changed."""
     return unmix_quietly(pristine_grains.deepcopy(), **FREE)
+
+
+@pytest.fixture
+def results_not_saved(monkeypatch):
+    """Save and copy signals without their learning results, as HyperSpy is about to."""
+    to_dictionary = BaseSignal._to_dictionary
+
+    def without_results(signal, *args, **kwargs):
+        dictionary = to_dictionary(signal, *args, **kwargs)
+        # RosettaSciIO 0.15 does not write signals without this entry.
+        return {**dictionary, "learning_results": {}}
+
+    monkeypatch.setattr(BaseSignal, "_to_dictionary", without_results)
+    saves_learning_results.cache_clear()
+    yield
+    saves_learning_results.cache_clear()
 
 
 @pytest.fixture

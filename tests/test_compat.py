@@ -68,6 +68,14 @@ def test_as_plain_dict__signal_is_made_of_it_again(signal):
     assert again.metadata.as_dictionary() == signal.metadata.as_dictionary()
 
 
+@pytest.mark.parametrize("left", [{}, {"learning_results": {}}, {"learning_results": {"x": 1}}])
+def test_saves_learning_results__not_where_the_dictionary_has_none(monkeypatch, left):
+    saves = _compat.saves_learning_results.__wrapped__  # without what it remembers
+    assert saves(BaseSignal)
+    monkeypatch.setattr(BaseSignal, "_to_dictionary", lambda signal, **_: left)
+    assert not saves(BaseSignal)
+
+
 def test_learning_attributes__changes_are_those_of_the_results(signal):
     attributes = _compat.learning_attributes(signal.learning_results)
     attributes.update(factors=1, not_of_hyperspy=2)

@@ -11,6 +11,7 @@ from hyperspy_psnmf.eds.lines.fit import fit_spectra
 from hyperspy_psnmf.eds.lines.notes import AXIS_OFF
 from hyperspy_psnmf.eds.signals.axes import energies
 from hyperspy_psnmf.eds.signals.build import spectra_like
+from hyperspy_psnmf.eds.signals.learning_results import read_factors_and_loadings
 from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.eds.signals.metadata import sample_elements
 from hyperspy_psnmf.eds.unlisted.search import on_found_axis
@@ -33,7 +34,7 @@ def energy_calibration(signal) -> EnergyCalibration:
 
 def _sum_spectrum(signal):
     """Return the sum spectrum of a map, as the spectrum of a single phase."""
-    if signal.learning_results.decomposition_algorithm is not None:
+    if read_factors_and_loadings(signal)[0] is not None:
         found = Decomposed.read(signal).spectra
         total = found.data.sum(axis=0)
     else:

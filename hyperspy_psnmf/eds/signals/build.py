@@ -15,8 +15,9 @@ from hyperspy_psnmf._compat import eager_class
 from hyperspy_psnmf.eds.signals.axes import map_shape
 from hyperspy_psnmf.eds.xray.lines import line_energy
 
-# What describes the data of a signal and not those made from it; truth is that of phantoms.
-_OF_THE_DATA = ("Truth", "_HyperSpy")
+# What describes the data of a signal and not those made from it; truth is that of phantoms, and
+# "PSNMF" are results, see `stored_record`.
+_OF_THE_DATA = ("PSNMF", "Truth", "_HyperSpy")
 
 
 def spectra_like(signal, data, title: str, *, navigation, window: slice | None = None):

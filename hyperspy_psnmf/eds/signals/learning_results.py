@@ -11,9 +11,15 @@ from hyperspy_psnmf._compat import (
 from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.eds.signals.record import Record
 from hyperspy_psnmf.eds.signals.same_data import find_change, refusal
-from hyperspy_psnmf.eds.signals.stored_record import find_record, store_names, store_record
+from hyperspy_psnmf.eds.signals.stored_record import (
+    OURS,
+    current_results,
+    find_record,
+    keep_results,
+    store_names,
+    store_record,
+)
 
-OURS = ("PSNMF", "PoissonNMF")
 NON_NEGATIVE = (*OURS, "NMF")
 
 # What a stock decomposition or blind source separation may have left behind, by all names that
@@ -66,11 +72,12 @@ def write_results(signal, map_input: MapInput, loadings, factors, record: Record
     }
     learning_attributes(stored).update(results)
     store_record(stored, record)
+    keep_results(signal)
 
 
 def read_factors_and_loadings(signal) -> tuple:
     """Return factors and loadings as they are stored, None where there are none."""
-    return factors_and_loadings(signal.learning_results)
+    return factors_and_loadings(current_results(signal))
 
 
 def require_results(signal) -> tuple:
@@ -169,7 +176,7 @@ def pixels_decomposed(signal, loadings: np.ndarray) -> np.ndarray:
 
 def read_record(signal) -> Record:
     """Return the record of the decomposition; empty after another algorithm."""
-    return find_record(signal.learning_results)
+    return find_record(current_results(signal))
 
 
 def describe_missing_record(signal) -> str:
@@ -213,6 +220,7 @@ def write_names(signal, names) -> None:
     if len(given) != n or len(set(given)) != n:
         raise ValueError(f"phase_names must be {n} different strings, not {given!r}")
     store_names(signal.learning_results, list(map(str, given)))
+    keep_results(signal)
 
 
 def _expand(factors, keep):

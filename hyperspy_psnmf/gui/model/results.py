@@ -23,6 +23,7 @@ from hyperspy_psnmf.eds.signals.learning_results import (
     write_names,
 )
 from hyperspy_psnmf.eds.signals.metadata import sample_lines
+from hyperspy_psnmf.eds.signals.stored_record import keep_results
 from hyperspy_psnmf.gui.model.k_factors import LineFactor, describe_computed, update_rows
 from hyperspy_psnmf.gui.model.messages import Identified, Map, action
 from hyperspy_psnmf.gui.model.settings import ToolSettings, set_elements_of_text, stand_in
@@ -115,6 +116,7 @@ class ToolResults(ToolSettings):
         learning_attributes(self.signal.learning_results).update(found)
         # One object for both signals, so that names of phases are the same in both.
         result.learning_results = self.signal.learning_results
+        keep_results(self.signal)
         set_elements_of_text(self.signal, self.elements)
         self.is_stored = True
 
@@ -122,6 +124,8 @@ class ToolResults(ToolSettings):
     def rename(self) -> None:
         """Give the phases their names."""
         write_names(self.require_result(), [n.strip() for n in self.names.split(",")])
+        if self.is_stored:
+            keep_results(self.signal)
         self.trait_property_changed("result", None, self.result)
 
     @action

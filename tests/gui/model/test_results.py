@@ -162,6 +162,20 @@ def test_PSNMFTool__residuals(done):
     assert done.residuals.total == pytest.approx(1, abs=0.1)
 
 
+def test_PSNMFTool__stored_results_and_names_are_saved_where_learning_results_are_not(
+    tool, signal, results_not_saved
+):
+    tool.store_when_done = False
+    tool.run()
+    tool.wait(LONG)
+    assert "PSNMF" not in signal.metadata
+    tool.store()
+    assert signal.deepcopy().psnmf.report() == signal.psnmf.report()
+    tool.names = "a, b, c"
+    tool.rename()
+    assert signal.deepcopy().psnmf.phase_names == ["a", "b", "c"]
+
+
 @pytest.mark.parametrize("names", ["a, b", "a, a, b", ""])
 def test_PSNMFTool__bad_names_are_reported(done, names):
     done.names = names
