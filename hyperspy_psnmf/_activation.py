@@ -85,7 +85,7 @@ def _wrap(cls):
         stock = super(cls, self).decomposition if inherited else original.__get__(self)
         result = stock(*args, **kwargs)
         # What is left from an earlier PSNMF does not belong to these results.
-        if "psnmf" in vars(self.learning_results) or self.metadata.has_item("PSNMF"):
+        if "psnmf" in vars(self.learning_results) or "PSNMF" in self.metadata:
             from hyperspy_psnmf.eds.signals.stored_record import forget_record
 
             forget_record(self)

@@ -10,6 +10,7 @@ SIGNAL = """
 class Signal1D:
     def __init__(self):
         self.learning_results = type("LearningResults", (), {})()
+        self.metadata = {}
 
     def decomposition(self, normalize=False, algorithm="SVD"):
         return "eager", algorithm

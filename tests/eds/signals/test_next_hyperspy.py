@@ -105,6 +105,7 @@ def test_saving__spectra_of_lines_are_quantified_as_before(
     results_not_saved, grains, unmix, tmp_path
 ):
     again = saved(unmix(grains), tmp_path / "a.hspy")
+    assert str(again.psnmf.energy_calibration()) == str(grains.psnmf.energy_calibration())
     options = {"errors": "counting", "show_progressbar": False}
     a, b = (one.psnmf.quantify(**options).table() for one in (again, grains))
     assert str(a) == str(b)
@@ -114,6 +115,7 @@ def test_saving__twice_lazily_renamed_and_never_read_between(kept, tmp_path):
     lazy = saved(kept, tmp_path / "a.hspy", lazy=True)
     unread = saved(lazy, tmp_path / "b.hspy", lazy=True)
     assert_same_answers(unread, kept)
+    assert isinstance(unread.learning_results.loadings, np.ndarray)
     unread.psnmf.phase_names = ["a", "b", "c"]
     read = saved(unread, tmp_path / "c.hspy")
     assert read.psnmf.phase_names == ["a", "b", "c"]
@@ -151,6 +153,8 @@ def test_saving__by_this_hyperspy_of_a_file_by_the_next(kept, monkeypatch, tmp_p
     assert_same_answers(again, kept)
     again.psnmf.phase_names = ["a", "b", "c"]
     assert saved(again, tmp_path / "b.hspy").psnmf.phase_names == ["a", "b", "c"]
+    # The next HyperSpy finds the new names, too.
+    assert again.metadata.PSNMF.record.phase_names == ["a", "b", "c"]
 
 
 @pytest.mark.filterwarnings("error::hyperspy.exceptions.VisibleDeprecationWarning")
@@ -171,10 +175,10 @@ def test_another_algorithm__replaces_what_is_kept(kept, tmp_path, read):
         algorithm="NMF", output_dimension=2, random_state=0, print_info=False,
         normalize_poissonian_noise=False,
     )  # fmt: skip
+    assert "PSNMF" not in again.metadata
     assert again.psnmf.phase_names == ["Phase 0", "Phase 1"]
     with pytest.raises(RuntimeError, match="those of NMF; this call needs"):
         again.psnmf.report()
-    assert "PSNMF" not in again.metadata
     with pytest.raises(RuntimeError, match="no factors and loadings yet"):
         saved(again, tmp_path / "b.hspy").psnmf.report()
 
