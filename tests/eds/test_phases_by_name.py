@@ -5,8 +5,8 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
-from tests.helpers.file_formats import ZSPY
 from tests.helpers.maps import FREE, assert_same_results, results_of
+from tests.helpers.versions import ZSPY
 
 # On the map of minerals, in the order of their counts.
 ELEMENTS = {"silicate": ["Ca"], "oxide": ["Si"]}

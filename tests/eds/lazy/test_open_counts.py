@@ -7,8 +7,8 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
-from tests.helpers.file_formats import ZSPY
 from tests.helpers.lazy_maps import lazy
+from tests.helpers.versions import ZSPY
 
 CHUNKS = {
     "one": (20, 26, 310),

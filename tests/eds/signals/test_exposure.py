@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf.eds.signals.exposure import time_per_pixel
-from tests.helpers.file_formats import ZSPY
+from tests.helpers.versions import ZSPY
 
 EDS = "Acquisition_instrument.TEM.Detector.EDS"
 N = 26 * 20

@@ -13,8 +13,8 @@ from hyperspy.learn.mva import LearningResults
 
 from hyperspy_psnmf import PSNMF, PoissonNMF
 from hyperspy_psnmf._compat import saves_learning_results
-from tests.helpers.file_formats import ZSPY
 from tests.helpers.maps import FREE, assert_same_results, stock
+from tests.helpers.versions import ZSPY
 
 NAMES = ["Fe₃O₄ / Schale", "β", "rest"]
 

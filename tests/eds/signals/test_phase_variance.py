@@ -5,8 +5,8 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
-from tests.helpers.file_formats import ZSPY
 from tests.helpers.maps import FREE
+from tests.helpers.versions import ZSPY
 
 
 def in_electronvolts(signal):

@@ -6,8 +6,8 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
-from tests.helpers.file_formats import ZSPY
 from tests.helpers.maps import FREE
+from tests.helpers.versions import ZSPY
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from hyperspy_psnmf.eds.signals.weaknesses import (
     as_columns,
     from_columns,
 )
-from tests.helpers.file_formats import ZSPY
+from tests.helpers.versions import ZSPY
 
 # What 0.1.0.dev0 stored while it kept sentences.
 EARLIER = {

@@ -5,8 +5,8 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
-from tests.helpers.file_formats import NEEDS_ZARR_2, ZSPY
 from tests.helpers.maps import FREE, plain, stock
+from tests.helpers.versions import NEEDS_ZARR_2, ZSPY
 
 pytestmark = pytest.mark.usefixtures("close_figures")
 
