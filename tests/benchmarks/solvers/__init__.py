@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Solvers of Poisson NMF, from one start on one objective."""
