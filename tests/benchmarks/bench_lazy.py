@@ -27,7 +27,7 @@ GIGABYTES = float(os.environ.get("PSNMF_BENCH_GB", "1"))
 N_CHANNELS = 2048
 WIDTH = 1600
 CHUNK = (64, 80)
-HEIGHT = round(GIGABYTES * 1e9 / (2 * N_CHANNELS * WIDTH) / CHUNK[0]) * CHUNK[0]
+HEIGHT = max(1, round(GIGABYTES * 1e9 / (2 * N_CHANNELS * WIDTH) / CHUNK[0])) * CHUNK[0]
 GRAIN = 50  # pixels
 COUNTS = 100  # per pixel
 

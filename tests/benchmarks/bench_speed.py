@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Speed as ratios to rivals in the same run, on 128 x 128 x 1980 counts.
 
-Not collected by default; run ``python -m pytest tests/benchmarks/bench_speed.py -s``.
+Not collected by default; run ``python -m pytest tests/benchmarks/bench_speed.py -s``, or
+``python -m tests.benchmarks`` for a table. ``PSNMF_BENCH_PIXELS`` replaces the 128.
 Rivals alternate with what they are compared to, and the median of the ratios counts:
 seconds on a shared machine mean little. Ratios are printed and kept in pytest-benchmark's
 ``extra_info``; no test fails because of one.
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -27,10 +29,12 @@ from hyperspy_psnmf.nmf.solver.initialise import initial_spectra
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
+N = int(os.environ.get("PSNMF_BENCH_PIXELS", "128"))  # along one side
+
 
 @pytest.fixture(scope="module")
 def signal():
-    return mineral_grains()
+    return mineral_grains(shape=(N, N))
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +154,7 @@ def test_decomposition__against_one_sum(benchmark, signal):
 
 
 def test_decomposition__growth_with_pixels(benchmark, signal):
-    large = mineral_grains(shape=(256, 256))
+    large = mineral_grains(shape=(2 * N, 2 * N))
     growth(benchmark, "4x the pixels", lambda: decompose(signal), lambda: decompose(large))
 
 
@@ -160,7 +164,7 @@ def test_decomposition__growth_with_channels(benchmark, signal):
 
 
 def test_decomposition__growth_with_counts(benchmark):
-    few, many = mineral_grains(counts=100), mineral_grains(counts=400)
+    few, many = (mineral_grains(shape=(N, N), counts=counts) for counts in (100, 400))
     growth(benchmark, "4x the counts", lambda: decompose(few), lambda: decompose(many))
 
 
@@ -189,8 +193,8 @@ def test_decomposition__spectra_of_lines_against_free_ones(benchmark, signal, k)
 def test_count_matrix__memory_beyond_the_cube(benchmark):
     """Peak memory of the conversion, per byte of a cube with 10 % non-zeros."""
     rng = np.random.default_rng(0)
-    cube = (rng.random((128, 128, 1980)) < 0.1).astype(np.uint8)
-    bins = PixelBins((128, 128), (8, 8))
+    cube = (rng.random((N, N, 1980)) < 0.1).astype(np.uint8)
+    bins = PixelBins((N, N), (8, 8))
 
     def convert():
         bin_counts(count_matrix(cube, n_jobs=None), bins, n_jobs=None)
