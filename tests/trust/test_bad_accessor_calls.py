@@ -225,6 +225,6 @@ def test_bad_accessor_calls__the_accessor_cannot_be_overwritten(grains, value):
 
 @pytest.mark.parametrize("value", ["x", np.nan, None, 0, True, [3]])
 def test_bad_accessor_calls__maps_of_compositions_name_a_wrong_limit(unmixed, value):
-    found = quantify()(unmixed.psnmf)
+    found = quantify(errors="counting")(unmixed.psnmf)
     with pytest.raises(ValueError, match="min_counts"):
         found.maps(min_counts=value)
