@@ -95,7 +95,7 @@ def _best_multiples(
     n = W.shape[1]
     for p in range(pairs.shape[0]):
         a, b = pairs[p, 0], pairs[p, 1]
-        first, last = 0, n
+        first, last = 0, n  # which meet; the type of the first one is a constant's for Numba
         for i in range(n):
             if W[a, i] != 0.0 or of_W[a, a, i] != 0.0:
                 at = first
@@ -122,7 +122,7 @@ def _best_multiples(
                 n_tried += 1
         for is_fine in range(2):
             _sum_costs_of_number(
-                first, of_rows[4], of_rows[5], of_rows[:3], of_number, width, tried[:n_tried],
+                last, of_rows[4], of_rows[5], of_rows[:3], of_number, width, tried[:n_tried],
                 cells, of_rows[3], costs, more,
             )  # fmt: skip
             _sum_costs(
