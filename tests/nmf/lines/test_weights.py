@@ -128,10 +128,10 @@ def test_weights_information__of_some_as_in_that_of_all():
     _, W, truth = make_counts()
     fixed = make_spectra().H[:1]
     spectra = replace(truth, weights=truth.weights[1:], allowed=truth.allowed[1:], fixed=fixed)
-    both_weights = np.random.default_rng(0).random((1, 7)) < 0.6
+    which = np.random.default_rng(0).random((1, 7)) < 0.6
     whole = weights_information(W, spectra, np.ones((1, 7), bool))
-    some = weights_information(W, spectra, both_weights)
-    np.testing.assert_allclose(some, whole[np.ix_(both_weights[0], both_weights[0])])
+    some = weights_information(W, spectra, which)
+    np.testing.assert_allclose(some, whole[np.ix_(which[0], which[0])])
 
 
 def test_normalise_weights__unit_sum_and_the_same_product():
