@@ -34,7 +34,7 @@ def choose_binning(model, X, shape: tuple[int, ...], fixed, callback) -> Binning
         choice = choose_binning(model, *tiles, fixed, callback)
         if tiles.shape != shape:
             choice = choice.on_map(len(shape), tiles.X.shape[0])
-        return choice.fitting(shape, X.shape[1])
+        return choice.fitting(shape, X.shape[1], X.binned_bytes)
     return choose_finer_binning(
         X,
         model.n_components,

@@ -143,6 +143,12 @@ def run_ahead(task: Callable, blocks: Iterable, n_jobs: int | None, n_ahead: int
         wait([each for each in waiting if not each.cancel()])
 
 
+def call_in_threads(task: Callable, arguments: Iterable[tuple], *, n_jobs, **common) -> Iterator:
+    """Yield ``task(*each, **common)`` for each of the arguments, two per thread ahead."""
+    n_ahead = 2 * resolve_n_jobs(n_jobs)
+    yield from run_ahead(lambda each: task(*each, **common), arguments, n_jobs, n_ahead)
+
+
 def _next(waiting: deque):
     try:
         return waiting.popleft()

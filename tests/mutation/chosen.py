@@ -95,10 +95,15 @@ CHOSEN = {
         [SMOOTHING],
         [
             ("scale = 1 / chi2", "scale = 4 / chi2"),
-            (".sum(axis=1) / radius**2", ".sum(axis=1) / radius"),
             ("np.where(alike[:, None], scale * means, W)", "np.where(alike[:, None], means, W)"),
             ("grid, n_jobs) / each", "grid, n_jobs)"),
             ("row, column = np.divmod(left", "column, row = np.divmod(left"),
+        ],
+    ),
+    "nmf/method/pixel_grid.py": (
+        [SMOOTHING],
+        [
+            (".sum(axis=1) / radius**2", ".sum(axis=1) / radius"),
             ("RADII if self.n_rows > 1 else RADII**2 / 2", "RADII"),
         ],
     ),

@@ -6,6 +6,7 @@ the map with different channels, together where they are small, and otherwise on
 one. Chunks that are masked entirely are not read.
 """
 
+import math
 import os
 import uuid
 from collections.abc import Iterator
@@ -54,7 +55,8 @@ class Piece:
     def pixels(self, shape) -> np.ndarray:
         """Return the numbers of its pixels, ascending, in a map of a shape."""
         along = [np.arange(*limits) for limits in self.window]
-        return np.ravel_multi_index(np.meshgrid(*along, indexing="ij"), shape).ravel()
+        found = np.ravel_multi_index(np.meshgrid(*along, indexing="ij"), shape).ravel()
+        return found.astype(smallest_type(math.prod(shape)))
 
 
 @dataclass(frozen=True, eq=False)

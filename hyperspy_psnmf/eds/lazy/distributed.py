@@ -105,8 +105,8 @@ class ClusterBlocks(CountBlocks):
         finally:
             _forget(self.client, rows_of)
 
-    def call(self, task, arguments, **common):
-        """Yield what a task returns, computed on the workers."""
+    def call(self, task, arguments, *, n_jobs=None, **common):
+        """Yield what a task returns, computed on the workers, in as many threads as they have."""
         common = self._submit_common(common)
         # What is sent should not all be on its way at once.
         most, futures = 2 + 2 * sum(self.client.nthreads().values()), deque()

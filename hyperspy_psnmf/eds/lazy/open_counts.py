@@ -23,11 +23,13 @@ from hyperspy_psnmf.eds.lazy.distributed import ClusterBlocks, active_client, fe
 from hyperspy_psnmf.eds.lazy.read import NAME, read_counts
 from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.eds.signals.progress import progress_bar
-from hyperspy_psnmf.nmf.counts.blocks import BLOCK_BYTES
+from hyperspy_psnmf.nmf.counts.blocks import BINNED_BYTES, BLOCK_BYTES
 from hyperspy_psnmf.nmf.counts.on_disk import StoredBlocks
 
 PEAK_PER_CSR = 11  # peak memory of a decomposition over the size of its CSR matrix, measured
 BLOCKS_PER_BUDGET, SMALLEST_BLOCK = 32, 100_000  # of the budget; bytes
+# The binned map: a part of the budget; bytes, below which bins would mix phases.
+BINNED_PER_BUDGET, SMALLEST_BINNED = 3, 64_000_000
 DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -136,7 +138,7 @@ def _stored(groups, shape, folder, budget):
     for converted in found:
         row_counts[converted.part.rows] += converted.row_counts
         channel_counts += converted.channel_counts
-    return StoredBlocks(
+    blocks = StoredBlocks(
         [[converted.part for converted in group] for group in groups],
         folder=folder,
         block_bytes=min(max(budget // BLOCKS_PER_BUDGET, SMALLEST_BLOCK), BLOCK_BYTES),
@@ -147,6 +149,8 @@ def _stored(groups, shape, folder, budget):
         channel_counts=channel_counts,
         is_whole=all(converted.is_whole for converted in found),
     )
+    blocks.binned_bytes = min(max(budget // BINNED_PER_BUDGET, SMALLEST_BINNED), BINNED_BYTES)
+    return blocks
 
 
 @contextmanager

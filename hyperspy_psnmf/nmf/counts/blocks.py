@@ -18,11 +18,13 @@ from hyperspy_psnmf.kernels import likelihood as scores
 from hyperspy_psnmf.kernels.csr import add_at, sum_bins
 from hyperspy_psnmf.kernels.newton import rows as newton
 from hyperspy_psnmf.kernels.newton.rows import NO_TERMS, RowTerms
-from hyperspy_psnmf.kernels.parallel import is_csr
-from hyperspy_psnmf.nmf.counts.csr_part import Part, join
+from hyperspy_psnmf.kernels.parallel import call_in_threads, is_csr
+from hyperspy_psnmf.nmf.counts.csr_part import Part, join, smallest_type
 
 EXACT_IN_SINGLE = 2**24  # largest whole number up to which float32 is exact
+TYPES_OF_SUMS = "u1", "u2", "u4", "u8"
 BLOCK_BYTES = 32_000_000  # of a CSR matrix; much more than a task costs by itself
+BINNED_BYTES = 500_000_000  # of the binned map of counts that do not fit into memory
 
 
 class CountBlocks(ABC):
@@ -42,11 +44,14 @@ class CountBlocks(ABC):
         Whether all counts are whole numbers.
     block_bytes : int
         Size of a block, as CSR matrix, at most; though a block has at least one row.
+    binned_bytes : int
+        Size of the binned map at most, where its bins are chosen automatically.
     notify : callable or None
         Called with the number of blocks done and of all blocks, whenever one is.
     """
 
     block_bytes: int = BLOCK_BYTES
+    binned_bytes: int = BINNED_BYTES
     notify: Callable[[int, int], None] | None = None
 
     def __init__(self, shape, dtype, nnz, row_counts, channel_counts, is_whole):
@@ -78,7 +83,7 @@ class CountBlocks(ABC):
         """
 
     @abstractmethod
-    def call(self, task, arguments: Iterable[tuple], **common) -> Iterator:
+    def call(self, task, arguments: Iterable[tuple], *, n_jobs, **common) -> Iterator:
         """Yield ``task(*each, **common)`` for each of the arguments, where blocks are run."""
 
     def take(self, rows):
@@ -98,6 +103,28 @@ def _take(X, position):
     wanted = np.flatnonzero(position >= 0)
     X = X[wanted]
     return Part(position[wanted], X.indptr.astype(np.int64), X.indices, X.data)
+
+
+def call(X: CountBlocks | None, task, arguments: Iterable[tuple], *, n_jobs, **common) -> Iterator:
+    """Yield ``task(*each, **common)`` for each of the arguments, in threads or where blocks are.
+
+    Parameters
+    ----------
+    X : csr_array, CountBlocks or None
+        Counts that the arguments are about.
+    task : callable
+        Of a module, so that it can be sent to another process; runs in a single thread.
+    arguments : iterable of tuple
+        Taken when they are needed.
+    n_jobs : int or None
+        Threads; None is all cores.
+    **common
+        Keyword arguments that are the same for all.
+    """
+    if isinstance(X, CountBlocks):
+        yield from X.call(task, arguments, n_jobs=n_jobs, **common)
+    else:
+        yield from call_in_threads(task, arguments, n_jobs=n_jobs, **common)
 
 
 def bin_blocks(X: CountBlocks, row_bin, n_row_bins, column_bin, n_column_bins, *, n_jobs=1):
@@ -240,8 +267,9 @@ def _project(X, *, B):
 
 
 def group_columns(X: CountBlocks, group, n_groups: int, *, n_jobs=1) -> np.ndarray:
-    """Sum columns over groups, as float32 of shape (n_rows, n_groups)."""
-    Y = np.zeros((X.shape[0], n_groups), np.float32)
+    """Sum columns over groups, of shape (n_rows, n_groups), in a type of few bytes."""
+    dtype = smallest_type(int(X.row_counts.max()) + 1, TYPES_OF_SUMS) if X.is_whole else np.float32
+    Y = np.zeros((X.shape[0], n_groups), dtype)
     for rows, sums in X.run(_group, column_bin=group, n_column_bins=n_groups, n_jobs=n_jobs):
         Y[rows] = sums
     return Y

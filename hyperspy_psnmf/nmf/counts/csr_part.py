@@ -81,9 +81,9 @@ class Part:
         return Part(self.rows[first:last], self.indptr[first : last + 1] - start, indices, data)
 
 
-def smallest_type(n: int) -> np.dtype:
-    """Return the smallest unsigned type of at least two bytes for numbers below n."""
-    return next(np.dtype(t) for t in ("u2", "u4", "u8") if n - 1 <= np.iinfo(t).max)
+def smallest_type(n: int, types: tuple[str, ...] = ("u2", "u4", "u8")) -> np.dtype:
+    """Return the first of some unsigned types, from small to large, for numbers below n."""
+    return next(np.dtype(t) for t in types if n - 1 <= np.iinfo(t).max)
 
 
 def join(parts, n_rows: int, n_columns: int, dtype):

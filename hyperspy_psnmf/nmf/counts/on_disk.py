@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from hyperspy_psnmf.kernels.parallel import resolve_n_jobs, run_ahead, run_blocks
+from hyperspy_psnmf.kernels.parallel import call_in_threads, resolve_n_jobs, run_ahead
 from hyperspy_psnmf.nmf.counts.blocks import BLOCK_BYTES, CountBlocks
 from hyperspy_psnmf.nmf.counts.csr_part import Part, as_csr, join, smallest_type
 
@@ -63,11 +63,9 @@ class StoredBlocks(CountBlocks):
             if not n_done % n_ahead or n_done == len(self.blocks):
                 self.report_progress(n_done, len(self.blocks))
 
-    def call(self, task, arguments, **common):
+    def call(self, task, arguments, *, n_jobs, **common):
         """Yield what a task returns; several run at a time."""
-        arguments = list(arguments)
-        n_jobs, common = self._share_threads(len(arguments), common)
-        yield from run_blocks(lambda each: task(*each, **common), arguments, n_jobs)
+        return call_in_threads(task, arguments, n_jobs=n_jobs, **common)
 
     def gather(self):
         """Return all counts as one csr_array."""

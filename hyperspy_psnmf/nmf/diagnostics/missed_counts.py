@@ -20,7 +20,7 @@ import numpy as np
 from hyperspy_psnmf.kernels.limits import TINY
 from hyperspy_psnmf.kernels.parallel import run_blocks
 from hyperspy_psnmf.nmf.counts.blocks import project
-from hyperspy_psnmf.nmf.counts.row_bands import overlapping_bands
+from hyperspy_psnmf.nmf.counts.overlapping_tiles import overlapping_tiles
 from hyperspy_psnmf.nmf.method.local_covariance import LocalMean
 
 # Pixels along each side of the windows. From large to small, maps of lines were 5 % closer to the
@@ -29,7 +29,7 @@ SIZES = (1, 3, 7, 13)
 # Standard errors. With all phases of five phantoms (15 and 50 counts per pixel) the error of no map
 # of a line rises by more than 0.2 %; with one phase too few errors fall by 29 % in the mean.
 SIGNIFICANT = 4.0
-BAND_BYTES = 8_000_000  # of residuals at a time in each thread, with some ten such arrays
+TILE_BYTES = 8_000_000  # of residuals at a time in each thread, with some ten such arrays
 
 
 def find_missed_counts(
@@ -76,23 +76,28 @@ def find_missed_counts(
     # error of its own.
     variance = np.maximum(observed[:, n:], expected[:, n:])
     found, variances = np.empty_like(residuals), np.empty_like(residuals)
-    halo = sum(size // 2 for size in SIZES)
-    n_rows = max(halo, BAND_BYTES // (8 * n * shape[-1]))
+    windows = [_window(size, len(shape)) for size in SIZES]
+    halo = tuple(sum(along // 2 for along in sizes) for sizes in zip(*windows, strict=True))
 
-    def find(band):
-        p = band.pixels
-        counts, of_counts = _find(residuals[p], variance[p], used[p], band.shape, len(shape))
-        found[band.kept], variances[band.kept] = counts[band.inside], of_counts[band.inside]
+    def find(tile):
+        known = (tile.take(values) for values in (residuals, variance, used))
+        counts, of_counts = _find(*known, tile.shape, windows)
+        tile.put(counts, found)
+        tile.put(of_counts, variances)
 
-    run_blocks(find, list(overlapping_bands(shape, halo, n_rows)), n_jobs)
+    run_blocks(find, list(overlapping_tiles(shape, halo, TILE_BYTES // (8 * n))), n_jobs)
     return found, variances
 
 
-def _find(residuals, variance, used, shape, n_axes):
+def _window(size, n_axes):
+    # In a line scan, a window of as many pixels as in a map is longer.
+    return (size, size) if n_axes > 1 else (1, size * size)
+
+
+def _find(residuals, variance, used, shape, windows):
     found, of_found = np.zeros_like(residuals), np.zeros_like(residuals)
-    for size in SIZES:
-        # In a line scan, a window of as many pixels as in a map is longer.
-        mean = LocalMean(used, shape, (size, size) if n_axes > 1 else (1, size * size))
+    for window in windows:
+        mean = LocalMean(used, shape, window)
         missed = mean(residuals - found)
         of_missed = mean(variance) / np.maximum(mean.n, 1)[:, None]
         significance = missed**2 / np.maximum(of_missed, TINY)

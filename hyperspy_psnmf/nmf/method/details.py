@@ -22,8 +22,8 @@ import numpy as np
 
 from hyperspy_psnmf.kernels.limits import TINY
 from hyperspy_psnmf.kernels.parallel import run_blocks
-from hyperspy_psnmf.nmf.counts.row_bands import overlapping_bands
-from hyperspy_psnmf.nmf.method.local_covariance import BAND_BYTES, LocalMean
+from hyperspy_psnmf.nmf.counts.overlapping_tiles import overlapping_tiles
+from hyperspy_psnmf.nmf.method.local_covariance import TILE_BYTES, LocalMean
 from hyperspy_psnmf.nmf.solver.fisher import covariance
 
 # Standard errors, as for a detection: there are as many tests as pixels, components and images.
@@ -68,14 +68,14 @@ def find_details(
         In counts.
     """
     found = np.empty(W.shape)
-    n_rows = max(size[0], BAND_BYTES // (8 * W.shape[1] ** 2 * shape[-1]))
+    halo, n_pixels = (size[0] // 2, size[1] // 2), TILE_BYTES // (8 * W.shape[1] ** 2)
 
-    def find(band):
-        p = band.pixels
-        values = _find(W[p] - means[p], means[p], B, details[p], used[p] > 0, band.shape, size)
-        found[band.kept] = values[band.inside]
+    def find(tile):
+        of_pixels, smooth, detail, is_used = map(tile.take, (W, means, details, used))
+        values = _find(of_pixels - smooth, smooth, B, detail, is_used > 0, tile.shape, size)
+        tile.put(values, found)
 
-    run_blocks(find, list(overlapping_bands(shape, size[0] // 2, n_rows)), n_jobs)
+    run_blocks(find, list(overlapping_tiles(shape, halo, n_pixels)), n_jobs)
     return found
 
 

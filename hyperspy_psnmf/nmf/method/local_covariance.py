@@ -25,11 +25,11 @@ from scipy.ndimage import maximum_filter, uniform_filter
 from scipy.stats import chi2
 
 from hyperspy_psnmf.kernels.limits import TINY
-from hyperspy_psnmf.kernels.parallel import run_blocks
-from hyperspy_psnmf.nmf.counts.row_bands import overlapping_bands
+from hyperspy_psnmf.nmf.counts.blocks import CountBlocks, call
+from hyperspy_psnmf.nmf.counts.overlapping_tiles import overlapping_tiles
 from hyperspy_psnmf.nmf.solver.fisher import covariance
 
-BAND_BYTES = 8_000_000  # of covariances at a time in each thread, with ten such arrays
+TILE_BYTES = 2_000_000  # of covariances at a time in each thread, with fifteen such arrays
 # p-value of (v - m)' (S + P)^-1 (v - m), chi-squared where the estimate applies, at which loadings
 # stay as they are: a particle of few pixels is hardly in S. At 1e-3 those of three pixels lose 3 %
 # of their counts at 20 counts per pixel; at 0.05 the error of graded maps is 1 to 5 % higher.
@@ -46,6 +46,7 @@ def shrink_to_surroundings(
     size: tuple[int, int],
     images: tuple[np.ndarray, np.ndarray] | None = None,
     n_jobs: int | None = 1,
+    blocks: CountBlocks | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the best linear estimate of loadings from themselves and their surroundings.
 
@@ -66,6 +67,8 @@ def shrink_to_surroundings(
         and P that help to estimate the loadings.
     n_jobs : int or None
         Threads; None is all cores. The result does not depend on it.
+    blocks : CountBlocks, optional
+        Of the map's counts: tiles of the map are sent to where they are.
 
     Returns
     -------
@@ -75,23 +78,22 @@ def shrink_to_surroundings(
     """
     others, variances = images or (np.empty((len(W), 0)), np.empty((len(W), 0)))
     n_values = W.shape[1] + others.shape[1]
-    n_rows = max(size[0], BAND_BYTES // (8 * n_values**2 * shape[-1]))
-    found, n_found = W.copy(), n_averaged.astype(float)
-
-    def shrink_band(band):
-        pixels = band.pixels
-        beside = others[pixels], variances[pixels]
-        values, n = _shrink(W[pixels], B, n_averaged[pixels], beside, band.shape, size)
-        found[band.kept], n_found[band.kept] = values[band.inside], n[band.inside]
-
-    run_blocks(shrink_band, list(overlapping_bands(shape, size[0], n_rows)), n_jobs)
+    tiles = list(overlapping_tiles(shape, size, TILE_BYTES // (8 * n_values**2)))
+    arguments = (
+        (*map(tile.take, (W, n_averaged, others, variances)), tile.shape) for tile in tiles
+    )
+    found, n_found = np.empty_like(W), np.empty(len(W))
+    results = call(blocks, _shrink, arguments, n_jobs=n_jobs, B=B, size=size)
+    for tile, (values, n) in zip(tiles, results, strict=True):
+        tile.put(values, found)
+        tile.put(n, n_found)
     return found, n_found
 
 
-def _shrink(W, B, n, images, shape, size):
+def _shrink(W, n, others, variances, shape, *, B, size):
     used, k = n > 0, W.shape[1]
     mean = LocalMean(used, shape, size)
-    values, P = np.column_stack([W, images[0]]), _noise(W, B, n, images[1])
+    values, P = np.column_stack([W, others]), _noise(W, B, n, variances)
     P_around = mean(P)
     deviation = np.where(used[:, None], values - mean(values), 0)
     C = mean(deviation[:, :, None] * deviation[:, None, :])

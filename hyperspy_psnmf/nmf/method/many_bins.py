@@ -50,16 +50,17 @@ def factorise_map(binned, settings: BinnedSettings, rng, options: dict, notify: 
     n_jobs, n_fixed = options["n_jobs"], len(settings.fixed)
     notify("all bins", 0, np.inf)
     coarse = bin_energy(binned, settings.energy_binning, n_jobs=n_jobs)
+    total = total_counts(binned, axis=0)
+    if settings.templates is not None:
+        del binned  # few weights, which the subset determines
     H = bin_spectra(found.H, settings.energy_binning)
     if found.simplification is None and settings.templates is None:
         W = solve_loadings(coarse, H, n_jobs=n_jobs)
     else:
         W, _ = solve_sparse_loadings(coarse, H, n_jobs)
-    if settings.templates is not None:  # few weights, which the subset determines
-        H = cover_channels(found.H, total_counts(binned, axis=0), n_fixed)
-        return replace(found, W=W, H=H)
+    if settings.templates is not None:
+        return replace(found, W=W, H=cover_channels(found.H, total, n_fixed))
     H = found.H
     absent = None if found.absent_rows is None else settings.absent[found.absent_rows]
     W, H = solve_spectra(binned, W, H, n_fixed=n_fixed, frozen=absent, n_jobs=n_jobs)
-    H = cover_channels(H, total_counts(binned, axis=0), n_fixed)
-    return replace(found, W=W, H=H)
+    return replace(found, W=W, H=cover_channels(H, total, n_fixed))

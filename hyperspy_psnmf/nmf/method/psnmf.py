@@ -133,14 +133,8 @@ def psnmf(
     n_jobs, fixed, n_components = options["n_jobs"], settings.fixed, settings.n_components
 
     notify("bin", 0, np.inf)
-    binned = bin_counts(X, pixel_bins, n_jobs=n_jobs)
-    if len(fixed) < n_components:
-        of_map = replace(settings, shape=pixel_bins.binned_shape)
-        found = factorise_map(binned, of_map, rng, options, notify)
-    else:
-        found = BinnedMap(solve_loadings(binned, fixed, n_jobs=n_jobs), fixed, None, None)
+    found = _factorise_bins(X, pixel_bins, settings, rng, options, notify)
     H = found.H
-    del binned  # half a gigabyte, of large maps
 
     notify("full resolution", 0, np.inf)
     W = _start_pixels(X, pixel_bins, found.W)
@@ -169,6 +163,16 @@ def psnmf(
         found.prior_weights,
         found.absent_rows,
     )
+
+
+def _factorise_bins(X, pixel_bins, settings, rng, options, notify):
+    n_jobs, fixed = options["n_jobs"], settings.fixed
+    if len(fixed) == settings.n_components:
+        W = solve_loadings(bin_counts(X, pixel_bins, n_jobs=n_jobs), fixed, n_jobs=n_jobs)
+        return BinnedMap(W, fixed, None, None)
+    of_map = replace(settings, shape=pixel_bins.binned_shape)
+    # Not named here, so that they can be forgotten there: half a gigabyte, of large maps.
+    return factorise_map(bin_counts(X, pixel_bins, n_jobs=n_jobs), of_map, rng, options, notify)
 
 
 def _template_weights(fit, order):

@@ -49,23 +49,21 @@ from scipy.stats import chi2
 from hyperspy_psnmf.kernels.adaptive_weights import fit_samples, sum_neighbours
 from hyperspy_psnmf.kernels.limits import TINY
 from hyperspy_psnmf.kernels.newton.rows import solve_rows
-from hyperspy_psnmf.nmf.binning.bins import MOST_AXES
-from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
-from hyperspy_psnmf.nmf.counts.row_bands import overlapping_bands
+from hyperspy_psnmf.nmf.counts.blocks import CountBlocks, call
+from hyperspy_psnmf.nmf.counts.overlapping_tiles import overlapping_tiles
 from hyperspy_psnmf.nmf.method.alike_channels import sum_alike_channels
 from hyperspy_psnmf.nmf.method.details import find_details
 from hyperspy_psnmf.nmf.method.guides import NoiseScale, find_shift
 from hyperspy_psnmf.nmf.method.local_covariance import shrink_to_surroundings, stay_positive
+from hyperspy_psnmf.nmf.method.pixel_grid import PixelGrid
 from hyperspy_psnmf.nmf.validation import check_weight
 
-# The last radius limits the averaging to about 60 pixels; chosen on the built-in phantoms.
-RADII = np.array([1.5, 2.2, 3.2, 4.5, 6.5])  # pixels: twice the area from one to the next
 # p-value of the likelihood ratio at which a neighbour's weight reaches zero. On phantoms with 15
 # counts per pixel, pixels without neighbours by chance are left from 5e-4 on; at 1e-4 particles
 # of three pixels keep 94 % of the counts that they have unsmoothed, and 97 % at this.
 SIGNIFICANCE = 2e-4
-# Of grouped counts at a time; the arrays derived from them take several times as much.
-BAND_BYTES, BAND_BLOCKS = 64_000_000, 2
+# Of grouped counts at a time in each thread; what is made of them takes four times as much.
+TILE_BYTES = 16_000_000
 TOL, LAST_STEPS = 1e-2, 20  # nats for the counts summed in one estimate; Newton steps
 
 
@@ -135,9 +133,8 @@ def smooth_loadings(
         above.
     """
     check_weight("weight", weight)
-    grid = _Grid(shape, len(W))
+    grid = PixelGrid(shape, len(W))
     used = _check_used(used, len(W))
-    counts = W.sum(axis=1)
     if weight == 0:
         return LocalEstimate(W, used)
     (Y, B), k = sum_alike_channels(X, H, n_jobs), len(H)
@@ -147,13 +144,15 @@ def smooth_loadings(
         smooth_images = _smooth_images(images, used, grid, n_jobs)
         Y = np.column_stack([Y, smooth_images[0]])
     if isinstance(X, CountBlocks):
-        averages, support = _grow_in_bands(X, Y, W, used, shape, options)
+        averages, support = _grow_in_tiles(X, Y, W, used, grid, options)
     else:
         averages, support = _grow_windows(Y, W, used, grid, **options)
+    del Y
     averages, images_averaged = averages[:, :k], averages[:, k:]
     options = {"size": grid.surroundings, "n_jobs": n_jobs}
+    blocks = X if isinstance(X, CountBlocks) else None
     means, support = shrink_to_surroundings(
-        averages, B, support, shape, images=smooth_images, **options
+        averages, B, support, shape, images=smooth_images, blocks=blocks, **options
     )
     if smooth_images is not None:
         details = smooth_images[0] - images_averaged
@@ -163,8 +162,10 @@ def smooth_loadings(
     total = means.sum(axis=1)
     alike = (support > 1) & (total > 0)
     # Weights are not symmetric, so means need not add up to the counts of the map.
-    scale = counts[alike].sum() / max(total[alike].sum(), TINY)
-    return LocalEstimate(np.where(alike[:, None], scale * means, W), support, shifts)
+    scale = W[alike].sum() / max(total[alike].sum(), TINY)
+    means *= scale
+    means[~alike] = W[~alike]
+    return LocalEstimate(means, support, shifts)
 
 
 def _smooth_images(images, used, grid, n_jobs):
@@ -201,48 +202,6 @@ def _check_used(used, n_pixels):
     return used.astype(float)
 
 
-class _Grid:
-    """Converts (n_pixels, n_values) to rows of pixels, the kernel's layout, and back."""
-
-    def __init__(self, shape, n_pixels):
-        if not 1 <= len(shape) <= MOST_AXES or np.prod(shape) != n_pixels:
-            raise ValueError(
-                f"shape must be of one to three axes and {n_pixels} pixels, not {tuple(shape)}"
-            )
-        self.n_columns = shape[-1]
-        self.n_rows = shape[-2] if len(shape) > 1 else 1
-
-    def fold(self, values):
-        rows = values.reshape(-1, self.n_columns, values.shape[1]).transpose(0, 2, 1)
-        return np.ascontiguousarray(rows, dtype=np.float32)
-
-    def unfold(self, rows):
-        values = rows.transpose(0, 2, 1).reshape(-1, rows.shape[1])
-        return np.ascontiguousarray(values, dtype=float)
-
-    @property
-    def rows_and_columns(self):
-        """Shape of all slices of the map below one another."""
-        return -1, self.n_columns
-
-    @property
-    def surroundings(self):
-        """Rows and columns of the last window, or of as many pixels in a line scan."""
-        size = int(2 * RADII[-1])
-        return (size, size) if self.n_rows > 1 else (1, size * size)
-
-    def windows(self, weight):
-        """Yield offsets of neighbours and their weights, for growing windows."""
-        # In a line scan, a window of as many pixels as in a map is longer.
-        radii = RADII if self.n_rows > 1 else RADII**2 / 2
-        for radius in radii:
-            reach = int(radius) * np.array([self.n_rows > 1, 1])
-            offsets = np.indices(2 * reach + 1).reshape(2, -1).T - reach
-            near = 1 - (offsets**2).sum(axis=1) / radius**2
-            own = (offsets == 0).all(axis=1)
-            yield offsets[near > 0], np.where(own, 1.0, weight * near)[near > 0]
-
-
 def _grow_windows(Y, W, used, grid, *, B, start, weight, n_jobs):
     """Return mean loadings of each pixel's neighbourhood, and the sums of weights.
 
@@ -270,28 +229,27 @@ def _grow_windows(Y, W, used, grid, *, B, start, weight, n_jobs):
         # Zero means fit no counts: pixels without counts start from the mean of the map.
         means = np.where(means.any(axis=1)[:, None], means, start)
         # Before the last window, estimates are only compared: one Newton step is enough.
-        options = {"tol": TOL, "max_iter": 1 if step < len(RADII) else LAST_STEPS, "n_jobs": n_jobs}
+        max_iter = 1 if step < len(grid.radii) else LAST_STEPS
+        options = {"tol": TOL, "max_iter": max_iter, "n_jobs": n_jobs}
         found = grid.unfold(sums)
         means, _ = solve_rows(np.ascontiguousarray(found[:, :n_groups]), B.T, means, **options)
         means /= np.maximum(support, TINY)[:, None]
     return np.hstack([means, found[:, n_groups:] / np.maximum(support, TINY)[:, None]]), support
 
 
-def _grow_in_bands(X, Y, W, used, shape, options):
-    """Return the same as `_grow_windows`, for some rows of the map at a time."""
-    # Each window needs estimates of the previous one, also of the pixels beside it.
-    halo = sum(int(radius) + 1 for radius in RADII)
-    bytes_of_row = 8 * Y.shape[1] * shape[-1]
-    size = min(BAND_BYTES, BAND_BLOCKS * X.block_bytes)
-    bands = list(overlapping_bands(shape, halo, max(2 * halo, size // bytes_of_row)))
-    arguments = ((Y[band.pixels], W[band.pixels], used[band.pixels], band.shape) for band in bands)
+def _grow_in_tiles(X, Y, W, used, grid, options):
+    """Return the same as `_grow_windows`, for some pixels of the map at a time."""
+    n_pixels = min(TILE_BYTES, X.block_bytes) // (8 * Y.shape[1])
+    tiles = list(overlapping_tiles(grid.shape, grid.reach, n_pixels))
+    arguments = ((*map(tile.take, (Y, W, used)), tile.shape) for tile in tiles)
     n_values = W.shape[1] + Y.shape[1] - options["B"].shape[1]
     means, support = np.empty((len(W), n_values)), np.empty(len(W))
-    found = X.call(_grow_band, arguments, **options)
-    for band, (of_band, support_of_band) in zip(bands, found, strict=True):
-        means[band.kept], support[band.kept] = of_band[band.inside], support_of_band[band.inside]
+    found = call(X, _grow_tile, arguments, **options)
+    for tile, (of_tile, support_of_tile) in zip(tiles, found, strict=True):
+        tile.put(of_tile, means)
+        tile.put(support_of_tile, support)
     return means, support
 
 
-def _grow_band(Y, W, used, shape, **options):
-    return _grow_windows(Y, W, used, _Grid(shape, len(W)), **options)
+def _grow_tile(Y, W, used, shape, **options):
+    return _grow_windows(Y, W, used, PixelGrid(shape, len(W)), n_jobs=1, **options)

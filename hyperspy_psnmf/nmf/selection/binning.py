@@ -29,6 +29,7 @@ from hyperspy_psnmf.nmf.binning.bins import (
     merge_channels,
     spatial_axes,
 )
+from hyperspy_psnmf.nmf.counts.blocks import BINNED_BYTES
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 from hyperspy_psnmf.nmf.held_out.count_splitting import are_whole, held_out_deviances, thin_counts
 from hyperspy_psnmf.nmf.method.binned import BinnedSettings, start_spectra
@@ -41,7 +42,6 @@ START = "vertex"  # the purest bins, which smaller bins make purer
 ALTERNATIONS, MORE_ALTERNATIONS = 10, 5  # on the phantoms twice as many changed no decision
 ROUGH_TOL = 1e-3  # nats per count, of the spectra
 LOADING_TOL = 0.1  # nats per pixel
-BINNED_BYTES = 500_000_000  # of the binned map of counts that do not fit into memory
 # Standard errors of a gain. On phantoms, incomplete convergence alone gave up to three.
 SIGNIFICANT_GAIN = 4.0
 
@@ -80,10 +80,12 @@ class BinningChoice:
         tried = tuple(binning[-n_axes:] for binning in self.tried)
         return replace(self, binning=self.binning[-n_axes:], tried=tried, n_pixels=n_pixels)
 
-    def fitting(self, shape: tuple[int, ...], n_channels: int) -> "BinningChoice":
-        """Return the same with spatial axes doubled until the binned map fits into memory."""
+    def fitting(
+        self, shape: tuple[int, ...], n_channels: int, most: int = BINNED_BYTES
+    ) -> "BinningChoice":
+        """Return the same with spatial axes doubled until the binned map has `most` bytes."""
         spatial, binning, n = spatial_axes(len(shape)), self.binning, 0
-        while 4 * PixelBins(shape, binning).n_bins * n_channels > BINNED_BYTES:
+        while 4 * PixelBins(shape, binning).n_bins * n_channels > most:
             wider = tuple(
                 min(2 * b, m) if s else b for s, b, m in zip(spatial, binning, shape, strict=True)
             )

@@ -17,7 +17,7 @@ from hyperspy_psnmf.nmf.counts import blocks
 from hyperspy_psnmf.nmf.counts.csr_part import Part, join
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix, total_counts
 from hyperspy_psnmf.nmf.counts.on_disk import StoredBlocks
-from hyperspy_psnmf.nmf.counts.row_bands import overlapping_bands
+from hyperspy_psnmf.nmf.counts.overlapping_tiles import overlapping_tiles
 from hyperspy_psnmf.nmf.held_out.count_splitting import check_whole
 from hyperspy_psnmf.nmf.method.smoothing import smooth_loadings
 from hyperspy_psnmf.nmf.selection.binning import BinningChoice
@@ -149,7 +149,7 @@ def test_rows__terms_of_rows_stay_with_their_rows(tmp_path):
 
 @pytest.mark.parametrize("shape", [(168,), (12, 14), (3, 7, 8)])
 def test_smooth_loadings__neighbours_in_bands_are_the_same(tmp_path, monkeypatch, shape):
-    monkeypatch.setattr("hyperspy_psnmf.nmf.method.smoothing.BAND_BYTES", 1)
+    monkeypatch.setattr("hyperspy_psnmf.nmf.method.smoothing.TILE_BYTES", 1)
     cube, W, H = planted((168,), counts=40.0)
     found, X = stored(cube, tmp_path)
     mine = smooth_loadings(found, H, W, shape)
@@ -159,8 +159,8 @@ def test_smooth_loadings__neighbours_in_bands_are_the_same(tmp_path, monkeypatch
 
 
 def test_smooth_loadings__bands_reach_as_far_as_windows_do(tmp_path, monkeypatch):
-    """A map of many more rows than two overlaps, in bands of few rows."""
-    monkeypatch.setattr("hyperspy_psnmf.nmf.method.smoothing.BAND_BYTES", 1)
+    """A map of many more rows than two overlaps, in tiles of few rows."""
+    monkeypatch.setattr("hyperspy_psnmf.nmf.method.smoothing.TILE_BYTES", 1)
     cube, W, H = planted((190, 7), counts=30.0)
     found, X = stored(cube, tmp_path, block_bytes=10_000)
     mine = smooth_loadings(found, H, W, (190, 7))
@@ -168,18 +168,36 @@ def test_smooth_loadings__bands_reach_as_far_as_windows_do(tmp_path, monkeypatch
     np.testing.assert_allclose(mine.W, known.W, rtol=1e-6, atol=1e-6)
 
 
-def test_overlapping_bands__bands_cover_a_series_once():
-    seen = np.zeros(3 * 11 * 5, int)
-    for band in overlapping_bands((3, 11, 5), 2, 4):
-        seen[band.kept] += 1
-        pixels = np.arange(len(seen))
-        np.testing.assert_array_equal(pixels[band.pixels][band.inside], pixels[band.kept])
-        assert np.prod(band.shape) == len(pixels[band.pixels])
-    assert (seen == 1).all()
+@pytest.mark.parametrize(
+    ("shape", "halo", "n_pixels"),
+    [((3, 11, 25), (2, 1), 40), ((47,), (0, 3), 9), ((13, 5), (2, 2), 30), ((2, 3), (4, 4), 1)],
+    ids=["series", "line", "narrow", "tiny"],
+)
+def test_overlapping_tiles__cover_a_map_once_and_reach_beyond(shape, halo, n_pixels):
+    numbers = np.arange(np.prod(shape))
+    found, reach = np.full(len(numbers), -1), np.zeros(len(numbers), int)
+    sizes = []
+    for tile in overlapping_tiles(shape, halo, n_pixels):
+        own = tile.take(numbers)
+        assert own.size == np.prod(tile.shape)
+        assert len({int(number) // np.prod(shape[-2:]) for number in own}) == 1  # of one image
+        before = found.copy()
+        tile.put(own, found)
+        sizes.append((before != found).sum())
+        reach[own] += 1
+    np.testing.assert_array_equal(found, numbers)
+    assert sum(sizes) == len(numbers)
+    least = min(shape[-1], 2 * halo[1]) * (min(shape[-2], 2 * halo[0]) if len(shape) > 1 else 1)
+    assert max(sizes) <= 1.6 * max(n_pixels, least)
+    assert len(sizes) == 1 or (reach > 1).any()
 
 
-def test_overlapping_bands__bands_are_about_equal():
-    assert [band.kept.stop // 5 for band in overlapping_bands((13, 5), 2, 6)] == [5, 10, 13]
+def test_overlapping_tiles__overlaps_on_each_side():
+    tiles = list(overlapping_tiles((40, 60), (3, 2), 400))
+    assert [(t.around, t.kept) for t in tiles[:2]] == [
+        ((slice(0, 23), slice(0, 22)), (slice(0, 20), slice(0, 20))),
+        ((slice(0, 23), slice(18, 42)), (slice(0, 20), slice(20, 40))),
+    ]
 
 
 @pytest.mark.parametrize(

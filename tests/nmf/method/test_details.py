@@ -68,7 +68,7 @@ def test_find_details__pixels_left_out_and_bands(monkeypatch):
     expected = find_details(W, means, B, lost, used, SHAPE, size=SIZE)
     np.testing.assert_array_equal(expected[300:420], 0)
     W[300:420], lost[300:420] = 1e6, -1e6
-    monkeypatch.setattr(module, "BAND_BYTES", 1)
+    monkeypatch.setattr(module, "TILE_BYTES", 1)
     found = find_details(W, means, B, lost, used, SHAPE, size=SIZE, n_jobs=2)
     np.testing.assert_allclose(found, expected, atol=1e-9)
 

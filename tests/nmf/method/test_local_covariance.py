@@ -166,7 +166,7 @@ def test_shrink_to_surroundings__bands_and_threads_change_nothing(monkeypatch, n
     truth[100:, 0] = 90
     W, n = noisy(truth, 9)
     expected = shrink_to_surroundings(W, B, n, SHAPE, size=SIZE)
-    monkeypatch.setattr(local_covariance, "BAND_BYTES", 1)
+    monkeypatch.setattr(local_covariance, "TILE_BYTES", 1)
     found = shrink_to_surroundings(W, B, n, SHAPE, size=SIZE, n_jobs=n_jobs)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9)

@@ -4,8 +4,8 @@ import pytest
 import scipy.sparse as sp
 
 from hyperspy_psnmf.nmf.method.alike_channels import _cluster_channels, sum_alike_channels
+from hyperspy_psnmf.nmf.method.pixel_grid import RADII
 from hyperspy_psnmf.nmf.method.smoothing import (
-    RADII,
     smooth_loadings,
 )
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
