@@ -13,7 +13,8 @@ samples, counts x and z with the fitted means m and r, of effectively n and q ob
     p = \frac{n m + q r}{n + q};
 
 p is not the most likely mean of both, so that t is not below the likelihood ratio; l
-decreases with the distance, and w_ii = 1. A row of pixels is contiguous for each value, so
+decreases with the distance, and w_ii = 1. T and l are the same for j and i: a pair of pixels is
+compared once, and each is added to the other. A row of pixels is contiguous for each value, so
 that all loops vectorise.
 """
 
@@ -27,7 +28,7 @@ from hyperspy_psnmf.kernels._compile import jit, jit_part, jit_row
 from hyperspy_psnmf.kernels.parallel import run_blocks
 from hyperspy_psnmf.kernels.row_counts import as_argument
 
-ROWS_PER_BLOCK = 8  # their sums stay in cache
+ROWS_PER_BLOCK = 24  # their sums stay in cache; more than the rows beside that are compared, too
 ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)
 SMALLEST = np.finfo(np.float32).tiny  # of normal numbers: others have other bits
 # Bits of a float32, and the value of a unit of its exponent; mantissas are from 1 to 2.
@@ -150,52 +151,61 @@ def _largest_around(y, top, bottom, t, across, around):
 
 
 @jit_part
-def _find_weights(location, around, n, others, w, total):
+def _find_weights(location, around, n, others, w):
     for x in range(w.size):
         weight = location * min(ONE, max(ZERO, TWO - TWO * around[x]))
         w[x] = weight if n[x] * others[x] > ZERO else ZERO
-        total[x] += w[x]
 
 
-@jit_part
+@jit_row
 def _add_weighted(sums, w, values):
     for x in range(w.size):
         sums[x] += w[x] * values[x]
 
 
 @jit_part
-def _add_row(y, shift, location, around, pixels, sums, weights, w):
+def _add(sums, values):
+    for x in range(values.size):
+        sums[x] += values[x]
+
+
+@jit_part
+def _add_pairs(y, rows, shift, location, around, pixels, sums, weights, w):
+    # Of row y and of that of its neighbours, those among the rows to sum.
     Y, n = pixels[0], pixels[-1]
-    other, dx = y + shift[0], shift[1]
+    (start, stop), other, dx = rows, y + shift[0], shift[1]
     begin, end = max(0, -dx), min(n.shape[1], n.shape[1] - dx)
     here, there = slice(begin, end), slice(begin + dx, end + dx)
     w = w[here]
-    _find_weights(location, around[here], n[y, here], n[other, there], w, weights[y, here])
-    for c in range(Y.shape[1]):
-        _add_weighted(sums[y, c, here], w, Y[other, c, there])
+    _find_weights(location, around[here], n[y, here], n[other, there], w)
+    if y >= start:
+        _add(weights[y, here], w)
+        for c in range(Y.shape[1]):
+            _add_weighted(sums[y, c, here], w, Y[other, c, there])
+    if other < stop:
+        _add(weights[other, there], w)
+        for c in range(Y.shape[1]):
+            _add_weighted(sums[other, c, there], w, Y[y, c, here])
 
 
 @jit
 def _sum_rows(start, stop, first, last, pixels, window, memory, sums, weights):
     (offsets, locations, scale), (t, across, around, w, logs, bits, exponents) = window, memory
-    top, bottom = max(first, start - 1), min(last, stop + 1)
     buffers = logs, bits, exponents
     for o in range(len(offsets)):
         dy, dx = offsets[o, 0], offsets[o, 1]
         if abs(dx) >= w.size:
             continue
+        top, bottom = max(first, start - dy - 1), min(last, stop + 1)
         _contrasts((top, bottom, first, last), (dy, dx), pixels, scale, t, buffers)
-        for y in range(start, stop):
-            if first <= y + dy < last:
-                _largest_around(y, top, bottom, t, across, around)
-                _add_row(y, (dy, dx), locations[o], around, pixels, sums, weights, w)
+        for y in range(max(first, start - dy), min(stop, last - dy)):
+            _largest_around(y, top, bottom, t, across, around)
+            _add_pairs(y, (start, stop), (dy, dx), locations[o], around, pixels, sums, weights, w)
 
 
-def _make_memory(n_columns):
-    t, rows = (
-        np.empty((ROWS_PER_BLOCK + 2, n_columns), np.float32),
-        np.empty((4, n_columns), np.float32),
-    )
+def _make_memory(n_columns, reach):
+    t = np.empty((ROWS_PER_BLOCK + reach + 2, n_columns), np.float32)
+    rows = np.empty((4, n_columns), np.float32)
     return t, *rows, rows[3].view(np.int32), np.empty(n_columns, np.int32)
 
 
@@ -258,7 +268,8 @@ def sum_neighbours(
     samples : Samples
         What to compare.
     offsets : ndarray of int, shape (n_offsets, 2)
-        Rows and columns from a pixel to its neighbours, (0, 0) among them.
+        Rows, from 0 on, and columns from a pixel to a neighbour; each also stands for the
+        neighbour in the opposite direction. The pixel itself, (0, 0), is not among them.
     locations : ndarray of shape (n_offsets,)
         l, the largest weight of each neighbour.
     scale : float
@@ -274,7 +285,8 @@ def sum_neighbours(
     weights : ndarray of float32, shaped as the numbers of observations
         Sums of the weights.
     """
-    sums, weights = np.zeros_like(Y), np.zeros_like(samples.n)
+    weights = (samples.n > 0).astype(np.float32)  # of the pixels themselves
+    sums = Y * weights[:, None]
     pixels = tuple(as_argument(each, np.float32) for each in (Y, *samples))
     window = as_argument(offsets, np.int64), as_argument(locations, np.float32), np.float32(scale)
     blocks = [
@@ -286,6 +298,6 @@ def sum_neighbours(
         lambda block, memory: _sum_rows(*block, pixels, window, memory, sums, weights),
         blocks,
         n_jobs,
-        lambda: _make_memory(weights.shape[1]),
+        lambda: _make_memory(weights.shape[1], int(window[0][:, 0].max(initial=0))),
     )
     return sums, weights

@@ -62,10 +62,11 @@ class PixelGrid:
         return (reach if self.n_rows > 1 else 0), reach
 
     def windows(self, weight):
-        """Yield offsets of neighbours and their weights, for growing windows."""
+        """Yield offsets of half of the neighbours and their weights, for growing windows."""
         for radius in self.radii:
             reach = int(radius) * np.array([self.n_rows > 1, 1])
             offsets = np.indices(2 * reach + 1).reshape(2, -1).T - reach
             near = 1 - (offsets**2).sum(axis=1) / radius**2
-            own = (offsets == 0).all(axis=1)
-            yield offsets[near > 0], np.where(own, 1.0, weight * near)[near > 0]
+            chosen = near > 0
+            chosen[: len(offsets) // 2 + 1] = False  # the opposite ones, and the pixel itself
+            yield offsets[chosen], weight * near[chosen]
