@@ -111,15 +111,25 @@ def _bin_sparse(X, index, channel, shape):
 
 def bin_spectra(H: np.ndarray, energy_binning: int) -> np.ndarray:
     """Sum spectra (n_components, n_channels) over bins of channels."""
-    return np.add.reduceat(H, np.arange(0, H.shape[1], energy_binning), axis=1)
+    return np.add.reduceat(H, _first_channels(H.shape[1], energy_binning), axis=1)
+
+
+def _first_channels(n_channels, energy_binning):
+    return np.arange(0, n_channels, energy_binning)
 
 
 def bin_energy(X, energy_binning: int, *, n_jobs=1):
     """Sum channels of a dense or CSR matrix of counts, `energy_binning` at a time."""
     if isinstance(X, np.ndarray):
-        parts = [(i, i + ROWS_AT_A_TIME) for i in range(0, len(X), ROWS_AT_A_TIME)]
-        parts = run_blocks(lambda p: bin_spectra(X[slice(*p)], energy_binning), parts, n_jobs)
-        return np.concatenate(parts)
+        first = _first_channels(X.shape[1], energy_binning)
+        out = np.empty((len(X), len(first)), X.dtype)
+
+        def sum_rows(start):
+            rows = slice(start, start + ROWS_AT_A_TIME)
+            np.add.reduceat(X[rows], first, axis=1, out=out[rows])
+
+        run_blocks(sum_rows, range(0, len(X), ROWS_AT_A_TIME), n_jobs)
+        return out
     rows = PixelBins((X.shape[0],), (1,))
     return bin_counts(X, rows, energy_binning=energy_binning, n_jobs=n_jobs)
 
