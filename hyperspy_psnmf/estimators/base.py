@@ -3,27 +3,19 @@
 
 from __future__ import annotations
 
-import warnings
-from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
+from hyperspy_psnmf.estimators.model import CountModel
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.counts.matrix import check_count_dtype, check_no_mask, count_matrix
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
-from hyperspy_psnmf.nmf.validation import (
-    as_floats,
-    check_choice,
-    check_int,
-    check_spectra,
-    random_generator,
-)
+from hyperspy_psnmf.nmf.validation import as_floats
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -31,13 +23,10 @@ if TYPE_CHECKING:
 DENSE_DENSITY = 0.25  # fraction of non-zero entries; above, a dense array is faster than CSR
 Model = TypeVar("Model", bound="PoissonModel")
 FORMATS = ("csr", "csc")  # others are converted to the first
-INITS = ("nndsvdar", "vertex", "random")
 
 
-class PoissonModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class PoissonModel(CountModel, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Base class of both estimators: non-negative components and a Poisson likelihood."""
-
-    _inits: tuple[str, ...] = INITS
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -126,42 +115,3 @@ class PoissonModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         if not sp.issparse(X) and counts.nnz > DENSE_DENSITY * X.size:
             return np.ascontiguousarray(X, dtype=float)
         return counts
-
-    def _check_common(self):
-        check_int("max_iter", self.max_iter)
-        if isinstance(self.tol, bool) or not isinstance(self.tol, Real) or not self.tol >= 0:
-            raise ValueError(f"tol must be a number of at least 0, not {self.tol!r}")
-        if isinstance(self.init, str) or self.init is None:
-            check_choice("init", self.init, self._inits)
-        resolve_n_jobs(self.n_jobs)
-        random_generator(self.random_state)
-
-    def _check_n_components(self, n_rows, n_channels):
-        k = check_int("n_components", self.n_components)
-        if k > min(n_rows, n_channels):
-            raise ValueError(
-                f"n_components={k} is more than the data can hold: "
-                f"n_samples={n_rows}, n_features={n_channels}"
-            )
-        return k
-
-    def _check_init(self, n_components, n_channels):
-        if isinstance(self.init, str):
-            return self.init
-        init = check_spectra("init", self.init, n_channels)
-        if len(init) != n_components:
-            raise ValueError(f"init must have {n_components} spectra, not {len(init)}")
-        return init
-
-    def _store_convergence(self, *fits):
-        fits = [fit for fit in fits if fit is not None]
-        self.n_iter_ = fits[0].n_iter if fits else 0
-        self.kkt_residual_ = max((fit.kkt_residual for fit in fits), default=0.0)
-        self.converged_ = all(fit.converged for fit in fits)
-        if not self.converged_:
-            warnings.warn(
-                f"{type(self).__name__} did not converge in max_iter={self.max_iter} iterations "
-                f"(relative KKT residual {self.kkt_residual_:.1e})",
-                ConvergenceWarning,
-                stacklevel=4,
-            )

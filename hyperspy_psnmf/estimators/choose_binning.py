@@ -15,7 +15,7 @@ def choose_binning(model, X, shape: tuple[int, ...], fixed, callback) -> Binning
 
     Parameters
     ----------
-    model : PSNMF
+    model : PSNMFModel
         With its parameters.
     X : csr_array or CountBlocks of shape (n_pixels, n_channels)
         Counts.

@@ -135,5 +135,5 @@ class PoissonNMF(PoissonModel):
         # Nothing that can fail comes after the first attribute.
         self.reconstruction_err_ = divergence(X, W, H.T, n_jobs=n_jobs)
         self.components_ = H
-        self._store_convergence(fit)
+        self._store_convergence(fit, stacklevel=3)
         return W

@@ -7,6 +7,7 @@ import warnings
 from contextlib import nullcontext
 from dataclasses import replace
 
+from hyperspy_psnmf import estimators
 from hyperspy_psnmf.eds.decompose.fixed_spectra import spectra_on_map
 from hyperspy_psnmf.eds.decompose.known_phases import KnownPhases, read_known_phases
 from hyperspy_psnmf.eds.decompose.masks import read_map_input
@@ -31,12 +32,12 @@ from hyperspy_psnmf.eds.signals.progress import (
     with_listener,
 )
 from hyperspy_psnmf.eds.signals.same_data import make_fingerprint
-from hyperspy_psnmf.estimators import PSNMF
+from hyperspy_psnmf.estimators.psnmf_model import PSNMFModel
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
 from hyperspy_psnmf.nmf.counts.matrix import check_range, total_counts
 from hyperspy_psnmf.nmf.validation import named, random_generator
 
-MODEL_PARAMETERS = frozenset(inspect.signature(PSNMF).parameters) - {"n_components"}
+MODEL_PARAMETERS = frozenset(inspect.signature(PSNMFModel).parameters) - {"n_components"}
 
 
 def decompose_as_stock(signal, original, args, kwargs):
@@ -112,7 +113,7 @@ def decompose(signal, settings: Settings):
         signal,
         map_input,
         max_memory=resolve_max_memory(settings.max_memory),
-        by_pixel=isinstance(estimator, PSNMF) and estimator.refinement == "fixed",
+        by_pixel=isinstance(estimator, PSNMFModel) and estimator.refinement == "fixed",
         show_progressbar=settings.show_progressbar,
         n_jobs=resolve_n_jobs(estimator.n_jobs),
     ) as X:
@@ -134,10 +135,14 @@ def decompose(signal, settings: Settings):
 
 
 def _make_estimator(signal, settings: Settings, map_input: MapInput, known: KnownPhases):
-    """Return the estimator given or made from the settings, after a check that it fits the map."""
+    """Return the estimator given or made from the settings, after a check that it fits the map.
+
+    One that nobody will see is without scikit-learn, which takes long to import.
+    """
     k, estimator = settings.n_phases, settings.algorithm
     if settings.makes_estimator:
-        estimator = PSNMF(
+        make = estimators.PSNMF if settings.return_info else PSNMFModel
+        estimator = make(
             # The least possible number, until it has been estimated.
             k or max(1, 0 if known.fixed is None else len(known.fixed)),
             binning=binning_in_array_order(settings.binning, len(map_input.shape)),
@@ -157,7 +162,7 @@ def _make_estimator(signal, settings: Settings, map_input: MapInput, known: Know
             random_state=settings.random_state,
             n_jobs=settings.n_jobs,
         )
-    if isinstance(estimator, PSNMF):
+    if isinstance(estimator, PSNMFModel):
         own_words = named(n_components="output_dimension")
         with own_words if settings.makes_estimator else nullcontext():
             estimator.check_parameters(map_input.shape, map_input.n_channels_in_use)
@@ -193,7 +198,7 @@ def _set_templates(signal, map_input, estimator, X):
     notify = with_listener(None)
     if notify:
         notify(STEP, 0, math.inf)
-    estimator.set_params(templates=find_templates(signal, map_input, total_counts(X, axis=0)))
+    estimator.templates = find_templates(signal, map_input, total_counts(X, axis=0))
 
 
 def _check_number(settings, map_input):
@@ -219,10 +224,10 @@ def _fit(estimator, X, map_input, settings):
     chosen = None
     if settings.n_phases is None:
         chosen = _choose_number(estimator, X, map_input, settings.show_progressbar)
-        estimator.set_params(n_components=chosen.best)
+        estimator.n_components = chosen.best
         estimator.check_parameters(map_input.shape, X.shape[1])
     shape = {}
-    if isinstance(estimator, PSNMF):
+    if isinstance(estimator, PSNMFModel):
         shape = {"navigation_shape": map_input.shape, "used_pixels": map_input.keep_pixels}
     with progress_of_decomposition(settings.show_progressbar, X) as callback:
         return estimator.fit_transform(X, callback=callback, **shape), chosen

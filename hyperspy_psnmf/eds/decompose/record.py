@@ -9,7 +9,7 @@ from hyperspy_psnmf._version import __version__
 from hyperspy_psnmf.eds.decompose.weaknesses import find_weaknesses
 from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.eds.signals.record import Record
-from hyperspy_psnmf.estimators import PSNMF
+from hyperspy_psnmf.estimators.psnmf_model import PSNMFModel
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 
 
@@ -20,7 +20,7 @@ def make_record(map_input: MapInput, estimator, X, loadings, chosen=None) -> Rec
     ----------
     map_input : MapInput
         Of the map.
-    estimator : PSNMF or PoissonNMF
+    estimator : PSNMFModel or PoissonNMF
         Fitted.
     X : csr_array of shape (n_pixels, n_channels_in_use)
         Counts; pixels left out are empty.
@@ -34,7 +34,7 @@ def make_record(map_input: MapInput, estimator, X, loadings, chosen=None) -> Rec
     n_counts = float(pixel_counts.sum())
     record = Record(
         version=__version__,
-        algorithm="PSNMF" if isinstance(estimator, PSNMF) else type(estimator).__name__,
+        algorithm="PSNMF" if isinstance(estimator, PSNMFModel) else type(estimator).__name__,
         n_components=int(estimator.n_components),
         navigation_shape=map_input.shape[::-1],
         init=estimator.init if isinstance(estimator.init, str) else "given",
@@ -53,7 +53,7 @@ def make_record(map_input: MapInput, estimator, X, loadings, chosen=None) -> Rec
         phase_counts=loadings.sum(axis=0),
         phase_names=tuple(f"Phase {i}" for i in range(loadings.shape[1])),
         weaknesses=(),
-        **(_of_psnmf(estimator, n_counts) if isinstance(estimator, PSNMF) else {}),
+        **(_of_psnmf(estimator, n_counts) if isinstance(estimator, PSNMFModel) else {}),
         **({} if chosen is None else _of_choice(chosen)),
     )
     weaknesses = find_weaknesses(

@@ -22,7 +22,7 @@ from hyperspy_psnmf.eds.signals.weaknesses import (
     ZeroPeak,
 )
 from hyperspy_psnmf.eds.xray.detector import TYPICAL_RESOLUTION, ZERO_PEAK, peak_fwhms
-from hyperspy_psnmf.estimators import PSNMF
+from hyperspy_psnmf.estimators.psnmf_model import PSNMFModel
 from hyperspy_psnmf.nmf.binning.bins import PixelBins
 from hyperspy_psnmf.nmf.diagnostics.hot_voxels import find_hot_voxels
 
@@ -82,7 +82,7 @@ def find_weaknesses(
 
 
 def _judge_counts(shape, estimator, X, loadings) -> CountLikeness:
-    if not isinstance(estimator, PSNMF):
+    if not isinstance(estimator, PSNMFModel):
         return judge_values(X)
     return judge_model(X, loadings, estimator, PixelBins(shape, estimator.binning_))
 

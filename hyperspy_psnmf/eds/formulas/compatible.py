@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from prettytable import PrettyTable
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from hyperspy_psnmf.eds.files.tables import data_frame
 from hyperspy_psnmf.eds.formulas.candidates import Formula, build_formulas
@@ -53,7 +53,7 @@ class Match:
     @property
     def p(self) -> float:
         """Probability of as large a deviation by the standard errors; NaN without a test."""
-        return float(chi2.sf(self.chi2, self.degrees)) if self.degrees else float("nan")
+        return float(chdtrc(self.degrees, self.chi2)) if self.degrees else float("nan")
 
     @property
     def reduced(self) -> float:

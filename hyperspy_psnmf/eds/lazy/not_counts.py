@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hyperspy_psnmf.eds.signals.weaknesses import CountLikeness
-from hyperspy_psnmf.estimators import PSNMF
+from hyperspy_psnmf.estimators.psnmf_model import PSNMFModel
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
 from hyperspy_psnmf.nmf.binning.bins import PixelBins, bin_counts, bin_spectra
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
@@ -50,7 +50,7 @@ def judge_values(X, W=None, H=None) -> CountLikeness:
     return CountLikeness(float(step), "pixels" in smooth, "channels" in smooth, bool(gaps))
 
 
-def judge_model(X, W, model: PSNMF, bins: PixelBins) -> CountLikeness:
+def judge_model(X, W, model: PSNMFModel, bins: PixelBins) -> CountLikeness:
     """Return the properties of a map's values, the deviance from a model included.
 
     Parameters
@@ -59,7 +59,7 @@ def judge_model(X, W, model: PSNMF, bins: PixelBins) -> CountLikeness:
         Values.
     W : ndarray of shape (n_pixels, n_components)
         Loadings.
-    model : PSNMF
+    model : PSNMFModel
         Fitted.
     bins : PixelBins
         Bins of pixels.

@@ -2,7 +2,7 @@
 """``s.psnmf.label_map()``: one phase for each pixel, or none."""
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.signals.build import images_like
@@ -35,7 +35,7 @@ def find_labels(decomposed: Decomposed, confidence: float) -> Labels:
         covariance_of_loadings(decomposed)[used],
         confidence=confidence,
         n_pixels_behind=None if behind is None else behind[used],
-        fits=norm.isf(limit) - norm.isf(by_noise[used]),
+        fits=ndtri(by_noise[used]) - ndtri(limit),
     )
 
 

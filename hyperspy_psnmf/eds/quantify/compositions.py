@@ -4,7 +4,7 @@
 from dataclasses import replace
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from hyperspy_psnmf.eds.quantify.exspy_call import (
     Quantifier,
@@ -114,7 +114,7 @@ def _with_band(found, of_others, confidence):
     # The band includes the result itself, whatever the loadings of the alternatives.
     values = np.concatenate([found.values[None], of_others])
     low, high = np.fmin.reduce(values), np.fmax.reduce(values)
-    z = norm.ppf((1 + confidence) / 2)
+    z = ndtri((1 + confidence) / 2)
     band = np.stack([low - z * found.sigma, high + z * found.sigma], axis=-1)
     budget = {**found.budget, "ambiguity": (high - low) / (2 * z)}
     return replace(found, budget=budget, band=np.clip(band, 0.0, 100.0))

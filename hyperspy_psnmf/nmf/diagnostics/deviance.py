@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy.stats import gamma, median_abs_deviation
+from scipy.special import gammaincc, ndtri
 
 from hyperspy_psnmf.kernels.expected import sum_tabulated
 from hyperspy_psnmf.kernels.limits import TINY
@@ -165,10 +165,12 @@ def tail_probabilities(
     found = np.ones(len(some))
     if some.any():
         excess = (d.rows[some] - expected) / sigma
-        scatter = median_abs_deviation(excess, scale="normal")
-        excess = (excess - max(np.median(excess), 0.0)) / max(scatter, 1.0)
+        middle = np.median(excess)
+        scatter = np.median(np.abs(excess - middle)) / ndtri(0.75)  # as of normal ones
+        excess = (excess - max(middle, 0.0)) / max(scatter, 1.0)
         shape = (expected / sigma) ** 2
-        found[some] = gamma.sf(expected + excess * sigma, shape, scale=expected / shape)
+        deviances = np.maximum(expected + excess * sigma, 0.0)
+        found[some] = gammaincc(shape, deviances / (expected / shape))  # of the gamma distribution
     return found
 
 

@@ -22,7 +22,7 @@ References
 
 import numpy as np
 from scipy.ndimage import maximum_filter, uniform_filter
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from hyperspy_psnmf.kernels.limits import TINY
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks, call
@@ -123,7 +123,8 @@ def _noise(W, B, n, variances):
 def _is_typical(distance, k, shape):
     """Return 1 where loadings are as in the surroundings, 0 where they or those beside differ."""
     around = maximum_filter(distance.reshape(shape), 3, mode="nearest")
-    return np.clip(2 - 2 * around / chi2.isf(RARE, k), 0, 1).ravel()
+    limit = chdtri(k, RARE)  # of chi-squared
+    return np.clip(2 - 2 * around / limit, 0, 1).ravel()
 
 
 def stay_positive(W: np.ndarray, estimate: np.ndarray) -> np.ndarray:

@@ -44,7 +44,7 @@ References
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from hyperspy_psnmf.kernels.adaptive_weights import fit_samples, sum_neighbours
 from hyperspy_psnmf.kernels.limits import TINY
@@ -208,7 +208,7 @@ def _grow_windows(Y, W, used, grid, *, B, start, weight, n_jobs):
     Columns of Y that B does not have are averaged too, and follow the loadings.
     """
     n_groups = B.shape[1]
-    scale = 1 / chi2.isf(SIGNIFICANCE, len(B))
+    scale = 1 / chdtri(len(B), SIGNIFICANCE)  # of chi-squared
     expected = start @ B
     ratios = B / np.where(expected > 0, expected, 1.0)
     folded, means = grid.fold(Y), W

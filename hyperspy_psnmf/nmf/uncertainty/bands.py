@@ -10,7 +10,7 @@ their weights are the same at full energy, and have far smaller errors than free
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from hyperspy_psnmf.nmf.binning.bins import spread_spectra
 from hyperspy_psnmf.nmf.lines.weights import LineSpectra, weights_information
@@ -44,12 +44,12 @@ class Alternatives:
 
     def counts_band(self, confidence: float) -> np.ndarray:
         """Return lowest and highest counts, of shape (n_components, 2)."""
-        noise = norm.ppf((1 + confidence) / 2) * np.sqrt(self.counts)
+        noise = ndtri((1 + confidence) / 2) * np.sqrt(self.counts)
         return _envelope(self.counts - noise, self.counts + noise)
 
     def spectra_band(self, confidence: float) -> np.ndarray:
         """Return lowest and highest spectra, of shape (n_components, n_channels, 2)."""
-        noise = norm.ppf((1 + confidence) / 2) * self.errors
+        noise = ndtri((1 + confidence) / 2) * self.errors
         return _envelope(self.spectra - noise, self.spectra + noise)
 
 

@@ -24,7 +24,7 @@ References
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 UNASSIGNED = -1
 NODES = 16  # of Gauss and Legendre; the integral is right to 1e-4 of its value at t = 0
@@ -86,7 +86,7 @@ def label_pixels(
         zero are unassigned.
     """
     n, k = W.shape
-    each, z = np.arange(n), norm.ppf(confidence)
+    each, z = np.arange(n), ndtri(confidence)
     others = np.ones(n) if n_pixels_behind is None else np.maximum(n_pixels_behind, 1.0)
     others, fits = others - 1.0, np.full(n, np.inf) if fits is None else fits
     sigma = np.sqrt(np.einsum("icc->ic", covariance))
@@ -130,7 +130,7 @@ def _variance(t, others):
     others : ndarray or float
         Effective number of other pixels that the estimate is averaged over.
     """
-    p = norm.cdf(-np.abs(t))
+    p = ndtr(-np.abs(t))
     table = np.linspace(0.0, LARGEST, N_VALUES)
     return p * (1.0 - p) + others * np.interp(np.abs(t), table, _with_neighbours(table), right=0.0)
 

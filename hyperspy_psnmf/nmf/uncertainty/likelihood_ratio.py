@@ -19,7 +19,7 @@ References
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import gammaincinv
 
 from hyperspy_psnmf.nmf.lines.weights import LineSpectra
 
@@ -73,7 +73,7 @@ class Solution:
     def compare(self, best: "Solution", confidence: float) -> LikelihoodRatio:
         """Return the likelihood-ratio test of this against `best`."""
         degrees = 1 + max(0, best.n_free - self.n_free)
-        limit = float(chi2.ppf(confidence, degrees)) / 2
+        limit = float(gammaincinv(degrees / 2, confidence))  # half a quantile of chi-squared
         return LikelihoodRatio(self.divergence - best.divergence, limit)
 
     def is_as_likely(self, best: "Solution", confidence: float) -> bool:

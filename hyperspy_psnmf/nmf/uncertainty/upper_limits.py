@@ -19,7 +19,7 @@ References
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from hyperspy_psnmf.kernels.likelihood import score
 from hyperspy_psnmf.kernels.newton.rows import solve_rows
@@ -64,7 +64,7 @@ def upper_limits(
         for rows, limits in X.run(upper_limits, W, H=H, confidence=confidence, n_jobs=n_jobs):
             found[rows] = limits
         return found
-    rise, k = norm.ppf(confidence) ** 2 / 2, len(H)
+    rise, k = ndtri(confidence) ** 2 / 2, len(H)
     free, limits = are_free(W, H), np.full(W.shape, np.nan)
     for c in np.flatnonzero(~free.all(axis=0)):
         rows = np.flatnonzero(~free[:, c])
