@@ -204,6 +204,16 @@ def test_activation_imports__importing_the_package_loads_the_standard_library_an
     assert top_level - sys.stdlib_module_names == {"hyperspy_psnmf"}
 
 
+def test_activation_imports__a_decomposition_by_name_needs_neither_scikit_learn_nor_scipy_stats():
+    quietly = "print_info=False, show_progressbar=False"
+    before, after = modules_after(
+        "from hyperspy_psnmf import data; s = data.mineral_grains(shape=(16, 12))",
+        f"s.decomposition(algorithm='PSNMF', output_dimension=2, {quietly})",
+    )
+    assert "hyperspy_psnmf.nmf.method.psnmf" in after
+    assert {"sklearn", "scipy.stats", "pandas"} & (after - before) == set()
+
+
 def test_activation_imports__the_public_names_load_lazily_and_unknown_ones_say_so():
     assert set(hyperspy_psnmf.__all__) <= set(dir(hyperspy_psnmf))
     for name in hyperspy_psnmf.__all__:

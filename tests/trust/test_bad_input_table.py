@@ -115,7 +115,7 @@ def test_decomposition__wrong_argument_is_named_before_any_work(
     def work(*args, **kwargs):
         raise AssertionError("work was begun")
 
-    monkeypatch.setattr("hyperspy_psnmf.estimators.psnmf.psnmf", work)
+    monkeypatch.setattr("hyperspy_psnmf.estimators.psnmf_model.psnmf", work)
     before = earlier(grains)
     with pytest.raises(error, match=match):
         grains.decomposition(**{**QUIET, "output_dimension": 2, **kwargs})

@@ -86,7 +86,7 @@ OUT_OF_MEMORY = [
     "eds.decompose.decompose.make_record",
     "eds.signals.learning_results._expand",
     "eds.signals.learning_results._blank",
-    "estimators.psnmf.psnmf",
+    "estimators.psnmf_model.psnmf",
     "nmf.method.psnmf.bin_counts",
     "nmf.method.psnmf.factorise_map",
     "nmf.solver.convex.solve_rows",

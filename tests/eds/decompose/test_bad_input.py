@@ -224,7 +224,7 @@ def no_work(monkeypatch):
     def work(*args, **kwargs):
         raise AssertionError("work was begun")
 
-    monkeypatch.setattr("hyperspy_psnmf.estimators.psnmf.psnmf", work)
+    monkeypatch.setattr("hyperspy_psnmf.estimators.psnmf_model.psnmf", work)
 
 
 def assert_fails(signal, kwargs, error, message, state):

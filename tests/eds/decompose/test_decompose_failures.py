@@ -24,7 +24,7 @@ CALLS = [
     ("name", "error"),
     [
         ("hyperspy_psnmf.eds.lazy.open_counts.read_counts", MemoryError),
-        ("hyperspy_psnmf.estimators.PSNMF.fit_transform", KeyboardInterrupt),
+        ("hyperspy_psnmf.estimators.psnmf_model.PSNMFModel.fit_transform", KeyboardInterrupt),
         ("hyperspy_psnmf.eds.decompose.decompose.make_record", RuntimeError),
     ],
 )

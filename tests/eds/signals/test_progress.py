@@ -108,14 +108,14 @@ def test_listening__no_warnings_of_weaknesses(grains):
 def compile_something(monkeypatch):
     """Compile a kernel, as the first run does, whenever the map is factorised."""
     kernel = _compile.numba.njit
-    fit = module.PSNMF.fit_transform
+    fit = module.PSNMFModel.fit_transform
 
     def fit_after_compilation(self, *args, **kwargs):
         kernel(_compile._do_nothing.py_func)()
         kernel(_compile._do_nothing.py_func)()
         return fit(self, *args, **kwargs)
 
-    monkeypatch.setattr(module.PSNMF, "fit_transform", fit_after_compilation)
+    monkeypatch.setattr(module.PSNMFModel, "fit_transform", fit_after_compilation)
 
 
 @needs_numba
