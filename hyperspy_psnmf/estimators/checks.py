@@ -106,7 +106,7 @@ def check_volume(parsimony, volume) -> float | None:
         warnings.warn(
             "volume='auto' is deprecated and will be removed in 0.3: leave out volume",
             FutureWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
         volume = None
     return volume_weight(parsimony, volume)
