@@ -105,6 +105,15 @@ def test_decomposition__return_info_returns_the_fitted_estimator(grains):
     )
 
 
+def test_decomposition__return_info_changes_no_result(grains):
+    grains.decomposition(**CALL, **FREE)
+    before = grains.learning_results.factors, grains.learning_results.loadings
+    grains.decomposition(**CALL, **FREE, return_info=True)  # fits another class
+    np.testing.assert_array_equal(grains.learning_results.factors, before[0])
+    np.testing.assert_array_equal(grains.learning_results.loadings, before[1])
+    assert grains.learning_results.factors is not before[0]
+
+
 def test_decomposition__print_info_says_what_was_chosen_or_nothing(grains, capsys):
     grains.decomposition(**{**CALL, **FREE, "print_info": True})
     printed = capsys.readouterr().out
