@@ -164,12 +164,6 @@ def _add_weighted(sums, w, values):
 
 
 @jit_part
-def _add(sums, values):
-    for x in range(values.size):
-        sums[x] += values[x]
-
-
-@jit_part
 def _add_pairs(y, rows, shift, location, around, pixels, sums, weights, w):
     # Of row y and of that of its neighbours, those among the rows to sum.
     Y, n = pixels[0], pixels[-1]
@@ -179,11 +173,13 @@ def _add_pairs(y, rows, shift, location, around, pixels, sums, weights, w):
     w = w[here]
     _find_weights(location, around[here], n[y, here], n[other, there], w)
     if y >= start:
-        _add(weights[y, here], w)
+        for x in range(w.size):
+            weights[y, begin + x] += w[x]
         for c in range(Y.shape[1]):
             _add_weighted(sums[y, c, here], w, Y[other, c, there])
     if other < stop:
-        _add(weights[other, there], w)
+        for x in range(w.size):
+            weights[other, begin + dx + x] += w[x]
         for c in range(Y.shape[1]):
             _add_weighted(sums[other, c, there], w, Y[y, c, here])
 
