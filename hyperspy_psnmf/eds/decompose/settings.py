@@ -111,11 +111,12 @@ class Settings:
         of them, eleven times their sparse matrix, fits in. Otherwise an eleventh of it is
         for the counts, and the others are kept in temporary files, in the folder of
         ``dask.config.get("temporary-directory")`` or the system's; each thread works on
-        blocks of a thirty-second, and on bands for the smoothing of up to ten times
-        that. On a cluster counts are always on its workers. It does not bound what comes
-        on top: the chunks being read, one or 32 MB in each thread, the binned map, 0.5 GB
-        at most, and for each pixel about 30 bytes and 60 for each phase. "auto" is a
-        quarter of the available memory, and 1.5 GB at most.
+        blocks of a thirty-second, and on tiles for the smoothing of about six times that.
+        The binned map is a third of it at most, 64 MB to 0.5 GB: bins chosen
+        automatically are doubled where they would be more. On a cluster counts are always
+        on its workers. It does not bound what comes on top: the chunks being read, one or
+        32 MB in each thread, and for each pixel about 55 bytes and 30 for each phase.
+        "auto" is a quarter of the available memory, and 1.5 GB at most.
 
     Raises
     ------

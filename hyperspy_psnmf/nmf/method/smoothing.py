@@ -159,10 +159,11 @@ def smooth_loadings(
         added = find_details(W, averages, B, details, used, shape, **options)
         means = stay_positive(means, means + added)
     shifts = _find_shifts(averages, images, shape)
+    del averages  # of large maps these are gigabytes
     total = means.sum(axis=1)
     alike = (support > 1) & (total > 0)
     # Weights are not symmetric, so means need not add up to the counts of the map.
-    scale = W[alike].sum() / max(total[alike].sum(), TINY)
+    scale = W.sum(axis=1)[alike].sum() / max(total[alike].sum(), TINY)
     means *= scale
     means[~alike] = W[~alike]
     return LocalEstimate(means, support, shifts)
