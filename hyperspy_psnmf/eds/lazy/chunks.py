@@ -8,6 +8,7 @@ one. Chunks that are masked entirely are not read.
 
 import math
 import os
+import sys
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -77,6 +78,15 @@ class Converted:
     row_counts: np.ndarray
     channel_counts: np.ndarray
     is_whole: bool
+
+    def __sizeof__(self) -> int:
+        return sys.getsizeof(self.part) + self.row_counts.nbytes + self.channel_counts.nbytes
+
+
+def pixels_of(pieces: list[Piece], shape) -> np.ndarray:
+    """Return the numbers of the pixels that pieces have together, ascending."""
+    numbers = [piece.pixels(shape) for piece in pieces]
+    return numbers[0] if len(numbers) == 1 else np.unique(np.concatenate(numbers))
 
 
 def plan_pieces(data, keep_pixels, keep_channels) -> list[list[list[Piece]]]:

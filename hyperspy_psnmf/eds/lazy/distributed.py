@@ -13,8 +13,8 @@ import numpy as np
 from scipy.sparse import vstack
 
 from hyperspy_psnmf._compat import owning_client
-from hyperspy_psnmf.eds.lazy.chunks import make_tasks, plan_pieces
-from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
+from hyperspy_psnmf.eds.lazy.chunks import make_tasks, pixels_of, plan_pieces
+from hyperspy_psnmf.nmf.counts.blocks import BLOCK_BYTES, CountBlocks
 from hyperspy_psnmf.nmf.counts.csr_part import Part, as_csr, smallest_type
 
 MAX_PIXELS = 1 << 16  # of a block
@@ -42,6 +42,9 @@ class ClusterBlocks(CountBlocks):
     def __init__(self, client, blocks, **known):
         super().__init__(**known)
         self.client, self.blocks = client, blocks
+        size = self.nnz * (4 + self.dtype.itemsize) // max(1, len(blocks))
+        # What is cut by this has as many parts, for an even load of few workers, too.
+        self.block_bytes = max(1, min(BLOCK_BYTES, size))
 
     @classmethod
     def read(cls, client, data, *, keep_pixels, keep_channels, name, counts_per_unit=1.0, bar=None):
@@ -60,16 +63,15 @@ class ClusterBlocks(CountBlocks):
             for g, group in enumerate(groups)
             for future in group
         }
-        rows_of, known = {}, []
-        for future, (rows, counts, *rest) in _as_completed(list(sums)):
-            rows_of[sums[future]] = rows
-            row_counts[rows] += counts
+        rows_of, known = [pixels_of(group[0], shape) for group in plan], []
+        for future, (counts, *rest) in _as_completed(list(sums)):
+            row_counts[rows_of[sums[future]]] += counts
             channel_counts += rest[0]
             known.append(rest[1:])
             if bar is not None:
                 bar.update()
         dtypes, nnz, is_whole = zip(*known, strict=True)
-        sizes = [len(rows_of[g]) for g in range(len(groups))]
+        sizes = [len(rows) for rows in rows_of]
         for pieces in _batches(sizes, _holders(client, groups), sum(client.nthreads().values())):
             rows = np.concatenate([rows_of[g][first:last] for g, first, last in pieces])
             own = [groups[g] for g, *_ in pieces]
@@ -175,10 +177,11 @@ def _as_it_is(common):
 
 
 def _sums(converted):
-    part = converted.part
-    dtype = part.data.dtype
-    sums = converted.row_counts, converted.channel_counts
-    return part.rows, *sums, dtype, part.nnz, converted.is_whole
+    part, counts = converted.part, converted.row_counts
+    single = counts.astype(np.float32)  # half as much to send
+    if np.array_equal(single, counts):
+        counts = single
+    return counts, converted.channel_counts, part.data.dtype, part.nnz, converted.is_whole
 
 
 def _holders(client, groups):

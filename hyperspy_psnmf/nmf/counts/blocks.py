@@ -270,12 +270,13 @@ def group_columns(X: CountBlocks, group, n_groups: int, *, n_jobs=1) -> np.ndarr
     """Sum columns over groups, of shape (n_rows, n_groups), in a type of few bytes."""
     dtype = smallest_type(int(X.row_counts.max()) + 1, TYPES_OF_SUMS) if X.is_whole else np.float32
     Y = np.zeros((X.shape[0], n_groups), dtype)
-    for rows, sums in X.run(_group, column_bin=group, n_column_bins=n_groups, n_jobs=n_jobs):
+    options = {"column_bin": group, "n_column_bins": n_groups, "dtype": dtype, "n_jobs": n_jobs}
+    for rows, sums in X.run(_group, **options):
         Y[rows] = sums
     return Y
 
 
-def _group(X, *, column_bin, n_column_bins, n_jobs):
+def _group(X, *, column_bin, n_column_bins, dtype, n_jobs):
     rows = np.arange(X.shape[0])
     sums = sum_bins(X, rows, len(rows), column_bin, n_column_bins, n_jobs=n_jobs)
-    return sums.astype(np.float32)
+    return sums.astype(dtype)

@@ -46,6 +46,10 @@ class Part:
         """Bytes of the entries, wherever they are."""
         return self.nnz * (self.indices.itemsize + self.data.itemsize)
 
+    def __sizeof__(self) -> int:
+        """Return the bytes in memory, as a scheduler should know before it moves a part."""
+        return sum(a.nbytes for a in (self.rows, self.indptr, self.indices, self.data))
+
     def write(self, file: str) -> "Part":
         """Return the same part with its entries in a file.
 

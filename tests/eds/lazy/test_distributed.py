@@ -174,3 +174,11 @@ def test_distributed__small_chunks_of_one_worker_are_taken_together():
             seen[g].extend(range(first, last))
     assert seen == [list(range(n)) for n in sizes]  # every row once
     assert len(batches) <= sum(sizes) // most + 1 + len(set(holders))
+
+
+@pytest.mark.parametrize("chunks", [None, (6, 5, 310)], ids=["as they are", "rechunked"])
+def test_ClusterBlocks__persisted_map(grains, unmixed, unmix, chunks):
+    s = lazy(grains, (7, 9, 310))
+    s.data = s.data.persist()
+    s.data = s.data if chunks is None else s.data.rechunk(chunks)
+    same(unmix(s), unmixed)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is found block by block is what is found at once."""
 
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -270,3 +271,12 @@ def test_Part__rows_that_no_part_has_are_empty():
     expected = np.zeros((6, 2))
     expected[4, 1], expected[1, 0] = 3, 4
     np.testing.assert_array_equal(join([part], 6, 2, np.uint8).toarray(), expected)
+
+
+def test_Part__size_in_memory(tmp_path):
+    """What a cluster decides by whether to send it."""
+    X = sp.random_array((30, 50), density=0.3, rng=np.random.default_rng(0), format="csr")
+    part = Part(np.arange(30), X.indptr.astype(np.int64), X.indices, X.data)
+    size = sys.getsizeof(part)
+    assert part.nbytes < size < part.nbytes + 1000
+    assert sys.getsizeof(part.write(tmp_path / "part")) < size - part.nbytes + 100
