@@ -29,16 +29,11 @@ def choose_binning(model, X, shape: tuple[int, ...], fixed, callback) -> Binning
     given = check_binning(model.binning, shape, model.n_components)
     if given is not None:
         return BinningChoice(given)
-    if isinstance(X, CountBlocks):
-        tiles = take_tiles(X, shape, model.n_components)
-        choice = choose_binning(model, *tiles, fixed, callback)
-        if tiles.shape != shape:
-            choice = choice.on_map(len(shape), tiles.X.shape[0])
-        return choice.fitting(shape, X.shape[1], X.binned_bytes)
-    return choose_finer_binning(
-        X,
+    tiles = take_tiles(X, shape, model.n_components)
+    choice = choose_finer_binning(
+        tiles.X,
         model.n_components,
-        shape,
+        tiles.shape,
         fixed_spectra=fixed,
         energy_binning=model.energy_binning,
         of_lines=model.templates is not None,
@@ -46,3 +41,8 @@ def choose_binning(model, X, shape: tuple[int, ...], fixed, callback) -> Binning
         n_jobs=resolve_n_jobs(model.n_jobs),
         callback=callback,
     )
+    if tiles.shape != shape:
+        choice = choice.on_map(len(shape), tiles.X.shape[0])
+    if isinstance(X, CountBlocks):
+        choice = choice.fitting(shape, X.shape[1], X.binned_bytes)
+    return choice

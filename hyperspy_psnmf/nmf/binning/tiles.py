@@ -12,6 +12,7 @@ from hyperspy_psnmf.nmf.binning.bins import (
     spatial_axes,
 )
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
+from hyperspy_psnmf.nmf.counts.matrix import total_counts
 
 N_PIXELS = 1 << 16  # in all tiles, at least
 SIDE = 64  # pixels of a tile; features of the phantoms are smaller
@@ -33,32 +34,38 @@ class Tiles(NamedTuple):
     shape: tuple[int, ...]
 
 
-def take_tiles(X: CountBlocks, shape: tuple[int, ...], n_components: int) -> Tiles:
+def take_tiles(X, shape: tuple[int, ...], n_components: int) -> Tiles:
     """Return the counts of 65 536 pixels in tiles, of more where bins are large, or of all.
 
     Parameters
     ----------
-    X : CountBlocks of shape (n_pixels, n_channels)
+    X : csr_array or CountBlocks of shape (n_pixels, n_channels)
         Counts.
     shape : tuple of int
         Of the map, in array order.
     n_components : int
         Number of components to be found.
     """
-    n_pixels = X.shape[0]
-    b = max(choose_binning(X.row_counts, shape, spatial_axes(len(shape)), n_components))
+    n_pixels, counts = X.shape[0], total_counts(X, axis=1)
+    b = max(choose_binning(counts, shape, spatial_axes(len(shape)), n_components))
     n_bins = max(MIN_BINS, MIN_BINS_PER_COMPONENT * n_components)
     wanted = max(N_PIXELS, n_bins * b ** min(2, len(shape)))
     if wanted >= n_pixels:
-        return Tiles(X.take(np.arange(n_pixels)), shape)
+        return Tiles(_take(X, np.arange(n_pixels)), shape)
     side = -(-SIDE // b) * b
     tile = (wanted,) if len(shape) == 1 else tuple(min(side, n) for n in shape[-2:])
     tiles = _cut(np.arange(n_pixels).reshape(shape), tile)
-    filled = np.count_nonzero(X.row_counts[tiles], axis=1)
+    filled = np.count_nonzero(counts[tiles], axis=1)
     tiles = tiles[filled >= MIN_FILLED * filled.max()]
     n_tiles = min(len(tiles), -(-wanted // tiles.shape[1]))
     pixels = tiles[np.linspace(0, len(tiles) - 1, n_tiles).astype(int)]
-    return Tiles(X.take(pixels.ravel()), tile if len(shape) == 1 else (n_tiles, *tile))
+    return Tiles(_take(X, pixels.ravel()), tile if len(shape) == 1 else (n_tiles, *tile))
+
+
+def _take(X, rows):
+    if isinstance(X, CountBlocks):
+        return X.take(rows)
+    return X if len(rows) == X.shape[0] else X[rows]
 
 
 def _cut(pixel, tile):

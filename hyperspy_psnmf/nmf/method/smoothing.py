@@ -64,6 +64,7 @@ from hyperspy_psnmf.nmf.validation import check_weight
 SIGNIFICANCE = 2e-4
 # Of grouped counts at a time in each thread; what is made of them takes four times as much.
 TILE_BYTES = 16_000_000
+TILES_AT_LEAST = 4  # of a map in memory, so that all threads have about as much to do
 TOL, LAST_STEPS = 1e-2, 20  # nats for the counts summed in one estimate; Newton steps
 
 
@@ -143,7 +144,7 @@ def smooth_loadings(
     if images is not None:
         smooth_images = _smooth_images(images, used, grid, n_jobs)
         Y = np.column_stack([Y, smooth_images[0]])
-    if isinstance(X, CountBlocks):
+    if isinstance(X, CountBlocks) or 8 * Y.size > TILES_AT_LEAST * TILE_BYTES:
         averages, support = _grow_in_tiles(X, Y, W, used, grid, options)
     else:
         averages, support = _grow_windows(Y, W, used, grid, **options)
@@ -240,7 +241,8 @@ def _grow_windows(Y, W, used, grid, *, B, start, weight, n_jobs):
 
 def _grow_in_tiles(X, Y, W, used, grid, options):
     """Return the same as `_grow_windows`, for some pixels of the map at a time."""
-    n_pixels = min(TILE_BYTES, X.block_bytes) // (8 * Y.shape[1])
+    most = X.block_bytes if isinstance(X, CountBlocks) else TILE_BYTES
+    n_pixels = min(TILE_BYTES, most) // (8 * Y.shape[1])
     tiles = list(overlapping_tiles(grid.shape, grid.reach, n_pixels))
     arguments = ((*map(tile.take, (Y, W, used)), tile.shape) for tile in tiles)
     n_values = W.shape[1] + Y.shape[1] - options["B"].shape[1]

@@ -201,6 +201,7 @@ def test_overlapping_tiles__overlaps_on_each_side():
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [{}, {"binning": 3, "refinement": "joint"}, {"binning": 2, "smoothing": 0}],
@@ -215,6 +216,7 @@ def test_total_counts__psnmf_is_the_same(problem, options):
     assert mine.binning_ == known.binning_
 
 
+@pytest.mark.slow
 def test_PoissonNMF__is_the_same(problem):
     found, X, _, _ = problem
     W = PoissonNMF(3, volume=0.1).fit_transform(found)
@@ -280,3 +282,22 @@ def test_Part__size_in_memory(tmp_path):
     size = sys.getsizeof(part)
     assert part.nbytes < size < part.nbytes + 1000
     assert sys.getsizeof(part.write(tmp_path / "part")) < size - part.nbytes + 100
+
+
+def test_take_tiles__of_counts_in_memory_as_of_blocks(tmp_path):
+    rng = np.random.default_rng(4)
+    cube = rng.poisson(1.5, (310, 330, 4)).astype(np.uint8)
+    found, X = stored(cube, tmp_path, block_bytes=200_000)
+    tiles, same = take_tiles(found, (310, 330), 2), take_tiles(X, (310, 330), 2)
+    assert tiles.shape == same.shape != (310, 330)
+    assert (tiles.X != same.X).nnz == 0
+
+
+def test_smooth_loadings__tiles_of_a_map_in_memory(monkeypatch):
+    cube, W, H = planted((60, 47), counts=30.0)
+    X = count_matrix(cube, n_jobs=1)
+    known = smooth_loadings(X, H, W, (60, 47))
+    monkeypatch.setattr("hyperspy_psnmf.nmf.method.smoothing.TILE_BYTES", 1000)
+    mine = [smooth_loadings(X, H, W, (60, 47), n_jobs=n_jobs) for n_jobs in (1, 3)]
+    np.testing.assert_array_equal(mine[0].W, mine[1].W)
+    np.testing.assert_allclose(mine[0].W, known.W, rtol=1e-6, atol=1e-6)
