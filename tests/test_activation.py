@@ -64,6 +64,7 @@ def test_activation__psnmf_is_there_whatever_is_imported_first(imports):
     run(f"{imports}\nassert_active(s)")
 
 
+@pytest.mark.slow
 def test_activation__psnmf_is_there_on_a_loaded_file(saved_map):
     run(
         f"""
@@ -218,6 +219,7 @@ def outcome(call):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", STOCK_CALLS.values(), ids=STOCK_CALLS)
 def test_activation__other_algorithms_and_errors_are_those_of_hyperspy(call, reactivated):
     patched = outcome(call)

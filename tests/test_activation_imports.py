@@ -133,6 +133,7 @@ def test_activation_imports__an_exception_while_patching_does_not_escape_from_th
     assert "PSNMF could not be added" in printed
 
 
+@pytest.mark.slow
 def test_activation_imports__without_exspy_hyperspy_and_the_package_still_import():
     run(
         """
@@ -174,6 +175,7 @@ def assert_only_ours(extra):
     assert "hyperspy_psnmf" in extra
 
 
+@pytest.mark.slow
 def test_activation_imports__importing_others_loads_nothing_because_of_us_and_the_switch_works():
     imports = "import hyperspy.api", "import exspy; exspy.signals.EDSTEMSpectrum"
     stock = modules_after(
@@ -204,6 +206,7 @@ def test_activation_imports__importing_the_package_loads_the_standard_library_an
     assert top_level - sys.stdlib_module_names == {"hyperspy_psnmf"}
 
 
+@pytest.mark.slow
 def test_activation_imports__a_decomposition_by_name_needs_neither_scikit_learn_nor_scipy_stats():
     quietly = "print_info=False, show_progressbar=False"
     before, after = modules_after(

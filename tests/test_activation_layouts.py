@@ -28,6 +28,7 @@ def import_lines(modules):
     return [f"import exspy.signals.{name}" for name in modules]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plugin_at", [0, 1, -1], ids=["plugin first", "between", "plugin last"])
 @pytest.mark.parametrize("modules", LAYOUTS.values(), ids=LAYOUTS)
 def test_layout__classes_found_whichever_is_imported_first(modules, plugin_at, run_with):

@@ -58,6 +58,7 @@ def composition_error(signal, component: np.ndarray) -> float:
     return max(np.abs(found[e][component] - truth[e]).max() for e in truth)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:features of .* are smaller than the binning")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.phantom}-{case.counts}")
 def test_decomposition__spectra_and_compositions_as_near_to_the_truth_as_before(case):
@@ -70,6 +71,7 @@ def test_decomposition__spectra_and_compositions_as_near_to_the_truth_as_before(
     assert composition_error(signal, component) < case.max_error
 
 
+@pytest.mark.slow
 def test_decomposition__a_core_is_without_its_shell_thanks_to_loadings_that_return(monkeypatch):
     """Of many bins of many counts, where searches from all starts end at the wrong optimum."""
     s = data.core_shell_particles(shape=LARGER, counts=300, seed=21)

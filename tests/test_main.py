@@ -39,6 +39,7 @@ def table(folder):
         return list(csv.DictReader(lines))
 
 
+@pytest.mark.slow
 def test_main__the_phantom_is_unmixed_and_everything_is_written(tmp_path, capsys):
     assert main([*FREE, "-o", str(tmp_path / "out")]) == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
@@ -59,6 +60,7 @@ def test_main__the_phantom_is_unmixed_and_everything_is_written(tmp_path, capsys
     assert float(rows[2]["Ca at%"]) > 10 > 1 > float(rows[0]["Ca at%"] or 0)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_rendering")
 def test_main__a_file_is_unmixed_as_the_options_say(file, tmp_path):
     out = tmp_path / "out"
@@ -75,6 +77,7 @@ def test_main__a_file_is_unmixed_as_the_options_say(file, tmp_path):
     assert hs.load(out / "phase_spectra.hspy").axes_manager[-1].axis[0] == pytest.approx(0.3)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_rendering")
 @pytest.mark.parametrize("spectra", ["lines", "free"])
 def test_main__spectra_are_made_of_lines_or_free(file, tmp_path, spectra):
@@ -86,6 +89,7 @@ def test_main__spectra_are_made_of_lines_or_free(file, tmp_path, spectra):
     assert ("made of X-ray lines" in report) == (spectra == "lines")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_rendering")
 @pytest.mark.parametrize("where", ["in a file", "with the map"])
 def test_main__an_image_guides_the_smoothing(file, tmp_path, monkeypatch, where):
@@ -104,6 +108,7 @@ def test_main__an_image_guides_the_smoothing(file, tmp_path, monkeypatch, where)
     assert "An image of the same area" in report
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_rendering")
 def test_main__earlier_results_are_replaced_only_when_asked(file, tmp_path, capsys):
     command = [str(file), "-k", "2", *FREE, "-o", str(tmp_path)]
@@ -148,6 +153,7 @@ def project(tmp_path, monkeypatch):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_rendering")
 @pytest.mark.parametrize(
     ("options", "number", "named"),
@@ -186,6 +192,7 @@ def test_several_maps__what_is_not_there_is_said_and_nothing_written(
     assert not out.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_rendering")
 def test_main__the_map_of_a_file_with_nothing_else_is_named(file, tmp_path, capsys):
     assert main([str(file), "-k", "2", *FREE, "-o", str(tmp_path / "out")]) == 0

@@ -18,6 +18,7 @@ def test_readme__there_are_examples():
     assert EXAMPLES
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:only .* counts per bin:UserWarning")
 def test_readme__the_examples_run_one_after_the_other(tmp_path, monkeypatch, capsys):
     # As one session: later examples may go on with what earlier ones made.
@@ -42,6 +43,7 @@ def test_PSNMFAccessor__what_the_readme_says_of_the_accessor_exists():
     assert not [name for name in named if not hasattr(PSNMFAccessor, name)]
 
 
+@pytest.mark.slow
 def test_readme__compositions_are_those_that_its_first_command_prints(tmp_path, capsys):
     text = README.read_text(encoding="utf-8")
     (printed,) = re.findall(r"^<!-- printed.*?^```text\n(.*?)^```", text, re.M | re.S)

@@ -77,6 +77,7 @@ def test_names__are_phase_0_and_so_on_unless_set(signal):
     assert signal.psnmf.phase_names == ["Phase 0", "Phase 1", "Phase 2"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [list, tuple, np.array], ids=["list", "tuple", "array"])
 def test_names__are_used_everywhere(signal, make):
     names = ["silicate", "(Mg,Fe)O", "β-Ca"]

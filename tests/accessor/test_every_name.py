@@ -35,6 +35,7 @@ def run(signal, **keywords):
     return signal
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("old", "new", "words"), KEYWORDS, ids=str)
 def test_decomposition__an_old_keyword_warns_and_means_the_new_one(grains, old, new, words):
     expected = run(grains.deepcopy(), **new)
@@ -155,6 +156,7 @@ def drawn(result):
     return np.nan_to_num(result.data).tolist() if hasattr(result, "data") else result
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("close_figures")
 @pytest.mark.parametrize(("old", "new", "words"), CALLS.values(), ids=CALLS)
 def test_accessor__an_old_name_warns_and_gives_the_same(unmixed_free, found, old, new, words):
@@ -200,6 +202,7 @@ def test_accessor__old_names_with_bad_arguments_name_them(unmixed_free, call, er
         call(unmixed_free.psnmf)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("close_figures")
 @pytest.mark.parametrize("how", [copy.deepcopy, lambda r: pickle.loads(pickle.dumps(r))])
 @pytest.mark.parametrize("name", ["quantify", "ambiguity", "residuals"])

@@ -59,6 +59,7 @@ def set_beam_energy(s, energy):
     s.metadata.Acquisition_instrument.TEM.beam_energy = energy
 
 
+@pytest.mark.slow
 @pytest.mark.thorough_cases("zero peak", "high", "beam")
 @pytest.mark.parametrize(
     ("change", "options", "left_out"),
@@ -130,6 +131,7 @@ def failing(*args, **kwargs):
     raise ZeroDivisionError("of no use")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "name", "missing"),
     [
@@ -150,6 +152,7 @@ def test_main__what_fails_is_named_and_the_rest_written(run, monkeypatch, module
     assert f"hyperspy_psnmf: not made: {missing}: ZeroDivisionError" in error
 
 
+@pytest.mark.slow
 def test_main__a_figure_of_an_earlier_run_does_not_stay(grains, run, tmp_path):
     run()
     grains.metadata.Sample.xray_lines = ["Be_Ka"]
@@ -157,6 +160,7 @@ def test_main__a_figure_of_an_earlier_run_does_not_stay(grains, run, tmp_path):
     assert (status, names) == (0, ALWAYS)
 
 
+@pytest.mark.slow
 def test_main__windows_where_the_model_cannot_be(grains, run):
     del grains.metadata.Acquisition_instrument.TEM.beam_energy
     status, names, report, error = run()

@@ -81,6 +81,7 @@ def amount_of_work(spectra, n_jobs=1) -> dict[str, int]:
     return {"alternations": found.n_iter_, "calls": work.calls, "blocks": work.blocks}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="kernels are Python, with calls of their own")
 @pytest.mark.parametrize("spectra", RECORDED)
 def test_decomposition__not_more_work_than_recorded(spectra):

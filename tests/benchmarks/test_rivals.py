@@ -66,6 +66,7 @@ def test_methods__each_has_a_file_of_pinned_versions():
             assert all("==" in line for line in packages)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.thorough_cases("psnmf", "bss_maps", "sklearn", "exspy")
 @pytest.mark.parametrize("method", HERE)
@@ -80,6 +81,7 @@ def test_adapters__run_on_a_small_map(case, method):
     assert ("reconstruction" in figures) == (found.line_maps.size == 0)
 
 
+@pytest.mark.slow
 def test_figures__of_the_truth_are_zero(case):
     truth = case.truth
     found = Returned(loadings=truth.loadings[:, ::-1], factors=truth.factors[:, ::-1])

@@ -9,6 +9,7 @@ from hyperspy_psnmf import data
 from tests.data.phantom_truth import FAST, PHANTOMS, as_plain, line_energy, noise_free
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "phase", "lines"),
     [
@@ -63,6 +64,7 @@ def test_phantom_signals__acquisition_parameters_are_complete(phantom):
         assert name in instrument.Detector.EDS
 
 
+@pytest.mark.slow
 @pytest.mark.spot_checks
 def test_phantom_signals__line_intensities_and_a_model_can_be_had_from_every_phantom(phantom):
     lines = phantom.get_lines_intensity()
@@ -77,6 +79,7 @@ def test_phantom_signals__line_intensities_and_a_model_can_be_had_from_every_pha
 # --- the parameters
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", PHANTOMS)
 def test_phantom_signals__a_shorter_axis_is_the_long_one_cut_off(make):
     short = make(shape=(3, 4), n_channels=321)
@@ -87,6 +90,7 @@ def test_phantom_signals__a_shorter_axis_is_the_long_one_cut_off(make):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", PHANTOMS)
 @pytest.mark.parametrize("n_channels", [100, 2048])
 def test_phantom_signals__axes_of_any_length_have_only_lines_that_lie_on_them(make, n_channels):

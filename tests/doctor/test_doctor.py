@@ -58,6 +58,7 @@ def test_self_test__lost_counts_fail(monkeypatch, capsys):
     assert "failed: the phases have" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_self_test__wrong_spectra_fail(monkeypatch):
     monkeypatch.setattr(doctor, "MAX_ANGLE", 0.01)
     assert "degrees from the truth" in doctor.self_test()[0]
@@ -116,6 +117,7 @@ def test_describe_cache__nowhere(monkeypatch):
     assert "each session compiles" in doctor.describe_cache()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variable", "expected"),
     [("NUMBA_DISABLE_JIT", "plain Python"), ("NUMBA_CACHE_DIR", "can be written")],

@@ -22,6 +22,7 @@ def stored(signal):
     return signal.learning_results.psnmf
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", ["signal", "array", "row"])
 def test_phases__a_spectrum_is_one_of_fixed_spectra(grains, unmix, film, given):
     spectrum = {"signal": film, "array": film.data, "row": film.data[None]}[given]
@@ -32,6 +33,7 @@ def test_phases__a_spectrum_is_one_of_fixed_spectra(grains, unmix, film, given):
     assert expected.psnmf.phase_names == ["Phase 0", "Phase 1", "Phase 2"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [FREE, {**FREE, "energy_binning": 1}, {"spectra": "lines"}])
 def test_phases__elements_are_excluded_from_the_phase_that_loses_least(grains, unmix, options):
     phases = {name: {"absent": elements} for name, elements in ELEMENTS.items()}
@@ -46,6 +48,7 @@ def test_phases__elements_are_excluded_from_the_phase_that_loses_least(grains, u
     assert stored(found)["absent_elements"] == stored(expected)["absent_elements"]
 
 
+@pytest.mark.slow
 def test_phases__the_phase_is_found_whatever_its_number(grains, unmix, unmixed_free):
     # The spectra of the result without: the phase with the least fraction of an element's counts.
     centre = grains.axes_manager.signal_axes[0].value2index(1.74)  # of Si Ka, in keV
@@ -55,6 +58,7 @@ def test_phases__the_phase_is_found_whatever_its_number(grains, unmix, unmixed_f
     assert names.index("no silicon") == int(of_si.argmin())
 
 
+@pytest.mark.slow
 def test_phases__spectra_elements_and_the_rest_have_their_names(grains, unmix, film):
     phases = {"rest": {}, "no calcium": {"absent": ["Ca"]}, "film": {"spectrum": film}}
     unmix(grains, None, phases=phases, **FREE)  # as many phases as names
@@ -66,6 +70,7 @@ def test_phases__spectra_elements_and_the_rest_have_their_names(grains, unmix, f
     assert stored(grains)["n_components"] == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extension", ["hspy", ZSPY])
 def test_report__says_what_was_excluded_after_saving_too(grains, unmix, tmp_path, extension):
     unmix(grains, 3, phases={"core": {"absent": ["Ca", "Fe"]}, "film": {"absent": ["Si"]}}, **FREE)

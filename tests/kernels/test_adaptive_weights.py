@@ -84,6 +84,7 @@ def test_sum_neighbours__the_unit_of_the_fits_does_not_matter(scale):
     assert weights[0, 0] == pytest.approx(1 + 2 - 2 * 0.8, abs=2e-3)
 
 
+@pytest.mark.slow
 def test_sum_neighbours__counts_that_both_fits_explain_alike_do_not_matter():
     """Two pixels are fitted with different components, that their counts do not distinguish."""
     n = np.ones((1, 2), np.float32)

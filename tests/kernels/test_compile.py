@@ -27,6 +27,7 @@ def run(code, folder, **environment):
     ).stdout.strip()  # fmt: skip
 
 
+@pytest.mark.slow
 def test_on_compilation__once_and_not_for_cached_kernels(tmp_path):
     assert run(RUN, tmp_path) == "['_do_nothing']"
     assert run(RUN, tmp_path) == "[]"

@@ -41,6 +41,7 @@ def swap_memory(cube, layout, tmp_path):
     return wide[:, ::2, ::-1]
 
 
+@pytest.mark.slow
 @pytest.mark.crossed("dtype", "n_jobs")
 @pytest.mark.parametrize("n_jobs", [1, 4])
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -67,6 +68,7 @@ def test_csr_arrays__maps_of_any_number_of_axes_are_read(shape, many_blocks):
     assert_same(csr_arrays(cube, n_jobs=4), naive.csr_lists(cube))
 
 
+@pytest.mark.slow
 @pytest.mark.crossed("n_channels", "dtype")
 @pytest.mark.parametrize("n_channels", [8, 24, 25])
 @pytest.mark.parametrize("dtype", ["u1", "i2", ">u2", "f4", "f8"])
@@ -96,6 +98,7 @@ def test_csr_arrays__the_cube_is_not_changed():
     np.testing.assert_array_equal(cube, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("largest", "dtype"),
     [
@@ -187,6 +190,7 @@ def test_csr_arrays__threads_change_nothing(many_blocks):
         np.testing.assert_array_equal(serial, parallel)
 
 
+@pytest.mark.slow
 @SETTINGS
 @hypothesis.given(
     hnp.arrays(
@@ -235,6 +239,7 @@ def test_sum_bins__sums_are_exact_up_to_2_to_the_53():
     assert sum_bins(X, np.zeros(3, int), 1, np.zeros(1, int), 1).item() == 2**53
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["u1", "u8", "f4"])
 def test_csr_arrays__rows_and_columns_are_summed_at_once(dtype):
     cube = make_cube(dtype, shape=(23, 11)) * np.array(255, dtype)

@@ -36,6 +36,7 @@ def drawn(signal, k):
     return fig, axes
 
 
+@pytest.mark.slow
 def test_phase_maps__each_phase_has_a_map_and_a_spectrum(grains):
     _, axes = plot(grains)
     maps, spectra = grains.psnmf.phase_maps(), grains.psnmf.phase_spectra()
@@ -56,6 +57,7 @@ def test_plot__pixels_are_where_the_axes_say(grains):
     assert (top, bottom) == pytest.approx((-y.scale / 2, 10.5 * y.scale))
 
 
+@pytest.mark.slow
 def test_plot__maps_in_pixels_have_axes(grains):
     for axis in grains.axes_manager.navigation_axes:
         axis.units = "px"
@@ -64,6 +66,7 @@ def test_plot__maps_in_pixels_have_axes(grains):
     assert axes[0, 0].get_ylabel() == "y (px)"
 
 
+@pytest.mark.slow
 def test_names__titles_are_the_names_and_lines_are_labelled(grains):
     plot(grains)
     grains.psnmf.phase_names = ["silicate", "oxide", "$rest_3"]
@@ -77,6 +80,7 @@ def test_names__titles_are_the_names_and_lines_are_labelled(grains):
         assert all(0 < y <= right.get_ylim()[1] for _, y in at.values())
 
 
+@pytest.mark.slow
 def test_plot__a_logarithmic_scale_has_every_label_within(grains):
     plot(grains)
     fig, axes = grains.psnmf.plot(log=True)
@@ -103,6 +107,7 @@ def test_plot__lines_that_a_phase_does_not_have_are_grey(grains):
     assert not black[2]["Mg Kα"]
 
 
+@pytest.mark.slow
 def test_plot__a_phase_that_fills_the_map_keeps_its_colour(grains):
     image = plot(grains)[1][0, 0].images[0]
     red, _, blue, _ = image.cmap(1.0)
@@ -120,6 +125,7 @@ def test_plot__a_single_phase(grains):
     plot(grains, k=1)
 
 
+@pytest.mark.slow
 def test_plot__more_phases_than_colours(grains):
     plot(grains, k=9, binning=1, tol=1e-2)
 
@@ -131,6 +137,7 @@ def test_plot__a_line_scan(grains):
     assert not axes[0, 0].images
 
 
+@pytest.mark.slow
 def test_phase_maps__a_series_is_summed_over_its_third_axis(grains):
     s = hs.stack([grains, grains])
     _, axes = plot(s)
@@ -138,10 +145,12 @@ def test_phase_maps__a_series_is_summed_over_its_third_axis(grains):
     np.testing.assert_allclose(axes[1, 0].images[0].get_array(), maps.data[1].sum(axis=0))
 
 
+@pytest.mark.slow
 def test_plot__lazy_signals(grains):
     plot(grains.as_lazy())
 
 
+@pytest.mark.slow
 def test_plot__sem_signals():
     plot(data.sem_two_phases(shape=(11, 14), n_channels=310, counts=900, seed=2), k=2)
 
@@ -155,6 +164,7 @@ def test_plot__energies_in_ev(grains):
     assert axes[-1, 1].get_xlabel() == "Energy (eV)"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("without", ["xray_lines", "Sample"])
 def test_plot__without_lines_there_are_no_labels(grains, without):
     if without == "Sample":
@@ -185,6 +195,7 @@ def test_plot__masked_and_empty_pixels(grains):
     assert np.isnan(np.ma.filled(axes[0, 0].images[0].get_array(), np.nan)[:, :4]).all()
 
 
+@pytest.mark.slow
 def test_plot__masked_pixels_of_a_series_and_a_line(grains):
     series = hs.stack([grains, grains])
     mask = np.zeros((14, 11, 2), bool)

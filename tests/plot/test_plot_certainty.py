@@ -60,6 +60,7 @@ def test_plot_ambiguity__without_factors_only_counts_have_a_bar(grains):
     assert "Per cent (90 % bands)" in texts_of(fig)
 
 
+@pytest.mark.slow
 def test_residuals__are_a_map_and_two_spectra(unmixed):
     result = unmixed.psnmf.residuals()
     fig, axes = quietly(result.plot)
@@ -96,6 +97,7 @@ def test_plot_residuals__a_peak_that_is_no_line_of_the_sample_is_labelled_by_its
     assert not axes[2].texts
 
 
+@pytest.mark.slow
 def test_plot_residuals__residuals_of_a_line_scan_of_a_series_and_with_masks(grains):
     line = grains.inav[:, 3].deepcopy()
     line.decomposition(algorithm="PSNMF", output_dimension=1, print_info=False, **FREE)

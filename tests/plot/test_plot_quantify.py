@@ -94,6 +94,7 @@ def element_map(values, line="Fe_Ka"):
     return signal
 
 
+@pytest.mark.slow
 def test_plot_element_maps__element_maps_stand_in_a_grid():
     rng = np.random.default_rng(0)
     maps = [element_map(rng.poisson(9, (5, 7)).astype(float), f"Ca_K{i}") for i in "abgde"]

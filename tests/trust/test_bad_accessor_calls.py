@@ -223,6 +223,7 @@ def test_bad_accessor_calls__the_accessor_cannot_be_overwritten(grains, value):
     assert grains.psnmf.__class__.__name__ == "PSNMFAccessor"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["x", np.nan, None, 0, True, [3]])
 def test_bad_accessor_calls__maps_of_compositions_name_a_wrong_limit(unmixed, value):
     found = quantify(errors="counting")(unmixed.psnmf)

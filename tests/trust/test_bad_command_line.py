@@ -198,6 +198,7 @@ def test_main__an_output_folder_that_cannot_be_is_named(good, tmp_path, capsys, 
     assert (tmp_path / "file").read_text() == "mine"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_rendering")
 def test_main__a_single_count_is_taken_and_nothing_claimed_of_the_fit(good, tmp_path, capsys):
     path = tmp_path / "one.hspy"
@@ -209,6 +210,7 @@ def test_main__a_single_count_is_taken_and_nothing_claimed_of_the_fit(good, tmp_
     assert "There are too few counts to judge whether the model fits." in report
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_rendering")
 def test_main__elements_without_lines_are_taken(good, tmp_path):
     options = ["--elements", "Li,Mg,Si", "--spectra", "free"]

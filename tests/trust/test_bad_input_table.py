@@ -31,6 +31,7 @@ def test_decomposition__map_that_has_no_counts_is_refused_and_left_alone(
     assert describe_state(s) == before
 
 
+@pytest.mark.slow
 @pytest.mark.thorough_cases("channels all zero")  # peaks of combs are fitted
 @pytest.mark.parametrize(("make", "warning"), TAKEN_MAPS.values(), ids=TAKEN_MAPS)
 def test_decomposition__an_awkward_map_keeps_its_counts_and_is_left_alone(grains, make, warning):

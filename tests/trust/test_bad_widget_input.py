@@ -141,6 +141,7 @@ def _id(value):
     return "-".join(f"{k}={id_of(v)}" for k, v in values if not k.startswith("auto"))
 
 
+@pytest.mark.slow
 @pytest.mark.spot_checks("settings")
 @pytest.mark.parametrize(("settings", "message"), SETTINGS, ids=_id)
 def test_PSNMFTool__setting_that_makes_no_sense_is_reported_when_it_is_used(

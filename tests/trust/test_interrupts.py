@@ -40,6 +40,7 @@ def n_calls(pristine_grains):
     return len(calls)
 
 
+@pytest.mark.slow
 @pytest.mark.crossed("error", "when")
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, ZeroDivisionError])
 @pytest.mark.parametrize("when", [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0])
@@ -94,6 +95,7 @@ OUT_OF_MEMORY = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", OUT_OF_MEMORY)
 def test_decomposition__lack_of_memory_leaves_earlier_results(grains, earlier, monkeypatch, where):
     def fail(*args, **kwargs):
@@ -147,6 +149,7 @@ def in_threads(*tasks):
     return found
 
 
+@pytest.mark.slow
 def test_decomposition__decompositions_in_several_threads_know_nothing_of_each_other(
     pristine_grains,
 ):

@@ -44,6 +44,7 @@ def sample(request, unmixed_free):
 
 
 # Which is fitted with lines again; of free spectra, below, all are tried.
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["no elements", "None", "numbers"])
 def test_report__an_odd_sample_whose_spectra_are_made_of_lines(unmixed, name):
     s = listing(unmixed, *SAMPLES[name][:2])
@@ -52,6 +53,7 @@ def test_report__an_odd_sample_whose_spectra_are_made_of_lines(unmixed, name):
     assert describe_state(s) == before
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("right_axis")
 def test_residuals__an_odd_sample_is_reported_and_drawn_with_what_is_known_of_it(sample):
     s, drawn = sample
@@ -65,6 +67,7 @@ def test_residuals__an_odd_sample_is_reported_and_drawn_with_what_is_known_of_it
     assert describe_state(s) == before
 
 
+@pytest.mark.slow
 @pytest.mark.thorough_cases("elements without lines", "words", "arrays", "no ", "numbers")
 def test_element_maps__lines_of_an_odd_sample_are_mapped_or_asked_for(sample):
     s, drawn = sample
@@ -79,6 +82,7 @@ def test_element_maps__lines_of_an_odd_sample_are_mapped_or_asked_for(sample):
     assert describe_state(s) == before
 
 
+@pytest.mark.slow
 def test_quantify__what_has_no_factor_in_an_odd_sample_is_left_out_by_name(sample):
     s, _ = sample
     before = describe_state(s)
@@ -132,6 +136,7 @@ def test_odd_metadata__a_number_that_is_nan_is_as_good_as_none(unmixed, path, us
     plt.close("all")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["Sample", "Acquisition_instrument", "Signal", "Truth"])
 def test_report__a_map_without_a_part_of_its_metadata_is_unmixed_and_reported(grains, what):
     delattr(grains.metadata, what)

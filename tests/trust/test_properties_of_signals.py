@@ -4,6 +4,7 @@
 import hyperspy.api as hs
 import hypothesis
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 
 from hyperspy_psnmf import data
@@ -41,6 +42,7 @@ def test_decomposition__masks_along_the_edges_equal_a_crop(left, right, below, f
     np.testing.assert_allclose(loadings.sum(), results(cropped)[1].sum())
 
 
+@pytest.mark.slow
 @SETTINGS
 @hypothesis.given(st.integers(6, 26), st.integers(7, 20), st.integers(99, 310), st.booleans())
 def test_decomposition__chunks_change_nothing(nx, ny, n_channels, masked):
@@ -56,6 +58,7 @@ def test_decomposition__chunks_change_nothing(nx, ny, n_channels, masked):
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
 
 
+@pytest.mark.slow
 @SETTINGS
 @hypothesis.given(
     st.lists(TEXT, min_size=3, max_size=3, unique=True),

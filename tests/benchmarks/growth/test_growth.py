@@ -38,6 +38,7 @@ def test_parse__unknown_setting_refused(capsys):
     assert "--base has no pixel" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lazy", [False, True])
 @pytest.mark.filterwarnings("ignore")
 def test_child__measures_a_small_map(child, lazy, tmp_path, monkeypatch, capsys):

@@ -53,6 +53,7 @@ class Iterations(Trace):
         return self.n_iter == 300
 
 
+@pytest.mark.slow
 def test_methods__one_optimum(counts, begin):
     traces = {name: Iterations.of(METHODS[name], counts, *begin, seconds=60.0) for name in METHODS}
     lowest = {name: trace.lowest for name, trace in traces.items()}

@@ -10,6 +10,7 @@ from tests.helpers.maps import FREE, assert_same_results, expected_counts, resul
 # --- the contract of the result
 
 
+@pytest.mark.slow
 @pytest.mark.crossed("smoothing", "options")
 @pytest.mark.parametrize(
     "options",
@@ -51,6 +52,7 @@ def test_decomposition__data_dtype_axes_and_metadata_are_left_alone(grains, unmi
     assert state(grains)[:-1] == before[:-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "dtype",
     ["u1", "u2", "u4", "u8", "i1", "i2", "i8", "f2", "f4", "f8", ">u2", ">f4", ">f8"],
@@ -62,6 +64,7 @@ def test_decomposition__every_real_dtype_gives_the_same(grains, unmixed_free, un
     assert grains.data.dtype == np.dtype(dtype)
 
 
+@pytest.mark.slow
 def test_decomposition__fractional_counts_are_taken_as_they_are(grains, unmixed, unmix):
     grains.data = grains.data * 0.5
     unmix(grains)
@@ -75,6 +78,7 @@ def test_decomposition__counts_beyond_255_do_not_overflow(unmix):
     np.testing.assert_allclose(s.learning_results.loadings.sum(), counts.sum(dtype=float))
 
 
+@pytest.mark.slow
 def test_decomposition__same_seed_same_result_on_any_number_of_threads(grains, unmixed, unmix):
     assert_same_results(unmix(grains, n_jobs=1), unmixed)
     assert_same_results(unmix(grains, n_jobs=2, random_state=np.random.default_rng(0)), unmixed)
@@ -100,6 +104,7 @@ def test_decompose__the_model_is_near_the_truth(unmixed):
     assert error < 0.5 * np.linalg.norm(unmixed.data - expected) / np.linalg.norm(expected)
 
 
+@pytest.mark.slow
 def test_decomposition__joint_refinement_combines_new_maps_with_same_spectra(
     grains, unmixed, unmix
 ):
@@ -119,6 +124,7 @@ def test_decomposition__divergence_of_joint_refinement_is_that_of_its_own_spectr
     assert 0 < grains.learning_results.psnmf["divergence"] < held
 
 
+@pytest.mark.slow
 def test_decomposition__the_divergence_on_record_is_that_of_the_results(grains, unmix):
     unmix(grains, smoothing=0)
     x, mu = grains.data.astype(float), expected_counts(grains)
@@ -177,6 +183,7 @@ def test_decomposition__as_many_phases_as_pixels(grains, unmix):
     np.testing.assert_allclose(s.learning_results.loadings.sum(), s.data.sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spectra", ["lines", "free"])
 def test_decomposition__empty_rows_columns_and_channels(grains, unmix, spectra):
     grains.data[2] = 0

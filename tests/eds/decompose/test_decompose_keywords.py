@@ -40,6 +40,7 @@ def test_decomposition__energy_binning_auto_is_40_ev(unmixed_free, grains, unmix
     assert_same_results(unmix(grains, energy_binning=4, **FREE), unmixed_free)
 
 
+@pytest.mark.slow
 def test_decomposition__energy_range_is_what_a_crop_gives(grains, unmix):
     cropped = unmix(grains.isig[40:250])
     unmix(grains, energy_range=(0.4999, 2.5901))

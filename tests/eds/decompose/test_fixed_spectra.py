@@ -40,6 +40,7 @@ def test_decomposition__the_order_of_fixed_spectra_is_kept(spectra, grains, unmi
     np.testing.assert_allclose(grains.learning_results.factors, expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.crossed("refinement", "energy_binning", "n_fixed")
 @pytest.mark.parametrize("refinement", ["fixed", "joint"])
 @pytest.mark.parametrize("energy_binning", [1, 4])

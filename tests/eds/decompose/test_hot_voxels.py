@@ -60,6 +60,7 @@ def test_decomposition__what_is_left_out_is_not_named(grains):
         unmix_quietly(s, 2, navigation_mask=mask, **FREE)
 
 
+@pytest.mark.slow
 def test_several__are_named_and_the_rest_counted(grains):
     s = heat(grains)
     for i in range(6):

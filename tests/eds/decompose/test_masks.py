@@ -37,6 +37,7 @@ MASKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.crossed("lazy", "make")
 @pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
 @pytest.mark.parametrize("make", MASKS.values(), ids=MASKS)

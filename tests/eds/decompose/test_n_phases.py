@@ -88,6 +88,7 @@ def test_estimate_number_of_components__a_lazy_map_gives_the_same(particles, est
     lazy.close_file()
 
 
+@pytest.mark.slow
 def test_estimate_number_of_components__masked_pixels_and_channels_are_as_good_as_not_there(
     particles,
 ):
@@ -112,6 +113,7 @@ def test_estimate_number_of_components__an_energy_range_is_the_map_cropped_to_it
     np.testing.assert_array_equal(found.deviances, expected.deviances)
 
 
+@pytest.mark.slow
 def test_estimate_number_of_components__fixed_spectra_count(particles):
     H = particles.metadata.Truth.factors.T
     two = particles.psnmf.estimate_number_of_components(fixed_spectra=H[:2], **QUIET)
@@ -121,6 +123,7 @@ def test_estimate_number_of_components__fixed_spectra_count(particles):
     assert three.best == three.numbers[0] == 3
 
 
+@pytest.mark.slow
 def test_estimate_number_of_components__line_scans_series_and_axes_without_unit_are_accepted(
     particles,
 ):
@@ -196,6 +199,7 @@ def test_estimate_number_of_components__an_empty_map_is_refused(particles):
 # --- as a part of a decomposition
 
 
+@pytest.mark.slow
 def test_estimate_number_of_components__auto_takes_best_and_is_otherwise_same(particles, unmix):
     estimate = particles.psnmf.estimate_number_of_components(spectra="free", **QUIET)
     auto = unmix(particles.deepcopy(), "auto", **FREE).learning_results
@@ -209,6 +213,7 @@ def test_estimate_number_of_components__auto_takes_best_and_is_otherwise_same(pa
     assert "numbers_tried" not in given.psnmf
 
 
+@pytest.mark.slow
 def test_report__the_reason_is_printed_reported_and_saved(particles, unmix, capsys, tmp_path):
     unmix(particles, "auto", print_info=True, **FREE)
     reason = "3 phases predict held-out counts best"
@@ -219,6 +224,7 @@ def test_report__the_reason_is_printed_reported_and_saved(particles, unmix, caps
         assert hs.load(tmp_path / "map.hspy", lazy=lazy).psnmf.report() == particles.psnmf.report()
 
 
+@pytest.mark.slow
 def test_decomposition__auto_counts_fixed_spectra(particles, unmix):
     H = particles.metadata.Truth.factors.T
     results = unmix(particles, "auto", fixed_spectra=H[1:]).learning_results
@@ -227,6 +233,7 @@ def test_decomposition__auto_counts_fixed_spectra(particles, unmix):
     assert results.psnmf["n_fixed"] == 2
 
 
+@pytest.mark.slow
 def test_report__as_many_phases_as_were_tried_are_warned_of(particles, monkeypatch):
     monkeypatch.setattr("hyperspy_psnmf.eds.decompose.decompose.MAX_COMPONENTS", 2)
     with pytest.warns(UserWarning, match="there may be more"):
@@ -265,17 +272,20 @@ def starved():
     return data.mineral_grains(shape=(64, 72), counts=15, seed=3)
 
 
+@pytest.mark.slow
 def test_estimate_number_of_components__lines_find_a_rare_phase_at_few_counts(starved):
     assert starved.psnmf.estimate_number_of_components(**QUIET).best == 3
     assert starved.psnmf.estimate_number_of_components(spectra="free", **QUIET).best == 2
 
 
+@pytest.mark.slow
 def test_estimate_number_of_components__drift_is_no_phase():
     s = drifting(data.sem_two_phases(shape=(64, 72), counts=300, seed=5), 10)
     assert s.psnmf.estimate_number_of_components(**QUIET).best == 2
     assert s.psnmf.estimate_number_of_components(spectra="free", **QUIET).best > 2
 
 
+@pytest.mark.slow
 def test_decomposition__auto_uses_the_spectra_of_the_decomposition(starved, unmix):
     results = unmix(starved.deepcopy(), "auto").learning_results
     assert results.output_dimension == 3

@@ -60,6 +60,7 @@ def test_report__fractions_add_up_to_100_percent(unmixed):
     assert sum(percents) == pytest.approx(100, abs=0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -98,6 +99,7 @@ def test_decomposition__good_data_have_no_weakness():
     assert weaknesses_of(s) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sem_two_phases", "sharp_interface", "embedded_spheres"])
 def test_report__a_phase_cut_in_two_is_warned_of_and_right_ones_are_not(name):
     s = getattr(data, name)(shape=(32, 48), counts=300, seed=1)
@@ -109,6 +111,7 @@ def test_report__a_phase_cut_in_two_is_warned_of_and_right_ones_are_not(name):
     assert "hardly differ" in s.psnmf.report()
 
 
+@pytest.mark.slow
 def test_decomposition__zero_peaks_make_no_spectra_alike(sem):
     sem.axes_manager.signal_axes[0].offset = -0.05
     sem.data[..., :15] += 60
@@ -155,6 +158,7 @@ def test_decomposition__the_zero_peak_is_warned_of_until_it_is_left_out(sem):
     assert "zero peak" not in weaknesses_of(sem, energy_range=(low, high), **FREE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offset", [-0.475, 0.004, 0.0])
 def test_decomposition__the_advised_range_reaches_the_last_channel(grains, offset):
     axis = grains.axes_manager.signal_axes[0]
@@ -192,6 +196,7 @@ def test_report__the_summary_says_why_a_binning_was_taken(grains, unmix, capsys)
     assert "the rule of thumb; the data are no whole numbers" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_decomposition__small_particles_are_not_lost_in_bins(unmix):
     s = data.isolated_particles(shape=(72, 88), n_channels=400, counts=50, seed=0)
     auto = unmix(s.deepcopy(), 2, energy_binning=1, **FREE)

@@ -81,6 +81,7 @@ def test_spectra_auto__is_the_default(of_lines, unmixed, unmixed_free):
 WEIGHTS = np.repeat([0.3, 10.0, np.inf], [31, 124, 155])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extension", ["hspy", ZSPY])
 def test_record__survives_saving(of_lines_copy, tmp_path, extension):
     of_lines_copy.learning_results.psnmf["prior_weights"] = WEIGHTS
@@ -133,6 +134,7 @@ def test_summary__spectra_are_made_of_lines(grains, capsys):
     assert "spectra=free, parsimony=True" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_accessor__works_on_spectra_of_lines(of_lines):
     accessor = of_lines.psnmf
     assert accessor.phase_spectra().data.shape == (3, 310)
@@ -144,6 +146,7 @@ def test_accessor__works_on_spectra_of_lines(of_lines):
 # With other settings
 
 
+@pytest.mark.slow
 def test_spectra_lines__number_of_phases_is_estimated(grains):
     unmix_quietly(grains, "auto", **LINES)
     record = read_record(grains)
@@ -173,6 +176,7 @@ def test_spectra_lines__masks_are_left_out(grains, navigation_mask, signal_mask)
     assert np.nansum(results.loadings) == pytest.approx(kept, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_spectra_lines__fixed_spectra_come_first_and_stay(grains):
     fixed = grains.metadata.Truth.factors.T[1:2]
     unmix_quietly(grains, fixed_spectra=fixed, **LINES)
@@ -180,6 +184,7 @@ def test_spectra_lines__fixed_spectra_come_first_and_stay(grains):
     assert read_record(grains).spectra == "lines"
 
 
+@pytest.mark.slow
 def test_spectra_lines__absent_elements_have_no_lines(grains, of_lines):
     element = "Mg"
     unmix_quietly(grains, absent={0: [element]}, **LINES)
@@ -189,6 +194,7 @@ def test_spectra_lines__absent_elements_have_no_lines(grains, of_lines):
     assert after < 0.4 * before
 
 
+@pytest.mark.slow
 def test_spectra_lines__elements_that_are_not_listed_are_found(grains, of_lines):
     grains.metadata.Sample.set_item("elements", ["Si"])
     grains.metadata.Sample.set_item("xray_lines", ["Si_Ka"])
@@ -291,6 +297,7 @@ def test_spectra_auto__free_where_parsimony_does_not_decide(grains, capsys, give
     assert "not made of lines" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", BAD_MAPS)
 def test_spectra_auto__free_and_why_where_a_map_has_no_line_model(grains, capsys, which):
     make, reason, message = BAD_MAPS[which]

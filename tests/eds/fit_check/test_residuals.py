@@ -74,6 +74,7 @@ def test_residuals__what_was_masked_is_nan(grains, unmix, navigation_mask, signa
     assert result.total == pytest.approx(1, abs=0.02)
 
 
+@pytest.mark.slow
 def test_residuals__lazy_saved_and_unfolded_maps_give_the_same(unmixed, tmp_path):
     expected = unmixed.psnmf.residuals()
     unmixed.save(tmp_path / "map.hspy")

@@ -28,6 +28,7 @@ def particles(pristine):
     return pristine.deepcopy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spectra", ["lines", "free"])
 def test_report__what_fits_is_reported_to_fit(particles, unmix, spectra):
     report = unmix(particles, spectra=spectra).psnmf.report()
@@ -39,6 +40,7 @@ def test_report__what_fits_is_reported_to_fit(particles, unmix, spectra):
     assert abs(total - 1) < 5 * scatter
 
 
+@pytest.mark.slow
 def test_find_fit_quality__a_missed_phase_shows(particles, unmix):
     report = unmix(particles, 2).psnmf.report()
     assert SIGNIFICANT in report
@@ -51,6 +53,7 @@ def test_find_fit_quality__a_missed_phase_shows(particles, unmix):
     assert re.search(r"near [^.]*\.\d\d keV \([A-Z][a-z]?_[KLM][ab]", report)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("electronvolts", [5, 10, -10, 20])
 def test_report__a_drift_of_half_a_channel_and_more_shows(particles, unmix, electronvolts):
     if electronvolts < 0:
@@ -87,6 +90,7 @@ def test_report__a_drifting_energy_axis_shows(particles, unmix):
     assert near
 
 
+@pytest.mark.slow
 def test_report__pile_up_shows_though_every_spectrum_has_it(particles, unmix):
     lines = unmix(piled_up(particles, 0.08)).psnmf.report().split("pile-up")[1]
     sums = re.findall(r"([\d.]+) keV = ([\d.]+) \+ ([\d.]+) keV", lines)
@@ -96,6 +100,7 @@ def test_report__pile_up_shows_though_every_spectrum_has_it(particles, unmix):
     assert "(Fe_Ka + Fe_Ka)" in lines
 
 
+@pytest.mark.slow
 def test_find_fit_quality__masked_lazy_and_other_algorithms_are_judged_too(particles, unmix):
     mask = np.zeros((43, 39), bool)
     mask[:5] = True

@@ -100,6 +100,7 @@ def test_Formulas__of_a_quantification(result):
     assert len(found.to_dataframe()) == len(rows)
 
 
+@pytest.mark.slow
 def test_Formulas__what_is_not_quantified_is_beside_the_formula(pristine, factors):
     s = pristine.deepcopy()
     s.set_elements(["Mg", "Si"])
@@ -110,6 +111,7 @@ def test_Formulas__what_is_not_quantified_is_beside_the_formula(pristine, factor
     assert "not quantified" in rows["Ferropericlase"]["not_in_formula"]
 
 
+@pytest.mark.slow
 def test_Formulas__a_phase_without_composition_has_none():
     s = as_found(data.core_shell_particles(shape=(20, 26), counts=600, seed=1))
     truth = s.metadata.Truth

@@ -20,6 +20,7 @@ def whole(pristine_grains):
 # --- what is said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "scale"), SCALED.values(), ids=list(SCALED))
 def test_counts_per_unit__result_is_that_of_the_counts(pristine_grains, whole, change, scale):
     scale = float(pristine_grains.data.max()) if scale is None else scale
@@ -50,6 +51,7 @@ def of_whole(whole):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -75,6 +77,7 @@ def test_counts_per_unit__used_by_whatever_reads_the_counts_again(
     assert ours.report().replace(said, "") == of_whole["report"]
 
 
+@pytest.mark.slow
 def test_counts_per_unit__errors_without_a_part_of_the_counts(pristine_grains, whole, monkeypatch):
     monkeypatch.setattr("hyperspy_psnmf.eds.uncertainty.jackknife.N_SPLITS", 1)
     s = scaled(1 / 4)(pristine_grains)
@@ -104,6 +107,7 @@ def test_counts_per_unit__keeps_values_that_are_no_whole_numbers(pristine_grains
     np.testing.assert_allclose(s.learning_results.loadings.sum(), 2.5 * s.data.sum())
 
 
+@pytest.mark.slow
 def test_counts_per_unit__with_an_estimator(pristine_grains):
     s, t = scaled(1 / 4)(pristine_grains), pristine_grains.deepcopy()
     estimator = PSNMF(3, binning=2)
@@ -132,6 +136,7 @@ def test_counts_per_unit__bad_one_is_refused(grains, state, value, error):
 NUMBER = {"max_components": 2, "n_folds": 2, "show_progressbar": False}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["mean of frames", "multiples of 20 in 16 bits", "lazy mean of frames"]
 )

@@ -20,6 +20,7 @@ CALLS = {
 REST = ("Al", "Ca", "Fe", "O", "Ti")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:net counts below zero")
 @pytest.mark.parametrize("call", CALLS)
 def test_decomposed__results_and_counts_are_read_once_per_call(unmixed, monkeypatch, call):

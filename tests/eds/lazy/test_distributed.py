@@ -50,6 +50,7 @@ def runs(monkeypatch):
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "chunks",
     [
@@ -67,6 +68,7 @@ def test_ClusterBlocks__result_is_that_of_eager_signals(
     assert all(n_blocks > 1 for _, n_blocks in runs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -79,6 +81,7 @@ def test_decomposition__whatever_is_asked_for(grains, unmix, options):
     same(unmix(lazy(grains, (7, 9, 310)), **options), unmix(grains, **options))
 
 
+@pytest.mark.slow
 def test_ClusterBlocks__what_needs_the_counts_again_is_done_on_the_workers(grains, unmixed, runs):
     s = lazy(grains, (7, 9, 310))
     s.learning_results = unmixed.learning_results
@@ -100,6 +103,7 @@ def test_active_client__another_scheduler_may_be_chosen(grains, unmixed, unmix, 
     assert not runs
 
 
+@pytest.mark.slow
 def test_decomposition__tasks_are_small(grains, unmix, client, monkeypatch):
     """No task drags the data along, nor what all tasks have in common."""
     sizes = []
@@ -122,6 +126,7 @@ def kill_a_worker(client):
     os.kill(pids[max(held, key=held.get)], signals.SIGKILL)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signals, "SIGKILL"), reason="no SIGKILL on this system")
 @pytest.mark.filterwarnings("ignore")
 def test_ClusterBlocks__killed_worker_changes_nothing(grains, unmixed, unmix, client, monkeypatch):
@@ -138,6 +143,7 @@ def test_ClusterBlocks__killed_worker_changes_nothing(grains, unmixed, unmix, cl
     assert killed
 
 
+@pytest.mark.slow
 def test_decomposition__a_corrupt_chunk_raises_its_own_error(unmixed_copy, unmix):
     def load(block, block_info=None):
         if block_info and block_info[0]["chunk-location"] == (1, 1, 0):
@@ -153,6 +159,7 @@ def test_decomposition__a_corrupt_chunk_raises_its_own_error(unmixed_copy, unmix
     np.testing.assert_array_equal(s.learning_results.loadings, before)
 
 
+@pytest.mark.slow
 def test_decomposition__workers_forget_the_counts(grains, unmix, client):
     unmix(lazy(grains, (7, 9, 310)))
     for _ in range(50):

@@ -48,6 +48,7 @@ SPOILT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "scale"), SCALED.values(), ids=list(SCALED))
 def test_scaled_map__scale_is_named(pristine_grains, change, scale):
     scale = pristine_grains.data.max() if scale is None else scale
@@ -61,6 +62,7 @@ def test_scaled_map__scale_is_named(pristine_grains, change, scale):
     assert not find_fit_quality(s).fits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "what"), SPOILT.values(), ids=list(SPOILT))
 def test_spoilt_map__no_scale_is_named(pristine_grains, change, what):
     (said,) = warnings_of(s := change(pristine_grains))
@@ -115,6 +117,7 @@ COUNTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", COUNTS.values(), ids=list(COUNTS))
 def test_counts__no_warning(pristine_grains, change):
     assert warnings_of(change(pristine_grains)) == []
@@ -124,6 +127,7 @@ PHANTOMS = ["core_shell_particles", "embedded_spheres", "grain_boundary", "isola
             "mineral_grains", "sem_two_phases", "sharp_interface", "solid_solution"]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.crossed("name", "counts")
 @pytest.mark.parametrize("name", PHANTOMS)
 @pytest.mark.parametrize("counts", [8, 60, 900])
@@ -143,6 +147,7 @@ def test_real_maps__no_warning(name):
     assert warnings_of(s, output_dimension=2) == []
 
 
+@pytest.mark.slow
 def test_judge_model__deviance_of_counts_from_spectra_of_lines_is_one():
     s = data.core_shell_particles(shape=(39, 43), counts=50, seed=4)
     model = s.decomposition(

@@ -19,6 +19,7 @@ CHUNKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("masked", [False, True], ids=["all", "masked"])
 @pytest.mark.parametrize("chunks", CHUNKS.values(), ids=CHUNKS)
 def test_decomposition__chunks_do_not_matter(
@@ -112,6 +113,7 @@ def test_decomposition__bad_values_in_one_chunk_are_found(
     assert state(s) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extension", ["hspy", ZSPY])
 def test_report__lazily_loaded_map_is_unmixed_saved_and_loaded_lazily(
     grains, unmixed, unmix, tmp_path, extension

@@ -48,6 +48,7 @@ def was_spilled(seen):
     return bool(seen) and all(kind is StoredBlocks and n_files for kind, n_files in seen)
 
 
+@pytest.mark.slow
 @pytest.mark.crossed("masked", "chunks")
 @pytest.mark.parametrize("masked", [True, False], ids=["masked", "all"])
 @pytest.mark.parametrize("chunks", CHUNKS.values(), ids=CHUNKS)
@@ -64,6 +65,7 @@ def test_decomposition__result_is_that_of_eager_signals(
     assert s.data is before
 
 
+@pytest.mark.slow
 @pytest.mark.thorough_cases("number of phases", "energy_range")
 @pytest.mark.parametrize(
     "options",
@@ -84,6 +86,7 @@ def test_decomposition__whatever_is_asked_for(grains, unmix, options, spill):
     assert was_spilled(spill)
 
 
+@pytest.mark.slow
 def test_phase_spectra__fixed_spectra_and_absent_elements(grains, unmixed, unmix, spill):
     fixed = unmixed.psnmf.phase_spectra().inav[:1]
     options = {"fixed_spectra": fixed, "binning": 4, "absent": {2: ["Fe"]}}
@@ -92,6 +95,7 @@ def test_phase_spectra__fixed_spectra_and_absent_elements(grains, unmixed, unmix
     assert was_spilled(spill)
 
 
+@pytest.mark.slow
 def test_decomposition__series_and_line_scans(grains, unmix, spill):
     series = hs.stack([grains.inav[:14, :10]] * 3)
     for s, chunks in ((series, (2, 3, 5, 310)), (grains.inav[:, 3], (7, 310))):
@@ -100,6 +104,7 @@ def test_decomposition__series_and_line_scans(grains, unmix, spill):
     assert was_spilled(spill)
 
 
+@pytest.mark.slow
 def test_decomposition__processes_write_and_read_as_well(grains, unmixed, unmix, spill):
     s = lazy(grains, (7, 9, 100))
     with dask.config.set(scheduler="processes", num_workers=2):
@@ -108,6 +113,7 @@ def test_decomposition__processes_write_and_read_as_well(grains, unmixed, unmix,
     assert was_spilled(spill)
 
 
+@pytest.mark.slow
 def test_standard_errors__results_are_used_as_ever(grains, unmixed, unmix):
     s = unmix(lazy(grains, (7, 9, 100)), max_memory=TINY)
     for get in (
@@ -218,6 +224,7 @@ def test_decomposition__full_disk_leaves_nothing_behind(
     assert state(s) == before
 
 
+@pytest.mark.slow
 def test_estimate_number_of_components__number_of_phases_is_estimated_lazily(grains, monkeypatch):
     monkeypatch.setattr("hyperspy_psnmf.eds.lazy.memory.MAX_BYTES", 10_000)
     with warnings.catch_warnings():

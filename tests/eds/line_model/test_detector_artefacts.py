@@ -48,6 +48,7 @@ def with_peak(signal, at, share):
     return s
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "lines"),
     [
@@ -70,6 +71,7 @@ def test_measure_lines__an_element_that_a_sum_peak_may_be_is_named_too():
     assert peak.rivals == ("P",)  # P Ka lies 2 eV beside the sum
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sem_two_phases", "sharp_interface"])
 def test_measure_lines__net_intensities_stay_right_beside_sum_peaks(name):
     s = unmixed_with_pile_up(name, 0.05)
@@ -81,6 +83,7 @@ def test_measure_lines__net_intensities_stay_right_beside_sum_peaks(name):
     np.testing.assert_array_less(np.abs(ratio - 0.95), 0.04)
 
 
+@pytest.mark.slow
 def test_measure_lines__escape_peaks_are_named_by_their_line():
     particles = data.core_shell_particles(shape=(24, 26), counts=800, seed=1)
     found = measure(with_peak(particles, 6.40 - 1.74, 0.02))
@@ -89,6 +92,7 @@ def test_measure_lines__escape_peaks_are_named_by_their_line():
     assert "the escape peak of Fe_Ka" in str(peak)
 
 
+@pytest.mark.slow
 def test_measure_lines__what_is_too_large_for_the_detector_is_an_element_or_unknown():
     particles = data.core_shell_particles(shape=(24, 26), counts=800, seed=1)
     found = measure(with_peak(particles, 6.40 - 1.74, 0.3))

@@ -51,6 +51,7 @@ def calibration(signal):
     return found, [str(w.message) for w in said]
 
 
+@pytest.mark.slow
 @pytest.mark.crossed("name", "offset")
 @pytest.mark.thorough_cases("core_shell", "grain_boundary")
 @pytest.mark.parametrize("name", PHANTOMS, scope="module")
@@ -71,6 +72,7 @@ def test_find_axis__offset_and_gain_are_found(name, offset, gain):
     assert (differs[:, whole] < 3).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PHANTOMS)
 def test_find_axis__a_right_axis_is_left_without_a_word(name):
     found, said = calibration_of_truth(name)
@@ -115,6 +117,7 @@ def test_find_axis__silica_spheres(by):
     assert not [one for one in found.unlisted if one.kind == "unknown peak"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decomposed", [True, False])
 @pytest.mark.parametrize("lazy", [False, True])
 def test_energy_calibration__before_and_after_a_decomposition(decomposed, lazy):

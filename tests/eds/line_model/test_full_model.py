@@ -63,6 +63,7 @@ def test_linear__columns_are_derivatives(oxides):
         assert error < within * np.abs(expected).max() + 1e-6, name
 
 
+@pytest.mark.slow
 @pytest.mark.thorough_cases("embedded", "boundary", "isolated", "mineral")
 @pytest.mark.parametrize("name", SCENES)
 def test_fit_spectra__noise_free_lines_within_their_errors(name):
@@ -93,6 +94,7 @@ def test_fit_spectra__edge_depths_are_those_of_the_detector(oxides):
         assert values[f"edge of {edge} keV"] == pytest.approx(mass * jump, rel=0.1)
 
 
+@pytest.mark.slow
 def test_fit_spectra__shifted_lines_and_other_ratios_are_found(oxides):
     parameters, names = oxides.parameters, oxides.parameters.names
     off = {"shift of O_Ka": -0.004, "lines below Fe_La": -0.8, "gain": 0.001, "resolution": 5.0}
@@ -147,6 +149,7 @@ def test_fit_spectra__few_counts_leave_the_prior(oxides):
     assert (np.abs(found.values[first_ratio:]) < 0.2 * sigma).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("listed", [set(), {"H"}])
 def test_fit_spectra__a_spectrum_without_lines_is_all_continuum(oxides, listed):
     spectra = ideal("sharp_interface").psnmf.phase_spectra()

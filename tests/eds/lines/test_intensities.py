@@ -180,6 +180,7 @@ def test_measure_lines__masked_channels_are_no_zeros(ideal, measured):
         measure_lines(s, ["Ca_Ka", "Fe_Ka"], method="windows")
 
 
+@pytest.mark.slow
 def test_measure_lines__lines_beside_the_main_ones_need_windows(ideal):
     with pytest.raises(ValueError, match=r"Fe_Kb: the model has .*Fe_Ka.*intensities='windows'"):
         measure_lines(ideal, ["Fe_Kb", "Si_Ka"])

@@ -29,6 +29,7 @@ def oxygen_of(counts, **kwargs):
     return found.net[0, 0] / truth, found.sigma[0, 0] / truth
 
 
+@pytest.mark.slow
 @pytest.mark.crossed("counts", "off")
 @pytest.mark.parametrize("counts", [1e7, 1e5, 1e6, 1e8])
 @pytest.mark.parametrize(
@@ -98,6 +99,7 @@ def test_measure_lines__many_elements_change_the_others_within_their_errors(mine
     assert (np.abs(many.net - few.net) < 3 * many.sigma).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.thorough), 2])
 def test_measure_lines__no_more_counts_than_there_are(minerals, step):
     symbols = [name for name, e in elements_db if e.Atomic_properties.has_item("Xray_lines")]

@@ -88,6 +88,7 @@ def no_work(monkeypatch):
     monkeypatch.setattr(quantify_module, "measure_lines", work)
 
 
+@pytest.mark.slow
 @pytest.mark.thorough_cases("windows", "energy range", "mask of Si", "axis", "of Ti", "L l")
 @pytest.mark.parametrize(("change", "line", "why", "method"), CASES)
 def test_element_maps__listed_line_left_out_with_one_warning(minerals, change, line, why, method):
@@ -128,6 +129,7 @@ def test_quantify__factor_refused_before_work(
         minerals.psnmf.quantify(factors=given, intensities=method)
 
 
+@pytest.mark.slow
 @pytest.mark.thorough_cases("energy range-model", "zero peak-model")
 @pytest.mark.crossed("method", "element")
 @pytest.mark.parametrize("method", ["model", "windows"])
@@ -189,6 +191,7 @@ def test_messages__never_list_all_lines(minerals, factors):
     assert name_some("abc") == "a, b, c"
 
 
+@pytest.mark.slow
 @pytest.mark.crossed("method", "gap")
 @pytest.mark.parametrize("method", ["model", "windows"])
 @pytest.mark.parametrize(
@@ -212,6 +215,7 @@ def test_explain_lines__agrees_with_what_can_be_measured(minerals, gap, method):
                 measure_lines(minerals, [line], elements=elements)
 
 
+@pytest.mark.slow
 @pytest.mark.thorough_cases("range", "mask of Si", "zero", "axis", "beam", "of Ti", "L l")
 @pytest.mark.parametrize("kind", [*KINDS.values(), *MEMBERS.values()], ids=[*KINDS, *MEMBERS])
 def test_figures__are_drawn_without_the_line(minerals, factors, kind, close_figures):

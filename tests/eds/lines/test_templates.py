@@ -82,6 +82,7 @@ def test_find_templates__of_the_channels_in_use(pristine_grains):
     assert np.abs(peaks - 1.740).min() < 0.02
 
 
+@pytest.mark.slow
 def test_find_templates__elements_that_are_not_listed_are_found(grains, of_grains):
     grains.metadata.Sample.set_item("elements", ["O"])
     grains.metadata.Sample.set_item("xray_lines", ["O_Ka"])
@@ -93,6 +94,7 @@ def test_find_templates__elements_that_are_not_listed_are_found(grains, of_grain
     assert templates.n_elements >= 3
 
 
+@pytest.mark.slow
 def test_find_templates__without_metadata_of_elements(grains):
     del grains.metadata.Sample.elements
     del grains.metadata.Sample.xray_lines

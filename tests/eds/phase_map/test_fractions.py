@@ -81,6 +81,7 @@ def test_phase_fractions__a_data_frame_needs_pandas(found, monkeypatch):
         found.to_dataframe()
 
 
+@pytest.mark.slow
 def test_phase_fractions__the_band_of_an_ambiguity_includes_the_result(unmixed_free):
     ambiguity = unmixed_free.psnmf.ambiguity(confidence=0.9)
     found = unmixed_free.psnmf.phase_fractions(ambiguity=ambiguity)
@@ -91,6 +92,7 @@ def test_phase_fractions__the_band_of_an_ambiguity_includes_the_result(unmixed_f
     assert (row["count_fraction_low"], row["count_fraction_high"]) == (low[0], high[0])
 
 
+@pytest.mark.slow
 def test_phase_fractions__an_ambiguity_of_another_map_is_refused(unmixed_free, unmixed):
     ambiguity = unmixed_free.psnmf.ambiguity()
     with pytest.raises(ValueError, match="ambiguity is that of another"):

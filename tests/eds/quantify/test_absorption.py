@@ -17,6 +17,7 @@ def forget(signal, *names):
     return signal
 
 
+@pytest.mark.slow
 def test_quantify__absorption_is_corrected_for_as_by_exspy(minerals, factors):
     # Of its own eXSpy takes the mean of the elements' densities.
     forget(minerals, "density")
@@ -34,6 +35,7 @@ def test_quantify__absorption_is_corrected_for_as_by_exspy(minerals, factors):
     np.testing.assert_allclose(found.atomic.values, expected, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [data.mineral_grains, data.grain_boundary, data.sharp_interface],
@@ -49,6 +51,7 @@ def test_quantify__films_are_right_within_three_per_cent(make):
         np.testing.assert_allclose(found.atomic_percent[element][major], expected[major], rtol=0.03)
 
 
+@pytest.mark.slow
 def test_quantify__unknown_thickness_is_an_error_that_has_the_truth(minerals, factors):
     forget(minerals, "thickness", "density")
     found = minerals.psnmf.quantify(factors=factors)
@@ -80,6 +83,7 @@ def test_quantify__lines_of_high_energy_are_hardly_absorbed():
     assert (found.atomic.budget["absorption"] < 0.4).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["thickness", "density", "angle"])
 def test_quantify__automatic_correction_needs_everything(minerals, few, missing):
     if missing == "angle":
@@ -92,6 +96,7 @@ def test_quantify__automatic_correction_needs_everything(minerals, few, missing)
     assert minerals.psnmf.quantify(**few, **given)._maps.quantifier.absorption_correction
 
 
+@pytest.mark.slow
 def test_quantify__arguments_precede_the_metadata(minerals, few, factors):
     quantifier = minerals.psnmf.quantify(**few, thickness=[50, 60, 70])._maps.quantifier
     assert quantifier.absorption_correction

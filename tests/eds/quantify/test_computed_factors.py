@@ -64,6 +64,7 @@ def test_computed_factor__none_near_the_edge():
     assert computed_factor("Fe_Ka", 22.0)[0] > 0
 
 
+@pytest.mark.slow
 def test_quantify__without_factors_computed_ones_are_used_and_noted(minerals):
     # Of oxygen the phantoms' yield is half of that in today's tables.
     found = minerals.psnmf.quantify(exclude="O")
@@ -80,6 +81,7 @@ def test_quantify__without_factors_computed_ones_are_used_and_noted(minerals):
     np.testing.assert_array_equal(same.atomic.values, found.atomic.values)
 
 
+@pytest.mark.slow
 def test_quantify__a_given_factor_replaces_a_computed_one(minerals, few):
     lines = dict.fromkeys(("Mg_Ka", "Si_Ka"), "computed")
     options = {"exclude": few["exclude"]}
@@ -105,6 +107,7 @@ def test_quantify__a_given_factor_replaces_a_computed_one(minerals, few):
     assert "Fe_Ka 1.3" not in "".join(two.notes)
 
 
+@pytest.mark.slow
 def test_quantify__listed_lines_are_quantified(minerals):
     minerals.metadata.Sample.xray_lines = ["Fe_La", "Mg_Ka", "Ca_Kb"]
     found = minerals.psnmf.quantify(exclude=("O", "Al"))

@@ -29,6 +29,7 @@ def test_element_maps__maps_are_in_the_order_asked_for(unmixed, maps):
         np.testing.assert_allclose(a.data, b.data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("intensities", ["model", "windows"])
 def test_element_maps__maps_look_like_those_of_exspy(unmixed, intensities):
     found = unmixed.psnmf.element_maps(["Si_Ka"], intensities=intensities)[0]
@@ -105,6 +106,7 @@ def test_element_maps__errors_of_loadings_and_of_lines_added_in_quadrature(unmix
     assert (of_lines > 0.01 * of_loadings).any()
 
 
+@pytest.mark.slow
 def test_element_maps__masked_pixels_are_nan(grains, unmix, navigation_mask):
     s = unmix(grains, navigation_mask=navigation_mask)
     found, errors = both(s, ["Si_Ka"])
@@ -129,11 +131,13 @@ def of_rare_phase(s, **options):
     return np.linalg.norm(found.data - true.data) / np.linalg.norm(true.data)
 
 
+@pytest.mark.slow
 def test_element_maps__the_element_of_a_phase_that_is_missing_is_found(one_phase_too_few):
     without = of_rare_phase(one_phase_too_few, residuals=False)
     assert of_rare_phase(one_phase_too_few) < 0.7 * without
 
 
+@pytest.mark.slow
 def test_element_maps__errors_are_larger_where_counts_were_added(one_phase_too_few):
     p = one_phase_too_few.psnmf
     found, errors = p.element_maps(["Ca_Ka"]), p.element_map_errors(["Ca_Ka"])
@@ -148,6 +152,7 @@ def test_element_maps__errors_are_larger_where_counts_were_added(one_phase_too_f
     np.testing.assert_array_equal(errors[0].data[~added], of_plain[0].data[~added])
 
 
+@pytest.mark.slow
 def test_element_maps__nothing_is_added_where_the_noise_is_not_known(one_phase_too_few):
     s = one_phase_too_few.deepcopy()
     s.data = s.data * 0.37

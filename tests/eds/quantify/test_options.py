@@ -138,6 +138,7 @@ def test_quantify__nothing_decomposed_yet_is_reported(factors):
         s.psnmf.quantify(factors=factors)
 
 
+@pytest.mark.slow
 def test_quantify__the_signal_is_left_alone(minerals, few, state):
     before = state(minerals)
     found = minerals.psnmf.quantify("zeta", **few, absorption_correction=True)

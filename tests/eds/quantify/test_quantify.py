@@ -34,6 +34,7 @@ def test_quantify__minor_elements_are_right_within_a_fifth(result, pristine):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("intensities", ["model", "windows"])
 def test_quantify__the_order_of_factors_changes_nothing(minerals, factors, plain, intensities):
     options = {"intensities": intensities}
@@ -44,6 +45,7 @@ def test_quantify__the_order_of_factors_changes_nothing(minerals, factors, plain
     np.testing.assert_allclose(swapped.atomic.sigma, found.atomic.sigma[:, ::-1], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_quantify__excluded_elements_are_fitted_but_left_out(minerals, factors):
     with pytest.warns(UserWarning, match="O_Ka ignored"):
         found = minerals.psnmf.quantify(factors=factors, exclude="O")
@@ -54,6 +56,7 @@ def test_quantify__excluded_elements_are_fitted_but_left_out(minerals, factors):
     np.testing.assert_allclose(found.atomic_percent["Mg"][:2], mg[:2], atol=3)
 
 
+@pytest.mark.slow
 def test_quantify__zeta_factors_and_cross_sections_give_the_same_as_k_factors(minerals, factors):
     # A zeta factor is a k-factor times a constant, a cross section its inverse.
     weights = {
@@ -84,6 +87,7 @@ def test_phase_spectra__exspy_quantifies_phase_spectra_itself(minerals, method):
     np.testing.assert_allclose(total, 100)
 
 
+@pytest.mark.slow
 def test_phase_spectra__cross_sections_count_atoms_as_exspy_does_in_the_map(minerals):
     spectra = minerals.psnmf.phase_spectra()
     lines = ["Mg_Ka", "Si_Ka"]
@@ -102,6 +106,7 @@ def test_phase_spectra__cross_sections_count_atoms_as_exspy_does_in_the_map(mine
 # --- errors
 
 
+@pytest.mark.slow
 def test_quantify__errors_of_factors_go_through(minerals, factors, plain):
     given = {**factors, "Fe_Ka": (factors["Fe_Ka"], 0.1 * factors["Fe_Ka"])}
     found = minerals.psnmf.quantify(factors=given)
@@ -118,6 +123,7 @@ def test_quantify__errors_of_factors_go_through(minerals, factors, plain):
     assert (plain.atomic.budget["factors"] == 0).all()
 
 
+@pytest.mark.slow
 def test_quantify__few_counts_have_large_errors(factors, pristine, plain):
     truth, few = pristine.metadata.Truth, pristine.deepcopy()
     few.data = np.random.default_rng(1).poisson(few.data * 0.02).astype("uint16")
@@ -146,6 +152,7 @@ def test_quantify__the_budget_is_a_table_of_its_parts(result):
     assert len(table.rows) == 3 * 7
 
 
+@pytest.mark.slow
 def test_quantify__the_band_of_ambiguity_has_what_was_found(unmixed):
     lines = {"Mg_Ka": 1.08, "Si_Ka": 1.0, "O_Ka": (2.3, 0.1)}
     with warnings.catch_warnings():
@@ -182,6 +189,7 @@ def test_quantifier__mass_thickness_is_that_of_the_pixels_a_phase_fills(monkeypa
     np.testing.assert_allclose(seen[0], [[20.0, 40.0], [30.0, 40.0]])
 
 
+@pytest.mark.slow
 def test_quantify__a_phase_of_equal_loadings_fills_its_pixels(minerals, few):
     loadings = minerals.learning_results.loadings.copy()
     loadings[:, 0] = np.where(np.arange(520) < 130, 900.0, 0.0)

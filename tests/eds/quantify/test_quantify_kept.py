@@ -47,6 +47,7 @@ def assert_same_results(result, expected):
         assert str(a.axes_manager) == str(b.axes_manager)
 
 
+@pytest.mark.slow
 @pytest.mark.thorough_cases("twice", "weight")
 @pytest.mark.crossed("way", "how")
 @pytest.mark.parametrize("way", WAYS)
@@ -66,6 +67,7 @@ def test_quantification__can_be_pickled_and_copied(minerals, quantified, how, wa
         )
 
 
+@pytest.mark.slow
 @pytest.mark.thorough_cases("weight", "windows")
 @pytest.mark.parametrize("how", HOW)
 def test_quantification__does_not_keep_the_map(minerals, factors, how):
@@ -89,6 +91,7 @@ def test_pickled_quantification__smaller_than_the_map(minerals, plain):
     assert len(pickle.dumps(plain)) < minerals.data.nbytes / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", ["residuals", "ambiguity"])
 def test_other_results_with_signals__can_be_pickled_and_copied(minerals, call):
     result = getattr(minerals.psnmf, call)()
@@ -99,6 +102,7 @@ def test_other_results_with_signals__can_be_pickled_and_copied(minerals, call):
         draw(other)
 
 
+@pytest.mark.slow
 def test_maps__as_quantified_whatever_comes_after(minerals, factors):
     result = minerals.psnmf.quantify(factors=factors)
     expected = [m.data for m in result.maps()]

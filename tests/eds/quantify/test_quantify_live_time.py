@@ -14,6 +14,7 @@ def iron(signal, method, **options):
     return found.atomic_percent["Fe"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["CL", "zeta", "cross_section"])
 def test_live_time__cancels_without_absorption_correction(minerals, few, method):
     before = iron(minerals, method, **few)
@@ -30,6 +31,7 @@ def test_live_time__is_asked_for_where_it_is_open_and_matters(minerals, few, met
         iron(minerals, method, absorption_correction=True, **few)
 
 
+@pytest.mark.slow
 def test_live_time__of_the_map_is_that_of_its_pixels_together(minerals, few):
     factors = {line: 20 * factor for line, factor in few["factors"].items()}
     options = {**few, "factors": factors, "absorption_correction": True}

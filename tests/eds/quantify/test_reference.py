@@ -15,6 +15,7 @@ SILICATE = {"Mg": 17.5, "Fe": 2.0, "Al": 1.0, "Si": 19.5, "O": 60.0}
 PERICLASE = {"Mg": 40.0, "Fe": 10.0, "O": 50.0}
 
 
+@pytest.mark.slow
 def test_quantify__factors_from_a_phase_give_the_others(minerals, factors):
     found = minerals.psnmf.quantify(reference={"Silicate": SILICATE}, exclude=("Ca", "Ti"))
     for element, expected in truth_of(minerals).items():
@@ -46,6 +47,7 @@ def test_quantify__errors_of_the_reference_are_those_of_the_others(minerals):
     assert two.atomic.budget["factors"][0, 0] == pytest.approx(expected, rel=0.15)
 
 
+@pytest.mark.slow
 def test_quantify__scatter_of_compositions_is_their_error(pristine):
     truth, found, sigma = pristine.metadata.Truth, [], []
     rng = np.random.default_rng(7)
@@ -68,6 +70,7 @@ def test_quantify__scatter_of_compositions_is_their_error(pristine):
     assert 0.5 < np.std(found) / np.mean(sigma) < 1.6
 
 
+@pytest.mark.slow
 def test_quantify__factors_of_other_elements_are_relative_to_a_line_given(minerals, factors):
     reference = {"Ferropericlase": PERICLASE}
     given = {line: factors[line] for line in ("Al_Ka", "Ca_Ka", "Mg_Ka", "Si_Ka", "Ti_Ka")}
@@ -176,6 +179,7 @@ def test_reference__errors_of_factors_are_relative_to_those_that_stay(
     np.testing.assert_allclose(followed, expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_quantify__a_region_is_a_reference(minerals):
     # Of the first phase there is most in its purest pixels.
     first = minerals.learning_results.loadings[:, 0].reshape(20, 26)

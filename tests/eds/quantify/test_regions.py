@@ -29,6 +29,7 @@ def found(pristine, few, masks):
     return pristine.deepcopy().psnmf.quantify(**few, region=masks)
 
 
+@pytest.mark.slow
 def test_quantify_regions__net_counts_are_those_of_the_phases_inside(pristine, few, masks, found):
     of_phases = pristine.deepcopy().psnmf.quantify(**few)
     loadings = pristine.learning_results.loadings
@@ -41,6 +42,7 @@ def test_quantify_regions__net_counts_are_those_of_the_phases_inside(pristine, f
         np.testing.assert_array_equal(one.data, other.data)
 
 
+@pytest.mark.slow
 def test_quantify_regions__a_pure_region_has_the_composition_of_its_phase(pristine, few):
     s = pristine.deepcopy()
     loadings = s.learning_results.loadings
@@ -68,6 +70,7 @@ def test_quantify_regions__a_smaller_region_has_larger_errors(found):
     assert (found.percent.sigma[2] > found.percent.sigma[0]).all()
 
 
+@pytest.mark.slow
 def test_quantify_regions__a_mask_may_be_a_signal_of_either_kind(pristine, few, masks):
     s = pristine.deepcopy()
     image = BaseSignal(masks["left"])
@@ -77,6 +80,7 @@ def test_quantify_regions__a_mask_may_be_a_signal_of_either_kind(pristine, few, 
         assert found.counts[0] == pytest.approx(inside.sum())
 
 
+@pytest.mark.slow
 def test_quantify_regions__thickness_is_of_each_region(minerals, few, masks):
     options = {"absorption_correction": True, "density": 4.1, "region": masks}
     thick = minerals.psnmf.quantify(**few, **options, thickness=[100.0, 300.0, 100.0])
@@ -88,6 +92,7 @@ def test_quantify_regions__thickness_is_of_each_region(minerals, few, masks):
         minerals.psnmf.quantify(**few, **options, thickness={"Silicate": 100.0})
 
 
+@pytest.mark.slow
 def test_quantify_regions__masked_pixels_are_outside(pristine, few, masks):
     s = pristine.deepcopy()
     s.learning_results.loadings = s.learning_results.loadings.copy()
@@ -99,6 +104,7 @@ def test_quantify_regions__masked_pixels_are_outside(pristine, few, masks):
         s.psnmf.quantify(**few, region={"right": ~masks["left"]})
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:net counts below zero|spectra hardly differ")
 def test_Regions_intensities__errors_are_the_scatter_over_noise(masks):
     s = data.mineral_grains(shape=(20, 26), n_channels=310, counts=300, seed=2)

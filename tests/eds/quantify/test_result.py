@@ -9,6 +9,7 @@ from hyperspy_psnmf.eds.files.export import intensity_table
 from tests.helpers.compositions import as_found
 
 
+@pytest.mark.slow
 def test_quantify__maps_are_compositions_with_masks_where_counts_are_few(plain, pristine):
     maps = plain.maps(min_counts=50)
     assert [m.metadata.Sample.elements[0] for m in maps] == plain.elements
@@ -29,6 +30,7 @@ def test_quantify__maps_are_nan_where_all_lines_together_have_few_counts(plain):
     np.testing.assert_array_equal(np.isnan(first.data).ravel(), net < least)
 
 
+@pytest.mark.slow
 def test_quantify__absorption_in_maps_does_not_depend_on_how_many_pixels_there_are(minerals):
     exclude = ("Al", "Ca", "Fe", "Ti", "Si")
     cross = {"Mg_Ka": 8.0, "O_Ka": 4.0}
@@ -68,6 +70,7 @@ def test_quantify__a_data_frame_has_one_row_per_phase_and_element(result):
     assert result.to_dataframe().shape == (3 * 7, len(result.rows()[0]))
 
 
+@pytest.mark.slow
 def test_quantify__weight_per_cent_in_tables_when_asked_for(minerals, factors):
     found = minerals.psnmf.quantify(factors=factors, composition_units="weight")
     assert "wt%" in found.table().title
@@ -83,6 +86,7 @@ def test_quantify__what_errors_do_not_have_is_reported_below_the_table(plain, re
     assert "corrected for: 100 nm, 4.1 g/cm³, a take-off angle of 22°" in "".join(result.notes)
 
 
+@pytest.mark.slow
 def test_quantify__given_spectra_are_reported_to_be_kept(minerals, factors):
     minerals.learning_results.psnmf["n_fixed"] = 1
     said = " ".join(repr(minerals.psnmf.quantify(factors=factors)).split())
@@ -147,6 +151,7 @@ def test_intensity_table__files_and_data_frames_say_it_too(as_an_alloy):
     assert attributes["notes"] == list(found.notes)
 
 
+@pytest.mark.slow
 def test_quantify__what_was_left_out_as_asked_is_no_omission(minerals, factors):
     given = {line: factors[line] for line in ("Mg_Ka", "Si_Ka", "O_Ka")}
     found = minerals.psnmf.quantify(factors=given, exclude=("Fe", "Al", "Ca", "Ti"))
@@ -163,6 +168,7 @@ def test_notes__windows_are_not_searched_for_elements(as_an_alloy, factors):
     assert "Not quantified" not in by_windows.table().field_names
 
 
+@pytest.mark.slow
 def test_quantify__a_phase_without_composition_needs_no_note():
     s = as_found(data.core_shell_particles(shape=(20, 26), counts=600, seed=1))
     truth = s.metadata.Truth

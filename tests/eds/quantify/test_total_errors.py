@@ -50,6 +50,7 @@ def test_quantify__tables_say_which_errors_they_have(total, counting):
     assert not any("published alone" in note for note in total.notes)
 
 
+@pytest.mark.slow
 def test_quantify__the_same_errors_each_time(unmixed, total):
     again = unmixed.psnmf.quantify(factors=FACTORS, exclude=OTHERS)
     np.testing.assert_array_equal(again.atomic.sigma, total.atomic.sigma)
@@ -90,6 +91,7 @@ def test_quantify__no_errors_of_spectra_that_were_given(unmixed):
     assert "1 sigma (CL)" in found.table().title
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*counts")
 def test_quantify__parts_of_data_that_are_no_counts_cannot_be_left_out(unmixed):
     s = unmixed.deepcopy()
@@ -106,6 +108,7 @@ def test_quantify__errors_of_another_kind_are_refused(unmixed):
         unmixed.psnmf.quantify(factors=FACTORS, exclude=OTHERS, errors="all")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("errors", "n_steps"), [("total", 11), ("counting", 2)])
 def test_quantify__progress_has_every_fit_and_ends_full(unmixed, capsys, errors, n_steps):
     options = {"factors": FACTORS, "exclude": OTHERS, "errors": errors}

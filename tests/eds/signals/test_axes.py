@@ -61,6 +61,7 @@ def test_falling_axis__refused_where_lines_are_measured(falling, call, arguments
         getattr(falling.psnmf, call)(**arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", ["phase_spectra", "report", "residuals", "plot", "ambiguity"])
 def test_falling_axis__everything_else_works(falling, call):
     assert getattr(falling.psnmf, call)()

@@ -80,6 +80,7 @@ def without_entry(signal, key):
     return ""
 
 
+@pytest.mark.slow
 def test_record__of_another_version_names_the_missing_entry(unmixed_copy, unmixed_free):
     free = unmixed_free.deepcopy()
     keys = set(free.learning_results.psnmf) - {"version"}
@@ -99,6 +100,7 @@ def test_standard_errors__errors_of_spectra_need_settings_that_an_old_record_may
         unmixed_copy.psnmf.standard_errors(given_spectra=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "seed", [np.random.default_rng(1), np.random.RandomState(1), None, np.int64(3)], ids=plain
 )
@@ -186,6 +188,7 @@ def test_learning_results__the_model_is_loadings_times_factors(unmixed):
     )
 
 
+@pytest.mark.slow
 def test_decomposition__factors_loadings_and_plots_of_hyperspy(
     unmixed, unmixed_copy, navigation_mask, unmix
 ):

@@ -84,6 +84,7 @@ def test_saving__as_long_as_learning_results_are_saved_metadata_have_none(unmixe
     assert unmixed_copy.deepcopy().psnmf.phase_names == NAMES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extension", ["hspy", ZSPY])
 def test_saving__results_survive_without_learning_results(kept, tmp_path, extension):
     again = saved(kept, tmp_path / f"a.{extension}")
@@ -101,6 +102,7 @@ def test_saving__results_survive_without_learning_results(kept, tmp_path, extens
     assert "PSNMF" not in again.psnmf.phase_spectra().metadata
 
 
+@pytest.mark.slow
 def test_saving__spectra_of_lines_are_quantified_as_before(
     results_not_saved, grains, unmix, tmp_path
 ):
@@ -111,6 +113,7 @@ def test_saving__spectra_of_lines_are_quantified_as_before(
     assert str(a) == str(b)
 
 
+@pytest.mark.slow
 def test_saving__twice_lazily_renamed_and_never_read_between(kept, tmp_path):
     lazy = saved(kept, tmp_path / "a.hspy", lazy=True)
     unread = saved(lazy, tmp_path / "b.hspy", lazy=True)
@@ -140,6 +143,7 @@ def test_deepcopy__has_the_results_and_names_of_its_own(kept):
     assert np.nansum(kept.metadata.PSNMF.loadings) > 0
 
 
+@pytest.mark.slow
 def test_saving__results_of_a_file_by_this_hyperspy(unmixed_copy, results_not_saved, tmp_path):
     assert_same_answers(unmixed_copy, unmixed_copy)  # reading is enough
     assert_same_answers(saved(unmixed_copy, tmp_path / "a.hspy"), unmixed_copy)

@@ -56,6 +56,7 @@ def test_variance__cut_with_the_spectra(spectra, cut):
     assert_variance_fits(cut(*spectra))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", ["whole", "energies", "channels", "two phases and energies"])
 def test_model__of_what_was_cut_is_fitted(spectra, cut):
     part = CUTS[cut](*spectra)
@@ -65,6 +66,7 @@ def test_model__of_what_was_cut_is_fitted(spectra, cut):
     assert np.isfinite(model.red_chisq.data).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extension", ["hspy", ZSPY])
 def test_variance__survives_saving_before_and_after_a_cut(spectra, tmp_path, extension):
     whole, kev = spectra

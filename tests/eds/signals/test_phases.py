@@ -18,6 +18,7 @@ def spectra(unmixed):
 # --- spectra
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["grains", "sem"])
 @pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
 def test_phase_spectra__spectra_are_of_the_eager_class_of_the_map(request, unmix, which, lazy):
@@ -124,6 +125,7 @@ def test_phase_spectra__spectra_can_be_saved(spectra, tmp_path, extension):
     assert again.metadata.Sample.elements == spectra.metadata.Sample.elements
 
 
+@pytest.mark.slow
 def test_phase_spectra__intensities_and_quantification_run_on_spectra(spectra):
     intensities = spectra.get_lines_intensity()
     assert len(intensities) == len(spectra.metadata.Sample.xray_lines)
@@ -143,6 +145,7 @@ def test_phase_spectra__windows_of_spectra_sum_to_those_of_the_map(unmixed, spec
     assert ours == pytest.approx(theirs, rel=0.02)
 
 
+@pytest.mark.slow
 def test_phase_spectra__a_model_can_be_fitted_to_one_spectrum(spectra):
     spectrum = spectra.inav[0]
     model = spectrum.create_model()
@@ -152,6 +155,7 @@ def test_phase_spectra__a_model_can_be_fitted_to_one_spectrum(spectra):
     assert len(model.get_lines_intensity()) >= len(spectrum.metadata.Sample.xray_lines)
 
 
+@pytest.mark.slow
 def test_phase_spectra__sem_spectra_can_be_modelled(sem, unmix):
     spectrum = unmix(sem, 2).psnmf.phase_spectra().inav[1]
     assert isinstance(spectrum, exspy.signals.EDSSEMSpectrum)
@@ -212,6 +216,7 @@ def test_phase_maps__maps_add_up_to_the_counts_of_the_map(unmixed):
     assert maps.metadata.Signal.quantity == "Counts"
 
 
+@pytest.mark.slow
 def test_phase_maps__without_neighbours_they_add_up_to_the_counts_of_each_pixel(grains, unmix):
     maps = unmix(grains, smoothing=0).psnmf.phase_maps()
     np.testing.assert_allclose(maps.data.sum(axis=0), grains.data.sum(axis=2), rtol=1e-9)

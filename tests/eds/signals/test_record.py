@@ -118,6 +118,7 @@ def test_earlier_record__its_sentences_are_in_the_report(earlier):
     assert "grains was in varying proportion to matrix; 13 % of its spectrum" in report
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extension", ["hspy", ZSPY])
 def test_earlier_record__saved_and_renamed_it_stays_as_it_was(earlier, tmp_path, extension):
     expected = earlier.psnmf.report()
@@ -132,6 +133,7 @@ def test_earlier_record__saved_and_renamed_it_stays_as_it_was(earlier, tmp_path,
     assert again.psnmf.ambiguity().table()
 
 
+@pytest.mark.slow
 def test_earlier_record__its_settings_serve_other_fits(earlier):
     assert earlier.psnmf.standard_errors(given_spectra=False).data.shape == (3, 20, 26)
 
@@ -141,6 +143,7 @@ def test_earlier_record__before_reasons_were_kept(earlier):
     assert "2 x 2 pixels (chosen; 130 bins" in earlier.psnmf.report()
 
 
+@pytest.mark.slow
 def test_record__no_sentences_in_it(grains, unmix):
     def words(value):
         if isinstance(value, dict):

@@ -23,6 +23,7 @@ FILES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("extension", "options"), FILES, ids=plain)
 def test_report__everything_survives_saving(
     grains, unmix, tmp_path, navigation_mask, extension, options
@@ -97,6 +98,7 @@ WAYS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "way", [pytest.param(way, marks=NEEDS_ZARR_2 if "zspy" in way else ()) for way in WAYS]
 )
@@ -146,6 +148,7 @@ def earlier_layout(results):
     results.psnmf = {k: v for k, v in results.psnmf.items() if not k.startswith("data_")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extension", ["hspy", ZSPY])
 def test_files_of_earlier_versions__open(unmixed_copy, tmp_path, extension):
     expected = unmixed_copy.psnmf.report()

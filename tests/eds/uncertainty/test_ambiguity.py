@@ -77,6 +77,7 @@ def test_ambiguity__compositions_lie_inside_their_bands(result):
         assert (high <= 100).all()
 
 
+@pytest.mark.slow
 def test_ambiguity__as_found_is_in_band_wherever_alternatives_are(unmixed_copy, monkeypatch):
     off = np.array([[1.0, 2.0], [1e9, 2e9], [1.0, 1e9]])
     monkeypatch.setattr(
@@ -99,6 +100,7 @@ def test_ambiguity__the_table_names_phases_and_elements(result):
     assert f"excess {ratio.excess:.1f} nats, limit {ratio.limit:.1f}" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("excess", [3.0, 5.0])
 def test_ambiguity__a_result_that_is_less_likely_is_warned_of_and_noted(
     unmixed, result, monkeypatch, excess
@@ -121,6 +123,7 @@ def test_ambiguity__a_result_that_is_less_likely_is_warned_of_and_noted(
     assert bands.likelihood_ratio is ratio
 
 
+@pytest.mark.slow
 def test_ambiguity__the_signal_is_left_alone_and_results_repeat(unmixed_copy, state, result):
     before = state(unmixed_copy)
     again = unmixed_copy.psnmf.ambiguity(factors=FACTORS)
@@ -129,6 +132,7 @@ def test_ambiguity__the_signal_is_left_alone_and_results_repeat(unmixed_copy, st
     np.testing.assert_array_equal(again.compositions_band["Fe"], result.compositions_band["Fe"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lazy", [False, True])
 def test_ambiguity__it_works_after_saving_and_loading(unmixed, result, tmp_path, lazy):
     unmixed.save(tmp_path / "map.hspy")
@@ -139,6 +143,7 @@ def test_ambiguity__it_works_after_saving_and_loading(unmixed, result, tmp_path,
     loaded.close_file() if lazy else None
 
 
+@pytest.mark.slow
 def test_ambiguity__masks_stay_masked(grains, unmix, navigation_mask, signal_mask):
     unmix(grains, navigation_mask=navigation_mask, signal_mask=signal_mask)
     result = grains.psnmf.ambiguity()
@@ -151,6 +156,7 @@ def test_ambiguity__masks_stay_masked(grains, unmix, navigation_mask, signal_mas
     assert_around(result)
 
 
+@pytest.mark.slow
 def test_ambiguity__fixed_phases_have_no_band(grains, unmix):
     truth = grains.metadata.Truth.factors.T
     unmix(grains, fixed_spectra=truth[:2])
@@ -177,6 +183,7 @@ def test_ambiguity__a_single_phase_and_a_line_scan(grains, unmix):
     assert_around(result)
 
 
+@pytest.mark.slow
 def test_ambiguity__hyperspys_own_nmf_has_bands_too(grains):
     grains.change_dtype(float)
     with warnings.catch_warnings():
@@ -222,6 +229,7 @@ def test_ambiguity__bad_arguments_are_named_before_any_work(
         unmixed.psnmf.ambiguity(**kwargs)
 
 
+@pytest.mark.slow
 def test_quantify__bands_of_compositions_are_those_of_quantify(unmixed, result):
     exclude = set(unmixed.metadata.Sample.elements) - {"Mg", "Si", "Fe"}
     found = unmixed.psnmf.quantify("CL", FACTORS, exclude=exclude, ambiguity=True)
@@ -230,6 +238,7 @@ def test_quantify__bands_of_compositions_are_those_of_quantify(unmixed, result):
         np.testing.assert_allclose(result.compositions_band[element], found.atomic.band[:, i])
 
 
+@pytest.mark.slow
 def test_quantify_ambiguity__one_search_for_any_composition(unmixed, result, monkeypatch):
     def search(*args, **kwargs):
         raise AssertionError("another search")
@@ -245,6 +254,7 @@ def test_quantify_ambiguity__one_search_for_any_composition(unmixed, result, mon
         assert str(found.table()) == str(expected.table())
 
 
+@pytest.mark.slow
 def test_quantify_ambiguity__confidence_of_the_ambiguity(unmixed):
     exclude = set(unmixed.metadata.Sample.elements) - {"Mg", "Si", "Fe"}
     bands = unmixed.psnmf.ambiguity(confidence=0.9)

@@ -101,6 +101,7 @@ def test_ambiguity_of_lines__bands_have_no_noise_of_single_channels(particles, r
         assert (np.abs(np.diff(counts, n=2)) < 0.02 * counts.max(axis=1, keepdims=True)).all()
 
 
+@pytest.mark.slow
 def test_ambiguity_of_lines__the_same_after_saving_and_loading(particles, result, tmp_path):
     particles.save(tmp_path / "map.hspy")
     found = hs.load(tmp_path / "map.hspy").psnmf.ambiguity()

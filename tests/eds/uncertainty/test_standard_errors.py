@@ -55,6 +55,7 @@ def test_standard_errors__spectra_that_are_estimates_add_to_the_errors(unmixed):
     assert np.nanmean(all_of_it.data) > 1.05 * np.nanmean(given.data)
 
 
+@pytest.mark.slow
 def test_standard_errors__those_of_the_spectra_are_included_where_they_are_known(
     unmixed, unmixed_copy
 ):
@@ -69,6 +70,7 @@ def test_standard_errors__those_of_the_spectra_are_included_where_they_are_known
     np.testing.assert_array_equal(errors.data, given.data)
 
 
+@pytest.mark.slow
 def test_standard_errors__errors_from_spectra_follow_their_seed_and_survive_saving(
     unmixed_free, tmp_path
 ):
@@ -81,6 +83,7 @@ def test_standard_errors__errors_from_spectra_follow_their_seed_and_survive_savi
     lazy.close_file()
 
 
+@pytest.mark.slow
 def test_standard_errors__what_was_fixed_stays_fixed_without_a_fold(grains, unmix):
     known = grains.metadata.Truth.factors.T
     unmix(grains, fixed_spectra=known)

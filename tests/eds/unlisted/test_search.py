@@ -42,6 +42,7 @@ def measure(signal, lines, elements):
         return measure_lines(signal, list(lines), elements=elements)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "n_left_out"),
     # Two elements of a thin and of a thick specimen.
@@ -96,6 +97,7 @@ def test_measure_lines__a_peak_that_no_element_has_is_fitted_by_itself():
     assert peak.energy == pytest.approx(5.20, abs=0.02)
 
 
+@pytest.mark.slow
 def test_measure_lines__an_axis_that_is_off_is_no_reason_for_other_elements():
     s = as_found(data.mineral_grains(shape=(24, 26), counts=800, seed=1))
     s.axes_manager.signal_axes[0].offset += 0.012
@@ -105,6 +107,7 @@ def test_measure_lines__an_axis_that_is_off_is_no_reason_for_other_elements():
     assert set(symbols(measure(s, rest.values(), rest))) == {"Si", "Fe"}
 
 
+@pytest.mark.slow
 def test_quantify__net_counts_far_below_zero_are_reported_and_are_their_own_error():
     s = as_found(data.mineral_grains(shape=(11, 13), n_channels=800, counts=2000, seed=1))
     lines = one_line_each(s)

@@ -135,6 +135,7 @@ def test_PSNMFTool__bad_input_shows_its_message_and_leaves_the_widget_usable(too
     assert tool.wait(LONG) == "done"
 
 
+@pytest.mark.slow
 def test_PSNMFTool__quantify_shows_table_and_bars(tool, done):
     rows = done["factors"].children
     assert len(rows) == 1 + len(tool.factors)
@@ -156,6 +157,7 @@ def test_PSNMFTool__residuals_are_shown(done):
     assert is_png(done["residuals"])
 
 
+@pytest.mark.slow
 def test_PSNMFTool__names_are_used_in_the_figure(done):
     before = bytes(done["phases"].value)
     done["names"].value = "a, b, c"
@@ -163,6 +165,7 @@ def test_PSNMFTool__names_are_used_in_the_figure(done):
     assert bytes(done["phases"].value) != before
 
 
+@pytest.mark.slow
 def test_PSNMFTool__exports_are_reported(tool, done, tmp_path, monkeypatch):
     monkeypatch.setattr("hyperspy_psnmf.gui.figures.FILE_DPI", 40)  # sooner drawn
     done["folder"].value = str(tmp_path)
@@ -244,6 +247,7 @@ def test_PSNMFTool__a_lazy_map_is_read_for_a_preview_only_when_asked(signal):
     assert parts["preview"].value == b""
 
 
+@pytest.mark.slow
 def test_PSNMFTool__pyplot_never_sees_a_figure(tool, parts, monkeypatch):
     def fail(*args, **kwargs):
         raise AssertionError("pyplot may draw and close it while it is being made")

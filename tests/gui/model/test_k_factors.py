@@ -31,6 +31,7 @@ def test_factors__computed_with_errors_on_maps_of_thin_specimens(tool):
     assert "scaled" not in tool.factors_note
 
 
+@pytest.mark.slow
 def test_factors__nothing_entered__composition_as_without_factors(done):
     done.quantify()
     expected = done.result.psnmf.quantify(exclude="Ca")  # in the metadata without a line
@@ -39,6 +40,7 @@ def test_factors__nothing_entered__composition_as_without_factors(done):
     assert any("k-factors are computed" in note for note in done.composition.notes)
 
 
+@pytest.mark.slow
 def test_factors__entered_ones_are_used_and_no_longer_called_computed(done):
     first, *others = done.factors
     first.trait_set(value=3 * first.value, sigma=0.01)

@@ -12,6 +12,7 @@ from hyperspy_psnmf.gui.model.tool import PSNMFTool
 LONG = 60  # s; no test waits that long
 
 
+@pytest.mark.slow
 def test_PSNMFTool__from_a_file_to_a_composition(signal, tmp_path):
     elements = list(signal.metadata.Sample.elements)
     del signal.metadata.Sample, signal.metadata.Truth
@@ -69,6 +70,7 @@ def test_choice__another_map_given_ends_it(signal, tmp_path, monkeypatch):
     assert (tool.choices, tool.choice, tool.opened) == ([], "", None)
 
 
+@pytest.mark.slow
 def test_PSNMFTool__exports(done, tmp_path):
     done.folder = str(tmp_path / "new")
     done.quantify()
@@ -103,12 +105,14 @@ def test_PSNMFTool__exports_replace_nothing_unasked(done, tmp_path):
 # --- results
 
 
+@pytest.mark.slow
 def test_PSNMFTool__lines_that_are_not_of_the_specimen_are_excluded(done):
     done.factors[0].in_specimen = False
     done.quantify()
     assert done.composition.elements == [row.line.split("_")[0] for row in done.factors[1:]]
 
 
+@pytest.mark.slow
 def test_PSNMFTool__a_missing_factor_is_reported_and_the_old_composition_gone(done):
     done.quantify()
     assert done.composition is not None
@@ -118,6 +122,7 @@ def test_PSNMFTool__a_missing_factor_is_reported_and_the_old_composition_gone(do
     assert done.factors[0].line in done.message
 
 
+@pytest.mark.slow
 def test_PSNMFTool__a_line_in_two_rows_is_reported_and_nothing_quantified(done):
     done.quantify()
     first, second = done.factors[:2]
@@ -131,6 +136,7 @@ def test_PSNMFTool__a_line_in_two_rows_is_reported_and_nothing_quantified(done):
     assert "more than one row" not in done.message
 
 
+@pytest.mark.slow
 def test_PSNMFTool__notes_stand_below_the_table(done):
     assert done.composition_html == ""
     done.quantify()
@@ -139,6 +145,7 @@ def test_PSNMFTool__notes_stand_below_the_table(done):
     assert all(note.split(",")[0] in notes for note in done.composition.notes)
 
 
+@pytest.mark.slow
 def test_quantify__that_it_takes_long_is_shown_before_and_no_longer_after(done):
     shown = []
     done.observe(lambda event: shown.append((event.new, done.composition)), "message")
@@ -151,6 +158,7 @@ def test_quantify__that_it_takes_long_is_shown_before_and_no_longer_after(done):
     assert "may take" not in done.message
 
 
+@pytest.mark.slow
 def test_PSNMFTool__units_are_chosen(done):
     done.composition_units = "weight"
     done.quantify()
@@ -184,6 +192,7 @@ def test_PSNMFTool__bad_names_are_reported(done, names):
     assert "names" in done.message
 
 
+@pytest.mark.slow
 def test_PSNMFTool__new_results_drop_what_was_made_of_the_old(done):
     done.quantify()
     done.find_residuals()
@@ -227,6 +236,7 @@ def list_more(tool):
     tool._take_elements(None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "line", "why"),
     [

@@ -33,12 +33,14 @@ def test_specimen__no_number_in_the_metadata_is_reported_when_it_is_used(done):
     assert "thickness: a number in nm" in done.message
 
 
+@pytest.mark.slow
 def test_quantify__thickness_and_density_entered_correct_for_absorption(done):
     done.trait_set(thickness=" 150 ", density="3.5")
     done.quantify()
     assert "150 nm, 3.5 g/cm³" in find_note(done)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("emptied", ["thickness", "density"])
 def test_quantify__either_emptied__no_correction_but_an_error(done, emptied):
     assert done.trait_get(emptied)[emptied]

@@ -22,6 +22,7 @@ def results_of(signal):
     }
 
 
+@pytest.mark.slow
 def test_decomposition__a_run_is_a_decomposition(signal):
     tool = PSNMFTool(signal)
     other = signal.deepcopy()
@@ -81,6 +82,7 @@ def test_PSNMFTool__a_cancelled_run_leaves_signal_and_result(done, signal, endle
     assert not done.is_problem
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "step", ["fit of lines", "binning", "binned map", "channels", "neighbours"]
 )
@@ -139,6 +141,7 @@ def test_PSNMFTool__progress_and_times_are_shown(tool, endless):
     assert tool.elapsed > 0.2
 
 
+@pytest.mark.slow
 def test_PSNMFTool__a_second_run_at_the_same_time_is_refused(tool, endless):
     tool.run()
     endless.wait(LONG)
@@ -160,6 +163,7 @@ def test_PSNMFTool__another_map_gives_up_the_run(tool, pristine_grains, endless)
     assert tool.result is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

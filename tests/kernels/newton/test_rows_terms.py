@@ -60,6 +60,7 @@ def best(X, B, V, terms, n_fixed=0):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_fixed", [0, 1, 2])
 @pytest.mark.parametrize("kind", KINDS)
 def test_solve_rows__rows_with_terms_are_solved_to_the_gap_asked_for(kind, n_fixed):
@@ -76,6 +77,7 @@ def test_solve_rows__rows_with_terms_are_solved_to_the_gap_asked_for(kind, n_fix
             assert (excess >= -1e-8).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("max_iter", [0, 1, 2, 3])
 @pytest.mark.parametrize("kind", KINDS)
 def test_solve_rows__the_gap_bounds_what_is_left_also_when_stopped_early(kind, max_iter):

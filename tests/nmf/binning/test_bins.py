@@ -75,6 +75,7 @@ def test_bin_counts__sums_are_sparse_where_they_were_large_and_mostly_zeros(
     )
 
 
+@pytest.mark.slow
 @SETTINGS
 @hypothesis.given(st.lists(st.tuples(st.integers(1, 7), st.integers(1, 9)), min_size=1, max_size=4))
 def test_PixelBins__every_pixel_is_in_one_bin_of_the_right_size(axes):

@@ -53,6 +53,7 @@ def fitted(counts, seed=0, k=3):
     return X, solve_loadings(X, H), H, W
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("counts", [15, 60, 1000, 20_000])
 def test_goodness_of_fit__a_good_fit_reads_one_at_any_number_of_counts(counts):
     X, W, H, _ = fitted(counts)
@@ -125,6 +126,7 @@ def test_deviance__the_scatter_of_the_deviance_is_that_of_poisson_counts(mu):
     assert variance == pytest.approx(squared - mean_deviance(mu) ** 2, rel=5e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("counts", "at_most"), [(60, 7), (1000, 4), (20_000, 4)])
 def test_excess_deviance__a_good_fit_is_off_by_its_scatter(counts, at_most):
     # At few counts per entry a parameter does not take exactly one unit.

@@ -145,6 +145,7 @@ AWKWARD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", AWKWARD)
 def test_simplify__degenerate_data(kind):
     fractions, H, options = AWKWARD[kind]

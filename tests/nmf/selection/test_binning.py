@@ -72,6 +72,7 @@ def test_choose_finer_binning__fixed_spectra_used_and_nothing_compared_if_all_ar
     assert found.not_tried == "fixed spectra"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.uint16, np.int64, np.float32, float])
 def test_choose_finer_binning__whole_numbers_of_any_type_are_judged(dtype):
     X, _ = small_particles()

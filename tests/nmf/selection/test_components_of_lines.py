@@ -35,6 +35,7 @@ def varying(counts=20_000.0, change=0.08, seed=0):
     return np.random.default_rng(seed).poisson(A @ TEMPLATES.spectra)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("counts", [100.0, 2000.0])
 @pytest.mark.parametrize("k", [1, 2, 3])
 def test_choose_n_components__planted_lines_are_found(k, counts):

@@ -18,6 +18,7 @@ def counts_of(k, shape=(9, 10), seed=0, **options):
     return planted(shape, n_channels=31, k=k, seed=seed, **options)[0].reshape(-1, 31)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [1, 2, 3, 4])
 def test_choose_n_components__the_number_of_planted_components_is_found(k):
     X = counts_of(k)
@@ -126,6 +127,7 @@ def test_coarse_counts__are_sums_over_pixels_and_channels():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_fixed", [1, 2, 3])
 def test_choose_n_components__fixed_spectra_included_and_unchanged(n_fixed, monkeypatch):
     cube, _, H = planted((9, 10), n_channels=31, k=3, counts=200.0)

@@ -73,6 +73,7 @@ def found_in(X, H, settings, rng):
     return fit.H[np.argmax(H @ fit.H.T / np.linalg.norm(fit.H, axis=1), axis=1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_folds", [2, 5])
 def test_errors_from_spectra__errors_are_within_factor_of_two_those_of_maps_measured_again(
     problem, n_folds

@@ -17,6 +17,7 @@ from tests.nmf.uncertainty.ambiguous import (
 )
 
 
+@pytest.mark.slow
 def test_equally_likely__every_solution_is_a_factorisation_as_likely_as_the_best():
     X, _, H = ambiguous(k=3)
     solutions = likely(X, H, confidence=0.9)
@@ -32,6 +33,7 @@ def test_equally_likely__every_solution_is_a_factorisation_as_likely_as_the_best
         assert s.is_as_likely(best, 0.9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "k"), [(0, 2), (1, 2), (0, 3)])
 def test_equally_likely__never_pure_phases_have_wide_bands_with_the_truth_inside(seed, k):
     X, W, H = ambiguous(seed, k)
@@ -42,6 +44,7 @@ def test_equally_likely__never_pure_phases_have_wide_bands_with_the_truth_inside
     assert ((high - low) / W.sum(axis=0) > 0.1).all()
 
 
+@pytest.mark.slow
 def test_equally_likely__separate_phases_have_narrow_bands():
     X, W, H = separate()
     low, high = band(likely(X, H))
@@ -141,6 +144,7 @@ def test_equally_likely__every_solution_is_a_sum_of_templates_without_what_is_fo
         assert s.is_as_likely(solutions[0], 0.95)
 
 
+@pytest.mark.slow
 def test_equally_likely__of_templates_the_same_in_any_number_of_threads():
     X, _, spectra = never_pure(seed=3)
     expected, *others = (
