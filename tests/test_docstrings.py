@@ -76,6 +76,7 @@ def names_of_modules():
             yield module.name
 
 
+@pytest.mark.slow
 def test_docstrings__the_examples_in_the_docstrings_have():
     results = [doctest.testmod(importlib.import_module(name)) for name in names_of_modules()]
     assert sum(result.attempted for result in results) >= 10

@@ -117,6 +117,7 @@ def test_main__earlier_results_are_replaced_only_when_asked(file, tmp_path, caps
     assert main([*command, "--overwrite"]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

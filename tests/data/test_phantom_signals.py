@@ -101,6 +101,7 @@ def test_phantom_signals__axes_of_any_length_have_only_lines_that_lie_on_them(ma
     assert sorted(as_plain(signal.metadata.Truth.k_factors)) == lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", PHANTOMS)
 def test_phantom_signals__a_map_of_one_pixel_is_possible(make):
     assert make(shape=(1, 1)).data.shape[-1] == 1980

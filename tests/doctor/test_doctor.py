@@ -46,12 +46,14 @@ def test_main__doctor_and_check_do_the_same(arguments, quick, capsys, tmp_path, 
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_self_test__passes():
     problem, text = doctor.self_test()
     assert problem is None
     assert re.match(r"passed in \d+\.\d s", text)
 
 
+@pytest.mark.slow
 def test_self_test__lost_counts_fail(monkeypatch, capsys):
     monkeypatch.setattr(doctor, "MAX_LOSS", -1)
     assert main(["doctor"]) == 1

@@ -88,6 +88,7 @@ def test_report__says_what_was_excluded_after_saving_too(grains, unmix, tmp_path
     assert "Si from film" not in again.psnmf.report()
 
 
+@pytest.mark.slow
 def test_report__says_what_was_excluded_by_hand(grains, unmix):
     unmix(grains, 3, absent={1: ["Si"]}, **FREE)
     assert "excluded by the user: Si from Phase 1." in grains.psnmf.report()

@@ -55,6 +55,7 @@ def test_PoissonNMF__a_seed_may_be_of_any_usual_kind(random_state):
     PoissonNMF(2, init="random", random_state=random_state).fit(make_matrix())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [PoissonNMF(3), PSNMF(3, binning=2)])
 def test_parallel__the_number_of_threads_changes_no_bit(model, many_blocks):
     X = make_matrix(seed=10)

@@ -79,6 +79,7 @@ def test_estimators__transforming_the_training_data_gives_what_fitting_gave(mode
     np.testing.assert_allclose(model.transform(sp.csr_array(X)), W, atol=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "convert", [sp.csr_array, sp.csc_array, sp.coo_array, sp.csr_matrix, sp.csc_matrix]
 )
@@ -99,6 +100,7 @@ def test_estimators__counts_may_have_any_real_type(model, dtype):
     np.testing.assert_allclose(clone(model).fit_transform(X), expected, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["?", "u1", ">i4", "f2", "f4", ">f8", ">f2"])
 def test_estimators__a_map_may_have_any_real_type_and_memory_order(dtype):
     cube = make_cube(seed=3)[0].astype(dtype)

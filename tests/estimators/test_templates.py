@@ -90,6 +90,7 @@ def test_templates__fractions_have_the_default_weight():
     assert (clone(MODEL).fit(0.37 * CUBE).prior_weights_ == 10.0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("templates", [None, np.eye(31)])
 def test_templates__of_single_channels_are_free_spectra(templates):
     """Templates that can be any spectrum leave what is found to the counts."""

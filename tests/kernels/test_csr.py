@@ -53,6 +53,7 @@ def test_csr_arrays__every_real_type_is_read(dtype, n_jobs, many_blocks):
     assert data.dtype.kind == ("f" if cube.dtype.kind == "f" else "u")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "layout", ["fortran", "read-only", "memory-mapped", "channels first", "strided"]
 )

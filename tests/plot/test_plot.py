@@ -48,6 +48,7 @@ def test_phase_maps__each_phase_has_a_map_and_a_spectrum(grains):
     assert axes[-1, 1].get_xlabel() == "Energy (keV)"
 
 
+@pytest.mark.slow
 def test_plot__pixels_are_where_the_axes_say(grains):
     grains.axes_manager[0].offset = 100.0
     _, axes = plot(grains)
@@ -95,6 +96,7 @@ def test_plot__a_logarithmic_scale_has_every_label_within(grains):
         assert max(heights) < high
 
 
+@pytest.mark.slow
 def test_plot__lines_that_a_phase_does_not_have_are_grey(grains):
     truth, results = grains.metadata.Truth, grains.learning_results
     results.factors, results.loadings = truth.factors, truth.loadings
@@ -114,6 +116,7 @@ def test_plot__a_phase_that_fills_the_map_keeps_its_colour(grains):
     assert blue > red + 0.15
 
 
+@pytest.mark.slow
 def test_plot__colours_are_those_of_the_phase_everywhere(grains):
     _, axes = plot(grains)
     for left, right in axes:
@@ -176,6 +179,7 @@ def test_plot__without_lines_there_are_no_labels(grains, without):
     assert axes[0, 1].get_xlim()[1] == pytest.approx(grains.axes_manager[-1].high_value)
 
 
+@pytest.mark.slow
 def test_plot__lines_beyond_the_axis_are_left_out(grains):
     grains.metadata.Sample.xray_lines = ["Si_Ka", "Fe_Ka", "U_La"]
     _, axes = plot(grains)
@@ -218,6 +222,7 @@ def test_plot__a_phase_without_counts(grains):
         plot(grains, k=2)
 
 
+@pytest.mark.slow
 def test_plot__axes_that_are_not_uniform(grains):
     grains.axes_manager.navigation_axes[0].convert_to_non_uniform_axis()
     grains.axes_manager.signal_axes[0].convert_to_non_uniform_axis()
@@ -235,6 +240,7 @@ def test_phase_spectra__the_zero_peak_does_not_set_the_scale(grains):
     assert axes[0, 1].get_ylim()[1] < spectrum.max() / 2
 
 
+@pytest.mark.slow
 def test_plot__figures_can_be_saved(grains, tmp_path):
     fig, _ = plot(grains)
     fig.savefig(tmp_path / "phases.png")

@@ -83,6 +83,7 @@ def test_plot_residuals__lines_that_are_significant_are_labelled(grains):
         assert "Mg Kα" in [text.get_text() for text in ax.texts]
 
 
+@pytest.mark.slow
 def test_plot_residuals__a_peak_that_is_no_line_of_the_sample_is_labelled_by_its_energy(grains):
     grains.data[:3, :3, 250:253] += 60
     grains.decomposition(algorithm="PSNMF", output_dimension=2, print_info=False, **FREE)

@@ -48,6 +48,7 @@ def test_plot_overlay__a_phase_in_a_single_pixel_is_seen(grains):
     np.testing.assert_allclose(ax.images[0].get_array()[0, 0], to_rgb(phase_color(2)), atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["line", "series", "masked", "empty phase", "no units"])
 def test_plot_overlay__every_kind_of_map_is_drawn(grains, kind):
     s, options = grains.deepcopy(), {}

@@ -97,6 +97,7 @@ UNSUITABLE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:energy_binning:UserWarning")
 @pytest.mark.parametrize(("make", "message"), UNSUITABLE.values(), ids=UNSUITABLE)
 def test_main__a_file_without_a_map_of_counts_says_so(good, tmp_path, capsys, make, message):
@@ -105,6 +106,7 @@ def test_main__a_file_without_a_map_of_counts_says_so(good, tmp_path, capsys, ma
     assert_refused([path, "--energy-range", "0.2", "3"], message, tmp_path, capsys)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "message"),
     [

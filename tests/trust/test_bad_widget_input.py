@@ -268,6 +268,7 @@ def test_PSNMFTool__a_folder_that_cannot_be_is_reported(done, tmp_path, act, bel
     assert (tmp_path / "file").read_text() == "mine"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("act", ["find_residuals", "rename", "quantify", "export_csv", "store"])
 def test_PSNMFTool__a_result_of_a_map_cropped_since_is_reported(done, act):
     done.signal.crop_signal(1.0, 2.0)

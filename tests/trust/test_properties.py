@@ -141,6 +141,7 @@ def test_PoissonNMF__an_empty_channel_stays_empty_whatever_the_start_says_of_it(
     np.testing.assert_allclose(found.sum(), X.sum())
 
 
+@pytest.mark.slow
 @SETTINGS
 @hypothesis.given(maps(), st.integers(1, 5))
 def test_properties__the_number_of_threads_changes_no_bit(drawn, n_jobs):

@@ -46,6 +46,7 @@ def test_decomposition__factors_sum_to_one_and_loadings_to_counts(
     np.testing.assert_allclose(loadings.sum(), grains.data.sum(), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_decomposition__data_dtype_axes_and_metadata_are_left_alone(grains, unmix, state):
     before = state(grains)
     unmix(grains)
@@ -84,6 +85,7 @@ def test_decomposition__same_seed_same_result_on_any_number_of_threads(grains, u
     assert_same_results(unmix(grains, n_jobs=2, random_state=np.random.default_rng(0)), unmixed)
 
 
+@pytest.mark.slow
 def test_decomposition__the_seed_matters_for_a_random_start(grains, unmix):
     options = {"init": "random", "max_iter": 1000, **FREE}
     first = unmix(grains, random_state=0, **options).deepcopy()
@@ -115,6 +117,7 @@ def test_decomposition__joint_refinement_combines_new_maps_with_same_spectra(
     assert not np.allclose(results_of(grains)[1], results_of(unmixed)[1], rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_decomposition__divergence_of_joint_refinement_is_that_of_its_own_spectra(
     grains, unmixed_free, unmix
 ):
@@ -138,6 +141,7 @@ def test_decomposition__the_divergence_on_record_is_that_of_the_results(grains, 
 # --- hardly any information
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kept", "k"), [((slice(3, 5), slice(4, 6)), 3), ((slice(3, 5), 4), 2)], ids=str
 )
@@ -178,6 +182,7 @@ def test_decomposition__without_neighbours_one_count_stays_in_its_pixel(grains, 
     np.testing.assert_allclose(loadings.reshape(20, 26, 3)[3, 4].sum(), 1)
 
 
+@pytest.mark.slow
 def test_decomposition__as_many_phases_as_pixels(grains, unmix):
     s = unmix(grains.inav[:2, :2], 4)
     np.testing.assert_allclose(s.learning_results.loadings.sum(), s.data.sum())

@@ -66,6 +66,7 @@ def test_decomposition__energy_range_may_be_any_pair(grains, unmix, energy_range
     assert not np.isnan(factors[41:240]).any()
 
 
+@pytest.mark.slow
 def test_decomposition__an_axis_in_ev_gives_the_same(grains, unmixed, unmix):
     axis = grains.axes_manager.signal_axes[0]
     axis.units, axis.scale, axis.offset = "eV", 1000 * axis.scale, 1000 * axis.offset
@@ -165,6 +166,7 @@ def test_decomposition__stock_keywords_are_ignored_with_one_warning(request, whi
     assert all(name in str(ignored[0].message) for name in stock)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spectra", ["auto", "free"])
 def test_decomposition__no_warning_without_stock_keywords(grains, spectra):
     with warnings.catch_warnings():

@@ -46,6 +46,7 @@ def _layouts(cube, tmp_path):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "layout", ["Fortran", "memory-mapped", "strided", "reversed", "energy first"]
 )

@@ -63,6 +63,7 @@ def test_decomposition__fixed_spectra_come_first_and_stay(
     assert grains.learning_results.psnmf["n_fixed"] == n_fixed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [

@@ -97,6 +97,7 @@ def test_decomposition__a_mask_along_an_edge_is_a_crop(grains, unmix):
     )
 
 
+@pytest.mark.slow
 def test_decomposition__what_is_masked_does_not_matter_at_all(
     grains, unmix, navigation_mask, signal_mask
 ):

@@ -71,6 +71,7 @@ def test_estimate_number_of_components__one_number_can_be_plotted_too(particles)
     matplotlib.pyplot.close(fig)
 
 
+@pytest.mark.slow
 def test_estimate_number_of_components__it_is_reproducible_and_follows_the_seed(particles):
     a, b, c = (
         particles.psnmf.estimate_number_of_components(2, n_folds=2, random_state=seed, **QUIET)
@@ -80,6 +81,7 @@ def test_estimate_number_of_components__it_is_reproducible_and_follows_the_seed(
     assert (a.deviances != c.deviances).all()
 
 
+@pytest.mark.slow
 def test_estimate_number_of_components__a_lazy_map_gives_the_same(particles, estimate, tmp_path):
     particles.save(tmp_path / "map.hspy", chunks=(10, 9, 310))
     lazy = hs.load(tmp_path / "map.hspy", lazy=True)
@@ -104,6 +106,7 @@ def test_estimate_number_of_components__masked_pixels_and_channels_are_as_good_a
     np.testing.assert_array_equal(found.deviances, expected.deviances)
 
 
+@pytest.mark.slow
 def test_estimate_number_of_components__an_energy_range_is_the_map_cropped_to_it(particles):
     options = {"n_folds": 3, **QUIET}
     energy = particles.axes_manager[-1].axis[[50, 250]]
@@ -142,6 +145,7 @@ def test_estimate_number_of_components__the_progress_bar_shows_the_number(partic
     assert "2 phases" in printed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [float, np.float32])
 def test_estimate_number_of_components__whole_numbers_of_any_type_are_counts(
     particles, estimate, dtype

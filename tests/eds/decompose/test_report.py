@@ -94,6 +94,7 @@ def test_summary__binning_chosen_or_as_given(grains, capsys):
         assert expected in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_decomposition__good_data_have_no_weakness():
     s = data.mineral_grains(shape=(20, 26), n_channels=310, counts=2000, seed=2)
     assert weaknesses_of(s) == ""

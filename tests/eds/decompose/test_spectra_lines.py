@@ -44,6 +44,7 @@ def test_spectra_lines__results_have_the_usual_form(of_lines):
     assert angles_to_truth(of_lines)[:2].max() < 2  # 9 and 3 degrees of free channels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["lazy", "again"])
 def test_spectra_lines__lazy_is_eager_and_the_same_twice(grains, of_lines, kind):
     s = grains.as_lazy() if kind == "lazy" else grains
@@ -51,6 +52,7 @@ def test_spectra_lines__lazy_is_eager_and_the_same_twice(grains, of_lines, kind)
     assert_same_results(s, of_lines)
 
 
+@pytest.mark.slow
 def test_spectra_lines__better_spectra_at_few_counts():
     """Measured with four seeds: 5.5 to 8.3 degrees on average of free channels, 1.0 to 1.8."""
     s = data.core_shell_particles(shape=(60, 64), counts=50, n_channels=1020, seed=0)
@@ -203,6 +205,7 @@ def test_spectra_lines__elements_that_are_not_listed_are_found(grains, of_lines)
     assert (found[:2] < listed[:2] + 1.5).all()
 
 
+@pytest.mark.slow
 def test_spectra_lines__sem_maps(sem):
     """The rare phase is 41 degrees off with free channels, too: nearly no pixel is of it alone."""
     unmix_quietly(sem, 2, **LINES)

@@ -117,6 +117,7 @@ def test_find_fit_quality__masked_lazy_and_other_algorithms_are_judged_too(parti
     assert not find_fit_quality(particles).fits
 
 
+@pytest.mark.slow
 def test_find_fit_quality__an_axis_without_a_unit_has_no_energies_to_name(particles, unmix):
     particles.axes_manager[-1].units = "channel"
     with pytest.warns(UserWarning, match="single channels"):

@@ -76,6 +76,7 @@ def _same_field(signal):
     return signal
 
 
+@pytest.mark.slow
 def test_decomposition__a_guide_is_in_the_report_and_changes_maps():
     signal = a_map()
     truth = signal.metadata.Truth.loadings @ [1.0, 2.0, 3.0]

@@ -32,6 +32,7 @@ def test_counts_per_unit__result_is_that_of_the_counts(pristine_grains, whole, c
     assert s.learning_results.psnmf["counts_per_unit"] == pytest.approx(scale)
 
 
+@pytest.mark.slow
 def test_counts_per_unit__result_is_that_of_the_counts_with_lines(pristine_grains):
     s, t = scaled(1 / 4)(pristine_grains), pristine_grains.deepcopy()
     options = {**OPTIONS, "spectra": "lines", "output_dimension": 2}

@@ -38,6 +38,7 @@ def test_decomposition__chunks_do_not_matter(
     assert s.data is before
 
 
+@pytest.mark.slow
 def test_decomposition__chunks_of_series_and_line_scans_do_not_matter(grains, unmix):
     series = hs.stack([grains.inav[:14, :10]] * 3)
     for s, chunks in ((series, (2, 3, 5, 310)), (grains.inav[:, 3], (7, 310))):

@@ -128,6 +128,7 @@ def test_standard_errors__results_are_used_as_ever(grains, unmixed, unmix):
     np.testing.assert_allclose(model.data.compute().reshape(520, 310), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.thorough_cases("binned", "jackknife", "ambiguity")
 @pytest.mark.parametrize(
     "get",

@@ -66,6 +66,7 @@ def test_measure_lines__sum_peaks_are_named_by_their_lines(name, lines):
     assert "add_elements" not in note
 
 
+@pytest.mark.slow
 def test_measure_lines__an_element_that_a_sum_peak_may_be_is_named_too():
     _, peak = measure(unmixed_with_pile_up("isolated_particles", 0.05)).unlisted
     assert peak.rivals == ("P",)  # P Ka lies 2 eV beside the sum

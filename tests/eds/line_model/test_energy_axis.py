@@ -87,6 +87,7 @@ def test_find_axis__few_counts_move_nothing():
     assert not [text for text in said if "axis" in text]
 
 
+@pytest.mark.slow
 def test_find_axis__a_strong_unlisted_peak_near_a_weak_line_moves_nothing():
     # Pt Ma lies 37 eV above P Ka, which is hardly there.
     s = as_found(data.core_shell_particles(shape=(16, 18), counts=400, seed=1))

@@ -119,6 +119,7 @@ def test_fit_spectra__shifted_lines_and_other_ratios_are_found(oxides):
     assert parameters.names == found.parameters.names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("predicted", "converged"), [(0.5, True), (2.0, False)])
 def test_fit_sum__ends_where_no_step_is_an_improvement(monkeypatch, predicted, converged):
     improved, n_steps, n_after = SpectrumModel.improved, 4, []

@@ -187,6 +187,7 @@ def test_measure_lines__lines_beside_the_main_ones_need_windows(ideal):
     assert measure_lines(ideal, ["Fe_Kb", "Si_Ka"], method="windows").net[1, 0] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "apart", [0.0, *(pytest.param(keV, marks=pytest.mark.thorough) for keV in (0.002, 0.005))]
 )

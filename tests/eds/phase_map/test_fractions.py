@@ -33,6 +33,7 @@ def test_phase_fractions__the_map_is_left_alone_and_the_result_can_be_pickled(un
     assert str(pickle.loads(pickle.dumps(found))) == str(found)
 
 
+@pytest.mark.slow
 def test_phase_fractions__errors_of_counts_are_the_scatter_over_noise():
     s = data.mineral_grains(shape=(20, 26), n_channels=310, counts=60, seed=2)
     truth, rng = s.metadata.Truth, np.random.default_rng(0)

@@ -74,6 +74,7 @@ def test_quantify__unknown_thickness_is_an_error_that_has_the_truth(minerals, fa
     assert rows[0]["at%_absorption"] == part[0, 0]
 
 
+@pytest.mark.slow
 def test_quantify__lines_of_high_energy_are_hardly_absorbed():
     s = as_found(forget(data.grain_boundary(shape=(20, 26), counts=2000), "thickness", "density"))
     factors = s.metadata.Truth.k_factors.as_dictionary()

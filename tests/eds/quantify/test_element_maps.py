@@ -85,6 +85,7 @@ def test_element_maps__maps_are_closer_to_the_truth_than_those_of_the_raw_map(un
     assert error < 0.8 * raw_error
 
 
+@pytest.mark.slow
 def test_element_maps__errors_cover_the_differences_from_the_truth(unmixed):
     truth = unmixed.metadata.Truth
     ideal = unmixed.deepcopy()

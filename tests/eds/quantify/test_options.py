@@ -90,6 +90,7 @@ def test_quantify__what_metadata_lack_is_named_with_call_that_sets_it(
         minerals.psnmf.quantify(method, factors)
 
 
+@pytest.mark.slow
 def test_quantify__a_probe_area_is_asked_for_where_axes_have_no_length(minerals, factors):
     for axis in minerals.axes_manager.navigation_axes:
         axis.units = "s"

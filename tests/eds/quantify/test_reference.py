@@ -85,6 +85,7 @@ def test_quantify__factors_of_other_elements_are_relative_to_a_line_given(minera
         minerals.psnmf.quantify(reference=reference, factors=given)
 
 
+@pytest.mark.slow
 def test_quantify__unknown_absorption_in_the_reference_is_in_its_factors(minerals):
     del minerals.metadata.Sample.thickness
     options = {"exclude": ("Al", "Ca", "Ti", "Si")}

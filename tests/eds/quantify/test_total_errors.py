@@ -77,6 +77,7 @@ def test_quantify__cells_of_the_table_end_where_intervals_do(total):
     assert "(+" not in str(whole.table())
 
 
+@pytest.mark.slow
 def test_quantify__no_errors_of_spectra_that_were_given(unmixed):
     s = unmixed.deepcopy()
     s.decomposition(
@@ -123,6 +124,7 @@ def test_quantify__progress_has_every_fit_and_ends_full(unmixed, capsys, errors,
     assert (steps[0], steps[-1]) == ("fit of lines", "other elements")
 
 
+@pytest.mark.slow
 def test_quantify__what_a_listener_raises_ends_it(unmixed):
     def cancel(step, *_):
         if step == "without a fold":

@@ -159,6 +159,7 @@ def test_decomposition__the_record_stays_when_a_stock_decomposition_fails(unmixe
     assert state(unmixed_copy) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("masked", [False, True], ids=["all", "masked"])
 def test_decomposition__masks_are_stored_as_hyperspy_stores_them(
     grains, unmix, navigation_mask, signal_mask, masked

@@ -77,6 +77,7 @@ def test_variance__survives_saving_before_and_after_a_cut(spectra, tmp_path, ext
         assert_variance_fits(again.isig[0.7 * kev : 2.0 * kev])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

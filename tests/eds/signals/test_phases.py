@@ -81,6 +81,7 @@ def test_phase_spectra__the_variance_is_that_of_counts_and_at_least_one(spectra)
     )
 
 
+@pytest.mark.slow
 def test_phase_spectra__channels_left_out_at_ends_are_cropped_and_zero_in_between(grains, unmix):
     mask = np.zeros(310, bool)
     mask[:9] = mask[120:131] = mask[300:] = True
@@ -179,6 +180,7 @@ def _functional(axis):
     axis.convert_to_functional_data_axis("a * x + b", a=1.0, b=0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("convert", [_non_uniform, _functional])
 def test_phase_spectra__energy_axes_that_are_not_uniform(grains, unmix, convert):
     axis = grains.axes_manager.signal_axes[0]
@@ -193,6 +195,7 @@ def test_phase_spectra__energy_axes_that_are_not_uniform(grains, unmix, convert)
 # --- maps
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
 def test_phase_maps__maps_have_the_axes_of_the_map(grains, unmix, lazy):
     s = unmix(grains.as_lazy() if lazy else grains, **FREE)

@@ -41,6 +41,7 @@ def test_listening__a_listener_hears_every_step_with_and_without_a_bar(grains, u
     assert all(residual > 0 for _, _, residual in heard)
 
 
+@pytest.mark.slow
 def test_listening__the_search_for_the_number_is_heard_too(grains, unmix):
     fits = []
 

@@ -272,6 +272,7 @@ def test_quantify_ambiguity__of_another_decomposition_is_refused(unmixed_copy, r
         other.psnmf.quantify(factors=FACTORS, exclude=("O", "Al", "Ca", "Ti"), ambiguity=result)
 
 
+@pytest.mark.slow
 def test_ambiguity__thick_specimens_are_compared_with_standards(sem, unmix):
     unmix(sem, 2)
     factors = {"Al_Ka": 1e5, "Cu_La": (1.2e5, 1e3)}

@@ -116,6 +116,7 @@ def test_ambiguity_of_lines__lazy_is_eager(particles, no_paths):
     assert (found.excess, found.limit) == pytest.approx((expected.excess, expected.limit))
 
 
+@pytest.mark.slow
 def test_ambiguity_of_lines__fixed_phases_have_no_band(grains):
     fixed = grains.metadata.Truth.factors.T[1:2]
     unmix_quietly(grains, 2, fixed_spectra=fixed, **LINES)

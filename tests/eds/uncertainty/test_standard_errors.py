@@ -48,6 +48,7 @@ def test_find_upper_limits__a_loading_has_either_a_sigma_or_a_limit(unmixed):
     assert (less.data[at_zero] < limits.data[at_zero]).all()
 
 
+@pytest.mark.slow
 def test_standard_errors__spectra_that_are_estimates_add_to_the_errors(unmixed):
     given, all_of_it = standard_errors(unmixed), standard_errors(unmixed, given_spectra=False)
     np.testing.assert_array_equal(np.isnan(given.data), np.isnan(all_of_it.data))
@@ -173,6 +174,7 @@ def test_intensity_errors__errors_of_intensities_know_of_correlations(pixelwise)
     assert intensity_errors(pixelwise, np.ones((3, 4))).shape == (520, 4)
 
 
+@pytest.mark.slow
 def test_find_upper_limits__what_was_masked_is_nan(grains, unmix, navigation_mask, signal_mask):
     unmix(grains, navigation_mask=navigation_mask, signal_mask=signal_mask, **FREE)
     for maps in (
@@ -261,6 +263,7 @@ def test_standard_errors__a_series_has_maps_of_three_axes(grains, unmix):
     assert standard_errors(series, of="model").data.shape == (2, 20, 26, 310)
 
 
+@pytest.mark.slow
 def test_find_upper_limits__the_signal_is_left_alone(unmixed_free, state):
     s = unmixed_free.deepcopy()
     before = state(s)
@@ -291,6 +294,7 @@ def test_find_upper_limits__without_results_it_says_what_to_run(grains):
             call(grains)
 
 
+@pytest.mark.slow
 def test_standard_errors__of_line_spectra_by_their_own_model(grains, unmix):
     unmix(grains, 2, spectra="lines")
     given, all_of_it = standard_errors(grains), standard_errors(grains, given_spectra=False)

@@ -130,6 +130,7 @@ def test_quantify__net_counts_far_below_zero_are_reported_and_are_their_own_erro
     assert "below zero" in repr(result)
 
 
+@pytest.mark.slow
 def test_families__are_those_of_exspys_model():
     s = data.mineral_grains(shape=(2, 3), n_channels=1500).inav[0, 0]
     s.set_elements(["Fe", "Pt", "Si"])

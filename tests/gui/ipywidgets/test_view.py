@@ -120,6 +120,7 @@ def test_tool__a_run_can_be_cancelled(tool, parts, endless):
     assert parts["results"].layout.display == "none"
 
 
+@pytest.mark.slow
 def test_PSNMFTool__bad_input_shows_its_message_and_leaves_the_widget_usable(tool, parts):
     parts["auto_binning"].value = False
     parts["binning"].value = 0
@@ -193,6 +194,7 @@ def test_PSNMFTool__store(tool, parts, signal):
     assert parts["store"].description == "Stored in the signal"
 
 
+@pytest.mark.slow
 def test_PSNMFTool__a_figure_that_fails_is_reported(tool, parts, monkeypatch):
     def fail(*args):
         raise ValueError("no figure of this")
@@ -205,6 +207,7 @@ def test_PSNMFTool__a_figure_that_fails_is_reported(tool, parts, monkeypatch):
     assert parts["residuals"].layout.display == "none"
 
 
+@pytest.mark.slow
 def test_PSNMFTool__without_a_map_it_asks_for_a_file(signal, tmp_path, monkeypatch):
     signal.save(tmp_path / "map.hspy")
     monkeypatch.chdir(tmp_path)

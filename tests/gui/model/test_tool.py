@@ -37,6 +37,7 @@ def test_decomposition__a_run_is_a_decomposition(signal):
     assert tool.names == "Phase 0, Phase 1, Phase 2"
 
 
+@pytest.mark.slow
 def test_PSNMFTool__the_number_can_be_estimated(tool):
     tool.estimate_number = True
     tool.run()

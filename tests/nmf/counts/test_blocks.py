@@ -18,7 +18,6 @@ from hyperspy_psnmf.nmf.counts import blocks
 from hyperspy_psnmf.nmf.counts.csr_part import Part, join
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix, total_counts
 from hyperspy_psnmf.nmf.counts.on_disk import StoredBlocks
-from hyperspy_psnmf.nmf.counts.overlapping_tiles import overlapping_tiles
 from hyperspy_psnmf.nmf.held_out.count_splitting import check_whole
 from hyperspy_psnmf.nmf.method.smoothing import smooth_loadings
 from hyperspy_psnmf.nmf.selection.binning import BinningChoice
@@ -169,38 +168,6 @@ def test_smooth_loadings__bands_reach_as_far_as_windows_do(tmp_path, monkeypatch
     np.testing.assert_allclose(mine.W, known.W, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("shape", "halo", "n_pixels"),
-    [((3, 11, 25), (2, 1), 40), ((47,), (0, 3), 9), ((13, 5), (2, 2), 30), ((2, 3), (4, 4), 1)],
-    ids=["series", "line", "narrow", "tiny"],
-)
-def test_overlapping_tiles__cover_a_map_once_and_reach_beyond(shape, halo, n_pixels):
-    numbers = np.arange(np.prod(shape))
-    found, reach = np.full(len(numbers), -1), np.zeros(len(numbers), int)
-    sizes = []
-    for tile in overlapping_tiles(shape, halo, n_pixels):
-        own = tile.take(numbers)
-        assert own.size == np.prod(tile.shape)
-        assert len({int(number) // np.prod(shape[-2:]) for number in own}) == 1  # of one image
-        before = found.copy()
-        tile.put(own, found)
-        sizes.append((before != found).sum())
-        reach[own] += 1
-    np.testing.assert_array_equal(found, numbers)
-    assert sum(sizes) == len(numbers)
-    least = min(shape[-1], 2 * halo[1]) * (min(shape[-2], 2 * halo[0]) if len(shape) > 1 else 1)
-    assert max(sizes) <= 1.6 * max(n_pixels, least)
-    assert len(sizes) == 1 or (reach > 1).any()
-
-
-def test_overlapping_tiles__overlaps_on_each_side():
-    tiles = list(overlapping_tiles((40, 60), (3, 2), 400))
-    assert [(t.around, t.kept) for t in tiles[:2]] == [
-        ((slice(0, 23), slice(0, 22)), (slice(0, 20), slice(0, 20))),
-        ((slice(0, 23), slice(18, 42)), (slice(0, 20), slice(20, 40))),
-    ]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
@@ -291,13 +258,3 @@ def test_take_tiles__of_counts_in_memory_as_of_blocks(tmp_path):
     tiles, same = take_tiles(found, (310, 330), 2), take_tiles(X, (310, 330), 2)
     assert tiles.shape == same.shape != (310, 330)
     assert (tiles.X != same.X).nnz == 0
-
-
-def test_smooth_loadings__tiles_of_a_map_in_memory(monkeypatch):
-    cube, W, H = planted((60, 47), counts=30.0)
-    X = count_matrix(cube, n_jobs=1)
-    known = smooth_loadings(X, H, W, (60, 47))
-    monkeypatch.setattr("hyperspy_psnmf.nmf.method.smoothing.TILE_BYTES", 1000)
-    mine = [smooth_loadings(X, H, W, (60, 47), n_jobs=n_jobs) for n_jobs in (1, 3)]
-    np.testing.assert_array_equal(mine[0].W, mine[1].W)
-    np.testing.assert_allclose(mine[0].W, known.W, rtol=1e-6, atol=1e-6)

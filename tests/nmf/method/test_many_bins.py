@@ -28,6 +28,7 @@ def few(monkeypatch):
     monkeypatch.setattr(subset, "ROWS_AT_A_TIME", 64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("volume", [None, 0.0])
 def test_factorise_map__spectra_are_those_of_all_bins(few, volume):
     cube, W, truth = planted((40, 30), counts=2000.0)
@@ -72,6 +73,7 @@ def test_choose_bins__bins_of_a_rare_phase_are_among_those_chosen(few):
     assert {101, 102, 900} <= set(subset.choose_bins(csr_array(X), 200).tolist())
 
 
+@pytest.mark.slow
 def test_binned__starts_are_compared_on_some_bins(monkeypatch):
     cube, _, truth = planted((40, 30), counts=2000.0)
     X = cube.reshape(-1, cube.shape[-1]).astype(float)

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from hyperspy_psnmf.nmf.counts.matrix import count_matrix
 from hyperspy_psnmf.nmf.method.alike_channels import _cluster_channels, sum_alike_channels
 from hyperspy_psnmf.nmf.method.pixel_grid import RADII
 from hyperspy_psnmf.nmf.method.smoothing import (
@@ -240,3 +241,13 @@ def test_smooth_loadings__errors_name_the_argument(wrong, error, name):
     X, H, W, _ = blobs()
     with pytest.raises(error, match=name):
         smooth_loadings(X, H, W, **{"shape": SHAPE, **wrong})
+
+
+def test_smooth_loadings__tiles_of_a_map_in_memory(monkeypatch):
+    cube, W, H = planted((60, 47), counts=30.0)
+    X = count_matrix(cube, n_jobs=1)
+    known = smooth_loadings(X, H, W, (60, 47))
+    monkeypatch.setattr("hyperspy_psnmf.nmf.method.smoothing.TILE_BYTES", 1000)
+    mine = [smooth_loadings(X, H, W, (60, 47), n_jobs=n_jobs) for n_jobs in (1, 3)]
+    np.testing.assert_array_equal(mine[0].W, mine[1].W)
+    np.testing.assert_allclose(mine[0].W, known.W, rtol=1e-6, atol=1e-6)

@@ -56,6 +56,7 @@ def test_choose_finer_binning__small_features_get_small_bins():
     assert gain > 4 * error
 
 
+@pytest.mark.slow
 def test_choose_finer_binning__the_seed_makes_it_reproducible_and_threads_do_not_matter():
     X, _ = small_particles()
     assert choose(X) == choose(X)

@@ -52,6 +52,7 @@ def test_choose_n_components__fixed_spectra_count_with_templates(n_fixed):
     assert found.simplest() == 3
 
 
+@pytest.mark.slow
 def test_choose_n_components__lines_that_vary_are_no_component(monkeypatch):
     X = varying()
     assert number(X, templates=TEMPLATES) == 2

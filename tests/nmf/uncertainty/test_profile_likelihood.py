@@ -84,6 +84,7 @@ def test_equally_likely__one_component_leaves_nothing_to_choose():
     assert band(solutions)[0] == pytest.approx(band(solutions)[1], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_equally_likely__sparse_gives_what_dense_gives_in_any_number_of_threads():
     X, _, H = ambiguous(seed=7)
     expected, *others = (band(likely(counts, H, n_jobs=n)) for counts in both(X) for n in (1, 2))
@@ -91,6 +92,7 @@ def test_equally_likely__sparse_gives_what_dense_gives_in_any_number_of_threads(
         np.testing.assert_allclose(other, expected, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_equally_likely__empty_rows_channels_and_components_do_no_harm():
     X, _, H = ambiguous(seed=8, n_rows=21)
     X[3] = 0
