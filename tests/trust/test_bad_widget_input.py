@@ -141,7 +141,6 @@ def _id(value):
     return "-".join(f"{k}={id_of(v)}" for k, v in values if not k.startswith("auto"))
 
 
-@pytest.mark.slow
 @pytest.mark.spot_checks("settings")
 @pytest.mark.parametrize(("settings", "message"), SETTINGS, ids=_id)
 def test_PSNMFTool__setting_that_makes_no_sense_is_reported_when_it_is_used(
@@ -268,7 +267,6 @@ def test_PSNMFTool__a_folder_that_cannot_be_is_reported(done, tmp_path, act, bel
     assert (tmp_path / "file").read_text() == "mine"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("act", ["find_residuals", "rename", "quantify", "export_csv", "store"])
 def test_PSNMFTool__a_result_of_a_map_cropped_since_is_reported(done, act):
     done.signal.crop_signal(1.0, 2.0)

@@ -11,6 +11,8 @@ from hyperspy_psnmf import PSNMF, data
 from tests.helpers.flawed_maps import drifting
 from tests.helpers.maps import FREE
 
+pytestmark = pytest.mark.slow  # most of these
+
 QUIET = {"show_progressbar": False}
 
 
@@ -71,7 +73,6 @@ def test_estimate_number_of_components__one_number_can_be_plotted_too(particles)
     matplotlib.pyplot.close(fig)
 
 
-@pytest.mark.slow
 def test_estimate_number_of_components__it_is_reproducible_and_follows_the_seed(particles):
     a, b, c = (
         particles.psnmf.estimate_number_of_components(2, n_folds=2, random_state=seed, **QUIET)
@@ -81,7 +82,6 @@ def test_estimate_number_of_components__it_is_reproducible_and_follows_the_seed(
     assert (a.deviances != c.deviances).all()
 
 
-@pytest.mark.slow
 def test_estimate_number_of_components__a_lazy_map_gives_the_same(particles, estimate, tmp_path):
     particles.save(tmp_path / "map.hspy", chunks=(10, 9, 310))
     lazy = hs.load(tmp_path / "map.hspy", lazy=True)
@@ -90,7 +90,6 @@ def test_estimate_number_of_components__a_lazy_map_gives_the_same(particles, est
     lazy.close_file()
 
 
-@pytest.mark.slow
 def test_estimate_number_of_components__masked_pixels_and_channels_are_as_good_as_not_there(
     particles,
 ):
@@ -106,7 +105,6 @@ def test_estimate_number_of_components__masked_pixels_and_channels_are_as_good_a
     np.testing.assert_array_equal(found.deviances, expected.deviances)
 
 
-@pytest.mark.slow
 def test_estimate_number_of_components__an_energy_range_is_the_map_cropped_to_it(particles):
     options = {"n_folds": 3, **QUIET}
     energy = particles.axes_manager[-1].axis[[50, 250]]
@@ -116,7 +114,6 @@ def test_estimate_number_of_components__an_energy_range_is_the_map_cropped_to_it
     np.testing.assert_array_equal(found.deviances, expected.deviances)
 
 
-@pytest.mark.slow
 def test_estimate_number_of_components__fixed_spectra_count(particles):
     H = particles.metadata.Truth.factors.T
     two = particles.psnmf.estimate_number_of_components(fixed_spectra=H[:2], **QUIET)
@@ -126,7 +123,6 @@ def test_estimate_number_of_components__fixed_spectra_count(particles):
     assert three.best == three.numbers[0] == 3
 
 
-@pytest.mark.slow
 def test_estimate_number_of_components__line_scans_series_and_axes_without_unit_are_accepted(
     particles,
 ):
@@ -145,7 +141,6 @@ def test_estimate_number_of_components__the_progress_bar_shows_the_number(partic
     assert "2 phases" in printed
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [float, np.float32])
 def test_estimate_number_of_components__whole_numbers_of_any_type_are_counts(
     particles, estimate, dtype
@@ -203,7 +198,6 @@ def test_estimate_number_of_components__an_empty_map_is_refused(particles):
 # --- as a part of a decomposition
 
 
-@pytest.mark.slow
 def test_estimate_number_of_components__auto_takes_best_and_is_otherwise_same(particles, unmix):
     estimate = particles.psnmf.estimate_number_of_components(spectra="free", **QUIET)
     auto = unmix(particles.deepcopy(), "auto", **FREE).learning_results
@@ -217,7 +211,6 @@ def test_estimate_number_of_components__auto_takes_best_and_is_otherwise_same(pa
     assert "numbers_tried" not in given.psnmf
 
 
-@pytest.mark.slow
 def test_report__the_reason_is_printed_reported_and_saved(particles, unmix, capsys, tmp_path):
     unmix(particles, "auto", print_info=True, **FREE)
     reason = "3 phases predict held-out counts best"
@@ -228,7 +221,6 @@ def test_report__the_reason_is_printed_reported_and_saved(particles, unmix, caps
         assert hs.load(tmp_path / "map.hspy", lazy=lazy).psnmf.report() == particles.psnmf.report()
 
 
-@pytest.mark.slow
 def test_decomposition__auto_counts_fixed_spectra(particles, unmix):
     H = particles.metadata.Truth.factors.T
     results = unmix(particles, "auto", fixed_spectra=H[1:]).learning_results
@@ -237,7 +229,6 @@ def test_decomposition__auto_counts_fixed_spectra(particles, unmix):
     assert results.psnmf["n_fixed"] == 2
 
 
-@pytest.mark.slow
 def test_report__as_many_phases_as_were_tried_are_warned_of(particles, monkeypatch):
     monkeypatch.setattr("hyperspy_psnmf.eds.decompose.decompose.MAX_COMPONENTS", 2)
     with pytest.warns(UserWarning, match="there may be more"):
@@ -276,20 +267,17 @@ def starved():
     return data.mineral_grains(shape=(64, 72), counts=15, seed=3)
 
 
-@pytest.mark.slow
 def test_estimate_number_of_components__lines_find_a_rare_phase_at_few_counts(starved):
     assert starved.psnmf.estimate_number_of_components(**QUIET).best == 3
     assert starved.psnmf.estimate_number_of_components(spectra="free", **QUIET).best == 2
 
 
-@pytest.mark.slow
 def test_estimate_number_of_components__drift_is_no_phase():
     s = drifting(data.sem_two_phases(shape=(64, 72), counts=300, seed=5), 10)
     assert s.psnmf.estimate_number_of_components(**QUIET).best == 2
     assert s.psnmf.estimate_number_of_components(spectra="free", **QUIET).best > 2
 
 
-@pytest.mark.slow
 def test_decomposition__auto_uses_the_spectra_of_the_decomposition(starved, unmix):
     results = unmix(starved.deepcopy(), "auto").learning_results
     assert results.output_dimension == 3

@@ -292,15 +292,3 @@ def test_find_upper_limits__without_results_it_says_what_to_run(grains):
     for call in (standard_errors, find_upper_limits):
         with pytest.raises(RuntimeError, match="decomposition"):
             call(grains)
-
-
-@pytest.mark.slow
-def test_standard_errors__of_line_spectra_by_their_own_model(grains, unmix):
-    unmix(grains, 2, spectra="lines")
-    given, all_of_it = standard_errors(grains), standard_errors(grains, given_spectra=False)
-    found = ~np.isnan(given.data)
-    assert (all_of_it.data[found] >= given.data[found]).all()
-    assert np.nanmedian(all_of_it.data / given.data) < 3
-    grains.learning_results.psnmf["template_elements"] = []
-    with pytest.raises(RuntimeError, match="given to the estimator"):
-        standard_errors(grains, given_spectra=False)
