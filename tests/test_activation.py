@@ -107,6 +107,7 @@ def test_activation__psnmf_is_there_in_dask_workers_that_are_spawned_processes(t
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_decomposition__every_eds_class_has_it(cls):
     s = cls(da.from_array(COUNTS) if cls.__name__.startswith("Lazy") else COUNTS.copy())

@@ -164,11 +164,13 @@ def has_cycle(arrows):
     return bool(arrows)
 
 
+@pytest.mark.slow
 def test_imports__one_way():
     found = {file: violations((ROOT / file).read_text(encoding="utf-8"), file) for file in FILES}
     assert {file: names for file, names in found.items() if names} == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ROOMS)
 def test_rooms__derived_graph_has_no_circle(layer):
     arrows = defaultdict(set)

@@ -121,6 +121,7 @@ def test_names__bad_names_are_refused_and_the_old_ones_kept(signal, names, error
     assert signal.psnmf.phase_names == ["x", "y", "z"]
 
 
+@pytest.mark.slow
 def test_names__a_new_decomposition_has_new_names(signal):
     signal.psnmf.phase_names = ["a", "b", "c"]
     signal.decomposition(algorithm="PSNMF", output_dimension=2, print_info=False)

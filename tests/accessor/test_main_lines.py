@@ -85,6 +85,7 @@ def test_main__lines_of_the_metadata_left_out(grains, run, tmp_path, change, opt
     assert f"{left_out.split()[0]} net counts" not in columns
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lines", "why"),
     [

@@ -58,6 +58,7 @@ def test_special_cases__the_edge_crosses_the_rows_at_different_positions_between
     assert np.ptp(np.diff(positions)) < 1e-9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "size"), [(data.isolated_particles, 3), (data.core_shell_particles, 5)]
 )

@@ -54,6 +54,7 @@ def samples(shape=(62, 5, 7), seed=3):
     return rng.poisson(3.0, shape).astype(np.float32), x, n, W, ratios, means
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 3])
 def test_sum_neighbours__sums_over_neighbours_equal_the_naive_ones(n_jobs):
     Y, x, n, W, ratios, means = samples()

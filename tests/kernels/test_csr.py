@@ -121,6 +121,7 @@ def test_csr_arrays__integers_take_the_smallest_type_that_has_them(largest, dtyp
     assert data.tolist() == [largest] * (largest > 0)
 
 
+@pytest.mark.slow
 def test_csr_arrays__the_largest_unsigned_integer_is_kept():
     data, _, _ = csr_arrays(np.array([[0, 2**64 - 1]], np.uint64))
     assert data.tolist() == [2**64 - 1]
@@ -218,6 +219,7 @@ def test_csr__pieces_are_as_large_as_they_may_be(n_channels, piece_bytes, expect
     assert [len(piece.part) for piece in csr._split(cube, None, None)] == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 4])
 @pytest.mark.parametrize("dtype", ["u1", "u2", "u8", "f4", "f8"])
 def test_sum_bins__binning_equals_the_loops(dtype, n_jobs, many_blocks):

@@ -133,6 +133,7 @@ def test_plot__more_phases_than_colours(grains):
     plot(grains, k=9, binning=1, tol=1e-2)
 
 
+@pytest.mark.slow
 def test_plot__a_line_scan(grains):
     _, axes = plot(grains.inav[:, 3].deepcopy(), k=2)
     assert axes[0, 0].get_xlabel() == "x (nm)"
@@ -158,6 +159,7 @@ def test_plot__sem_signals():
     plot(data.sem_two_phases(shape=(11, 14), n_channels=310, counts=900, seed=2), k=2)
 
 
+@pytest.mark.slow
 def test_plot__energies_in_ev(grains):
     axis = grains.axes_manager.signal_axes[0]
     axis.units, axis.scale, axis.offset = "eV", 1000 * axis.scale, 1000 * axis.offset
@@ -186,6 +188,7 @@ def test_plot__lines_beyond_the_axis_are_left_out(grains):
     assert [t.get_text() for t in axes[0, 1].texts] == ["Si Kα"]
 
 
+@pytest.mark.slow
 def test_plot__without_units_and_names_nothing_is_called_undefined(grains):
     fig, _ = plot(exspy.signals.EDSTEMSpectrum(grains.data))
     assert not [text for text in texts_of(fig) if "undefined" in text.lower()]
@@ -210,6 +213,7 @@ def test_plot__masked_pixels_of_a_series_and_a_line(grains):
     plot(grains.inav[:, 3].deepcopy(), k=2, navigation_mask=np.arange(14) < 3)
 
 
+@pytest.mark.slow
 def test_plot__masked_channels(grains):
     plot(grains, energy_range=(0.5, 2.0))
 
@@ -229,6 +233,7 @@ def test_plot__axes_that_are_not_uniform(grains):
     plot(grains)
 
 
+@pytest.mark.slow
 def test_phase_spectra__the_zero_peak_does_not_set_the_scale(grains):
     grains.axes_manager.signal_axes[0].offset = -0.05
     grains.data = grains.data.astype("u2")

@@ -68,6 +68,7 @@ def test_draw_image__pixels_that_are_no_squares_have_a_true_scale():
     assert ax.get_aspect() == 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("units", [("", ""), ("nm", "µm"), ("s", "s"), ("px", "px"), ("nm", "eV")])
 def test_draw_image__without_a_common_unit_of_length_there_are_axes(units):
     ax, label, _ = drawn(map_axes(units=units))

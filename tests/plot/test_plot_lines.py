@@ -21,6 +21,7 @@ def result(signal):
     return signal.psnmf.quantify(factors=factors)
 
 
+@pytest.mark.slow
 def test_plot_line_fit__each_phase_has_its_spectrum_and_the_rest(signal, result):
     fig, axes = result.plot_line_fit()
     fig.canvas.draw()
@@ -48,6 +49,7 @@ def test_quantify__what_is_left_of_phases_is_noise(result):
     assert (np.nan_to_num(fit.continuum) <= np.nan_to_num(fit.fitted) + 50).all()
 
 
+@pytest.mark.slow
 def test_quantify__windows_fit_nothing(signal):
     factors = signal.metadata.Truth.k_factors.as_dictionary()
     found = signal.psnmf.quantify(factors=factors, intensities="windows")

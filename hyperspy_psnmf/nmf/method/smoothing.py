@@ -163,7 +163,7 @@ def smooth_loadings(
     del averages  # of large maps these are gigabytes
     total = means.sum(axis=1)
     alike = (support > 1) & (total > 0)
-    # Weights are not symmetric, so means need not add up to the counts of the map.
+    # Weights over their sums are not symmetric, so means need not add up to the counts of the map.
     scale = W.sum(axis=1)[alike].sum() / max(total[alike].sum(), TINY)
     means *= scale
     means[~alike] = W[~alike]

@@ -27,6 +27,7 @@ def begin(counts):
     return command.start(counts, 2)
 
 
+@pytest.mark.slow
 def test_descend__loadings_that_maximise_the_likelihood(counts, begin):
     W, B = begin
     best = divergence(counts, solve_loadings(counts, B.T, tol=1e-9), B)

@@ -59,6 +59,7 @@ def test_decomposition__energy_range_includes_both_ends_in_spite_of_rounding(gra
     assert np.flatnonzero(~np.isnan(factors[:, 0]))[[0, -1]].tolist() == [20, 280]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("energy_range", [[0.5, 2.6], np.array([0.5, 2.6]), (0.5, np.inf)], ids=str)
 def test_decomposition__energy_range_may_be_any_pair(grains, unmix, energy_range):
     factors, _ = results_of(unmix(grains, energy_range=energy_range, **FREE))
@@ -97,6 +98,7 @@ def test_decomposition__a_tighter_tol_takes_longer(grains, unmixed_free, unmix):
     assert tight["kkt_residual"] <= tight["tol"] == 1e-8
 
 
+@pytest.mark.slow
 def test_decomposition__return_info_returns_the_fitted_estimator(grains):
     assert grains.decomposition(**CALL, **FREE) is None
     model = grains.decomposition(**CALL, smoothing=0, return_info=True)
@@ -125,6 +127,7 @@ def test_decomposition__print_info_says_what_was_chosen_or_nothing(grains, capsy
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.slow
 def test_decomposition__show_progressbar_follows_argument_then_preference(
     grains, capsys, monkeypatch
 ):
@@ -140,6 +143,7 @@ def test_decomposition__show_progressbar_follows_argument_then_preference(
         assert shown(show_progressbar=None) is preference
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["grains", "sem"])
 @pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
 def test_decomposition__stock_keywords_are_ignored_with_one_warning(request, which, lazy):
@@ -183,6 +187,7 @@ def test_decomposition__eager_sem_signals_take_positions(sem, unmix):
     assert_same_results(unmix(sem, 2, **FREE), by_position)
 
 
+@pytest.mark.slow
 def test_decomposition__tem_signals_take_the_mask_by_position(grains, unmix, navigation_mask):
     with pytest.warns(UserWarning, match="ignores closing, normalize_poissonian_noise"):
         grains.decomposition(False, navigation_mask, True, **CALL, **FREE)

@@ -111,6 +111,7 @@ def test_decomposition__what_is_masked_does_not_matter_at_all(
     assert_same_results(unmix(dirty.as_lazy(), 2, **options), clean)
 
 
+@pytest.mark.slow
 def test_decomposition__masked_channels_are_nan_and_rest_sums_to_one(grains, unmix, signal_mask):
     factors, loadings = results_of(unmix(grains, signal_mask=signal_mask))
     np.testing.assert_array_equal(np.isnan(factors), np.repeat(signal_mask[:, None], 3, axis=1))

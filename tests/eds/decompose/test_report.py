@@ -84,6 +84,7 @@ def test_report__of_fixed_phases_claims_no_factorisation(grains, unmixed, unmix)
     assert "Spectra were found" not in report
 
 
+@pytest.mark.slow
 def test_report__a_single_phase_is_in_the_singular(grains, unmix):
     assert "1 phases" not in unmix(grains, 1).psnmf.report()
 
@@ -212,6 +213,7 @@ def test_decomposition__small_particles_are_not_lost_in_bins(unmix):
     assert worst(auto) > worst(unmix(s, 2, binning=8, energy_binning=1, **FREE)) + 0.1
 
 
+@pytest.mark.slow
 def test_report__energies_at_which_spectra_are_not_made_of_lines(unmixed_copy):
     energy = unmixed_copy.axes_manager[-1].axis
     weights = np.full(energy.size, np.inf)

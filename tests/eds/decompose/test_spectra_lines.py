@@ -126,6 +126,7 @@ def test_report__spectra_are_free(unmixed_free):
     assert "Each channel of the spectra was free. Loadings of" in unmixed_free.psnmf.report()
 
 
+@pytest.mark.slow
 def test_summary__spectra_are_made_of_lines(grains, capsys):
     grains.decomposition(algorithm="PSNMF", output_dimension=2, **LINES)
     printed = capsys.readouterr().out

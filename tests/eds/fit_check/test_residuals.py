@@ -33,6 +33,7 @@ def test_residuals__they_have_the_axes_of_the_map_and_of_its_spectra(unmixed):
 
 
 # Spectra of lines follow a foreign peak, so that single channels scatter by more than it adds.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spectra", "where"), [("lines", "binned"), ("free", "binned"), ("free", "spectrum")]
 )
@@ -50,6 +51,7 @@ def test_residuals__a_phase_too_few_is_seen(grains, unmix):
     assert one.total > 1.02 * unmix(grains, 2).psnmf.residuals().total
 
 
+@pytest.mark.slow
 def test_residuals__what_the_report_names_is_in_the_binned_spectrum(grains, unmix):
     result = unmix(grains, 1).psnmf.residuals()
     quality = find_fit_quality(grains)

@@ -102,6 +102,7 @@ def test_decomposition__lazy_as_eager():
     np.testing.assert_array_equal(*found)
 
 
+@pytest.mark.slow
 def test_decomposition__a_shifted_guide_is_warned_of():
     signal = data.mineral_grains(shape=(40, 52), counts=60, n_channels=400)
     guide = (signal.metadata.Truth.loadings @ [1.0, 20.0, 300.0]).reshape(40, 52)

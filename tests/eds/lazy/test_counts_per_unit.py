@@ -149,6 +149,7 @@ def test_number_of_phases__from_scaled_counts(pristine_grains, name):
     np.testing.assert_allclose(found.deviances, expected.deviances)
 
 
+@pytest.mark.slow
 def test_number_of_phases__integer_multiples_are_warned_of(pristine_grains):
     s = scaled(20, np.uint16)(pristine_grains)
     with pytest.warns(UserWarning, match=r"pass counts_per_unit=0\.05"):

@@ -76,6 +76,7 @@ def test_decomposition__a_pipeline_of_lazy_operations(grains, unmix):
     np.testing.assert_array_equal(unmix(s, 2).learning_results.loadings, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
 def test_decomposition__the_scheduler_does_not_matter(grains, unmixed, unmix, scheduler):
     with dask.config.set(scheduler=scheduler):

@@ -80,6 +80,7 @@ def test_measure_lines__results_are_in_the_order_asked_for(ideal, measured):
     np.testing.assert_allclose(other.sigma, measured.sigma[:, [1, 0]], rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_measure_lines__errors_are_those_of_repeated_counts_of_a_fixed_fit(grains, measured):
     # Noisy spectra, solved with the true maps, and measured by the operators of one fit.
     truth, rng = grains.metadata.Truth, np.random.default_rng(5)
@@ -145,6 +146,7 @@ def test_measure_lines__absent_lines_scatter_around_zero_and_may_be_negative(mea
     assert abs(absent) < 3 * measured.blank[2, 1]
 
 
+@pytest.mark.slow
 def test_measure_lines__overlapping_lines_are_separated_by_the_model_only():
     # Fe Kb lies beside Co Ka; there is no cobalt.
     s = data.sharp_interface(shape=(9, 12), n_channels=900, counts=3000, seed=1)
@@ -167,6 +169,7 @@ def test_measure_lines__windows_are_those_of_exspy(ideal):
         np.testing.assert_allclose(found.net[:, i], np.ravel(signal.data))
 
 
+@pytest.mark.slow
 def test_measure_lines__masked_channels_are_no_zeros(ideal, measured):
     s = ideal.deepcopy()
     s.learning_results.factors = s.learning_results.factors.copy()

@@ -23,6 +23,7 @@ def test_label_map__has_the_true_phases_and_the_axes_of_the_map(unmixed):
     assert (labels == 1).data.sum() == (labels.data == 1).sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("counts", [15, 60])
 def test_label_map__a_good_fit_leaves_few_pixels_unassigned(counts):
     bad = 0
@@ -57,6 +58,7 @@ def test_label_map__a_higher_confidence_assigns_no_more_pixels():
     assert few < many
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["line", "series", "lazy", "NMF"])
 def test_label_map__every_kind_of_map(grains, unmixed_free, kind):
     s = grains

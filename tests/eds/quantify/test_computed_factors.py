@@ -118,6 +118,7 @@ def test_quantify__listed_lines_are_quantified(minerals):
     assert found.lines == ["Si_Ka", "Fe_Ka"]
 
 
+@pytest.mark.slow
 def test_quantify__elements_without_a_computable_factor_are_left_out_with_a_warning():
     # Up to 3.2 keV, calcium has only L lines, of 0.3 keV.
     s = as_found(data.mineral_grains(shape=(20, 26), n_channels=310, counts=2000, seed=3))

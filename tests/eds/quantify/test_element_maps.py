@@ -163,6 +163,7 @@ def test_element_maps__nothing_is_added_where_the_noise_is_not_known(one_phase_t
     np.testing.assert_array_equal(found, plain)
 
 
+@pytest.mark.slow
 def test_element_maps__maps_of_a_bulk_specimen(sem, unmix):
     found = unmix(sem, 2).psnmf.element_maps()
     assert len(found) == 2
@@ -193,6 +194,7 @@ def test_element_maps__no_lines_at_all_is_reported(unmixed_copy):
         unmixed_copy.psnmf.element_maps()
 
 
+@pytest.mark.slow
 def test_element_maps__the_signal_is_left_alone(unmixed_copy, state):
     before = state(unmixed_copy)
     both(unmixed_copy, ["Si_Ka"])

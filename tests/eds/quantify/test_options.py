@@ -99,6 +99,7 @@ def test_quantify__a_probe_area_is_asked_for_where_axes_have_no_length(minerals,
     assert minerals.psnmf.quantify("cross_section", factors, probe_area=2.0).detected.any()
 
 
+@pytest.mark.slow
 def test_quantify__phases_without_counts_are_nan_and_no_hundred_per_cent(minerals, factors):
     loadings = minerals.learning_results.loadings.copy()
     loadings[:, 1] = 0.0

@@ -73,6 +73,7 @@ def test_quantify__zeta_factors_and_cross_sections_give_the_same_as_k_factors(mi
     np.testing.assert_allclose(cross.atomic.sigma, plain.atomic.sigma, rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["zeta", "cross_section"])
 def test_phase_spectra__exspy_quantifies_phase_spectra_itself(minerals, method):
     spectra = minerals.psnmf.phase_spectra()

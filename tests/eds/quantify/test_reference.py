@@ -30,6 +30,7 @@ def test_quantify__factors_from_a_phase_give_the_others(minerals, factors):
     assert "k-factors are computed" not in "".join(found.notes)
 
 
+@pytest.mark.slow
 def test_quantify__errors_of_the_reference_are_those_of_the_others(minerals):
     exclude = ("Al", "Ca", "Si", "Ti")
     found = minerals.psnmf.quantify(reference={1: PERICLASE}, exclude=exclude)

@@ -23,6 +23,7 @@ def test_quantify__maps_are_compositions_with_masks_where_counts_are_few(plain, 
         plain.maps(min_counts=0)
 
 
+@pytest.mark.slow
 def test_quantify__maps_are_nan_where_all_lines_together_have_few_counts(plain):
     net = np.maximum(plain._maps.loadings @ plain._maps.per_count, 0.0).sum(axis=1)
     least = np.median(net)

@@ -108,6 +108,7 @@ def test_decomposition__the_record_is_plain_whatever_the_seed(grains, unmix, see
     assert_plain(unmix(grains, 1, random_state=seed).learning_results.psnmf)
 
 
+@pytest.mark.slow
 def test_decomposition__fields_of_earlier_decompositions_are_reset(sem, unmix):
     sem.change_dtype(float)
     mask, channels = np.zeros((26, 20), bool), np.zeros(310, bool)

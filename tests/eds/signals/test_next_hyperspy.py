@@ -126,6 +126,7 @@ def test_saving__twice_lazily_renamed_and_never_read_between(kept, tmp_path):
     assert_same_answers(read, kept)
 
 
+@pytest.mark.slow
 def test_saving__of_a_lazy_map(results_not_saved, grains, unmix, tmp_path):
     lazy = unmix(grains.as_lazy(), **FREE)
     lazy.psnmf.phase_names = NAMES

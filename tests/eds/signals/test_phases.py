@@ -62,6 +62,7 @@ def test_phase_spectra__metadata_are_those_of_the_map(spectra, unmixed):
     assert "Truth" not in spectra.metadata
 
 
+@pytest.mark.slow
 def test_phase_spectra__live_time_is_that_of_the_pixels_used(grains, sem, unmix, navigation_mask):
     for s, microscope in ((grains, "TEM"), (sem, "SEM")):
         path = f"Acquisition_instrument.{microscope}.Detector.EDS.live_time"

@@ -54,6 +54,7 @@ def test_listening__the_search_for_the_number_is_heard_too(grains, unmix):
     assert fits == list(range(1, len(fits) + 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "step", [*OF_LINES, "binning", "bin", "binned map", "parsimony", "neighbours"]
 )

@@ -151,6 +151,7 @@ def test_masked_data__may_change_but_not_the_rest(pristine_square, masks):
         s.psnmf.phase_maps()
 
 
+@pytest.mark.slow
 def test_changed_map__can_be_decomposed_again(square):
     square.data = square.data[::-1]
     unmix_quietly(square, absent={"Phase 1": ["Si"]}, **FREE)
@@ -183,6 +184,7 @@ def test_lazy_data__not_read_for_the_check(unmixed_lazily):
         s.psnmf.phase_maps()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", ["report", "residuals", "upper_limits", "ambiguity"])
 @pytest.mark.parametrize("how", ["transposed", "flipped up", "other counts"])
 def test_lazy_data_changed__refused_where_counts_are_read_again(unmixed_lazily, how, call):

@@ -126,6 +126,7 @@ def test_ambiguity_of_lines__fixed_phases_have_no_band(grains):
     assert_around(result)
 
 
+@pytest.mark.slow
 def test_ambiguity_of_lines__absent_elements_stay_absent(grains):
     unmix_quietly(grains, 2, absent={0: ["Mg"]}, **LINES)
     result = grains.psnmf.ambiguity()
@@ -135,6 +136,7 @@ def test_ambiguity_of_lines__absent_elements_stay_absent(grains):
     assert high[peak].max() < 1.3 * high[beside].max()
 
 
+@pytest.mark.slow
 def test_ambiguity_of_lines__masks_stay_masked(grains, navigation_mask, signal_mask):
     masks = {"navigation_mask": navigation_mask, "signal_mask": signal_mask}
     unmix_quietly(grains, 2, **masks, **LINES)

@@ -209,6 +209,7 @@ def test_standard_errors__fixed_spectra_have_no_errors(grains, unmix):
     assert (errors[1:] > 0).any(axis=1).all()
 
 
+@pytest.mark.slow
 def test_find_upper_limits__saved_lazy_and_unfolded_maps_give_the_same(unmixed, tmp_path):
     calls = (
         standard_errors,

@@ -65,6 +65,7 @@ def test_measure_lines__any_one_element_may_be_left_out(name, n_left_out):
         assert symbols(found) in ([left_out], [] if left_out == "Ti" else None)
 
 
+@pytest.mark.slow
 def test_measure_lines__it_is_reported_with_the_counts_and_the_call_that_lists_it():
     s = as_found(data.mineral_grains(shape=(11, 13), n_channels=800, counts=2000, seed=1))
     with pytest.warns(UserWarning, match=r"not in .*: Si \(\d+ counts in Si_Ka\).*add_elements"):

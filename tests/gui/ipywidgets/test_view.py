@@ -184,6 +184,7 @@ def test_PSNMFTool__exports_are_reported(tool, done, tmp_path, monkeypatch):
     assert "tick Replace files" in done["message"].value
 
 
+@pytest.mark.slow
 def test_PSNMFTool__store(tool, parts, signal):
     parts["store_when_done"].value = False
     parts["run"].click()

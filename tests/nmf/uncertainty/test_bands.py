@@ -102,6 +102,7 @@ def test_errors_of_lines__zero_for_fixed_spectra_and_at_most_one_without_counts(
     assert without[1].max() == 1
 
 
+@pytest.mark.slow
 def test_alternatives_of_lines__the_result_as_found_and_sums_of_templates_at_full_energy():
     X, _, spectra = never_pure(seed=4)
     coarse = spectra.binned(3)

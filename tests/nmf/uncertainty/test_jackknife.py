@@ -46,6 +46,7 @@ def test_spectra_without_folds__fixed_ones_unchanged_and_first(problem):
     assert np.abs(found - H[[1, 2, 0]]).max() < 0.05
 
 
+@pytest.mark.slow
 def test_spectra_without_folds__dense_equals_sparse_and_serial_parallel(problem):
     X, _, H, settings = problem
     fits = []

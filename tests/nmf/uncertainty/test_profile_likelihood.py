@@ -126,6 +126,7 @@ def test_equally_likely__elements_change_places_with_the_truth_inside():
     assert ((low < W.sum(axis=0)) & (W.sum(axis=0) < high)).all()
 
 
+@pytest.mark.slow
 def test_equally_likely__of_templates_have_narrower_bands_than_free_channels():
     X, _, spectra = never_pure(seed=1)
     of_lines = np.array([s.H for s in likely_of_lines(X, spectra)])
