@@ -122,7 +122,8 @@ def bin_energy(X, energy_binning: int, *, n_jobs=1):
     """Sum channels of a dense or CSR matrix of counts, `energy_binning` at a time."""
     if isinstance(X, np.ndarray):
         first = _first_channels(X.shape[1], energy_binning)
-        out = np.empty((len(X), len(first)), X.dtype)
+        # Sums of small integers would overflow in their own type.
+        out = np.empty((len(X), len(first)), np.result_type(X.dtype, np.float32))
 
         def sum_rows(start):
             rows = slice(start, start + ROWS_AT_A_TIME)

@@ -99,7 +99,7 @@ def test_find_missed_counts__a_single_count_where_none_is_expected_is_no_line():
 @pytest.mark.parametrize("n_jobs", [1, 2, None])
 def test_find_missed_counts__the_same_from_sparse_counts_and_in_threads(n_jobs, monkeypatch):
     X, W, _ = scene(BLOB)
-    monkeypatch.setattr(module, "TILE_BYTES", 1)  # bands as narrow as the overlap
+    monkeypatch.setattr(module, "TILE_BYTES", 1)  # tiles as small as the overlap
     in_bands = find(X, W, n_jobs=1)
     monkeypatch.undo()
     for matrix in (X, sp.csr_array(X)):

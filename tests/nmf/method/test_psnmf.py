@@ -262,3 +262,5 @@ def test_bins__channels_are_binned_alike_dense_and_sparse(dense_bytes, monkeypat
     found = bin_energy(sp.csr_array(X), 4)
     found = found.toarray() if sp.issparse(found) else found
     np.testing.assert_array_equal(found, bin_energy(X, 4))
+    of_bytes = np.full((3, 8), 200, np.uint8)
+    np.testing.assert_array_equal(bin_energy(of_bytes, 4), np.full((3, 2), 800))
