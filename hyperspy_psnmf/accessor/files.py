@@ -169,8 +169,9 @@ def _measure(decomposed: Decomposed, done: WrittenResults) -> LineIntensities | 
     try:
         return _measure_by("model", decomposed, done)
     except NoLinesError as error:
-        for name in ("element_maps.png", "line_fit.png"):
-            done.leave_out(name, str(error))
+        reason = str(error) if sample_elements(decomposed.spectra) else _ask_for_elements(decomposed)
+        for name in ("element_maps.png", "line_fit.png", "compositions.png"):
+            done.leave_out(name, reason)
         return None
     except Exception as error:  # of any kind: windows may still work
         done.is_complete &= isinstance(error, ValueError)
@@ -178,6 +179,12 @@ def _measure(decomposed: Decomposed, done: WrittenResults) -> LineIntensities | 
     done.note(reason)
     done.leave_out("line_fit.png", reason)
     return done.attempt("element_maps.png", lambda: _measure_by("windows", decomposed, done))
+
+
+def _ask_for_elements(decomposed: Decomposed) -> str:
+    found = ", ".join(decomposed.record.template_elements)
+    those = f"; lines of {found} were found in the sum of the map" if found else ""
+    return f"no elements in the metadata: s.add_elements() or --elements lists them{those}"
 
 
 def _measure_by(method: str, decomposed: Decomposed, done: WrittenResults) -> LineIntensities:

@@ -100,10 +100,22 @@ def test_main__no_line_at_all_is_named_and_the_rest_written(grains, run, lines, 
     status, names, report, error = run()
     assert status == 0
     assert names == ALWAYS
-    for name in OF_LINES - {"compositions.png"}:
+    for name in OF_LINES:
         (line,) = (x for x in report.splitlines() if x.startswith(f"not made: {name}: "))
         assert why in line
         assert line in error
+
+
+@pytest.mark.slow
+def test_main__without_elements_those_found_are_named(grains, run):
+    del grains.metadata.Sample
+    status, names, report, error = run("--spectra", "lines")
+    assert status == 0
+    assert names == ALWAYS
+    (line,) = (x for x in report.splitlines() if x.startswith("not made: compositions.png: "))
+    assert "--elements" in line
+    assert "lines of Al, " in line
+    assert line in error
 
 
 @pytest.mark.parametrize(
