@@ -169,7 +169,8 @@ def _measure(decomposed: Decomposed, done: WrittenResults) -> LineIntensities | 
     try:
         return _measure_by("model", decomposed, done)
     except NoLinesError as error:
-        reason = str(error) if sample_elements(decomposed.spectra) else _ask_for_elements(decomposed)
+        listed = sample_elements(decomposed.spectra)
+        reason = str(error) if listed else _ask_for_elements(decomposed)
         for name in ("element_maps.png", "line_fit.png", "compositions.png"):
             done.leave_out(name, reason)
         return None
