@@ -46,38 +46,66 @@ def _sum_costs(values, change, variances, groups, limits, multiples, memory, sig
 
 
 @jit_part
-def _sort(first, stop, signed, width, cells, total, left):
-    """Add costs to cells; return the total of negative estimates, and how many are left."""
+def _sum_negative(first, stop, signed):
+    """Return the total cost of negative estimates, and how many there are."""
+    total, n = 0.0, 0
+    for i in range(first, stop):
+        total -= min(signed[i], 0.0)
+        n += signed[i] < 0.0
+    return total, n
+
+
+@jit_part
+def _sum_positive(n, signed, limit):
+    """Return the total cost of positive estimates, each `limit` at most."""
+    total = 0.0
+    for i in range(n):
+        total += min(max(signed[i], 0.0), limit)
+    return total
+
+
+@jit_part
+def _sort(first, stop, signed, width, cells):
+    """Add the costs of positive estimates to cells."""
     for i in range(first, stop):
         cost = signed[i]
-        if cost < 0.0:
-            total -= cost
-            left -= 1
-        elif cost < CELLS * width:
+        if 0.0 <= cost < CELLS * width:
             cell = min(int(cost / width), CELLS - 1)
             cells[0, cell] += 1.0
             cells[1, cell] += cost
-    return total, left
 
 
 @jit
 def _sum_costs_of_number(
-    n_changed, values, change, variances, of_number, width, multiples, memory, signed, out, limits
-):
+    n_changed, values, change, variances, of_number, width, multiples, known, only_lowest,
+    memory, signed, out, limits,
+):  # fmt: skip
     # The first estimates change with t; where most loadings are zero, these are few.
     n, cells, of_others = values.size, memory[:2], memory[2:]
     for cell in range(CELLS):
         of_others[0, cell] = 0.0
         of_others[1, cell] = 0.0
     _signed_costs(n, values, change, variances, 0.0, signed)
-    negative, possible = _sort(n_changed, n, signed, width, of_others, 0.0, n)
+    of_negative, n_negative = _sum_negative(n_changed, n, signed)
+    _sort(n_changed, n, signed, width, of_others)
+    lowest = np.inf
     for m in range(multiples.size):
+        out[m], limits[m] = np.inf, 0.0
+        if only_lowest and known[m] + of_negative >= lowest:
+            continue
+        _signed_costs(n_changed, values, change, variances, multiples[m], signed)
+        of_changed, n_of_changed = _sum_negative(0, n_changed, signed)
+        total, left = of_negative + of_changed, n - n_negative - n_of_changed
+        if only_lowest:
+            # As the cost of a number is concave, none costs less than its part of that of all. To
+            # sort costs takes most of the time.
+            of_each = of_number[left] / max(left, 1)
+            if known[m] + total + _sum_positive(n, signed, of_each) >= lowest:
+                continue
         for cell in range(CELLS):
             cells[0, cell] = of_others[0, cell]
             cells[1, cell] = of_others[1, cell]
-        _signed_costs(n_changed, values, change, variances, multiples[m], signed)
-        total, left = _sort(0, n_changed, signed, width, cells, negative, possible)
-        out[m], limits[m] = np.inf, 0.0
+        _sort(0, n_changed, signed, width, cells)
         for cell in range(CELLS):
             # No more can be zero than up to the last cell that has any.
             if cells[0, cell] > 0.0 or cell == 0:
@@ -85,13 +113,15 @@ def _sum_costs_of_number(
                 total += cells[1, cell]
                 if total + of_number[left] < out[m]:
                     out[m], limits[m] = total + of_number[left], (cell + 1) * width
+        out[m] += known[m]
+        lowest = min(lowest, out[m])
 
 
 @jit
 def _best_multiples(
-    W, of_W, of_number, width, P, of_P, groups, limits, pairs, coarse, fine, memory, out
+    W, of_W, of_number, width, P, of_P, groups, limits, pairs, coarse, between, fine, memory, out
 ):
-    cells, of_rows, of_groups, of_templates, tried, costs, more = memory
+    cells, of_rows, of_groups, of_templates, tried, costs, known, of_no_use = memory
     n = W.shape[1]
     for p in range(pairs.shape[0]):
         a, b = pairs[p, 0], pairs[p, 1]
@@ -117,30 +147,29 @@ def _best_multiples(
             of_templates[2, i] = of_P[b, b, i]
             of_templates[4, i] = -P[b, i]
             vanishing = P[a, i] / max(P[b, i], TINY)
-            if P[b, i] > 0.0 and coarse[0] < vanishing < coarse[coarse.size - 1]:
+            if P[b, i] > 0.0 and between[0] < vanishing < between[1]:
                 tried[n_tried] = vanishing
                 n_tried += 1
         for is_fine in range(2):
-            _sum_costs_of_number(
-                last, of_rows[4], of_rows[5], of_rows[:3], of_number, width, tried[:n_tried],
-                cells, of_rows[3], costs, more,
-            )  # fmt: skip
             _sum_costs(
                 P[a], of_templates[4], of_templates[:3], groups, limits[a], tried[:n_tried],
-                of_groups, of_templates[3], more,
+                of_groups, of_templates[3], known,
+            )  # fmt: skip
+            _sum_costs_of_number(
+                last, of_rows[4], of_rows[5], of_rows[:3], of_number, width, tried[:n_tried],
+                known, True, cells, of_rows[3], costs, of_no_use,
             )  # fmt: skip
             best = 0
             for m in range(n_tried):
-                costs[m] += more[m]
                 if costs[m] < costs[best]:
                     best = m
             if is_fine == 0:
                 n_tried = fine.size + 1
                 multiple = tried[best]
+                tried[0] = 0.0  # the first, of which the cost is always known
                 for m in range(fine.size):
-                    tried[m] = multiple * (1.0 + fine[m])
-                tried[fine.size] = 0.0
-        out[p, 0] = costs[n_tried - 1] - costs[best]
+                    tried[m + 1] = multiple * (1.0 + fine[m])
+        out[p, 0] = costs[0] - costs[best]
         out[p, 1] = tried[best]
 
 
@@ -194,18 +223,9 @@ def sum_costs_of_number(values, change, variances, of_number, multiples):
     arrays = (as_argument(a) for a in (values, change, variances))
     of_number, multiples = as_argument(of_number), as_argument(multiples)
     memory, signed = np.empty((4, CELLS)), np.empty(len(values))
-    costs, limits = np.empty((2, multiples.size))
-    _sum_costs_of_number(
-        len(values),
-        *arrays,
-        of_number,
-        _cell_width(of_number),
-        multiples,
-        memory,
-        signed,
-        costs,
-        limits,
-    )
+    known, (costs, limits) = np.zeros(multiples.size), np.empty((2, multiples.size))
+    problem = (len(values), *arrays, of_number, _cell_width(of_number), multiples, known, False)
+    _sum_costs_of_number(*problem, memory, signed, costs, limits)
     return costs, limits
 
 
@@ -221,7 +241,9 @@ def best_multiples(
     With multiples t of spectrum b subtracted from spectrum a, the loadings of b are those plus t
     times those of a, which leaves all expected counts unchanged. Their costs, by
     `sum_costs_of_number`, and those of the weights of a, by `sum_costs`, are added up for
-    multiples given, for those at which a weight vanishes, and for some about the best of these.
+    multiples given, for those at which a weight vanishes, and for some about the best of these. A
+    multiple is left early where costs are above the lowest before, as those of negative estimates
+    often are.
 
     Parameters
     ----------
@@ -242,7 +264,7 @@ def best_multiples(
     pairs : ndarray of int of shape (n_pairs, 2)
         Components a and b.
     coarse : ndarray of shape (n_coarse,)
-        Multiples, in rising order.
+        Multiples.
     fine : ndarray of shape (n_fine,)
         Relative distances of multiples from the best of all others.
     n_jobs : int or None
@@ -256,18 +278,19 @@ def best_multiples(
     W, of_W = as_argument(np.transpose(W)), as_argument(np.transpose(of_W, (1, 2, 0)))
     of_number, P, of_P, limits = (as_argument(a) for a in (of_number, P, of_P, limits))
     groups, pairs = as_argument(groups, np.int64), as_argument(pairs, np.int64)
-    coarse, fine = as_argument(coarse), as_argument(fine)
+    coarse = as_argument(np.asarray(coarse)[np.argsort(np.abs(coarse))])  # the likely ones first
+    fine, between = as_argument(fine), (float(coarse.min()), float(coarse.max()))
     width, n_tried = _cell_width(of_number), max(coarse.size + P.shape[1], fine.size + 1)
     problem = (W, of_W, of_number, width, P, of_P, groups, limits)
     found = np.empty((len(pairs), 2))
 
     def make_memory():
         shapes = [(4, CELLS), (6, W.shape[1]), (2, limits.shape[1]), (5, P.shape[1])]
-        return (*map(np.empty, shapes), np.empty(n_tried), np.empty(n_tried), np.empty(n_tried))
+        return (*map(np.empty, shapes), *np.empty((4, n_tried)))
 
     def search(block, memory):
         some = slice(*block)
-        _best_multiples(*problem, pairs[some], coarse, fine, memory, found[some])
+        _best_multiples(*problem, pairs[some], coarse, between, fine, memory, found[some])
 
     n_blocks = max(1, len(pairs) * n_tried * W.shape[1] // COSTS_PER_BLOCK)
     edges = np.linspace(0, len(pairs), min(n_blocks, len(pairs)) + 1).astype(int)
