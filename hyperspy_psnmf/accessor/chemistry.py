@@ -58,8 +58,9 @@ class Chemistry:
             "windows": eXSpy's integration windows less the background beside them.
         residuals : bool
             Add counts that the phases miss, as those of an element of a rare phase that is not
-            among them, where they are more than four standard errors in a pixel or a window of
-            up to 13 by 13 pixels. The map is read for them; without whole counts none are added.
+            among them, where they are more than four standard errors in a pixel, or in Gaussian
+            means over up to about 13 by 13. The map is read for them; without whole counts none
+            are added.
 
         Returns
         -------
