@@ -58,7 +58,7 @@ def composition_error(signal, component: np.ndarray) -> float:
     return max(np.abs(found[e][component] - truth[e]).max() for e in truth)
 
 
-@pytest.mark.slow
+@pytest.mark.slow("each case")
 @pytest.mark.filterwarnings("ignore:features of .* are smaller than the binning")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.phantom}-{case.counts}")
 def test_decomposition__spectra_and_compositions_as_near_to_the_truth_as_before(case):

@@ -45,3 +45,17 @@ def test_thorough_cases__marks_those_with_a_part_in_their_ids(request, name):
 @pytest.mark.parametrize(("name", "i"), [(name, i) for name in ("tol", "init") for i in range(4)])
 def test_spot_checks__marks_what_is_left_out(request, name, i):
     assert (request.node.get_closest_marker("thorough") is not None) == (i >= 2)
+
+
+@pytest.mark.slow
+@pytest.mark.crossed("b", "a")
+@pytest.mark.parametrize(("a", "b"), [(0, 0), (1, 1), (0, 1), (2, 0), (0, 2)])
+def test_slow__marks_all_but_two_of_those_that_are_not_marked_before(request, a, b):
+    marked = request.node.get_closest_marker("thorough") is not None
+    assert marked == ((a, b) not in ((0, 0), (0, 1)))
+
+
+@pytest.mark.slow("each case")
+@pytest.mark.parametrize("i", range(4))
+def test_slow__each_case_where_that_is_asked_for(request, i):
+    assert request.node.get_closest_marker("thorough") is None

@@ -27,7 +27,7 @@ def differs_by_neighbours(estimator):
 
 
 # Kernels are compiled anew for memory that is read only and for long indices.
-@pytest.mark.slow
+@pytest.mark.slow("each case")
 @pytest.mark.thorough_cases("pickle(readonly_memmap=True)", "check_estimator_sparse_array")
 @parametrize_with_checks(
     [PoissonNMF(2), PSNMF(2), PSNMF(2, volume=0, smoothing=0)],

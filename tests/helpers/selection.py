@@ -6,13 +6,14 @@ first of the others, out of the whole product. ``@pytest.mark.spot_checks("name"
 two cases of each value of a parameter, for tables of values that another test tries one by one at
 another entry to the same check; without a parameter, the first two of the test.
 ``@pytest.mark.thorough_cases("part of an id")`` leaves out the cases with that in their ids.
+Of a test marked `slow`, the first two cases are left, but for ``@pytest.mark.slow("each case")``.
 """
 
 from collections import Counter
 
 import pytest
 
-N_SPOT_CHECKS = 2
+N_SPOT_CHECKS = 2  # also of slow tests
 
 
 def is_crossed_out(params, first, names):
@@ -47,4 +48,9 @@ def pytest_collection_modifyitems(items):
             group = *test, group_of(params, spots.args)
             seen[group] += 1
             if seen[group] > N_SPOT_CHECKS:
+                item.add_marker("thorough")
+        slow = item.get_closest_marker("slow")
+        if slow and not slow.args and not item.get_closest_marker("thorough"):
+            seen["slow", *test] += 1
+            if seen["slow", *test] > N_SPOT_CHECKS:
                 item.add_marker("thorough")
