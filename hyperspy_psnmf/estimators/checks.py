@@ -152,6 +152,18 @@ def check_absent(absent, n_fixed: int, n_components: int, n_channels: int) -> np
     return absent
 
 
+def check_assign_absent(assign, n_components: int, n_channels: int) -> np.ndarray | bool:
+    """Return a switch, or spectra of shape (n_components, n_channels)."""
+    if as_array("assign_absent", assign).ndim == 0:
+        return check_bool("assign_absent", assign)
+    like, shape = as_floats("assign_absent", assign), (n_components, n_channels)
+    if like.shape != shape:
+        raise ValueError(f"assign_absent must be a bool or of shape {shape}, not {like.shape}")
+    if not np.isfinite(like).all():
+        raise ValueError("assign_absent must be finite")
+    return like
+
+
 def check_binning(binning, shape: tuple[int, ...], n_components: int) -> tuple[int, ...] | None:
     """Return the binning in array order, or None for "auto"."""
     if not 1 <= len(shape) <= MOST_AXES:

@@ -51,11 +51,13 @@ class PSNMF(PSNMFModel, PoissonModel):
         For parsimony: structures of more channels than that are background. 1 where there is no
         background.
     absent : ndarray of bool of shape (n_components, n_channels), optional
-        Channels where a component has background only. Components are in the order that the
-        result has without this parameter, and stay in it.
-    assign_absent : bool
-        Whether each row of `absent`, after those of fixed components, is assigned to the component
-        that has the smallest fraction of its counts there above the background.
+        Channels where a component has background only.
+    assign_absent : bool or ndarray of shape (n_components, n_channels)
+        Which component each row of `absent` is of, after those of fixed ones. Spectra, as the
+        `components_` of an earlier result (`components_before_absent_` where that had `absent`):
+        the component most like the spectrum of that row before any channel is excluded. False:
+        components by decreasing counts in the binned map then.
+        True: the component that has the smallest fraction of its counts there above the background.
     templates : ndarray of shape (n_templates, n_channels) or Templates, optional
         Spectra of which the components are made, whose channels are free without; few components
         per pixel and few elements per component are preferred. `Templates` have the elements.
@@ -75,7 +77,8 @@ class PSNMF(PSNMFModel, PoissonModel):
     Attributes
     ----------
     components_ : ndarray of shape (n_components, n_channels)
-        Components of unit sum: fixed ones, then in decreasing order of counts.
+        Components of unit sum: fixed ones, then in decreasing order of counts, or in that of the
+        rows of `absent` unless `assign_absent` is True.
     binning_ : tuple of int
         The binning used, in array order.
     binning_choice_ : BinningChoice
@@ -87,6 +90,8 @@ class PSNMF(PSNMFModel, PoissonModel):
         of b subtracted from a, negative where it was added back. Zero without parsimony.
     absent_rows_ : ndarray of int of shape (n_components,) or None
         Row of `absent` of each component.
+    components_before_absent_ : ndarray of shape (n_components, n_channels) or None
+        Components before channels were excluded by `absent`; those summed have the same values.
     volume_, smoothing_ : float
         The weights used; `volume_` is None where parsimony has selected.
     support_ : ndarray of shape (n_pixels,)

@@ -41,7 +41,7 @@ class PSNMFModel(CountModel):
         volume: float | None = None,
         line_width: int = 1,
         absent: np.ndarray | None = None,
-        assign_absent: bool = False,
+        assign_absent: bool | np.ndarray = False,
         templates: np.ndarray | Templates | None = None,
         refinement: str = "fixed",
         smoothing: bool | float = True,
@@ -124,6 +124,7 @@ class PSNMFModel(CountModel):
         self.support_, self.guide_shifts_ = found.support, found.shifts
         self.template_weights_ = found.template_weights
         self.prior_weights_, self.absent_rows_ = found.prior_weights, found.absent_rows
+        self.components_before_absent_ = found.H_before
         self.reconstruction_err_ = found.divergence
         self._store_convergence(found.binned_fit, found.joint_fit, stacklevel=4)
         return found.W
@@ -135,8 +136,11 @@ class PSNMFModel(CountModel):
         volume = checks.check_volume(self.parsimony, self.volume)
         templates = checks.check_templates(self.templates, n_channels, self.volume, volume)
         energy, width = self.energy_binning, self.line_width
-        assigns = checks.check_bool("assign_absent", self.assign_absent)
-        return BinnedSettings(k, fixed, energy, init, volume, width, absent, assigns, templates)
+        assign = checks.check_assign_absent(self.assign_absent, k, n_channels)
+        assigns, like = (assign, None) if isinstance(assign, bool) else (False, assign)
+        return BinnedSettings(
+            k, fixed, energy, init, volume, width, absent, assigns, like, templates
+        )
 
     def check_parameters(self, navigation_shape: tuple[int, ...], n_channels: int) -> None:
         """Raise TypeError or ValueError where a parameter does not fit a map.

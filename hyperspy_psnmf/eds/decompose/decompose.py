@@ -153,7 +153,7 @@ def _make_estimator(signal, settings: Settings, map_input: MapInput, known: Know
             volume=settings.volume,
             line_width=map_input.line_width,
             absent=known.absent,
-            assign_absent=known.are_found,
+            assign_absent=known.are_found if known.earlier is None else known.earlier,
             refinement=settings.refinement,
             smoothing=settings.smoothing,
             guide=_guide_on_map(settings.guide, signal),

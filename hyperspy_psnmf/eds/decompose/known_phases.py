@@ -15,7 +15,11 @@ from typing import Any
 import numpy as np
 
 from hyperspy_psnmf.eds.decompose.fixed_spectra import spectra_on_map
-from hyperspy_psnmf.eds.signals.learning_results import read_factors_and_loadings, stored_names
+from hyperspy_psnmf.eds.signals.learning_results import (
+    read_factors_and_loadings,
+    read_record,
+    stored_names,
+)
 from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.eds.signals.metadata import find_resolution
 from hyperspy_psnmf.eds.xray.detector import TYPICAL_RESOLUTION, peak_fwhms
@@ -98,6 +102,8 @@ class KnownPhases:
         Of the first phases.
     are_found : bool
         Whether phases of excluded elements are found, and not those of an earlier result.
+    earlier : ndarray of shape (n_phases, n_channels_in_use) or None
+        Spectra of the earlier result whose phases elements are excluded from, if there is one.
     """
 
     fixed: np.ndarray | None
@@ -105,6 +111,7 @@ class KnownPhases:
     absent: np.ndarray | None
     names: list[str]
     are_found: bool
+    earlier: np.ndarray | None = None
 
     def recorded(self, n_phases: int, rows: np.ndarray | None) -> dict:
         """Return the entries of a record, for the rows of `absent` that phases have."""
@@ -148,7 +155,32 @@ def read_known_phases(signal, map_input: MapInput, settings) -> KnownPhases:
         fixed = None if fixed is None else spectra_on_map("fixed_spectra", fixed, map_input)
         elements = None if settings.absent is None else _elements(signal, settings.absent, k)
     absent = None if elements is None else _absent_channels(signal, map_input, elements, name)
-    return KnownPhases(fixed, elements, absent, names, name == "phases")
+    earlier = None
+    if elements is not None and name == "absent":
+        # Phases that are newly fixed come first, whatever was there.
+        if read_record(signal).n_fixed == (0 if fixed is None else len(fixed)):
+            names = _earlier_names(signal, k) or []
+        earlier = _earlier_spectra(signal, map_input, k)
+    return KnownPhases(fixed, elements, absent, names, name == "phases", earlier)
+
+
+def _earlier_names(signal, n_phases):
+    """Return the names of the phases of an earlier result; None if it has other phases."""
+    if read_factors_and_loadings(signal)[0] is None:
+        return None
+    names = stored_names(signal)
+    return names if len(names) == n_phases else None
+
+
+def _earlier_spectra(signal, map_input, n_phases):
+    """Return the spectra of an earlier result before exclusions; None if it has other phases."""
+    factors, keep_channels = read_factors_and_loadings(signal)[0], map_input.keep_channels
+    if factors is None or factors.shape != (map_input.n_channels, n_phases):
+        return None
+    spectra = read_record(signal).spectra_before_absent
+    if spectra is None or spectra.shape != factors.T.shape:
+        spectra = np.nan_to_num(np.asarray(factors).T)  # NaN in channels that were masked then
+    return spectra if keep_channels is None else spectra[:, keep_channels]
 
 
 def _one_spectrum(name, spectrum, map_input):
@@ -190,10 +222,7 @@ def _phase_number(signal, phase, n_phases):
         if 0 <= phase < n_phases:
             return int(phase)
         raise ValueError(f"absent names phase {phase}: there are phases 0 to {n_phases - 1}")
-    names = [f"Phase {i}" for i in range(n_phases)]
-    if read_factors_and_loadings(signal)[0] is not None:
-        stored = stored_names(signal)
-        names = stored if len(stored) == n_phases else names
+    names = _earlier_names(signal, n_phases) or [f"Phase {i}" for i in range(n_phases)]
     if phase not in names:
         raise ValueError(f"absent names the phase {phase!r}, which is none of {names}")
     return names.index(phase)

@@ -53,7 +53,7 @@ def make_record(map_input: MapInput, estimator, X, loadings, chosen=None) -> Rec
         phase_counts=loadings.sum(axis=0),
         phase_names=tuple(f"Phase {i}" for i in range(loadings.shape[1])),
         weaknesses=(),
-        **(_of_psnmf(estimator, n_counts) if isinstance(estimator, PSNMFModel) else {}),
+        **(_of_psnmf(estimator, n_counts, map_input) if isinstance(estimator, PSNMFModel) else {}),
         **({} if chosen is None else _of_choice(chosen)),
     )
     weaknesses = find_weaknesses(
@@ -66,7 +66,7 @@ def _plain_seed(random_state):
     return int(random_state) if isinstance(random_state, int | np.integer) else repr(random_state)
 
 
-def _of_psnmf(estimator, n_counts):
+def _of_psnmf(estimator, n_counts, map_input):
     fixed, bins = estimator.fixed_spectra, estimator.binned_loadings_
     choice, absent, rows = estimator.binning_choice_, estimator.absent, estimator.absent_rows_
     if absent is not None:
@@ -97,7 +97,17 @@ def _of_psnmf(estimator, n_counts):
         "counts_per_bin": n_counts / n_filled_bins,
         "binned_loadings": bins,
         "absent": absent,
+        "spectra_before_absent": _on_all_channels(estimator.components_before_absent_, map_input),
     }
+
+
+def _on_all_channels(spectra, map_input):
+    keep = map_input.keep_channels
+    if spectra is None or keep is None:
+        return spectra
+    full = np.zeros((len(spectra), keep.size))
+    full[:, keep] = spectra
+    return full
 
 
 def _of_choice(chosen):

@@ -40,9 +40,11 @@ class Settings:
     fixed_spectra : EDS signal or array of shape (n_fixed, n_channels), optional
         Spectra of phases that are not fitted; they come first in the result.
     absent : dict, optional
-        Elements excluded from a phase, as ``{phase: [elements]}``, by its number or name in
-        the result without this argument. At their lines, that phase has background only, or
-        with ``spectra="lines"`` no lines of these elements. The order of phases stays.
+        Elements excluded from a phase, as ``{phase: [elements]}``, by its number or name in the
+        map's earlier result of as many phases: it is the phase most like that one before elements
+        are excluded. Order and names of phases stay those of that result. Without one, phases have
+        numbers by their counts in the binned map. At the lines of these elements, the phase has
+        background only, or with ``spectra="lines"`` no lines of them.
     phases : dict, optional
         What is known of phases, by a name for each: a fixed spectrum, or elements that are not in
         the phase, as ``{"film": {"spectrum": film}, "core": {"absent": ["Pt"]}, "shell": {}}``, in

@@ -109,6 +109,8 @@ class Record:
         The elements excluded from each phase, as "Pt, O"; None where none were.
     absent_found : bool
         Whether phases of excluded elements were found by what they lose.
+    spectra_before_absent : ndarray of shape (n_components, n_channels) or None
+        Before channels were excluded, by which phases are found again; 0 in channels left out.
     numbers_tried : tuple of int or None
         Numbers of phases compared; None where the number was given.
     held_out_deviances, held_out_differences, held_out_standard_errors : ndarray or None
@@ -170,6 +172,7 @@ class Record:
     absent: np.ndarray | None = None
     absent_elements: tuple[str, ...] | None = None
     absent_found: bool = False
+    spectra_before_absent: np.ndarray | None = None
 
     numbers_tried: tuple[int, ...] | None = None
     held_out_deviances: np.ndarray | None = None

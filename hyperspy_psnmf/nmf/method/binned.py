@@ -8,7 +8,9 @@ the rotational ambiguity. 2b solves the convex problem of the spectra at full en
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
+from hyperspy_psnmf.kernels.limits import TINY
 from hyperspy_psnmf.nmf.binning.bins import bin_energy, bin_spectra, spread_spectra
 from hyperspy_psnmf.nmf.binning.subset import choose_bins
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
@@ -53,11 +55,14 @@ class BinnedSettings:
     line_width : int
         Channels; wider structures in a spectrum than that are background.
     absent : ndarray of bool of shape (n_components, n_channels), optional
-        Channels excluded from a component: background only, with components in the order
-        of the result without it, which is the order of the result with it too.
+        Channels excluded from a component: background only. Components of the result are in the
+        order of its rows, which is that of their counts before any are excluded.
     assigns_absent : bool
         Whether rows of `absent` are in no order, and each belongs to the component that loses least
-        by it; see `absent_lines`.
+        by it; see `absent_lines`. Components of the result are in the order of their counts then.
+    absent_like : ndarray of shape (n_components, n_channels), optional
+        Spectra in the order of the rows of `absent`, each for the component most like it before any
+        are excluded, in place of the order of counts.
     templates : Templates, optional
         X-ray lines and continuum that free spectra are made of; their channels are free
         without. `volume` is not used with templates.
@@ -74,6 +79,7 @@ class BinnedSettings:
     line_width: int = 1
     absent: np.ndarray | None = None
     assigns_absent: bool = False
+    absent_like: np.ndarray | None = None
     templates: Templates | None = None
     shape: tuple[int, ...] | None = None
 
@@ -82,7 +88,8 @@ class BinnedSettings:
 class BinnedMap:
     """Result of step 2: loadings in counts, spectra of unit sum, convergence and parsimony.
 
-    `absent_rows` has the row of ``settings.absent`` of each component; None without it.
+    `absent_rows` has the row of ``settings.absent`` of each component, and `H_before` the spectra
+    before channels were excluded; None without it.
     """
 
     W: np.ndarray
@@ -91,6 +98,7 @@ class BinnedMap:
     simplification: Simplification | None
     prior_weights: np.ndarray | None = None
     absent_rows: np.ndarray | None = None
+    H_before: np.ndarray | None = None
 
 
 def factorise_binned(binned, settings: BinnedSettings, rng, options: dict, notify: Callback):
@@ -112,12 +120,12 @@ def factorise_binned(binned, settings: BinnedSettings, rng, options: dict, notif
     Returns
     -------
     BinnedMap
-        Components in decreasing order of counts, fixed ones first.
+        Fixed components first, then the others in the order that `BinnedSettings` says.
     """
     coarse, fixed, n_jobs = binned, settings.fixed, options["n_jobs"]
     if settings.energy_binning > 1:
         coarse = bin_energy(binned, settings.energy_binning, n_jobs=n_jobs)
-    fit, simpler, rows = _factorise_coarse(coarse, settings, rng, options, notify)
+    fit, simpler, rows, H_before = _factorise_coarse(coarse, settings, rng, options, notify)
     W, H, absent = fit.W, fit.H, None if rows is None else settings.absent[rows]
     if settings.energy_binning > 1:
         H = spread_spectra(H, settings.energy_binning, binned.shape[1])
@@ -127,11 +135,16 @@ def factorise_binned(binned, settings: BinnedSettings, rng, options: dict, notif
         constraints = {"n_fixed": len(fixed), "frozen": absent, "n_jobs": n_jobs}
         W, H = solve_spectra(binned, W, H, **constraints)
         H = cover_channels(H, total_counts(binned, axis=0), len(fixed))
-    return BinnedMap(W, H, fit, simpler, absent_rows=rows)
+    if H_before is not None:
+        H_before = spread_spectra(H_before, settings.energy_binning, binned.shape[1])
+    return BinnedMap(W, H, fit, simpler, absent_rows=rows, H_before=H_before)
 
 
 def _factorise_coarse(coarse, settings, rng, options, notify):
-    """Step 2a; return the factorisation, what parsimony merged, and the rows of `absent`."""
+    """Step 2a; return the factorisation, what parsimony merged, the rows of `absent`, and spectra.
+
+    The spectra are those before channels were excluded.
+    """
     n_fixed = len(settings.fixed)
     parsimonious = settings.volume is None
     volume = 0.0 if parsimonious else settings.volume
@@ -143,16 +156,56 @@ def _factorise_coarse(coarse, settings, rng, options, notify):
         line_width = max(1, round(settings.line_width / settings.energy_binning))
         simpler = simplify(coarse, fit, line_width=line_width, **options)
         fit = simpler.fit
-    order = order_by_counts(fit.W, n_fixed)
+    order = find_order(fit.W, fit.H, settings, settings.energy_binning)
     fit = replace(fit, W=fit.W[:, order], H=fit.H[order])
     simpler = simpler and simpler.reorder(order)
     if settings.absent is None:
-        return fit, simpler, None
+        return fit, simpler, None, None
     absent = bin_spectra(settings.absent.astype(float), settings.energy_binning) > 0
     free = absent[n_fixed:]
     rows = find_rows(settings, lambda: excluded_fractions(fit.H[n_fixed:], free))
-    fit = factorise_without_lines(coarse, fit, absent[rows], volume=volume, **options)
-    return fit, simpler, rows
+    again = factorise_without_lines(coarse, fit, absent[rows], volume=volume, **options)
+    return again, simpler, rows, fit.H
+
+
+def find_order(W, H, settings: BinnedSettings, energy_binning: int = 1) -> np.ndarray:
+    """Return the order of components before channels are excluded from them.
+
+    Parameters
+    ----------
+    W : ndarray of shape (n_rows, n_components)
+        Loadings in counts.
+    H : ndarray of shape (n_components, n_coarse_channels)
+        Spectra, with `energy_binning` channels summed.
+    settings : BinnedSettings
+        With the spectra that give the order, or by counts without.
+    energy_binning : int
+        Channels summed.
+    """
+    n_fixed, like = len(settings.fixed), settings.absent_like
+    if settings.absent is None or like is None:
+        return order_by_counts(W, n_fixed)
+    free = match_spectra(H[n_fixed:], bin_spectra(like, energy_binning)[n_fixed:])
+    return np.concatenate([np.arange(n_fixed), n_fixed + free])
+
+
+def match_spectra(H: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """Return which component is most like each of other spectra, one each.
+
+    Parameters
+    ----------
+    H : ndarray of shape (n_components, n_channels)
+        Spectra.
+    like : ndarray of shape (n_components, n_channels)
+        The others.
+
+    Returns
+    -------
+    ndarray of int of shape (n_components,)
+    """
+    lengths = (np.maximum(np.linalg.norm(each, axis=1), TINY) for each in (like, H))
+    cosines = like @ H.T / np.outer(*lengths)
+    return linear_sum_assignment(cosines, maximize=True)[1]
 
 
 def find_rows(settings: BinnedSettings, fractions) -> np.ndarray:

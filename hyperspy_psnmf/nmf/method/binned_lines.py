@@ -26,8 +26,8 @@ from hyperspy_psnmf.nmf.method.binned import (
     BinnedMap,
     BinnedSettings,
     cover_channels,
+    find_order,
     find_rows,
-    order_by_counts,
     start_spectra,
 )
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
@@ -47,7 +47,7 @@ def factorise_binned_lines(binned, settings: BinnedSettings, rng, options: dict,
     n_jobs, fixed = options["n_jobs"], settings.fixed
     total = total_counts(binned, axis=0)
     templates = settings.templates.covering(total)
-    fit, rows = _factorise_coarse(binned, templates, settings, rng, options, notify)
+    fit, rows, H_before = _factorise_coarse(binned, templates, settings, rng, options, notify)
     absent = None if rows is None else settings.absent[rows]
     spectra = replace(fit.spectra, templates=templates, fixed=fixed)
 
@@ -62,19 +62,20 @@ def factorise_binned_lines(binned, settings: BinnedSettings, rng, options: dict,
     width = settings.line_width
     weights = choose_weights(binned, fit.W, expect, width=width, rng=rng, **constraints)
     W, H = spectra_in_channels(binned, fit.W, expect(total, fit.W), weights, **constraints)
-    return BinnedMap(W, H, fit, None, weights, rows)
+    return BinnedMap(W, H, fit, None, weights, rows, H_before)
 
 
 def _factorise_coarse(binned, templates: Templates, settings, rng, options, notify):
-    """Step 2a, components in the order of the result; and the rows of `absent`."""
+    """Step 2a, components in the order of the result; rows of `absent`, and spectra before it."""
     n_jobs = options["n_jobs"]
     coarse = make_coarse(binned, templates, settings, n_jobs)
-    fit, rows = _factorise_regions(coarse, templates, settings, rng, options, notify)
+    fit, *excluded = _factorise_regions(coarse, templates, settings, rng, options, notify)
     if coarse.regions is None:
-        return fit, rows
+        return fit, *excluded
     fractions = fit.W / np.maximum(fit.W.sum(axis=1, keepdims=True), TINY)
     W = fractions[coarse.regions] * total_counts(coarse.of_bins, axis=1)[:, None]
-    return replace(fit, W=solve_loadings(coarse.of_bins, fit.spectra.H, W, n_jobs=n_jobs)), rows
+    W = solve_loadings(coarse.of_bins, fit.spectra.H, W, n_jobs=n_jobs)
+    return replace(fit, W=W), *excluded
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +136,7 @@ def _find_regions(grouped, settings) -> np.ndarray | None:
 
 
 def _factorise_regions(coarse: CoarseMap, templates, settings, rng, options, notify):
-    """Factorise regions with channels summed in groups; return it and the rows of `absent`."""
+    """Factorise regions with channels summed in groups; see `_factorise_coarse`."""
     e, n_jobs = settings.energy_binning, options["n_jobs"]
     starts = _starts(coarse.counts, templates.binned(e), settings, rng, n_jobs)
     starts = ((W, spectra.grouped(coarse.first)) for W, spectra in starts)
@@ -144,18 +145,19 @@ def _factorise_regions(coarse: CoarseMap, templates, settings, rng, options, not
     options = {**options, "callback": lambda _: notify("binned map", next(n_iter), np.inf)}
     fit = factorise_lines(X, starts, costs=coarse.costs, **options)
     n_fixed = len(settings.fixed)
-    order = order_by_counts(fit.W, n_fixed)
+    whole = replace(fit.spectra, templates=templates, fixed=settings.fixed)
+    order = find_order(fit.W, whole.H, settings)
     free = order[n_fixed:] - n_fixed
     spectra = replace(fit.spectra, weights=fit.spectra.weights[free])
     fit = replace(fit, W=fit.W[:, order], spectra=spectra)
     if settings.absent is None:
-        return fit, None
+        return fit, None, None
     allowed = allowed_templates(templates, settings.absent[n_fixed:])
     rows = find_rows(settings, lambda: spectra.weights @ ~allowed.T)
     allowed = allowed[rows[n_fixed:] - n_fixed]
     spectra = replace(spectra, allowed=allowed).with_weights(spectra.weights)
     again = factorise_lines(X, [(fit.W, spectra)], costs=coarse.costs, **options)
-    return replace(again, n_iter=fit.n_iter + again.n_iter), rows
+    return replace(again, n_iter=fit.n_iter + again.n_iter), rows, whole.H[order]
 
 
 def _starts(coarse, templates, settings, rng, n_jobs) -> Iterator[tuple[np.ndarray, LineSpectra]]:

@@ -41,7 +41,10 @@ from hyperspy_psnmf.nmf.validation import Callback
 
 @dataclass(frozen=True, eq=False)
 class PSNMFResult:
-    """What `psnmf` found; components in decreasing order of counts, fixed ones first.
+    """What `psnmf` found, fixed components first.
+
+    The others are in decreasing order of their counts, or in the order of the rows of
+    ``settings.absent`` where these belong to certain components.
 
     Attributes
     ----------
@@ -72,6 +75,8 @@ class PSNMFResult:
         Counts of the templates, as a prior of the spectra, per count of the data.
     absent_rows : ndarray of shape (n_components,) or None
         Row of ``settings.absent`` of each component; None without free components, or without it.
+    H_before : ndarray of shape (n_components, n_channels) or None
+        Spectra of step 2a before channels were excluded; None where none were.
     """
 
     W: np.ndarray
@@ -87,6 +92,7 @@ class PSNMFResult:
     template_weights: np.ndarray | None = None
     prior_weights: np.ndarray | None = None
     absent_rows: np.ndarray | None = None
+    H_before: np.ndarray | None = None
 
 
 def psnmf(
@@ -147,7 +153,9 @@ def psnmf(
     notify("neighbours", 0, np.inf)
     beside = {"used": used, "images": images, "n_jobs": n_jobs}
     local = smooth_loadings(X, H, W, pixel_bins.shape, weight=smoothing, **beside)
-    order = order_by_counts(W, len(fixed)) if settings.absent is None else np.arange(n_components)
+    order = np.arange(n_components)
+    if settings.absent is None or settings.assigns_absent:
+        order = order_by_counts(local.W, len(fixed))
     return PSNMFResult(
         local.W[:, order],
         H[order],
@@ -161,7 +169,7 @@ def psnmf(
         joint_fit,
         _template_weights(found.fit, order),
         found.prior_weights,
-        found.absent_rows,
+        *(each if each is None else each[order] for each in (found.absent_rows, found.H_before)),
     )
 
 

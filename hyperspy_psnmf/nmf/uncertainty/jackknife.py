@@ -24,10 +24,10 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from hyperspy_psnmf.kernels.parallel import run_blocks
 from hyperspy_psnmf.nmf.held_out.count_splitting import split_counts
+from hyperspy_psnmf.nmf.method.binned import match_spectra
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 
 
@@ -91,8 +91,7 @@ def spectra_without_folds(
 
 def _in_order(found, H, n_fixed):
     """Return the spectra found in the order of those most like them."""
-    a, b = (each[n_fixed:] / np.linalg.norm(each[n_fixed:], axis=1)[:, None] for each in (H, found))
-    _, order = linear_sum_assignment(a @ b.T, maximize=True)
+    order = match_spectra(found[n_fixed:], H[n_fixed:])
     return np.vstack([found[:n_fixed], found[n_fixed:][order]])
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from hyperspy_psnmf.nmf.binning.bins import PixelBins
 from hyperspy_psnmf.nmf.counts.matrix import count_matrix
+from hyperspy_psnmf.nmf.method.binned import match_spectra
 from tests.helpers.problems import ALLOY, MATRIX, angles, grains, planted
 from tests.nmf.method.run_psnmf import run_psnmf
 
@@ -60,3 +61,51 @@ def test_decomposition__a_weight_of_the_volume_term_is_asked_no_parsimony():
     assert none.simplification is None
     spread = [np.linalg.det(found.H @ found.H.T) for found in (heavy, none)]
     assert spread[0] < spread[1]
+
+
+@pytest.mark.parametrize("energy_binning", [1, 2])
+def test_absent_like__components_are_in_the_order_of_spectra_given(energy_binning):
+    cube, _, _ = planted(SHAPE, seed=3)
+    options = {"energy_binning": energy_binning, "volume": 0.0}
+    first, order = unmix(cube, **options), [2, 0, 1]
+    absent = np.zeros(first.H.shape, bool)
+    peak = int(first.H[2].argmax())
+    absent[0, peak - 4 : peak + 5] = True
+    found = unmix(cube, absent=absent, absent_like=first.H[order], **options)
+    assert found.absent_rows.tolist() == [0, 1, 2]
+    for row, earlier in enumerate(order):
+        kept = ~absent[row]
+        assert angles(found.H[[row]][:, kept], first.H[[earlier]][:, kept]).max() < 10
+    assert found.H[0, peak] < 0.5 * first.H[2, peak]
+    # A fixed spectrum is the first, whatever the spectra given; the others follow these.
+    fixed = {"fixed_spectra": first.H[1:2], "absent_like": first.H[[1, 2, 0]]}
+    found = unmix(cube, absent=np.roll(absent, 1, axis=0), **fixed, **options)
+    np.testing.assert_array_equal(found.H[0], first.H[1])
+    assert found.H[1, peak] < 0.5 * first.H[2, peak]
+
+
+def test_match_spectra__each_is_the_most_alike():
+    _, _, H = planted(SHAPE)
+    noisy = H + np.random.default_rng(0).uniform(0, 0.02, H.shape)
+    assert match_spectra(noisy, 7 * H[[2, 0, 1]]).tolist() == [2, 0, 1]
+    # The first is like either, the second like one only; one of zeros is left for what is left.
+    assert match_spectra(H, np.array([H[0] + 0.9 * H[1], H[0], 0 * H[0]])).tolist() == [1, 0, 2]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_assigns_absent__components_are_in_the_order_of_their_counts(seed):
+    cube, _, _ = planted(SHAPE, seed=seed)
+    first = unmix(cube)
+    absent = np.zeros(first.H.shape, bool)
+    absent[0, first.H[0].argsort()[-8:]] = True  # some counts go to other components
+    found = unmix(cube, absent=absent, assigns_absent=True)
+    assert (np.diff(found.W.sum(axis=0)) <= 0).all()
+    assert sorted(found.absent_rows) == [0, 1, 2]
+    assert angles(first.H, found.H_before).max() < 5
+    # Components before, by which the same ones are found again, are in the order of the result.
+    rows = {"absent": absent[found.absent_rows], "absent_like": found.H_before}
+    again = unmix(cube, **rows)
+    np.testing.assert_allclose(again.H, found.H, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(again.H_before, found.H_before, rtol=1e-9, atol=1e-12)
+    of_absent = list(found.absent_rows).index(0)
+    assert first.H[of_absent, absent[0]].sum() <= first.H[0, absent[0]].sum()

@@ -50,6 +50,17 @@ def test_psnmf__phases_come_in_the_order_of_their_counts(refinement):
     assert np.corrcoef(summed.ravel(), found.binned_W.ravel())[0, 1] > 0.98
 
 
+@pytest.mark.parametrize("seed", [0, 24])
+def test_psnmf__the_order_is_that_of_the_smoothed_loadings(seed):
+    # Of two phases with nearly as many counts, the smoothing makes the second one the first.
+    rng = np.random.default_rng(seed)
+    H, W = rng.dirichlet(np.full(30, 0.2), 3), rng.gamma(1, 10, (11 * 12, 3))
+    cube = rng.poisson(W @ H).reshape(11, 12, 30)
+    counts = unmix(cube, smoothing=1.0).W.sum(axis=0)
+    assert counts.min() > 0.95 * counts[1] or counts[1] > 0.95 * counts[0]
+    assert (np.diff(counts) <= 0).all()
+
+
 def test_psnmf__fixed_refinement_keeps_the_binned_spectra_and_joint_does_not():
     cube, _, _ = planted(SHAPE, seed=2)
     fixed, joint = unmix(cube), unmix(cube, refinement="joint")
