@@ -173,7 +173,8 @@ def check_binning(binning, shape: tuple[int, ...], n_components: int) -> tuple[i
         return None
     if np.ndim(binning) == 0:
         b = check_int("binning", binning)
-        binning = tuple(b if spatial else 1 for spatial in spatial_axes(len(shape)))
+        spatial = spatial_axes(len(shape))
+        binning = tuple(b if s and n > 1 else 1 for s, n in zip(spatial, shape, strict=True))
     else:
         binning = tuple(check_int("binning", b) for b in binning)
     if len(binning) != len(shape):

@@ -29,9 +29,10 @@ class PSNMF(PSNMFModel, PoissonModel):
         but the last, so that a 2-D X is a line scan.
     binning : "auto", int or tuple of int
         Pixels summed along each axis of the map, in array order. An int bins the last two
-        axes. "auto": the power of two with which the median pixel is nearest to 4000 counts
-        per bin, as long as ``max(64, 16 n_components)`` bins remain (with templates 256, or
-        many small ones to merge); halved where that predicts held-out counts better, if whole.
+        axes, but for one of a single pixel. "auto": the power of two with which the median pixel
+        is nearest to 4000 counts per bin, as long as ``max(64, 16 n_components)`` bins remain (with
+        templates 256, or many small ones to merge), and no more than there are along an axis;
+        halved where that predicts held-out counts better, if whole.
     energy_binning : int
         Channels summed while the loadings of the binned map are determined.
         Components have all channels.

@@ -15,7 +15,7 @@ from hyperspy_psnmf.nmf.solver.alternating import poisson_nmf
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from hyperspy_psnmf.nmf.solver.initialise import initial_spectra
 from tests.helpers.problems import MAP_SHAPE as SHAPE
-from tests.helpers.problems import angles, make_cube, make_matrix
+from tests.helpers.problems import angles, make_cube, make_matrix, planted
 from tests.nmf.method.run_psnmf import run_psnmf
 
 WITHOUT_NEIGHBOURS = PSNMF(3, binning=2, navigation_shape=SHAPE, smoothing=0)
@@ -156,6 +156,20 @@ def test_estimators__a_matrix_without_a_shape_is_a_line():
     model = PSNMF(3, binning=4).fit(make_matrix())
     assert model.binning_ == (4,)
     assert model.binned_loadings_.shape == (18, 3)
+
+
+@pytest.mark.parametrize("shape", [(240, 1), (1, 240)])
+@pytest.mark.parametrize("binning", ["auto", 4])
+def test_estimators__a_map_of_one_row_or_column_is_a_line(shape, binning):
+    cube, _, _ = planted((15, 16), counts=1500.0, seed=2)
+    X = cube.reshape(240, -1)
+    options = {"binning": binning, "guide": X.sum(axis=1)}
+    line = PSNMF(3, **options)
+    expected = line.fit_transform(X)
+    model = PSNMF(3, **{**options, "guide": options["guide"].reshape(shape)})
+    np.testing.assert_array_equal(model.fit_transform(X.reshape(*shape, -1)), expected)
+    np.testing.assert_array_equal(model.components_, line.components_)
+    assert max(model.binning_) == line.binning_[0] > 1
 
 
 def test_estimators__an_int_bins_the_last_two_axes_of_a_map():

@@ -187,7 +187,8 @@ def choose_binning(
 
     A power of two, the nearest to what brings the median non-empty pixel to
     4000 counts per bin, halved until at least ``max(64, 16 n_components)``
-    bins remain.
+    bins remain; or all pixels along an axis that has fewer. A map of one row or column is
+    a line scan.
 
     Parameters
     ----------
@@ -207,12 +208,12 @@ def choose_binning(
     """
     filled = pixel_counts[pixel_counts > 0]
     median = float(np.median(filled)) if filled.size else COUNTS_PER_BIN
-    exponent = round(np.log2(max(COUNTS_PER_BIN / median, 1.0)) / max(1, sum(spatial)))
+    n_axes = sum(s and n > 1 for s, n in zip(spatial, shape, strict=True))
+    exponent = round(np.log2(max(COUNTS_PER_BIN / median, 1.0)) / max(1, n_axes))
     wanted = max(MIN_BINS, MIN_BINS_PER_COMPONENT * n_components)
     for e in range(exponent, -1, -1):
-        binning = tuple(2**e if s else 1 for s in spatial)
-        fits = all(b <= n for b, n in zip(binning, shape, strict=True))
-        if fits and PixelBins(shape, binning).n_bins >= wanted:
+        binning = tuple(min(2**e, n) if s else 1 for s, n in zip(spatial, shape, strict=True))
+        if PixelBins(shape, binning).n_bins >= wanted:
             break
     if not of_lines:
         return binning

@@ -47,11 +47,12 @@ def take_tiles(X, shape: tuple[int, ...], n_components: int) -> Tiles:
         Number of components to be found.
     """
     n_pixels, counts = X.shape[0], total_counts(X, axis=1)
-    b = max(choose_binning(counts, shape, spatial_axes(len(shape)), n_components))
+    binning = choose_binning(counts, shape, spatial_axes(len(shape)), n_components)
     n_bins = max(MIN_BINS, MIN_BINS_PER_COMPONENT * n_components)
-    wanted = max(N_PIXELS, n_bins * b ** min(2, len(shape)))
+    wanted = max(N_PIXELS, n_bins * int(np.prod(binning)))
     if wanted >= n_pixels:
         return Tiles(_take(X, np.arange(n_pixels)), shape)
+    b = max(binning)
     side = -(-SIDE // b) * b
     tile = (wanted,) if len(shape) == 1 else tuple(min(side, n) for n in shape[-2:])
     tiles = _cut(np.arange(n_pixels).reshape(shape), tile)

@@ -15,7 +15,8 @@ class PixelGrid:
     Parameters
     ----------
     shape : tuple of int
-        Of the map. Windows are along its last two axes, or its only one.
+        Of the map. Windows are along its last two axes, or its only one. A map of one row or
+        column is a line scan, with the shape (..., 1, n).
     n_pixels : int
         Number of pixels.
     """
@@ -25,6 +26,8 @@ class PixelGrid:
             raise ValueError(
                 f"shape must be of one to three axes and {n_pixels} pixels, not {tuple(shape)}"
             )
+        if len(shape) > 1 and shape[-1] == 1:
+            shape = (*shape[:-2], 1, shape[-2])
         self.shape, self.n_columns = shape, shape[-1]
         self.n_rows = shape[-2] if len(shape) > 1 else 1
 

@@ -153,11 +153,11 @@ def smooth_loadings(
     options = {"size": grid.surroundings, "n_jobs": n_jobs}
     blocks = X if isinstance(X, CountBlocks) else None
     means, support = shrink_to_surroundings(
-        averages, B, support, shape, images=smooth_images, blocks=blocks, **options
+        averages, B, support, grid.shape, images=smooth_images, blocks=blocks, **options
     )
     if smooth_images is not None:
         details = smooth_images[0] - images_averaged
-        added = find_details(W, averages, B, details, used, shape, **options)
+        added = find_details(W, averages, B, details, used, grid.shape, **options)
         means = stay_positive(means, means + added)
     shifts = _find_shifts(averages, images, shape)
     del averages  # of large maps these are gigabytes

@@ -158,7 +158,10 @@ def test_spatial_axes__the_last_two_axes_are_spatial(n_axes, expected):
         (4e3 / 4**1.49, (200, 300), 3, (2, 2)),
         (4e3 / 4**1.51, (200, 300), 3, (4, 4)),
         (5, (7, 9), 3, (1, 1)),  # too small a map to be binned
-        (5, (4, 1000), 3, (4, 4)),  # a bin is no wider than the map
+        (5, (4, 1000), 3, (4, 8)),  # a bin is no wider than the map
+        (39, (2000, 1), 3, (16, 1)),  # a map of one column is a line
+        (39, (1, 2000), 3, (1, 16)),
+        (39, (4, 1, 2000), 3, (1, 1, 128)),
         (39, (2000,), 3, (16,)),  # a line: one axis gathers all counts
         (1, (9, 64, 96), 3, (1, 16, 16)),  # 16 x 6 x 9 is enough; the first axis is left alone
     ],
@@ -197,7 +200,7 @@ def test_choose_binning__empty_pixels_do_not_matter_for_the_binning():
 @hypothesis.given(st.floats(0.1, 1e6), st.integers(1, 40), st.integers(1, 90), st.integers(1, 9))
 def test_choose_binning__enough_bins_remain_whatever_the_map(counts, ny, nx, k):
     binning = choose_binning(np.full(ny * nx, counts), (ny, nx), (True, True), k)
-    assert binning[0] == binning[1] <= max(1, min(ny, nx))
+    assert binning == (min(max(binning), ny), min(max(binning), nx))
     assert binning == (1, 1) or PixelBins((ny, nx), binning).n_bins >= max(64, 16 * k)
 
 

@@ -163,7 +163,7 @@ def test_smooth_loadings__slices_of_a_series_are_independent():
         np.testing.assert_allclose(support, alone, rtol=0.05)
 
 
-@pytest.mark.parametrize("shape", [(150,), (1, 150), (2, 1, 75)])
+@pytest.mark.parametrize("shape", [(150,), (1, 150), (150, 1), (2, 1, 75), (2, 75, 1)])
 def test_smooth_loadings__a_line_is_smoothed_along_itself(shape):
     _, H, _, _ = blobs(shape=(3, 4))
     truth = np.tile([30.0, 20.0, 10.0], (150, 1))
