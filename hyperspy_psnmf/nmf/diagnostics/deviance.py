@@ -194,13 +194,6 @@ class _Deviances:
         self.total, self.expected = self.rows.sum(), self.expected_in_rows.sum()
 
 
-def expected_deviance(mu) -> np.ndarray:
-    """Return the mean deviance of Poisson counts with expectation `mu`."""
-    table = _expected_deviances()
-    position = np.sqrt(np.minimum(mu, LARGEST) / LARGEST) * (N_VALUES - 1)
-    return np.interp(position, np.arange(N_VALUES), table)
-
-
 @cache
 def _expected_deviances():
     mu = LARGEST * np.linspace(0.0, 1.0, N_VALUES) ** 2
