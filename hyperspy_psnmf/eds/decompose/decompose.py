@@ -128,7 +128,9 @@ def decompose(signal, settings: Settings):
     # Before anything is stored, as a warning may be turned into an error.
     for note in () if has_listener() else notes(record, record.phase_names):
         warnings.warn(note, UserWarning, stacklevel=4)
-    write_results(signal, map_input, loadings, estimator.components_.T, record)
+    # A copy, as the user may reverse or edit what is stored.
+    factors = estimator.components_.T.copy(order="K")
+    write_results(signal, map_input, loadings, factors, record)
     if settings.print_info:
         print(summary(record))  # noqa: T201 - as HyperSpy's own decomposition does
     return estimator if settings.return_info else None

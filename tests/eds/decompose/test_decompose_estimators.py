@@ -43,6 +43,17 @@ def test_line_width__a_psnmf_instance_takes_the_same_path(grains, unmixed_free):
     assert_same_results(grains, unmixed_free)
 
 
+@pytest.mark.parametrize("options", [{}, {"fixed_spectra": np.eye(2, 310)}])
+def test_decomposition__results_share_no_memory_with_the_estimator_returned(grains, options):
+    model = grains.decomposition(
+        algorithm=PSNMF(2, **options), return_info=True, print_info=False, show_progressbar=False
+    )
+    before = model.components_.copy()
+    grains.reverse_decomposition_component(0)
+    np.testing.assert_array_equal(model.components_, before)
+    np.testing.assert_array_equal(grains.learning_results.factors[:, 0], -before[0])
+
+
 @pytest.mark.parametrize("lazy", [False, True], ids=["eager", "lazy"])
 def test_PoissonNMF__a_poisson_nmf_instance_takes_the_same_path(grains, lazy, navigation_mask):
     s = grains.as_lazy() if lazy else grains
