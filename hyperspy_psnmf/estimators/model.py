@@ -6,7 +6,7 @@ from numbers import Real
 from typing import Any
 
 from hyperspy_psnmf.kernels.parallel import resolve_n_jobs
-from hyperspy_psnmf.nmf.validation import check_choice, check_int, check_spectra, random_generator
+from hyperspy_psnmf.nmf.validation import check_choice, check_int, check_random_state, check_spectra
 
 INITS = ("nndsvdar", "vertex", "random")
 
@@ -33,7 +33,7 @@ class CountModel:
         if isinstance(self.init, str) or self.init is None:
             check_choice("init", self.init, self._inits)
         resolve_n_jobs(self.n_jobs)
-        random_generator(self.random_state)
+        check_random_state(self.random_state)
 
     def _check_n_components(self, n_rows, n_channels):
         k = check_int("n_components", self.n_components)

@@ -141,6 +141,15 @@ def random_generator(random_state) -> np.random.Generator:
         raise ValueError(f"random_state cannot be used as a seed: {random_state!r}") from None
 
 
+def check_random_state(random_state) -> None:
+    """Raise ValueError naming the argument unless a generator can be made of it.
+
+    Nothing is drawn, so that a RandomState is left as it was.
+    """
+    if not isinstance(random_state, np.random.RandomState):
+        random_generator(random_state)
+
+
 @contextmanager
 def named(**names):
     """Replace the names of keywords in errors by the caller's: ``named(n_components="k")``."""

@@ -50,6 +50,18 @@ def test_estimators__the_same_seed_gives_the_same_result(model, init):
 SEEDS = [None, 7, np.random.default_rng(0), np.random.RandomState(0)]
 
 
+@pytest.mark.parametrize("model", [PoissonNMF(2), PSNMF(2)])
+def test_estimators__a_RandomState_is_drawn_from_once_and_not_to_check_parameters(model):
+    given, expected = np.random.RandomState(0), np.random.RandomState(0)
+    with pytest.raises(ValueError, match="tol"):
+        clone(model).set_params(random_state=given, tol=-1.0).fit(make_matrix())
+    model = clone(model)
+    model.random_state = given  # not cloned
+    model.fit(make_matrix())
+    expected.randint(2**31)
+    assert given.randint(2**31) == expected.randint(2**31)
+
+
 @pytest.mark.parametrize("random_state", SEEDS)
 def test_PoissonNMF__a_seed_may_be_of_any_usual_kind(random_state):
     PoissonNMF(2, init="random", random_state=random_state).fit(make_matrix())

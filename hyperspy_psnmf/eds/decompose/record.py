@@ -12,6 +12,9 @@ from hyperspy_psnmf.eds.signals.record import Record
 from hyperspy_psnmf.estimators.psnmf_model import PSNMFModel
 from hyperspy_psnmf.nmf.counts.matrix import total_counts
 
+# Whose repr has an address in memory.
+_GENERATORS = (np.random.Generator, np.random.RandomState, np.random.BitGenerator)
+
 
 def make_record(map_input: MapInput, estimator, X, loadings, chosen=None) -> Record:
     """Return the record of a run.
@@ -63,6 +66,8 @@ def make_record(map_input: MapInput, estimator, X, loadings, chosen=None) -> Rec
 
 
 def _plain_seed(random_state):
+    if isinstance(random_state, _GENERATORS):
+        return "from a generator given by the user"
     return int(random_state) if isinstance(random_state, int | np.integer) else repr(random_state)
 
 

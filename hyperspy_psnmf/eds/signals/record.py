@@ -47,7 +47,7 @@ class Record:
         Relative KKT residual to stop at, and the one reached, in nats per count.
     converged : bool
     random_state : int or str
-        Seed; as ``repr`` for generators.
+        Seed; words for a generator, else as ``repr``.
     divergence : float
         Kullback-Leibler divergence of the counts from the model, in nats.
     counts_per_unit : float

@@ -53,6 +53,13 @@ def test_names__the_report_names_every_setting(grains, unmix):
     assert "\n" not in report
 
 
+@pytest.mark.parametrize("seed", [np.random.default_rng(1), np.random.PCG64(1)], ids=["", "bits"])
+def test_report__a_generator_is_named_without_its_address(grains, unmix, seed):
+    report = unmix(grains, 1, random_state=seed).psnmf.report()
+    assert "(seed from a generator given by the user)" in report
+    assert " at 0x" not in report
+
+
 def test_report__fractions_add_up_to_100_percent(unmixed):
     report = unmixed.psnmf.report()
     percents = numbers_in(" ".join(re.findall(r"\(([\d.]+) %\)", report)))
