@@ -46,21 +46,18 @@ def _align(name, spectra, map_input):
     if spectra.axes_manager.signal_dimension != 1 or spectra.axes_manager.navigation_dimension > 1:
         raise ValueError(f"{name} must have one spectrum per phase, not {spectra}")
     own, theirs = map_input.require_energy(), energies(spectra, name)
-    width = own[1] - own[0]
-    first = round((theirs[0] - own[0]) / width)
-    covered = slice(first, first + theirs.size)
-    if (
-        first < 0
-        or own[covered].shape != theirs.shape
-        or not np.allclose(own[covered], theirs, rtol=0, atol=0.1 * width)
-    ):
+    # One of these is zero: that of the axis that starts later.
+    skipped, first = np.argmin(np.abs(theirs - own[0])), np.argmin(np.abs(own - theirs[0]))
+    n = min(theirs.size - skipped, own.size - first)
+    covered, part = slice(first, first + n), slice(skipped, skipped + n)
+    if not np.allclose(own[covered], theirs[part], rtol=0, atol=0.1 * abs(own[1] - own[0])):
         raise ValueError(
             f"{name} has another energy axis ({theirs.size} channels, {theirs[0]:.4g} to "
             f"{theirs[-1]:.4g} keV) than the map ({own.size}, {own[0]:.4g} to {own[-1]:.4g} keV)"
         )
     data = np.atleast_2d(as_floats(name, data_in_array_order(spectra)))
     full = np.full((len(data), own.size), np.nan)
-    full[:, covered] = data
+    full[:, covered] = data[:, part]
     missing = np.isnan(full).any(axis=0)
     keep = map_input.keep_channels
     if (missing if keep is None else missing & keep).any():

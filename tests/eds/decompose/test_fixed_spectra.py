@@ -105,10 +105,33 @@ def test_phase_spectra__spectra_of_a_cropped_axis_need_an_energy_range_within(gr
         unmix(grains, fixed_spectra=spectra)
 
 
-def test_decomposition__spectra_reaching_beyond_the_map_are_refused(grains, spectra, unmix):
+@pytest.mark.parametrize("part", [slice(40, 250), slice(40, None), slice(0, 250)], ids=str)
+@pytest.mark.parametrize("falls", [False, True])
+def test_decomposition__spectra_reaching_beyond_the_map_are_cut(
+    grains, spectra, unmix, part, falls
+):
+    expected = unmix(grains.isig[part], fixed_spectra=spectra.data[:, part])
+    step = -1 if falls else 1
+    small, spectra = grains.isig[part].isig[::step], spectra.isig[::step]
+    unmix(small, fixed_spectra=spectra)
+    found, expected = (s.learning_results.factors for s in (small, expected))
+    np.testing.assert_allclose(found[::step], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(1.01, 0), (1, 0.0033), (1, 50), (1, -50)])
+def test_decomposition__spectra_of_other_channels_are_refused(
+    grains, spectra, unmix, scale, offset
+):
+    axis = spectra.axes_manager.signal_axes[0]
+    axis.scale, axis.offset = scale * axis.scale, axis.offset + offset
     with pytest.raises(ValueError, match="fixed_spectra has another energy axis"):
         unmix(grains.isig[40:250], fixed_spectra=spectra)
     assert grains.learning_results.factors is None
+
+
+def test_decomposition__spectra_that_end_within_the_map_are_refused(grains, spectra, unmix):
+    with pytest.raises(ValueError, match=r"fixed_spectra covers .* only"):
+        unmix(grains.isig[40:], fixed_spectra=spectra.isig[:200])
 
 
 def test_phase_spectra__spectra_of_masked_map_are_used_where_decomposed(grains, unmix, signal_mask):
