@@ -122,7 +122,8 @@ def _load(args):
         from hyperspy_psnmf.data import mineral_grains
 
         signal = mineral_grains()
-        args.k = args.k or len(signal.metadata.Truth.phase_names)
+        if args.k is None:
+            args.k = len(signal.metadata.Truth.phase_names)
         args.k_factors = args.k_factors or signal.metadata.Truth.k_factors.as_dictionary()
         return signal
     if args.k is None:

@@ -123,6 +123,7 @@ def test_main__earlier_results_are_replaced_only_when_asked(file, tmp_path, caps
     [
         (["no_such_file.hspy", "-k", "2"], "no_such_file"),
         (["FILE"], "-k"),
+        (["-k", "0"], "output_dimension"),  # of the phantom
         (["FILE", "-k", "0"], "output_dimension"),
         (["FILE", "-k", "2", "--binning", "99"], "binning"),
         (["FILE", "-k", "2", "--energy-range", "7", "1"], "energy_range"),
