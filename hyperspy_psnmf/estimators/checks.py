@@ -144,7 +144,9 @@ def check_absent(absent, n_fixed: int, n_components: int, n_channels: int) -> np
         return None
     absent, shape = as_array("absent", absent), (n_components, n_channels)
     if absent.dtype != bool or absent.shape != shape:
-        raise ValueError(f"absent must be of bool and of shape {shape}, not {absent.shape}")
+        raise ValueError(
+            f"absent must be of bool and of shape {shape}, not of {absent.dtype} and {absent.shape}"
+        )
     if absent[:n_fixed].any():
         raise ValueError(f"absent names one of the {n_fixed} phases of fixed_spectra")
     if absent.all(axis=1).any():

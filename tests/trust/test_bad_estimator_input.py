@@ -109,6 +109,11 @@ def test_PoissonNMF__loadings_that_are_undetermined_give_counts_that_are_undeter
     assert np.isnan(fitted[PSNMF].inverse_transform([[np.nan, 1.0]])).all()
 
 
+def test_bad_estimator_input__the_wrong_type_of_absent_is_named():
+    with pytest.raises(ValueError, match=r"bool and of shape \(2, 31\), not of int64 and \(2, 31"):
+        PSNMF(2, absent=np.zeros((2, 31), np.int64)).fit(CUBE)
+
+
 BAD_PARAMETERS = [
     ("spatial_prior", -1, ValueError),
     ("spatial_prior", "much", ValueError),
