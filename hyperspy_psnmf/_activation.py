@@ -52,11 +52,10 @@ def _asks_for_psnmf(original, args, kwargs) -> bool:
         except TypeError:
             return False  # the stock method says what is wrong
     if isinstance(algorithm, str):
-        return algorithm == "PSNMF"
-    # An instance of our estimators; by name, so as not to import them.
-    return any(
-        base.__module__.startswith("hyperspy_psnmf.estimators") for base in type(algorithm).__mro__
-    )
+        return algorithm.strip().upper() == "PSNMF"  # we say how to write it
+    # One of our estimators, or its class; by name, so as not to import them.
+    cls = algorithm if isinstance(algorithm, type) else type(algorithm)
+    return any(base.__module__.startswith("hyperspy_psnmf.estimators") for base in cls.__mro__)
 
 
 def _stock_decomposition(cls):

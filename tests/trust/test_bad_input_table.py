@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hyperspy.signals import BaseSignal, Signal1D, Signal2D
 
+from hyperspy_psnmf import PSNMF, PoissonNMF
 from tests.helpers.hostile_maps import REFUSED_MAPS, TAKEN_MAPS
 from tests.helpers.maps import describe_state
 from tests.helpers.versions import NEEDS_FLOATS
@@ -53,6 +54,10 @@ def test_decomposition__an_awkward_map_keeps_its_counts_and_is_left_alone(grains
 MASK = BaseSignal(np.zeros((3, 4), bool)).T
 HALVES = BaseSignal(np.full((20, 26), 0.5)).T
 REFUSED_ARGUMENTS = [
+    ({"algorithm": "psnmf"}, ValueError, "^algorithm must be written 'PSNMF', not 'psnmf'"),
+    ({"algorithm": "PSNMF "}, ValueError, "^algorithm must be written 'PSNMF', not 'PSNMF '"),
+    ({"algorithm": PSNMF}, TypeError, r"^algorithm .* PSNMF\(n_components\), not the class PSNMF"),
+    ({"algorithm": PoissonNMF}, TypeError, r"^algorithm .* not the class PoissonNMF"),
     ({"output_dimension": "all"}, TypeError, "output_dimension"),
     ({"output_dimension": np.nan}, TypeError, "output_dimension"),
     ({"output_dimension": 3 + 0j}, TypeError, "output_dimension"),
@@ -125,7 +130,7 @@ def test_decomposition__wrong_argument_is_named_before_any_work(
 
 @pytest.mark.parametrize(
     "word",
-    ["psnmf", "PSNMF ", "", None, 3, object()],
+    ["psnmf2", "", None, 3, object()],
     ids=lambda word: type(word).__name__ + str(word)[:6],
 )
 def test_decomposition__what_is_not_psnmf_is_left_to_hyperspy(grains, earlier, word):

@@ -53,6 +53,7 @@ def decompose_as_stock(signal, original, args, kwargs):
         What the caller passed. See `Settings` for the meaning.
     """
     passed = bind_arguments(Settings, original, args, kwargs)
+    _check_algorithm(passed["algorithm"])
     twice = sorted(passed.keys() & MODEL_PARAMETERS)
     if twice and not isinstance(passed["algorithm"], str):
         raise TypeError(
@@ -65,6 +66,14 @@ def decompose_as_stock(signal, original, args, kwargs):
     settings = Settings(**passed)
     with announced_compilation(settings.print_info):
         return decompose(signal, settings)
+
+
+def _check_algorithm(algorithm):
+    if isinstance(algorithm, str) and algorithm != "PSNMF":
+        raise ValueError(f"algorithm must be written 'PSNMF', not {algorithm!r}")
+    if isinstance(algorithm, type):
+        name = algorithm.__name__
+        raise TypeError(f"algorithm must be 'PSNMF' or {name}(n_components), not the class {name}")
 
 
 def decompose(signal, settings: Settings):
