@@ -95,7 +95,7 @@ class PSNMF(PSNMFModel, PoissonModel):
         Components before channels were excluded by `absent`; those summed have the same values.
     volume_, smoothing_ : float
         The weights used; `volume_` is None where parsimony has selected.
-    support_ : ndarray of shape (n_pixels,)
+    n_averaged_ : ndarray of shape (n_pixels,)
         Effective number of pixels averaged in each pixel's loadings by the smoothing.
     guide_shifts_ : tuple of tuple of int
         Pixels along each axis of the map by which each image of `guide` should be moved.

@@ -121,7 +121,7 @@ class PSNMFModel(CountModel):
         self.added_: np.ndarray = simpler.added if simpler else none
         self.removed_: np.ndarray = simpler.removed if simpler else none
         self.volume_, self.smoothing_ = settings.volume, weight
-        self.support_, self.guide_shifts_ = found.support, found.shifts
+        self.n_averaged_, self.guide_shifts_ = found.n_averaged, found.shifts
         self.template_weights_ = found.template_weights
         self.prior_weights_, self.absent_rows_ = found.prior_weights, found.absent_rows
         self.components_before_absent_ = found.H_before

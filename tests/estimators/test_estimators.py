@@ -148,8 +148,8 @@ def test_estimators__pixels_left_out_are_no_measurements(shape):
     model = PSNMF(3, binning=2)
     W = model.fit_transform(cube, used_pixels=used.reshape(shape)).reshape(*SHAPE, 3)
     assert (W[~used] == 0).all()
-    np.testing.assert_array_equal(model.support_.reshape(SHAPE) > 0, used)
-    assert (PSNMF(3, binning=2).fit(cube).support_ > 0).all()
+    np.testing.assert_array_equal(model.n_averaged_.reshape(SHAPE) > 0, used)
+    assert (PSNMF(3, binning=2).fit(cube).n_averaged_ > 0).all()
 
 
 def test_estimators__a_matrix_without_a_shape_is_a_line():

@@ -95,7 +95,7 @@ def _of_psnmf(estimator, n_counts, map_input):
         "added": estimator.added_,
         "removed": estimator.removed_,
         "smoothing": estimator.smoothing_,
-        "n_pixels_behind": estimator.support_,
+        "n_pixels_behind": estimator.n_averaged_,
         "n_images": len(estimator.guide_shifts_),
         "n_fixed": 0 if fixed is None else len(fixed),
         "n_bins": int(np.prod(bins.shape[:-1])),

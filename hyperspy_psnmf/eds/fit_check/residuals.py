@@ -45,7 +45,7 @@ class Residuals(Picklable):
 def find_residuals(decomposed: Decomposed) -> Residuals:
     """Return the residuals of a decomposed map; see the accessor."""
     W, H, record = decomposed.W, decomposed.H, decomposed.record
-    degrees = {"support": record.n_pixels_behind, "prior_weights": record.prior_weights}
+    degrees = {"n_averaged": record.n_pixels_behind, "prior_weights": record.prior_weights}
     with decomposed.open_counts() as X:
         fit = goodness_of_fit(X, W, H, **degrees, n_jobs=None)
         binned = find_binned_deviance(decomposed, X).channels

@@ -24,17 +24,17 @@ def find_labels(decomposed: Decomposed, confidence: float) -> Labels:
     """
     check_confidence(confidence, lowest=0.5)
     W, H, record = decomposed.W, decomposed.H, decomposed.record
-    behind, used = record.n_pixels_behind, decomposed.pixels_in_use
+    n_averaged, used = record.n_pixels_behind, decomposed.pixels_in_use
     with decomposed.open_counts() as X:
         by_noise = tail_probabilities(
-            X, W, H, support=behind, prior_weights=record.prior_weights, n_jobs=None
+            X, W, H, n_averaged=n_averaged, prior_weights=record.prior_weights, n_jobs=None
         )
     limit = (1.0 - confidence) / decomposed.n_pixels
     return label_pixels(
         W[used],
         covariance_of_loadings(decomposed)[used],
         confidence=confidence,
-        n_pixels_behind=None if behind is None else behind[used],
+        n_averaged=None if n_averaged is None else n_averaged[used],
         fits=ndtri(by_noise[used]) - ndtri(limit),
     )
 

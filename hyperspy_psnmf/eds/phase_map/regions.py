@@ -116,9 +116,9 @@ class Regions:
     def _of_loadings(self, decomposed, intensities):
         """Return the covariance (n_regions, n_lines, n_lines) from loadings inside."""
         covariance = covariance_of_loadings(decomposed)
-        n_pixels, behind = self.inside.sum(axis=1), decomposed.record.n_pixels_behind
-        behind = np.ones(len(covariance)) if behind is None else np.maximum(behind, 1.0)
-        weights = self.inside * np.minimum(behind, n_pixels[:, None])
+        n_pixels, n_averaged = self.inside.sum(axis=1), decomposed.record.n_pixels_behind
+        n_averaged = np.ones(len(covariance)) if n_averaged is None else np.maximum(n_averaged, 1.0)
+        weights = self.inside * np.minimum(n_averaged, n_pixels[:, None])
         of_sums = np.einsum("ri,ipq->rpq", weights, covariance, optimize=True)
         return np.einsum("pl,rpq,qm->rlm", intensities, of_sums, intensities, optimize=True)
 

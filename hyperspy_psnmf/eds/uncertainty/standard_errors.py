@@ -84,8 +84,9 @@ def covariance_of_loadings(decomposed: Decomposed) -> np.ndarray:
     ndarray of shape (n_pixels, n_phases, n_phases)
         In counts squared; zero for loadings at zero, and in masked pixels.
     """
-    H, n_pixels = np.ascontiguousarray(decomposed.H), decomposed.record.n_pixels_behind
-    return loading_covariance(np.nan_to_num(decomposed.loadings), H, n_pixels=n_pixels, n_jobs=None)
+    W, H = np.nan_to_num(decomposed.loadings), np.ascontiguousarray(decomposed.H)
+    n_averaged = decomposed.record.n_pixels_behind
+    return loading_covariance(W, H, n_averaged=n_averaged, n_jobs=None)
 
 
 def intensity_errors(decomposed: Decomposed, intensities) -> np.ndarray:

@@ -63,7 +63,7 @@ class Goodness:
 
 
 def goodness_of_fit(
-    X, W, H, *, support=None, prior_weights=None, n_jobs: int | None = 1
+    X, W, H, *, n_averaged=None, prior_weights=None, n_jobs: int | None = 1
 ) -> Goodness:
     """Return the deviance per degree of freedom of a Poisson model.
 
@@ -75,7 +75,7 @@ def goodness_of_fit(
         Loadings, in counts.
     H : ndarray of shape (n_components, n_channels)
         Spectra of unit sum.
-    support : ndarray of shape (n_rows,), optional
+    n_averaged : ndarray of shape (n_rows,), optional
         Effective number of rows that each row's loadings were averaged over: they have
         so many times fewer degrees of freedom.
     prior_weights : ndarray of shape (n_channels,), optional
@@ -84,7 +84,7 @@ def goodness_of_fit(
     n_jobs : int or None
         Threads; None is all cores.
     """
-    d = _Deviances(X, W, H, support, prior_weights, n_jobs)
+    d = _Deviances(X, W, H, n_averaged, prior_weights, n_jobs)
     return Goodness(
         _per_degree(d.rows, d.expected_in_rows),
         _per_degree(d.channels, d.expected_in_channels),
@@ -117,18 +117,18 @@ class ExcessDeviance:
 
 
 def excess_deviance(
-    X, W, H, *, support=None, prior_weights=None, n_jobs: int | None = 1
+    X, W, H, *, n_averaged=None, prior_weights=None, n_jobs: int | None = 1
 ) -> ExcessDeviance:
     """Return the excess deviance of a Poisson model, in its standard deviations.
 
     Parameters
     ----------
-    X, W, H, support, prior_weights, n_jobs :
+    X, W, H, n_averaged, prior_weights, n_jobs :
         See `goodness_of_fit`. The more counts per entry, the smaller the errors of the model
         that are significant: sum pixels and channels to bins as large as the features of
         interest.
     """
-    d = _Deviances(X, W, H, support, prior_weights, n_jobs)
+    d = _Deviances(X, W, H, n_averaged, prior_weights, n_jobs)
     variance = sum_tabulated(d.V, d.B, _variances(), LARGEST, n_jobs=n_jobs)[1]
     sigma = np.sqrt(np.where(variance > 0, variance, np.nan))
     degrees = max(d.expected, TINY)
@@ -140,7 +140,7 @@ def excess_deviance(
 
 
 def tail_probabilities(
-    X, W, H, *, support=None, prior_weights=None, n_jobs: int | None = 1
+    X, W, H, *, n_averaged=None, prior_weights=None, n_jobs: int | None = 1
 ) -> np.ndarray:
     """Return the probability of as large a deviance of each row by noise.
 
@@ -150,7 +150,7 @@ def tail_probabilities(
 
     Parameters
     ----------
-    X, W, H, support, prior_weights, n_jobs :
+    X, W, H, n_averaged, prior_weights, n_jobs :
         See `goodness_of_fit`.
 
     Returns
@@ -158,7 +158,7 @@ def tail_probabilities(
     ndarray of shape (n_rows,)
         1 in rows without counts.
     """
-    d = _Deviances(X, W, H, support, prior_weights, n_jobs)
+    d = _Deviances(X, W, H, n_averaged, prior_weights, n_jobs)
     variance = sum_tabulated(d.V, d.B, _variances(), LARGEST, n_jobs=n_jobs)[0]
     some = (variance > 0) & (d.expected_in_rows > 0)
     expected, sigma = d.expected_in_rows[some], np.sqrt(variance[some])
@@ -177,10 +177,10 @@ def tail_probabilities(
 class _Deviances:
     """Deviances of rows and channels, and their expectations for the degrees of freedom."""
 
-    def __init__(self, X, W, H, support, prior_weights, n_jobs):
+    def __init__(self, X, W, H, n_averaged, prior_weights, n_jobs):
         n_in_row, n_in_channel = np.count_nonzero(W, axis=1), np.count_nonzero(H, axis=0)
-        if support is not None:
-            n_in_row = n_in_row / np.maximum(support, 1.0)
+        if n_averaged is not None:
+            n_in_row = n_in_row / np.maximum(n_averaged, 1.0)
         if prior_weights is not None:
             n_in_channel = n_in_channel / (1.0 + prior_weights)
         self.V, self.B = V, B = _with_floor(X, W, H)

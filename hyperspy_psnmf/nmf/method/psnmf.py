@@ -56,7 +56,7 @@ class PSNMFResult:
         Loadings of the binned map, in counts.
     binned_shape : tuple of int
         Shape of the binned map.
-    support : ndarray of shape (n_pixels,)
+    n_averaged : ndarray of shape (n_pixels,)
         Effective number of pixels averaged in each loading; see `smoothing`.
     shifts : tuple of (int, int)
         Rows and columns by which each image should be moved; see `guides`.
@@ -83,7 +83,7 @@ class PSNMFResult:
     H: np.ndarray
     binned_W: np.ndarray
     binned_shape: tuple[int, ...]
-    support: np.ndarray
+    n_averaged: np.ndarray
     shifts: tuple[tuple[int, int], ...]
     divergence: float
     binned_fit: Factorisation | LineFit | None
@@ -161,7 +161,7 @@ def psnmf(
         H[order],
         found.W[:, order],
         pixel_bins.binned_shape,
-        local.support,
+        local.n_averaged,
         local.shifts,
         divergence(X, W, H.T, n_jobs=n_jobs) if joint_fit is None else joint_fit.divergence,
         found.fit,

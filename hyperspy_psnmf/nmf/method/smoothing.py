@@ -75,7 +75,7 @@ class LocalEstimate(NamedTuple):
     ----------
     W : ndarray of shape (n_pixels, n_components)
         Loadings in counts.
-    support : ndarray of shape (n_pixels,)
+    n_averaged : ndarray of shape (n_pixels,)
         Effective number of pixels of averages with the same variance: 1 where nothing was
         averaged, 0 in a pixel left out.
     shifts : tuple of (int, int)
@@ -83,7 +83,7 @@ class LocalEstimate(NamedTuple):
     """
 
     W: np.ndarray
-    support: np.ndarray
+    n_averaged: np.ndarray
     shifts: tuple[tuple[int, int], ...] = ()
 
 
@@ -145,15 +145,15 @@ def smooth_loadings(
         smooth_images = _smooth_images(images, used, grid, n_jobs)
         Y = np.column_stack([Y, smooth_images[0]])
     if isinstance(X, CountBlocks) or 8 * Y.size > TILES_AT_LEAST * TILE_BYTES:
-        averages, support = _grow_in_tiles(X, Y, W, used, grid, options)
+        averages, n_averaged = _grow_in_tiles(X, Y, W, used, grid, options)
     else:
-        averages, support = _grow_windows(Y, W, used, grid, **options)
+        averages, n_averaged = _grow_windows(Y, W, used, grid, **options)
     del Y
     averages, images_averaged = averages[:, :k], averages[:, k:]
     options = {"size": grid.surroundings, "n_jobs": n_jobs}
     blocks = X if isinstance(X, CountBlocks) else None
-    means, support = shrink_to_surroundings(
-        averages, B, support, grid.shape, images=smooth_images, blocks=blocks, **options
+    means, n_averaged = shrink_to_surroundings(
+        averages, B, n_averaged, grid.shape, images=smooth_images, blocks=blocks, **options
     )
     if smooth_images is not None:
         details = smooth_images[0] - images_averaged
@@ -162,12 +162,12 @@ def smooth_loadings(
     shifts = _find_shifts(averages, images, shape)
     del averages  # of large maps these are gigabytes
     total = means.sum(axis=1)
-    alike = (support > 1) & (total > 0)
+    alike = (n_averaged > 1) & (total > 0)
     # Weights over their sums are not symmetric, so means need not add up to the counts of the map.
     scale = W.sum(axis=1)[alike].sum() / max(total[alike].sum(), TINY)
     means *= scale
     means[~alike] = W[~alike]
-    return LocalEstimate(means, support, shifts)
+    return LocalEstimate(means, n_averaged, shifts)
 
 
 def _smooth_images(images, used, grid, n_jobs):
@@ -227,7 +227,7 @@ def _grow_windows(Y, W, used, grid, *, B, start, weight, n_jobs):
             n_rows=grid.n_rows,
             n_jobs=n_jobs,
         )
-        support = weights.ravel().astype(float)
+        n_averaged = weights.ravel().astype(float)
         # Zero means fit no counts: pixels without counts start from the mean of the map.
         means = np.where(means.any(axis=1)[:, None], means, start)
         # Before the last window, estimates are only compared: one Newton step is enough.
@@ -235,8 +235,9 @@ def _grow_windows(Y, W, used, grid, *, B, start, weight, n_jobs):
         options = {"tol": TOL, "max_iter": max_iter, "n_jobs": n_jobs}
         found = grid.unfold(sums)
         means, _ = solve_rows(np.ascontiguousarray(found[:, :n_groups]), B.T, means, **options)
-        means /= np.maximum(support, TINY)[:, None]
-    return np.hstack([means, found[:, n_groups:] / np.maximum(support, TINY)[:, None]]), support
+        divisor = np.maximum(n_averaged, TINY)[:, None]
+        means /= divisor
+    return np.hstack([means, found[:, n_groups:] / divisor]), n_averaged
 
 
 def _grow_in_tiles(X, Y, W, used, grid, options):
@@ -246,12 +247,12 @@ def _grow_in_tiles(X, Y, W, used, grid, options):
     tiles = list(overlapping_tiles(grid.shape, grid.reach, n_pixels))
     arguments = ((*map(tile.take, (Y, W, used)), tile.shape) for tile in tiles)
     n_values = W.shape[1] + Y.shape[1] - options["B"].shape[1]
-    means, support = np.empty((len(W), n_values)), np.empty(len(W))
+    means, n_averaged = np.empty((len(W), n_values)), np.empty(len(W))
     found = call(X, _grow_tile, arguments, **options)
-    for tile, (of_tile, support_of_tile) in zip(tiles, found, strict=True):
+    for tile, (of_tile, n_of_tile) in zip(tiles, found, strict=True):
         tile.put(of_tile, means)
-        tile.put(support_of_tile, support)
-    return means, support
+        tile.put(n_of_tile, n_averaged)
+    return means, n_averaged
 
 
 def _grow_tile(Y, W, used, shape, **options):

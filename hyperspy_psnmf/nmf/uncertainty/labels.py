@@ -66,7 +66,7 @@ def label_pixels(
     covariance: np.ndarray,
     *,
     confidence: float,
-    n_pixels_behind: np.ndarray | None = None,
+    n_averaged: np.ndarray | None = None,
     fits: np.ndarray | None = None,
 ) -> Labels:
     """Return the label of every pixel.
@@ -79,7 +79,7 @@ def label_pixels(
         From `loading_covariance`.
     confidence : float
         Above 0.5 and below 1; of the significance of a loading.
-    n_pixels_behind : ndarray of shape (n_pixels,), optional
+    n_averaged : ndarray of shape (n_pixels,), optional
         Effective number of pixels of each loading; by default 1.
     fits : ndarray of shape (n_pixels,), optional
         By how many standard deviations the deviance is below the significant one; pixels below
@@ -87,7 +87,7 @@ def label_pixels(
     """
     n, k = W.shape
     each, z = np.arange(n), ndtri(confidence)
-    others = np.ones(n) if n_pixels_behind is None else np.maximum(n_pixels_behind, 1.0)
+    others = np.ones(n) if n_averaged is None else np.maximum(n_averaged, 1.0)
     others, fits = others - 1.0, np.full(n, np.inf) if fits is None else fits
     sigma = np.sqrt(np.einsum("icc->ic", covariance))
     ratio = np.divide(W, sigma, out=np.zeros((n, k)), where=sigma > 0)

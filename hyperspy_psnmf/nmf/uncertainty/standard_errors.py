@@ -37,7 +37,7 @@ def loading_covariance(
     W: np.ndarray,
     H: np.ndarray,
     *,
-    n_pixels: np.ndarray | None = None,
+    n_averaged: np.ndarray | None = None,
     n_jobs: int | None = 1,
 ) -> np.ndarray:
     """Return the covariance of the loadings of every pixel, given the spectra.
@@ -48,7 +48,7 @@ def loading_covariance(
         Loadings in counts.
     H : ndarray of shape (n_components, n_channels)
         Spectra of unit sum.
-    n_pixels : ndarray of shape (n_pixels,), optional
+    n_averaged : ndarray of shape (n_pixels,), optional
         Effective number of pixels of each estimate; see `smoothing`. By default 1.
     n_jobs : int or None
         Threads; None is all cores.
@@ -58,7 +58,7 @@ def loading_covariance(
     ndarray of shape (n_pixels, n_components, n_components)
         In counts squared. Rows and columns of loadings at zero are zero.
     """
-    n = np.ones(len(W)) if n_pixels is None else np.maximum(n_pixels, 1.0)
+    n = np.ones(len(W)) if n_averaged is None else np.maximum(n_averaged, 1.0)
     found = n[:, None, None] * information(W + 1.0 / n[:, None], H.T, n_jobs)
     return invert_free(found, are_free(W, H))
 

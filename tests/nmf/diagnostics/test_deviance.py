@@ -195,7 +195,7 @@ def test_goodness_of_fit__averaged_rows_adapt_less_to_their_counts():
     found = solve_loadings(X.reshape(-1, n, 50).sum(axis=1), H) / n
     found = np.repeat(found, n, axis=0)
     aware, unaware = (
-        goodness_of_fit(X, found, H, support=s).total for s in (np.full(len(X), n), None)
+        goodness_of_fit(X, found, H, n_averaged=s).total for s in (np.full(len(X), n), None)
     )
     # The spectra are the truth, of which the degrees of freedom know nothing.
     assert unaware > aware > 1

@@ -55,7 +55,7 @@ def test_smooth_loadings__no_weight_changes_nothing():
     X, H, W, _ = blobs()
     found = smooth_loadings(X, H, W, SHAPE, weight=0)
     np.testing.assert_array_equal(found.W, W)
-    np.testing.assert_array_equal(found.support, 1)
+    np.testing.assert_array_equal(found.n_averaged, 1)
 
 
 def test_smooth_loadings__the_weight_is_one_and_more_weight_smooths_more():
@@ -63,13 +63,13 @@ def test_smooth_loadings__the_weight_is_one_and_more_weight_smooths_more():
     default = smooth_loadings(X, H, W, SHAPE)
     one, less, more = (smooth_loadings(X, H, W, SHAPE, weight=w) for w in (1, 0.1, 3.0))
     np.testing.assert_array_equal(default.W, one.W)
-    assert less.support.mean() < one.support.mean() < more.support.mean()
+    assert less.n_averaged.mean() < one.n_averaged.mean() < more.n_averaged.mean()
 
 
 def test_smooth_loadings__where_all_is_alike_all_neighbours_count():
     X, H, W, truth = halves([0.5, 0.3, 0.2], [0.5, 0.3, 0.2], counts=80)
     found = smooth_loadings(X, H, W, SHAPE)
-    inner = found.support.reshape(SHAPE)[7:-7, 7:-7]
+    inner = found.n_averaged.reshape(SHAPE)[7:-7, 7:-7]
     full = np.pi * RADII[-1] ** 2 / 2
     assert np.median(inner) > 0.95 * full
     before, after = (np.std(fractions(w) - fractions(truth)) for w in (W, found.W))
@@ -90,7 +90,7 @@ def test_smooth_loadings__a_pixel_unlike_all_others_is_left_as_it_is():
     X[odd] = np.random.default_rng(1).poisson(200 * H[2])
     W = solve_loadings(X, H)
     found = smooth_loadings(X, H, W, SHAPE)
-    assert found.support[odd] == 1
+    assert found.n_averaged[odd] == 1
     np.testing.assert_array_equal(found.W[odd], W[odd])
     assert found.W[odd + 1, 2] < 0.02 * 200
 
@@ -101,7 +101,7 @@ def test_smooth_loadings__apart_from_a_p_value_of_one_in_five_thousand_on(extra,
     W = np.full((63, 1), 1000.0)
     W[31] += extra
     found = smooth_loadings(W, np.ones((1, 1)), W, (7, 9))
-    assert (found.support[31] == 1) == is_apart
+    assert (found.n_averaged[31] == 1) == is_apart
 
 
 def test_smooth_loadings__an_edge_of_thickness_stays_sharp():
@@ -119,10 +119,10 @@ def test_smooth_loadings__pixels_left_out_neither_give_nor_receive():
     gone[6:13, 9:20], gone[2, 3] = True, True
     X = np.where(gone.reshape(-1, 1), 0, X)
     found = smooth_loadings(X, H, solve_loadings(X, H), SHAPE, used=~gone.ravel())
-    total, support = found.W.sum(axis=1).reshape(SHAPE), found.support.reshape(SHAPE)
+    total, n_averaged = found.W.sum(axis=1).reshape(SHAPE), found.n_averaged.reshape(SHAPE)
     np.testing.assert_array_equal(total[gone], 0)
-    np.testing.assert_array_equal(support[gone], 0)
-    assert support[~gone].min() > 5
+    np.testing.assert_array_equal(n_averaged[gone], 0)
+    assert n_averaged[~gone].min() > 5
     assert total[~gone].min() > 2
 
 
@@ -131,7 +131,7 @@ def test_smooth_loadings__pixels_without_counts_are_measurements_of_zero():
     empty = X.sum(axis=1) == 0
     assert empty.sum() > 80
     found = smooth_loadings(X, H, solve_loadings(X, H), SHAPE)
-    assert found.support[empty].min() > 5
+    assert found.n_averaged[empty].min() > 5
     assert found.W[empty].sum(axis=1).mean() == pytest.approx(1.5, rel=0.15)
     assert found.W[~empty].sum(axis=1).mean() == pytest.approx(1.5, rel=0.15)
 
@@ -143,7 +143,7 @@ def test_smooth_loadings__dense_equals_sparse_equals_threads():
     )
     for other in others:
         np.testing.assert_allclose(other.W, expected.W, rtol=1e-9, atol=1e-9)
-        np.testing.assert_allclose(other.support, expected.support, rtol=1e-9)
+        np.testing.assert_allclose(other.n_averaged, expected.n_averaged, rtol=1e-9)
 
 
 def test_smooth_loadings__a_transposed_map_gives_transposed_maps():
@@ -152,15 +152,15 @@ def test_smooth_loadings__a_transposed_map_gives_transposed_maps():
     expected = smooth_loadings(X, H, W, SHAPE)
     found = smooth_loadings(X[turn], H, W[turn], SHAPE[::-1])
     np.testing.assert_allclose(found.W, expected.W[turn], atol=0.05)
-    np.testing.assert_allclose(found.support, expected.support[turn], rtol=0.01)
+    np.testing.assert_allclose(found.n_averaged, expected.n_averaged[turn], rtol=0.01)
 
 
 def test_smooth_loadings__slices_of_a_series_are_independent():
     X, H, W, _ = blobs(shape=(2, 9, 13))
-    found = smooth_loadings(X, H, W, (2, 9, 13)).support.reshape(2, -1)
-    for part, support in zip(np.split(np.arange(len(X)), 2), found, strict=True):
-        alone = smooth_loadings(X[part], H, W[part], (9, 13)).support
-        np.testing.assert_allclose(support, alone, rtol=0.05)
+    found = smooth_loadings(X, H, W, (2, 9, 13)).n_averaged.reshape(2, -1)
+    for part, n_averaged in zip(np.split(np.arange(len(X)), 2), found, strict=True):
+        alone = smooth_loadings(X[part], H, W[part], (9, 13)).n_averaged
+        np.testing.assert_allclose(n_averaged, alone, rtol=0.05)
 
 
 @pytest.mark.parametrize("shape", [(150,), (1, 150), (150, 1), (2, 1, 75), (2, 75, 1)])
@@ -170,7 +170,7 @@ def test_smooth_loadings__a_line_is_smoothed_along_itself(shape):
     X = sp.csr_array(np.random.default_rng(2).poisson(truth @ H))
     W = solve_loadings(X, H)
     found = smooth_loadings(X, H, W, shape)
-    assert np.median(found.support) > 15
+    assert np.median(found.n_averaged) > 15
     assert np.std(fractions(found.W) - fractions(truth)) < 0.5 * np.std(
         fractions(W) - fractions(truth)
     )
@@ -199,7 +199,7 @@ def test_smooth_loadings__a_map_without_counts_stays_empty():
     _, H, _, _ = blobs(shape=(3, 4))
     found = smooth_loadings(np.zeros((12, N_CHANNELS)), H, np.zeros((12, 3)), (3, 4))
     np.testing.assert_array_equal(found.W, 0)
-    assert found.support.min() > 1
+    assert found.n_averaged.min() > 1
 
 
 def test_solve_loadings__groups_of_channels_have_what_reports_components_apart():

@@ -58,7 +58,7 @@ def test_fraction_errors__are_the_scatter_over_repetitions(width):
             W,
             np.broadcast_to(covariance, (len(W), 2, 2)),
             confidence=0.95,
-            n_pixels_behind=np.full(len(W), behind),
+            n_averaged=np.full(len(W), behind),
         )
         areas.append(found.fractions[0])
         errors.append(found.fraction_errors[0])

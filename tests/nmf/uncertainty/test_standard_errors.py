@@ -155,6 +155,6 @@ def test_upper_limits__a_confidence_outside_its_range_is_named(fitted, confidenc
 def test_loading_errors__smaller_by_the_root_of_n_pixels(fitted):
     _, W, H = fitted
     n = np.full(len(W), 4.0)
-    ratio = loading_errors(W, H, n_pixels=n) / loading_errors(W, H)
+    ratio = loading_errors(W, H, n_averaged=n) / loading_errors(W, H)
     # The count that errors are evaluated at in addition matters where there are few.
     np.testing.assert_allclose(ratio[W > 20], 0.5, rtol=0.05)
