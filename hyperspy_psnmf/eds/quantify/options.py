@@ -24,6 +24,9 @@ _TEM = "Acquisition_instrument.TEM"
 LIVE_TIME = f"{_TEM}.Detector.EDS.live_time"
 AUTO = "auto"
 _SET = "set it with s.set_microscope_parameters({}=...)"
+_SET_ANGLE = "pass take_off_angle=, or " + _SET.format(
+    "elevation_angle=..., azimuth_angle=..., tilt_stage"
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,6 +69,7 @@ class Options:
                 "factorisations that fit equally well"
             )
         check_per("live_time_per", self.live_time_per)
+        _check_angle(self.take_off_angle)
         correction = self.absorption_correction
         if not (
             isinstance(correction, bool) or (isinstance(correction, str) and correction == AUTO)
@@ -98,7 +102,7 @@ def resolve_options(
     method = resolve_method(signal, given.method)
     decomposed.map_input.require_rising()
     read_beam_energy(signal), read_resolution(signal)
-    angle = None if method == "k_ratios" else _take_off_angle(signal, given.take_off_angle)
+    angle, unknown = find_take_off_angle(signal, given.take_off_angle)
     specimen = {
         name: _per_phase(name, _or_metadata(signal, name, value), names)
         for name, value in (("thickness", given.thickness), ("density", given.density))
@@ -108,7 +112,7 @@ def resolve_options(
         known = angle, *specimen.values()
         corrected = method == "CL" and all(value is not None for value in known)
     elif corrected:
-        _require_absorption(method, specimen["thickness"], angle)
+        _require_absorption(method, specimen["thickness"], unknown)
     # eXSpy requires an angle, but does not use it without absorption correction.
     options = {} if method == "k_ratios" else {"take_off_angle": angle or PLAUSIBLE_ANGLE}
     return (
@@ -126,17 +130,14 @@ def _or_metadata(signal, name, value):
     return found if found and found > 0 else None  # files have 0 for what is not known
 
 
-def _require_absorption(method, thickness, angle):
+def _require_absorption(method, thickness, unknown_angle):
     """Raise where absorption cannot be corrected for."""
     if method == "k_ratios":
         raise ValueError("absorption_correction is not for k-ratios: no ZAF correction is applied")
     if method == "CL" and thickness is None:
         raise ValueError("thickness in nm is needed for absorption_correction with method='CL'")
-    if angle is None:
-        raise ValueError(
-            "the metadata have no take-off angle: pass take_off_angle=, or "
-            + _SET.format("elevation_angle=..., azimuth_angle=..., tilt_stage")
-        )
+    if unknown_angle:
+        raise ValueError(unknown_angle)
 
 
 def _exposure(signal, method, given, corrected):
@@ -219,16 +220,39 @@ def _per_phase(name, value, names):
     return values
 
 
-def _take_off_angle(signal, angle):
-    """Return the take-off angle in degrees, or None where it is not known."""
-    if isinstance(angle, Real) and not isinstance(angle, bool) and 0 < angle <= 90:
-        return float(angle)
-    if not (isinstance(angle, str) and angle == AUTO):
-        raise ValueError(f"take_off_angle must be 'auto' or from 0 to 90 degrees, not {angle!r}")
+def _check_angle(angle):
+    if not (_is_angle(angle) or (isinstance(angle, str) and angle == AUTO)):
+        raise ValueError(
+            f"take_off_angle must be 'auto' or above 0 and at most 90 degrees, not {angle!r}"
+        )
+
+
+def _is_angle(angle):
+    return isinstance(angle, Real) and not isinstance(angle, bool) and 0 < angle <= 90
+
+
+def find_take_off_angle(signal, given) -> tuple[float | None, str]:
+    """Return the take-off angle in degrees or None, and what is wrong with that of the metadata.
+
+    Parameters
+    ----------
+    signal : EDSSpectrum
+        The map.
+    given : "auto" or float
+        "auto" is that of the metadata.
+    """
+    if not isinstance(given, str):
+        return float(given), ""
     try:
-        return float(signal.get_take_off_angle())
+        angle = float(signal.get_take_off_angle())
     except (TypeError, AttributeError, ValueError):
-        return None
+        return None, f"the metadata have no take-off angle: {_SET_ANGLE}"
+    if _is_angle(angle):
+        return angle, ""
+    return None, (
+        f"the take-off angle of the metadata is {angle:.3g}°, at which no X-ray leaves the "
+        f"specimen towards the detector: {_SET_ANGLE}"
+    )
 
 
 def _probe_area(signal, area):

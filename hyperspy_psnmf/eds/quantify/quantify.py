@@ -18,7 +18,12 @@ from hyperspy_psnmf.eds.quantify.element_maps import per_count
 from hyperspy_psnmf.eds.quantify.exspy_call import Quantifier
 from hyperspy_psnmf.eds.quantify.factors import check_factors, elements_to_exclude, resolve_factors
 from hyperspy_psnmf.eds.quantify.normalisation import describe_normalisation, find_not_quantified
-from hyperspy_psnmf.eds.quantify.options import Options, exposed, resolve_options
+from hyperspy_psnmf.eds.quantify.options import (
+    Options,
+    exposed,
+    find_take_off_angle,
+    resolve_options,
+)
 from hyperspy_psnmf.eds.quantify.reference import Reference
 from hyperspy_psnmf.eds.quantify.result import Quantification
 from hyperspy_psnmf.eds.signals.metadata import sample_elements
@@ -106,7 +111,7 @@ def _quantify(decomposed, options) -> tuple[Quantification, Ambiguity | None]:
         keep_for_maps(decomposed, quantifier, of_phases, options.composition_units),
         (
             *normalised, *measured.notes, *on_factors,
-            *_notes(decomposed, quantifier, unknown, others, exposure, regions),
+            *_notes(decomposed, options, quantifier, unknown, others, exposure, regions),
         ),
         measured.fit, besides, "Phase" if regions is None else "Region",
     )  # fmt: skip
@@ -152,7 +157,7 @@ def _net_without_folds(decomposed, measured, regions, ended):
     return regions.net_with(decomposed, others, per_count(measured, net))
 
 
-def _notes(decomposed, quantifier, unknown, others, exposure, regions):
+def _notes(decomposed, options, quantifier, unknown, others, exposure, regions):
     """Yield notes on what the errors do not include."""
     given = decomposed.names[: decomposed.n_fixed]
     if given:
@@ -178,6 +183,9 @@ def _notes(decomposed, quantifier, unknown, others, exposure, regions):
             f"{PLAUSIBLE_THICKNESS:g} nm: thickness= in nm and density= in g/cm³ correct for it, "
             "or both in s.metadata.Sample"
         )
+        _, unknown_angle = find_take_off_angle(decomposed.signal, options.take_off_angle)
+        if unknown_angle:
+            yield unknown_angle
     if quantifier.method == "CL" and quantifier.absorption_correction:
         yield _sentence_on_absorption(quantifier)
     elif exposure and quantifier.absorption_correction:

@@ -118,6 +118,23 @@ def test_quantify__absorption_needs_a_take_off_angle(minerals, few):
         minerals.psnmf.quantify(**few, **LAMELLA)
 
 
+@pytest.mark.parametrize(("elevation", "tilt"), [(0.0, 0.0), (20.0, -40.0), (-5.0, 0.0)])
+def test_quantify__take_off_angle_that_cannot_be(minerals, few, elevation, tilt):
+    minerals.set_microscope_parameters(
+        elevation_angle=elevation, azimuth_angle=0.0, tilt_stage=tilt
+    )
+    angle = f"{minerals.get_take_off_angle():.3g}°"
+    with pytest.raises(ValueError, match=f"take-off angle of the metadata is {angle}.*pass take_o"):
+        minerals.psnmf.quantify(**few, **LAMELLA, errors="counting")
+    found = minerals.psnmf.quantify(**few, errors="counting")
+    assert not found._maps.quantifier.absorption_correction
+    assert found.atomic.budget["absorption"][1, 0] > 1  # Fe in an oxide of Mg
+    assert f"take-off angle of the metadata is {angle}" in "".join(found.notes)
+    found = minerals.psnmf.quantify(**few, errors="counting", take_off_angle=22)
+    assert found._maps.quantifier.absorption_correction
+    assert "take-off angle of the metadata" not in "".join(found.notes)
+
+
 def test_absorber__corrected_intensities_agree_with_their_own_absorption():
     absorber = Absorber.of(["O_Ka", "Mg_Ka"], 22.0)
     net, k = np.array([[300.0, 500.0], [200.0, 700.0]]), np.array([2.3, 1.1])

@@ -48,6 +48,7 @@ from hyperspy_psnmf.eds.quantify.exspy_call import Quantifier
         ({"thickness": {"Silicate": 5}}, ValueError, "thickness must have a value for each of"),
         ({"density": "high"}, TypeError, "density must be a number"),
         ({"take_off_angle": 100}, ValueError, "take_off_angle must be"),
+        ({"take_off_angle": 0}, ValueError, "take_off_angle must be"),
         ({"method": "cross_section", "probe_area": 0}, ValueError, "probe_area must be"),
         ({"confidence": 2}, ValueError, "confidence must lie"),
         ({"no_such": 2}, TypeError, "no_such"),
