@@ -216,6 +216,7 @@ CHOSEN = {
         [
             ("live_time / n", "live_time"),
             ("area / n", "area"),
+            ("weights @ values", "weights @ values[::-1]"),
             ("np.maximum(net, 0.0).sum(axis=1)", "np.maximum(net, 0.0).max(axis=1)"),
         ],
     ),

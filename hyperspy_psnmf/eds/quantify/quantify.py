@@ -108,7 +108,7 @@ def _quantify(decomposed, options) -> tuple[Quantification, Ambiguity | None]:
         names, quantifier.elements, lines, kind, options.composition_units, measured.counts,
         measured.net, measured.sigma, detected, atomic, weight,
         float(options.confidence) if others is None else others.confidence,
-        keep_for_maps(decomposed, quantifier, of_phases, options.composition_units),
+        keep_for_maps(decomposed, quantifier, of_phases, options.composition_units, regions),
         (
             *normalised, *measured.notes, *on_factors,
             *_notes(decomposed, options, quantifier, unknown, others, exposure, regions),

@@ -261,6 +261,10 @@ class Quantification(Picklable):
     def maps(self, *, min_counts: float = 20.0) -> list:
         """Return the composition of the reconstructed map in every pixel.
 
+        Thickness and density that were given for each phase are averaged in each pixel, weighted
+        by the loadings; those given for each region, over the regions that the pixel is in, or
+        over all where it is in none.
+
         Parameters
         ----------
         min_counts : float

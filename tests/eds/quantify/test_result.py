@@ -45,6 +45,41 @@ def test_quantify__absorption_in_maps_does_not_depend_on_how_many_pixels_there_a
     assert 0.3 * of_phases.min() < oxygen - without < 3 * of_phases.max()
 
 
+def test_quantify__maps_have_the_thickness_and_density_of_each_pixels_phases(minerals, few):
+    loadings = minerals.learning_results.loadings
+    largest = loadings == loadings.max(axis=1, keepdims=True)
+    minerals.learning_results.loadings = np.where(largest, loadings, 0.0)
+    by_phase = {"thickness": [30.0, 800.0, 200.0], "density": [2.0, 6.0, 3.0]}
+    found = minerals.psnmf.quantify(**few, **by_phase, errors="counting")
+    maps = np.array([m.data.ravel() for m in found.maps(min_counts=5)])
+    for phase in (0, 1):
+        inside = maps[:, largest[:, phase] & np.isfinite(maps[0])]
+        expected = np.broadcast_to(found.atomic.values[phase][:, None], inside.shape)
+        np.testing.assert_allclose(inside, expected, atol=0.1)
+    minerals.learning_results.loadings = np.ones_like(loadings) * [300.0, 100.0, 0.0]
+    mixed, alike = (
+        minerals.psnmf.quantify(**few, density=4.0, thickness=t, errors="counting").maps()[0].data
+        for t in ([100.0, 500.0, 999.0], 200.0)
+    )
+    np.testing.assert_allclose(mixed, alike)
+
+
+def test_quantify__maps_have_the_thickness_of_each_pixels_regions(minerals, few):
+    left, top = np.zeros((20, 26), bool), np.zeros((20, 26), bool)
+    left[:, :11] = top[:6] = True
+    kept = {"density": 4.0, "errors": "counting"}
+    by_region = {"left": 50.0, "top": 450.0}
+    found = minerals.psnmf.quantify(**few, region={"left": left, "top": top}, thickness=by_region,
+                                    **kept).maps()[0].data  # fmt: skip
+    thin, mean, thick = (
+        minerals.psnmf.quantify(**few, thickness=t, **kept).maps()[0].data
+        for t in (50.0, 250.0, 450.0)
+    )
+    expected = np.where(left & ~top, thin, np.where(top & ~left, thick, mean))
+    assert np.nanmax(abs(thick - thin)) > 1
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 # --- exports
 
 
