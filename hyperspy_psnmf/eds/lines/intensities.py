@@ -87,7 +87,7 @@ class LineIntensities:
     unlisted : tuple of Unlisted
         Elements and peaks that were fitted though not listed.
     notes : tuple of str
-        Caveats, which are also issued as warnings.
+        Caveats.
     """
 
     spectra: object
@@ -114,13 +114,21 @@ class LineIntensities:
 
 
 def measure_lines(
-    decomposed: Decomposed,
-    lines: list[str],
-    *,
-    method: str = "model",
-    elements=(),
-    stacklevel: int = 4,
-):
+    decomposed: Decomposed, lines: list[str], *, stacklevel: int = 4, **options
+) -> LineIntensities:
+    """Return `net_intensities`, whose notes are issued as warnings, too.
+
+    `stacklevel` is that of `warnings.warn` in this function.
+    """
+    measured = net_intensities(decomposed, lines, **options)
+    for note in measured.notes:
+        warnings.warn(note, UserWarning, stacklevel=stacklevel)
+    return measured
+
+
+def net_intensities(
+    decomposed: Decomposed, lines: list[str], *, method: str = "model", elements=()
+) -> LineIntensities:
     """Return the net intensities of X-ray lines in each phase of a decomposed map.
 
     Parameters
@@ -133,8 +141,6 @@ def measure_lines(
         See above.
     elements : iterable of str
         Elements in the spectra beside those of the lines.
-    stacklevel : int
-        Of the warnings, as for `warnings.warn` in this function.
 
     Raises
     ------
@@ -159,15 +165,11 @@ def measure_lines(
     if blank is None:
         of_nets = np.diagonal(covariance, axis1=1, axis2=2)
         blank = np.sqrt(np.maximum(of_nets - np.maximum(net, 0.0), FLOOR))
-    measured = LineIntensities(
+    return widen_below_zero(LineIntensities(
         found, list(lines), found.data.sum(axis=1), net, covariance, counting,
         np.broadcast_to(parts.of_shapes, covariance.shape), blank,
         parts.operators, parts.fit, parts.unlisted, parts.notes,
-    )  # fmt: skip
-    measured = widen_below_zero(measured)
-    for note in measured.notes:
-        warnings.warn(note, UserWarning, stacklevel=stacklevel)
-    return measured
+    ))  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

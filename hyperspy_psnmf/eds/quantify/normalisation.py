@@ -5,12 +5,10 @@ Ratios of intensities sum to 100 % of the elements that have a factor, whatever 
 phase contains: an oxide quantified with factors of two metals reads as an alloy of them.
 """
 
-import warnings
-
 import numpy as np
 
 from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
-from hyperspy_psnmf.eds.lines.intensities import measure_lines
+from hyperspy_psnmf.eds.lines.intensities import net_intensities
 from hyperspy_psnmf.eds.lines.measurable_lines import name_some
 from hyperspy_psnmf.eds.phase_map.regions import Regions
 from hyperspy_psnmf.eds.quantify.factors import element_of
@@ -39,11 +37,10 @@ def find_not_quantified(
     lines = lines_of_elements(measured.unlisted)
     if not lines:
         return ((),) * len(measured.net if regions is None else regions.names)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # all has been warned of with `measured`
-        everything = measure_lines(
-            decomposed, [*measured.lines, *lines.values()], elements={*elements, *lines}
-        )
+    # Without warnings: all has been warned of with `measured`.
+    everything = net_intensities(
+        decomposed, [*measured.lines, *lines.values()], elements={*elements, *lines}
+    )
     if regions is not None:
         everything = regions.intensities(decomposed, everything)
     total = np.maximum(everything.net, 0.0).sum(axis=1, keepdims=True)

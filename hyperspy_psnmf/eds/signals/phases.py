@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Spectra and maps of phases as signals."""
 
-import warnings
-
 import numpy as np
 from hyperspy.signals import Signal1D
 
@@ -79,14 +77,19 @@ def _scale_exposure(spectra, signal, n_pixels):
 
 
 def pixel_area(signal) -> float | None:
-    """Return the area of a pixel in nm², or None where axes have no unit of length."""
-    with warnings.catch_warnings():
-        # Pixels of 1 nm² may be right here.
-        warnings.filterwarnings("ignore", "Please note that the probe area")
-        try:
-            return float(signal.get_probe_area())
-        except (AttributeError, ValueError, TypeError):
-            return None
+    """Return the area of a pixel in nm², or None where axes have no unit of length.
+
+    Computed as by eXSpy's ``get_probe_area``, which warns of 1 nm², though that may be right here:
+    to suppress a warning is not safe in threads.
+    """
+    axes = signal.axes_manager.navigation_axes
+    if len(axes) not in (1, 2):
+        return None
+    try:
+        scales = [axis.convert_to_units("nm", inplace=False)[0] for axis in axes]
+    except (AttributeError, ValueError, TypeError):
+        return None
+    return float(scales[0] * scales[-1])
 
 
 def _store_names(signal, names):

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Maps, rows and tables of compositions."""
 
+import sys
+import warnings
+
 import numpy as np
 import pytest
 
@@ -216,3 +219,22 @@ def test_quantify__a_phase_without_composition_needs_no_note():
     assert np.isnan(found.atomic.values[0]).all()
     assert set(found.not_quantified[0]) == {"C", "Cu"}
     assert "not quantified: Shell: O. -" in words_of(found)
+
+
+def test_quantify__changes_no_filters_of_warnings(minerals, monkeypatch):
+    # They are of the process: changed in two threads at once, they would not be restored.
+    callers = set()
+
+    class Recorded(warnings.catch_warnings):
+        def __init__(self, **options):
+            callers.add(sys._getframe(1).f_globals["__name__"].partition(".")[0])
+            super().__init__(**options)
+
+    minerals.set_elements(["Mg", "O", "Fe"])
+    minerals.set_lines(["Mg_Ka", "O_Ka", "Fe_Ka"])
+    monkeypatch.setattr(warnings, "catch_warnings", Recorded)
+    with pytest.warns(UserWarning, match="not in s.metadata") as caught:
+        found = minerals.psnmf.quantify(errors="counting")
+    assert sum("not in s.metadata" in str(w.message) for w in caught) == 1
+    assert "Si" in found.not_quantified[0]
+    assert "hyperspy_psnmf" not in callers

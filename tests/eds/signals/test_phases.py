@@ -5,7 +5,9 @@ import exspy
 import hyperspy.api as hs
 import numpy as np
 import pytest
+from traits.api import Undefined
 
+from hyperspy_psnmf.eds.signals.phases import pixel_area
 from tests.helpers.maps import FREE
 from tests.helpers.versions import ZSPY
 
@@ -272,3 +274,25 @@ def test_phase_maps__axes_of_maps_that_are_not_uniform(grains, unmix):
     axis.axis = positions
     maps = unmix(grains, **FREE).psnmf.phase_maps()
     np.testing.assert_allclose(maps.axes_manager.signal_axes[0].axis, positions)
+
+
+@pytest.mark.parametrize(
+    ("scale", "units", "expected"),
+    [((2.0, 3.0), "nm", 6.0), ((1.0, 1.0), "nm", 1.0), ((0.01, 0.02), "µm", 200.0),
+     ((1.0, 1.0), "s", None), ((1.0, 1.0), Undefined, None)],
+)  # fmt: skip
+def test_pixel_area__in_nm2_without_a_warning(grains, recwarn, scale, units, expected):
+    axes = grains.axes_manager.navigation_axes
+    for axis, size in zip(axes, scale, strict=True):
+        axis.scale, axis.units = size, units
+    assert pixel_area(grains) == (None if expected is None else pytest.approx(expected))
+    if expected is not None and expected != 1.0:
+        assert grains.get_probe_area() == pytest.approx(expected)
+    assert [str(w.message) for w in recwarn] == []
+
+
+def test_pixel_area__of_a_line_scan_and_none_of_a_series(grains):
+    grains.axes_manager.navigation_axes[1].scale = 3.0
+    grains.axes_manager.navigation_axes[1].units = "nm"
+    assert pixel_area(grains.inav[0]) == pytest.approx(9.0)
+    assert pixel_area(grains.inav[0, 0]) is None
