@@ -3,6 +3,7 @@
 
 import functools
 import logging
+import threading
 import warnings
 
 from exspy.signals import EDSSpectrum
@@ -12,6 +13,12 @@ _logger = logging.getLogger(__name__)
 
 # Errors of arguments and files; their messages are written for users.
 _PLAIN = (OSError, TypeError, ValueError, RuntimeError, ImportError)
+
+# Filters of warnings are of the process, and a notebook's kernel acts in several threads (see
+# `OwnThread`). Actions that overlap would restore each other's filters, and "ignore" would stay for
+# all of the session, so that one waits for the other. No action waits for another thread, and runs
+# take no part: they warn in their record only. One action may call another.
+_one_action = threading.RLock()
 
 # For signals and arrays, which cannot be compared by value.
 Identified = Any(comparison_mode=ComparisonMode.identity)
@@ -51,7 +58,7 @@ def action(method):
     @functools.wraps(method)
     def act(self, *args, **kwargs):
         try:
-            with warnings.catch_warnings(record=True) as caught:
+            with _one_action, warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("ignore")
                 warnings.simplefilter("always", UserWarning)
                 self.show_message("")
