@@ -24,6 +24,7 @@ from hyperspy_psnmf.eds.signals.learning_results import (
 )
 from hyperspy_psnmf.eds.signals.metadata import sample_lines
 from hyperspy_psnmf.eds.signals.stored_record import keep_results
+from hyperspy_psnmf.gui.model.background import Cancelled
 from hyperspy_psnmf.gui.model.k_factors import LineFactor, describe_computed, update_rows
 from hyperspy_psnmf.gui.model.messages import Identified, Map, action
 from hyperspy_psnmf.gui.model.settings import ToolSettings, set_elements_of_text, stand_in
@@ -58,6 +59,8 @@ class ToolResults(ToolSettings):
 
     folder = Str("psnmf_output", label="Folder", desc="where files are written")
     overwrite = Bool(False, label="Replace files")
+
+    _map = Map(desc="the signal that was decomposed")
 
     def _get_summary(self):
         if self.result is None:
@@ -112,13 +115,19 @@ class ToolResults(ToolSettings):
         self._store(self.require_result())
 
     def _store(self, result):
-        found = learning_attributes(result.learning_results)
-        learning_attributes(self.signal.learning_results).update(found)
+        self.require_same_map()
+        signal, found = self._map, learning_attributes(result.learning_results)
+        learning_attributes(signal.learning_results).update(found)
         # One object for both signals, so that names of phases are the same in both.
-        result.learning_results = self.signal.learning_results
-        keep_results(self.signal)
-        set_elements_of_text(self.signal, self.elements)
+        result.learning_results = signal.learning_results
+        keep_results(signal)
+        set_elements_of_text(signal, self.elements)
         self.is_stored = True
+
+    def require_same_map(self):
+        """Raise Cancelled where the signal is not that which was decomposed."""
+        if self.signal is not self._map:
+            raise Cancelled("the result is of another map")
 
     @action
     def rename(self) -> None:

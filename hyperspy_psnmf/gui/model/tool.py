@@ -89,7 +89,7 @@ class PSNMFTool(ToolResults):
 
     @observe("signal")
     def _give_up(self, event):
-        # The result of a run for another map must not be stored in this one.
+        # Its result is not wanted; `_finish` drops it if the run ends before it notices.
         self.cancel()
 
     @action
@@ -104,7 +104,8 @@ class PSNMFTool(ToolResults):
         """Decompose in the background; the signal is not changed before the end."""
         if self.is_running:
             raise RuntimeError(RUN_ACTIVE)
-        trial = stand_in(self.require_signal(), self.elements)
+        signal = self.require_signal()
+        trial = stand_in(signal, self.elements)
         options = self.arguments()
 
         def task():
@@ -115,7 +116,7 @@ class PSNMFTool(ToolResults):
         skipped += [] if self.auto_binning else ["binning"]
         skipped += [] if self.parsimony else ["parsimony"]
         self.trait_set(fraction=0.0, elapsed=0.0, remaining=float("nan"), step="read")
-        self.state = "running"
+        self.state, self._map = "running", signal
         self._run = BackgroundRun(task, skipped)
         self._watch = threading.Thread(target=self._follow, daemon=True, name="psnmf-watch")
         self._watch.start()
@@ -143,16 +144,22 @@ class PSNMFTool(ToolResults):
         try:
             if run.error is not None:
                 raise run.error
+            self.require_same_map()
             self.trait_set(fraction=1.0, is_stored=False, result=run.result)
             if self.store_when_done:
                 self._store(run.result)
             self.show_message(" ".join(self.notes()))
-        except Cancelled:
+            self.require_same_map()
+        except Exception as error:  # of any kind: the tool must stay usable
+            # Another map may be opened at any time, as this is a thread of its own.
+            is_same = self.signal is self._map
+            if not is_same:
+                self.trait_set(result=None, is_stored=False)
+            if is_same and not isinstance(error, Cancelled):
+                self.show_error(error)
+                return "failed"
             self.show_message("Cancelled; the signal is unchanged.")
             return "cancelled"
-        except Exception as error:  # of any kind: the tool must stay usable
-            self.show_error(error)
-            return "failed"
         return "done"
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf.gui.model import background
+from hyperspy_psnmf.gui.model import results as results_module
 from hyperspy_psnmf.gui.model import tool as tool_module
 from hyperspy_psnmf.gui.model.tool import PSNMFTool, time_text
 
@@ -162,6 +163,30 @@ def test_PSNMFTool__another_map_gives_up_the_run(tool, pristine_grains, endless)
     tool.signal = pristine_grains.deepcopy()
     assert tool.wait(LONG) == "cancelled"
     assert tool.result is None
+
+
+@pytest.mark.parametrize("when", ["at its end", "when it is shown", "when it is stored"])
+def test_PSNMFTool__another_map_never_gets_the_result(tool, pristine_grains, monkeypatch, when):
+    first, other = tool.signal, pristine_grains.deepcopy()
+
+    def open_another(event=None):
+        tool.signal = other
+
+    if when == "at its end":
+        finish = tool._finish
+        tool._finish = lambda run: open_another() or finish(run)
+    elif when == "when it is shown":
+        tool.observe(lambda event: event.new is not None and open_another(), "result")
+    else:
+        monkeypatch.setattr(results_module, "keep_results", open_another)
+    tool.run()
+    assert tool.wait(LONG) == "cancelled"
+    assert (tool.result, tool.is_stored) == (None, False)
+    assert other.learning_results.loadings is None
+    assert (first.learning_results.loadings is None) == (when != "when it is stored")
+    tool.store()
+    assert tool.is_problem
+    assert other.learning_results.loadings is None
 
 
 @pytest.mark.slow
