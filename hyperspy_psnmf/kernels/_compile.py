@@ -56,15 +56,21 @@ def jit_part(function):
 
 
 class _Listener(event.Listener):
-    """Calls a function with the name of each kernel of ours, in the thread that compiles it."""
+    """Calls a function with the name of each kernel of ours, in the thread that compiles it.
+
+    What it raises is kept, as that thread may be another one's.
+    """
 
     def __init__(self, callback):
-        self._callback = callback
+        self._callback, self.error = callback, None
 
     def on_start(self, begun):
         function = begun.data["dispatcher"].py_func
         if function.__module__.startswith("hyperspy_psnmf."):
-            self._callback(function.__name__)
+            try:
+                self._callback(function.__name__)
+            except Exception as error:
+                self.error = self.error or error
 
     def on_end(self, ended):
         """Ignore that a kernel has been compiled."""
@@ -74,11 +80,15 @@ class _Listener(event.Listener):
 def on_compilation(callback: Callable[[str], object]):
     """Call `callback` with the name of each kernel that is about to be compiled.
 
-    Kernels that are read from the cache are not compiled. What the callback raises ends the call
-    of the kernel.
+    Kernels that are read from the cache are not compiled. Numba's listeners are of the process:
+    the callback hears of kernels that other threads compile, too. What it raises is raised at the
+    end of the context, in its own thread, as it would end the call of the kernel in another one.
     """
-    with event.install_listener("numba:compile", _Listener(callback)):
+    listener = _Listener(callback)
+    with event.install_listener("numba:compile", listener):
         yield
+    if listener.error is not None:
+        raise listener.error
 
 
 @jit

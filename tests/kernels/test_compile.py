@@ -4,6 +4,7 @@
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -55,10 +56,39 @@ class TestInOneProcess:
         self.compile_anew()
         assert told == ["_do_nothing"]
 
-    def test_on_compilation__what_the_callback_raises_ends_the_call(self):
+    def test_on_compilation__what_the_callback_raises_ends_the_context_not_the_call(self):
+        told = []
+
         def stop(name):
+            told.append(name)
             raise KeyError(name)
 
         with pytest.raises(KeyError, match="_do_nothing"), _compile.on_compilation(stop):
-            self.compile_anew()
+            assert [self.compile_anew() for _ in range(2)] == [None, None]
+        assert told == ["_do_nothing"] * 2
         self.compile_anew()  # nothing is left locked
+
+    def test_on_compilation__what_the_callback_raises_is_not_raised_in_other_threads(self):
+        compiled, listens = threading.Event(), threading.Event()
+        raised = []
+
+        def stop(name):
+            raise KeyError(name)
+
+        def listen():
+            try:
+                with _compile.on_compilation(stop):
+                    listens.set()
+                    compiled.wait()
+            except KeyError as error:
+                raised.append(error)
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        listens.wait()
+        try:
+            self.compile_anew()
+        finally:
+            compiled.set()
+            thread.join()
+        assert len(raised) == 1

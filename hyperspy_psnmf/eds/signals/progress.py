@@ -29,7 +29,8 @@ COMPILING = (
     "after installation, as they are cached."
 )
 
-# Of a context, so that a run in one thread never reports to the listener of another.
+# Of a context, so that a run in one thread never reports its steps to the listener of another. Only
+# kernels that one thread compiles are reported to all, none of which can end it by that.
 _listener: ContextVar[Callback | None] = ContextVar("psnmf_listener", default=None)
 
 
@@ -133,7 +134,8 @@ def announced_compilation(show: bool):
 def progress_of_decomposition(show, X):
     """Yield a callback for the progress bar and the listener of a decomposition, or None.
 
-    They are also called when a kernel is compiled, as nothing moves meanwhile.
+    They are also called when a kernel is compiled, as nothing moves meanwhile. A listener that
+    raises then ends the run at its next iteration or, if there is none, at the end of the context.
 
     Parameters
     ----------

@@ -146,3 +146,13 @@ def test_compilation__is_heard_by_listeners(grains, compile_something, unmix):
     with listening(lambda step, *_: heard.append(step)):
         unmix(grains, **FREE)
     assert heard.count("compiling kernels") == 2
+
+
+@needs_numba
+def test_compilation__what_a_listener_raises_then_ends_the_run_later(
+    grains, compile_something, unmix, state
+):
+    before = state(grains)
+    with pytest.raises(EnoughError), listening(stop_at("compiling kernels")):
+        unmix(grains, **FREE)
+    assert state(grains) == before
