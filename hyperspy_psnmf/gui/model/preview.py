@@ -8,10 +8,12 @@ import numpy as np
 from hyperspy.signals import BaseSignal
 
 from hyperspy_psnmf._compat import data_in_array_order
+from hyperspy_psnmf.eds.decompose.masks import read_map_input
 from hyperspy_psnmf.eds.decompose.notes import times
 from hyperspy_psnmf.eds.decompose.weaknesses import FEW_PER_BIN
 from hyperspy_psnmf.eds.images.on_map import images_on_map
 from hyperspy_psnmf.eds.lazy.read import check_data
+from hyperspy_psnmf.eds.lines.templates import NoLineModel, check_line_model
 from hyperspy_psnmf.eds.signals.axes import map_shape
 from hyperspy_psnmf.eds.signals.build import images_like
 from hyperspy_psnmf.estimators.checks import check_binning
@@ -75,8 +77,17 @@ def count_per_pixel(signal) -> np.ndarray:
     return np.asarray(total.compute() if isinstance(total, da.Array) else total)
 
 
+def may_have_lines(signal) -> bool:
+    """Return whether the axis and the metadata of a map allow spectra made of lines."""
+    try:
+        check_line_model(signal, read_map_input(signal))
+    except NoLineModel:
+        return False
+    return True
+
+
 def preview_binning(
-    signal, pixel_counts: np.ndarray, binning, n_phases: int, images=None
+    signal, pixel_counts: np.ndarray, binning, n_phases: int, *, of_lines: bool, images=None
 ) -> BinnedPreview:
     """Return the binned map of counts.
 
@@ -90,6 +101,8 @@ def preview_binning(
         Pixels summed along each spatial axis; "auto" is the rule of thumb.
     n_phases : int
         Number of phases.
+    of_lines : bool
+        Whether spectra are to be made of lines, for which the rule of thumb has smaller bins.
     images : optional
         Of the same area, as for ``guide``.
 
@@ -100,8 +113,9 @@ def preview_binning(
     """
     shape = map_shape(signal)
     chosen = check_binning(binning, shape, n_phases)
-    if isinstance(chosen, str) or chosen is None:
-        chosen = choose_binning(pixel_counts.ravel(), shape, spatial_axes(len(shape)), n_phases)
+    if chosen is None:
+        spatial = spatial_axes(len(shape))
+        chosen = choose_binning(pixel_counts.ravel(), shape, spatial, n_phases, of_lines=of_lines)
     bins = PixelBins(shape, chosen)
     counts = np.bincount(bins.index, pixel_counts.ravel(), minlength=bins.n_bins)
     return BinnedPreview(

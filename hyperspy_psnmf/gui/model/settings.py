@@ -10,9 +10,12 @@ from hyperspy_psnmf.eds.images.find import find_images
 from hyperspy_psnmf.eds.quantify.factors import check_elements
 from hyperspy_psnmf.eds.signals import metadata
 from hyperspy_psnmf.gui.model.messages import Identified, Map, WithMessage, action
-from hyperspy_psnmf.gui.model.preview import count_per_pixel, preview_binning
+from hyperspy_psnmf.gui.model.preview import count_per_pixel, may_have_lines, preview_binning
 
-PREVIEWED_TRAITS = "signal, auto_binning, binning, number_of_phases, estimate_number, guide_file"
+PREVIEWED_TRAITS = (
+    "signal, auto_binning, binning, number_of_phases, estimate_number, spectra, parsimony, "
+    "guide_file"
+)
 
 
 class ToolSettings(WithMessage):
@@ -108,8 +111,10 @@ class ToolSettings(WithMessage):
             self._pixel_counts = count_per_pixel(signal)
         binning = "auto" if self.auto_binning else self.binning
         n_phases = 1 if self.estimate_number else self.number_of_phases
+        of_lines = self.spectra != "free" and self.parsimony and may_have_lines(signal)
+        images = self._find_images()
         self.preview = preview_binning(
-            signal, self._pixel_counts, binning, n_phases, self._find_images()
+            signal, self._pixel_counts, binning, n_phases, of_lines=of_lines, images=images
         )
 
     def arguments(self) -> dict:

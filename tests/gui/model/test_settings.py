@@ -5,8 +5,10 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
+from hyperspy_psnmf import data
 from hyperspy_psnmf.gui.model.settings import read_absent, read_range
 from hyperspy_psnmf.gui.model.tool import PSNMFTool
+from tests.helpers.maps import unmix_quietly
 
 LONG = 60  # s; no test waits that long
 
@@ -35,6 +37,33 @@ def test_PSNMFTool__the_preview_of_auto_says_that_smaller_bins_are_tried(tool):
     tool.update_preview()
     assert tool.preview.is_chosen
     assert "Smaller bins are tried too" in tool.preview_text
+
+
+@pytest.mark.parametrize(
+    ("chosen", "spectra"),
+    [({}, "auto"), ({"spectra": "lines"}, "lines"), ({"spectra": "free"}, "free"),
+     ({"parsimony": False}, "free"), ({"no beam energy": True}, "auto")],
+    ids=str,
+)  # fmt: skip
+def test_PSNMFTool__the_preview_has_the_largest_bins_of_the_run(chosen, spectra):
+    chosen = dict(chosen)
+    signal = data.mineral_grains(shape=(64, 68), n_channels=300, counts=50, seed=2)
+    if chosen.pop("no beam energy", False):
+        del signal.metadata.Acquisition_instrument.TEM.beam_energy
+    tool = PSNMFTool(signal, **chosen)
+    tool.update_preview()
+    unmix_quietly(signal, spectra=spectra)
+    choice = signal.learning_results.psnmf["binning_choice"]
+    assert tool.preview.binning == tuple(choice["tried"][0])
+
+
+def test_PSNMFTool__the_preview_has_larger_bins_for_free_spectra():
+    tool = PSNMFTool(data.mineral_grains(shape=(64, 68), n_channels=300, counts=50, seed=2))
+    tool.update_preview()
+    of_lines = tool.preview.n_bins
+    tool.spectra = "free"
+    tool.update_preview()
+    assert tool.preview.n_bins < of_lines
 
 
 @pytest.mark.parametrize("binning", [0, -2, 100])
