@@ -45,7 +45,8 @@ class PhaseMap:
         ----------
         confidence : float
             Of labels, above 0.5 and below 1: the probability that noise does not make a loading
-            significant, as for `label_map`.
+            significant, as for `label_map`. Of the band, too, where `ambiguity` is True; otherwise
+            that of the Ambiguity.
         ambiguity : bool or Ambiguity
             Give the band of the counts of other factorisations of equal likelihood: True searches
             for them, which takes as long as `ambiguity`; what that returned is used

@@ -94,6 +94,14 @@ def test_phase_fractions__the_band_of_an_ambiguity_includes_the_result(unmixed_f
 
 
 @pytest.mark.slow
+def test_phase_fractions__the_confidence_is_of_the_band_of_an_ambiguity_that_is_searched(
+    unmixed_free,
+):
+    found = unmixed_free.psnmf.phase_fractions(confidence=0.8, ambiguity=True)
+    assert found.table().field_names[3] == "80 % band"
+
+
+@pytest.mark.slow
 def test_phase_fractions__an_ambiguity_of_another_map_is_refused(unmixed_free, unmixed):
     ambiguity = unmixed_free.psnmf.ambiguity()
     with pytest.raises(ValueError, match="ambiguity is that of another"):
