@@ -2,12 +2,14 @@
 """What we use of other packages without their having promised it, and why.
 
 Each function says which public thing is missing. Only the standard library is imported here, so
-every layer may use it; `tests/test_compat.py` checks that the installed versions still have what is
+every layer may use it, and hands over the package where a function needs one;
+`tests/test_compat.py` checks that the installed versions still have what is
 used. `_activation`, which runs inside HyperSpy's import, has one such thing of its own:
 ``ModuleSpec._initializing`` of Python's import system.
 """
 
 from functools import cache
+from importlib import import_module
 
 
 def data_in_array_order(signal):
@@ -140,3 +142,19 @@ def without_reference_counts() -> dict[str, bool]:
     No public option stops the counting of references to arrays, which is atomic.
     """
     return {"_nrt": False}
+
+
+def compilation_events(numba):
+    """Return Numba's module of events, with its listeners.
+
+    No public function says that a kernel is about to be compiled, which takes seconds.
+    """
+    return numba.core.event
+
+
+def progress_bar_of(hyperspy):
+    """Return the function that makes HyperSpy's progress bars, in a terminal or a notebook.
+
+    HyperSpy has no public one, but its preference says which of them a user wants.
+    """
+    return import_module(".external.progressbar", hyperspy.__name__).progressbar

@@ -4,13 +4,18 @@
 A version of theirs that fails here needs a change in `_compat` only.
 """
 
+import re
+from pathlib import Path
+
 import dask
 import dask.array as da
 import distributed
 import exspy.signals
+import hyperspy.api
 import numba
 import numpy as np
 import pytest
+import tqdm
 from exspy.material import elements
 from hyperspy.signals import BaseSignal
 
@@ -138,6 +143,53 @@ def test_without_reference_counts__numba_knows_the_option():
     assert first(np.array([3.0, 4.0])) == 3.0
     with pytest.raises(KeyError, match="_no_such_option"):
         numba.njit(_no_such_option=True)(lambda: 0)()
+
+
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
+def test_compilation_events__a_listener_hears_of_a_function():
+    event, heard = _compat.compilation_events(numba), []
+
+    class Listener(event.Listener):
+        def on_start(self, begun):
+            heard.append(begun.data["dispatcher"].py_func.__name__)
+
+        def on_end(self, ended):
+            pass
+
+    def to_compile():
+        return 1
+
+    with event.install_listener("numba:compile", Listener()):
+        numba.njit(to_compile)()
+    assert heard == ["to_compile"]
+
+
+@pytest.mark.parametrize("in_notebook", [False, True])
+def test_progress_bar_of__as_preferred(monkeypatch, in_notebook):
+    monkeypatch.setattr(hyperspy.api.preferences.General, "nb_progressbar", in_notebook)
+    with _compat.progress_bar_of(hyperspy)(total=3, desc="any", disable=True) as bar:
+        bar.update()
+        bar.set_description_str("other", refresh=False)
+        bar.set_postfix_str("any", refresh=False)
+    assert isinstance(bar, tqdm.tqdm)
+
+
+# What of other packages nobody has promised: private names of theirs, and modules.
+NOT_PUBLIC = re.compile(
+    r"\b(numba\.core|hyperspy\.(external|defaults_parser|misc)|exspy\._\w+)\b"
+    r"|\b(axes_manager|signal|image|array|data)\._[a-z]\w*"
+)
+
+
+def test_compat__nothing_else_in_the_package_uses_what_is_not_public():
+    root = Path(_compat.__file__).parent
+    found = {
+        path.relative_to(root).as_posix(): match.group()
+        for path in root.rglob("*.py")
+        if path.name not in ("_compat.py", "_activation.py")
+        and (match := NOT_PUBLIC.search(path.read_text("utf-8")))
+    }
+    assert found == {}
 
 
 def test_base_signal__has_what_is_asked_of_it():

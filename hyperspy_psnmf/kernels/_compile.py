@@ -5,9 +5,10 @@ from collections.abc import Callable
 from contextlib import contextmanager
 
 import numba
-from numba.core import event
 
-from hyperspy_psnmf._compat import without_reference_counts
+from hyperspy_psnmf._compat import compilation_events, without_reference_counts
+
+event = compilation_events(numba)
 
 # No "nnan" or "ninf": kernels test for infinities and NaN on purpose.
 FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}

@@ -4,6 +4,7 @@
 import numpy as np
 from hyperspy.signal import BaseSignal
 
+from hyperspy_psnmf._compat import is_lazy
 from hyperspy_psnmf.nmf.validation import as_floats
 
 SAME_FIELD = 0.02  # relative difference of fields of view that are taken as the same area
@@ -67,8 +68,9 @@ def _read(name, image):
         values = as_floats(name, image)
         own = [None] * values.ndim
     else:
-        own = sorted(image.axes_manager._axes, key=lambda axis: axis.index_in_array)
-        data = image.data.compute() if image._lazy else image.data
+        axes = (*image.axes_manager.navigation_axes, *image.axes_manager.signal_axes)
+        own = sorted(axes, key=lambda axis: axis.index_in_array)
+        data = image.data.compute() if is_lazy(image) else image.data
         values = as_floats(name, data)
     if not np.isfinite(values).all():
         raise ValueError(f"{name} must be finite")

@@ -15,12 +15,15 @@ import threading
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 
-from hyperspy.defaults_parser import preferences
-from hyperspy.external.progressbar import progressbar
+import hyperspy
+from hyperspy.api import preferences
 
+from hyperspy_psnmf._compat import progress_bar_of
 from hyperspy_psnmf.kernels._compile import on_compilation
 from hyperspy_psnmf.nmf.counts.blocks import CountBlocks
 from hyperspy_psnmf.nmf.validation import Callback
+
+progressbar = progress_bar_of(hyperspy)
 
 # 16 to 18 s of processor time on two cores that were busy with other things, where it was 45 s when
 # counts of each type had kernels of their own.
