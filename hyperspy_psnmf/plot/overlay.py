@@ -5,6 +5,7 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 
+from hyperspy_psnmf.kernels.limits import TINY
 from hyperspy_psnmf.plot.figure import subplots
 from hyperspy_psnmf.plot.image import axis_label, draw_image
 from hyperspy_psnmf.plot.phases import phase_color
@@ -48,7 +49,7 @@ def _mix(maps):
     maps = np.nan_to_num(maps).sum(axis=tuple(range(1, maps.ndim - 2)))
     tops = np.percentile(maps, BRIGHTEST, axis=(1, 2))
     # A phase in hardly any pixel has a percentile of zero.
-    tops = np.where(tops > 0, tops, np.maximum(maps.max(axis=(1, 2)), 1e-300))
+    tops = np.where(tops > 0, tops, np.maximum(maps.max(axis=(1, 2)), TINY))
     colors = np.array([to_rgb(phase_color(i)) for i in range(len(maps))])
     brightness = np.minimum(maps / tops[:, None, None], 1.0)
     return np.minimum(np.einsum("kyx,kc->yxc", brightness, colors), 1.0)

@@ -4,6 +4,7 @@
 import numpy as np
 
 from hyperspy_psnmf.eds.xray.detector import ZERO_PEAK
+from hyperspy_psnmf.kernels.limits import TINY
 from hyperspy_psnmf.plot.figure import subplots
 from hyperspy_psnmf.plot.image import axis_label
 from hyperspy_psnmf.plot.phases import phase_color
@@ -59,7 +60,7 @@ def _draw_band(ax, result, index):
 
 
 def _draw_intervals(ax, result, index):
-    total = max(result.counts.sum(), 1e-300)
+    total = max(result.counts.sum(), TINY)
     rows = {"counts": (100 * result.counts / total, 100 * result.counts_band / total)}
     for element, found in result.compositions.items():
         rows[element] = found, result.compositions_band[element]

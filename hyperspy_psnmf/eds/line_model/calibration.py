@@ -15,6 +15,7 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import least_squares
 
 from hyperspy_psnmf.eds.xray.detector import peak_fwhms
+from hyperspy_psnmf.kernels.limits import TINY
 
 # Typical errors of files.
 PRIOR_SIGMA = np.array([0.005, 0.001, 10.0])  # offset in keV, gain, resolution in eV; 1 sigma
@@ -23,7 +24,6 @@ MIN_RESOLUTION = 20.0  # eV at Mn Ka, below that of any detector
 FRACTION_WITHIN_FWHM = 0.98  # of a Gaussian's area, from one FWHM below its centre to one above
 MIN_LIMIT = 10.0  # counts, least upper limit of a line; with fewer counts it would exclude lines
 RIDGE = 1e-10  # of the diagonal (Tikhonov); for columns that are equal or zero
-TINY = 1e-300
 MAX_PIVOTS = 30  # rounds of block pivoting
 
 

@@ -15,6 +15,7 @@ from hyperspy_psnmf.eds.line_model.parameters import PRIOR_OF_SUM, Parameters, f
 from hyperspy_psnmf.eds.unlisted.find_peaks import MIN_FRACTION
 from hyperspy_psnmf.eds.unlisted.found import ELEMENT, SUM_PEAK, Unlisted
 from hyperspy_psnmf.eds.unlisted.search import LIGHT, find_unlisted
+from hyperspy_psnmf.kernels.limits import TINY
 from hyperspy_psnmf.nmf.solver.one_blas_thread import one_blas_thread
 
 MAX_STEPS = 60  # Gauss-Newton steps
@@ -119,7 +120,7 @@ def _fit(spectra, search, found) -> FittedSum:
     piled_up = pairs_of_phases(pairs, of_phases, rows.sum(axis=1))
     of_one = pairs_of_phases(pairs, lines[None], total[use].sum(keepdims=True))[0]
     model, converged = fit_sum(
-        expected, start, parameters, total, piled_up.sum(axis=0) / np.maximum(of_one, 1e-300)
+        expected, start, parameters, total, piled_up.sum(axis=0) / np.maximum(of_one, TINY)
     )
     variance = np.maximum(model.recorded, 0.5) + model.shape_variance
     return FittedSum(model, model.covariance(variance), converged, (), piled_up, rows.sum(axis=1))

@@ -16,6 +16,7 @@ from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.phase_map.label_map import find_labels
 from hyperspy_psnmf.eds.uncertainty.ambiguity import Ambiguity, resolve_ambiguity
 from hyperspy_psnmf.eds.uncertainty.standard_errors import covariance_of_loadings
+from hyperspy_psnmf.kernels.limits import TINY
 from hyperspy_psnmf.nmf.uncertainty.labels import Labels
 from hyperspy_psnmf.nmf.validation import check_confidence
 
@@ -134,7 +135,7 @@ def find_fractions(
 ) -> PhaseFractions:
     """Return fractions, those of the area by labels, and the band of an ambiguity."""
     counts = decomposed.counts
-    total = max(counts.sum(), 1e-300)
+    total = max(counts.sum(), TINY)
     return PhaseFractions(
         [*decomposed.names, NO_PHASE],
         counts,

@@ -21,6 +21,7 @@ from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.lines.intensities import LineIntensities
 from hyperspy_psnmf.eds.signals.build import spectra_like
 from hyperspy_psnmf.eds.uncertainty.standard_errors import covariance_of_loadings
+from hyperspy_psnmf.kernels.limits import TINY
 from hyperspy_psnmf.nmf.solver.convex import solve_loadings
 from hyperspy_psnmf.nmf.uncertainty.bands import sampling_covariance
 from hyperspy_psnmf.nmf.validation import as_array
@@ -73,7 +74,7 @@ class Regions:
             One row per region in place of phases. The fit remains that of the phases; ``counting``
             is the part of the counts inside. ``operators`` are NaN: each phase has its own.
         """
-        sums, counts = self.inside @ decomposed.W, np.maximum(measured.counts, 1e-300)
+        sums, counts = self.inside @ decomposed.W, np.maximum(measured.counts, TINY)
         parts = sums / counts
         counting = self._of_loadings(decomposed, measured.net / counts[:, None])
         of_shapes = _fully_correlated(parts, measured.of_shapes)

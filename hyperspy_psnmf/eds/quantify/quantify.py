@@ -36,6 +36,7 @@ from hyperspy_psnmf.eds.uncertainty.jackknife import (
     n_fits,
     why_not_estimated,
 )
+from hyperspy_psnmf.kernels.limits import TINY
 from hyperspy_psnmf.nmf.validation import named
 
 
@@ -215,7 +216,7 @@ def _range(values):
 def _fill(decomposed):
     """Return the fraction of the pixels that each phase fills: 1 if it is the same in all."""
     loadings = np.nan_to_num(decomposed.loadings)
-    squares = np.maximum((loadings**2).sum(axis=0), 1e-300)
+    squares = np.maximum((loadings**2).sum(axis=0), TINY)
     pixels = loadings.sum(axis=0) ** 2 / squares
     return np.maximum(pixels, 1.0) / decomposed.n_pixels
 

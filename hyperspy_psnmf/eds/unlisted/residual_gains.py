@@ -11,6 +11,7 @@ from hyperspy_psnmf.eds.line_model.calibration import solve
 from hyperspy_psnmf.eds.line_model.detector_artefacts import with_sum_peaks
 from hyperspy_psnmf.eds.line_model.linear_model import families
 from hyperspy_psnmf.eds.xray.detector import peak_fwhm
+from hyperspy_psnmf.kernels.limits import TINY
 
 # Least fraction of a peak's norm that is orthogonal to the lines fitted (shifts included).
 # At 0.1 the error of its counts is ten times that of an isolated peak: they are inseparable.
@@ -50,7 +51,7 @@ class Residual:
         if not new.any():
             return 0.0
         remaining = self._residual_of(weighted)
-        size = np.maximum(np.linalg.norm(remaining, axis=0), 1e-300)
+        size = np.maximum(np.linalg.norm(remaining, axis=0), TINY)
         return self.squared - float(nnls((remaining / size)[:, new], self.residual)[1] ** 2)
 
 
