@@ -23,6 +23,7 @@ from hyperspy_psnmf.eds.signals.weaknesses import (
 )
 from hyperspy_psnmf.eds.xray.detector import TYPICAL_RESOLUTION, ZERO_PEAK, peak_fwhms
 from hyperspy_psnmf.estimators.psnmf_model import PSNMFModel
+from hyperspy_psnmf.kernels.limits import TINY
 from hyperspy_psnmf.nmf.binning.bins import PixelBins
 from hyperspy_psnmf.nmf.diagnostics.hot_voxels import find_hot_voxels
 
@@ -135,7 +136,7 @@ def _few_counts(record: Record):
 
 def _alike_spectra(spectra):
     """Yield pairs of nearly equal spectra, which may be one phase, split by noise."""
-    spectra = spectra / np.maximum(np.linalg.norm(spectra, axis=1, keepdims=True), 1e-300)
+    spectra = spectra / np.maximum(np.linalg.norm(spectra, axis=1, keepdims=True), TINY)
     cosines = np.triu(spectra @ spectra.T, 1)
     for a, b in np.argwhere(cosines > MAX_COSINE):
         yield AlikeSpectra(int(a), int(b), float(cosines[a, b]))

@@ -26,6 +26,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from hyperspy_psnmf.kernels.limits import TINY
+
 UNASSIGNED = -1
 NODES = 16  # of Gauss and Legendre; the integral is right to 1e-4 of its value at t = 0
 LARGEST = 6.0  # standard errors; noise changes no label beyond
@@ -116,7 +118,7 @@ def _next(W, covariance, largest):
     difference = W[each, largest] - W[each, second]
     # A next one at zero has no error from which to find how often it is larger.
     some = (b > 0) & (second != largest)
-    excess = np.where(some, difference / np.sqrt(np.maximum(a + b - 2 * ab, 1e-300)), np.inf)
+    excess = np.where(some, difference / np.sqrt(np.maximum(a + b - 2 * ab, TINY)), np.inf)
     return second, excess
 
 
