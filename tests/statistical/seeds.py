@@ -4,3 +4,4 @@
 import os
 
 N_SEEDS = int(os.environ.get("PSNMF_SEEDS", "10"))
+FEW = N_SEEDS < 3  # as for every change; others are for every night

@@ -69,7 +69,7 @@ def held(name, counts):
     return {level: np.concatenate(hits) for level, hits in inside.items()}
 
 
-@pytest.mark.parametrize("counts", [60, 300, 1000])
+@pytest.mark.parametrize("counts", [60, 300, pytest.param(1000, marks=pytest.mark.thorough)])
 def test_solve_loadings__loadings_with_the_spectra_at_the_truth(counts):
     say(f"\nspectra at the truth, {SHAPE}, {counts} counts/px, {N_SEEDS} seeds")
     found = {name: held(name, counts) for name in PHANTOMS}
@@ -95,7 +95,7 @@ def limits_hold(name, counts):
     return np.tile(truth.ravel(), N_SEEDS), np.concatenate(hits), np.concatenate(at_zero)
 
 
-@pytest.mark.parametrize("counts", [60, 300])
+@pytest.mark.parametrize("counts", [60, pytest.param(300, marks=pytest.mark.thorough)])
 def test_upper_limits__have_the_truth(counts):
     say(f"\none-sided 95 % limits, {SHAPE}, {counts} counts/px, {N_SEEDS} seeds")
     truth, hits, at_zero = map(

@@ -55,7 +55,7 @@ def inside(name, shape, counts, seed):
     return distance[judged][:, None] <= [1.0, 2.0]
 
 
-@pytest.mark.parametrize("counts", [15, 50, 300])
+@pytest.mark.parametrize("counts", [15, pytest.param(50, marks=pytest.mark.thorough), 300])
 def test_quantify__printed_errors_hold_the_truth(counts):
     hits = {
         name: np.concatenate(
