@@ -4,7 +4,7 @@
 import numpy as np
 
 from hyperspy_psnmf.eds.signals.metadata import sample_lines
-from hyperspy_psnmf.eds.xray.lines import line_energy
+from hyperspy_psnmf.eds.xray.lines import line_energy, split_line
 
 KEV = {"keV": 1.0, "eV": 1000.0}
 SIGNIFICANT = 4.0  # standard deviations of the counts of a line above those beside it
@@ -12,7 +12,7 @@ SIGNIFICANT = 4.0  # standard deviations of the counts of a line above those bes
 
 def line_label(line: str) -> str:
     """Return a line as in "Fe Kα"."""
-    element, _, name = line.partition("_")
+    element, name = split_line(line)
     return f"{element} {name.replace('a', 'α').replace('b', 'β')}"
 
 

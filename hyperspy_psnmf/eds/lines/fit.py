@@ -15,6 +15,7 @@ from hyperspy_psnmf.eds.line_model.parameters import PRIOR_OF_SUM, Parameters, f
 from hyperspy_psnmf.eds.unlisted.find_peaks import MIN_FRACTION
 from hyperspy_psnmf.eds.unlisted.found import ELEMENT, SUM_PEAK, Unlisted
 from hyperspy_psnmf.eds.unlisted.search import LIGHT, find_unlisted
+from hyperspy_psnmf.eds.xray.lines import element_of
 from hyperspy_psnmf.kernels.limits import TINY
 from hyperspy_psnmf.nmf.solver.one_blas_thread import one_blas_thread
 
@@ -108,7 +109,7 @@ def _fit(spectra, search, found) -> FittedSum:
     """Return the fit to the sum of spectra with the lines of what was found."""
     total, start = spectra.data.sum(axis=0), search.model(found)
     expected = replace(start, **axis_of(search.expected))
-    elements = {line.partition("_")[0] for line in start.lines if " " not in line}
+    elements = {element_of(line) for line in start.lines if " " not in line}
     bulk = isinstance(spectra, EDSSEMSpectrum)
     use, rows = start.use, spectra.data[:, start.use]
     lines = _lines_of(start, total[use])

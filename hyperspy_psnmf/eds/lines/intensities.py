@@ -29,6 +29,7 @@ from hyperspy_psnmf.eds.lines.fit import fit_spectra
 from hyperspy_psnmf.eds.lines.notes import notes_on_fit, widen_below_zero
 from hyperspy_psnmf.eds.lines.windows import window_operators
 from hyperspy_psnmf.eds.unlisted.found import Unlisted
+from hyperspy_psnmf.eds.xray.lines import element_of
 from hyperspy_psnmf.nmf.solver.one_blas_thread import one_blas_thread
 from hyperspy_psnmf.nmf.uncertainty.bands import sampling_errors
 
@@ -151,7 +152,7 @@ def net_intensities(
     if method == "windows":
         parts = _by_windows(found, lines, noise)
     else:
-        everything = {line.split("_")[0] for line in lines} | set(elements)
+        everything = {element_of(line) for line in lines} | set(elements)
         variance = noise.variance(gaussian_filter1d(found.data, 3.0, axis=1, mode="nearest"))
         of_sum = fit_spectra(found, everything, noise.inside, variance)
         parts = _by_model(found, lines, noise, of_sum)

@@ -14,7 +14,13 @@ from hyperspy_psnmf.eds.lines.windows import clip_windows
 from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.eds.signals.metadata import find_beam_energy, sample_lines
 from hyperspy_psnmf.eds.xray.detector import ZERO_PEAK
-from hyperspy_psnmf.eds.xray.lines import is_element, line_energy, lines_of
+from hyperspy_psnmf.eds.xray.lines import (
+    element_of,
+    is_element,
+    line_energy,
+    lines_of,
+    split_line,
+)
 
 MAX_NAMES = 8  # in one message, so that the reason can be found
 MAIN_LINES = ("Ka", "La", "Ma")
@@ -89,7 +95,7 @@ def explain_elements(spectra, map_input: MapInput, elements, method: str) -> dic
     listed, candidates = sample_lines(spectra), {}
     for element in filter(is_element, elements):
         own = [f"{element}_{name}" for name in MAIN_LINES if name in lines_of(element)]
-        own += [line for line in listed if line.startswith(f"{element}_") and line not in own]
+        own += [line for line in listed if element_of(line) == element and line not in own]
         candidates[element] = own
     lines = [line for own in candidates.values() for line in own]
     why = explain_lines(spectra, map_input, lines, method) if lines else {}
@@ -178,7 +184,7 @@ def _explain_beyond(energy, ends, beam_energy):
 
 
 def _explain_by_model(spectra, keep, lines):
-    elements = {_split(line)[0] for line in lines}
+    elements = {element_of(line) for line in lines}
     model = build_line_model(spectra, elements, keep)
     beam_energy = _read_beam_energy(spectra)
     names, members = families(sorted(elements), *model.energy[[0, -1]], beam_energy)
@@ -191,7 +197,7 @@ def _explain_by_model(spectra, keep, lines):
 
 
 def _explain_missing(line, families_of_lines, axis, keep):
-    element, name = _split(line)
+    element, name = split_line(line)
     energy, shell = line_energy(line), f"{element}_{name[0]}"
     for main, of_member in families_of_lines:
         if of_member == energy and main.startswith(shell) and main != line:
@@ -239,8 +245,3 @@ def _channels(axis, low, high):
     """Return the channels that eXSpy sums between two energies: one at least."""
     first, end = axis.value2index(low), axis.value2index(high)
     return slice(first, max(end, first + 1))
-
-
-def _split(line):
-    element, _, name = line.partition("_")
-    return element, name

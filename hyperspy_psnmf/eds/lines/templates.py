@@ -19,6 +19,7 @@ from hyperspy_psnmf.eds.signals.build import phase_axis, spectra_like
 from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.eds.signals.metadata import sample_elements, sample_lines
 from hyperspy_psnmf.eds.xray.detector import ZERO_PEAK
+from hyperspy_psnmf.eds.xray.lines import element_of
 from hyperspy_psnmf.nmf.lines.templates import Templates
 
 STEP = "fit of lines"  # for listeners
@@ -93,7 +94,7 @@ def find_templates(signal, map_input: MapInput, counts: np.ndarray) -> Templates
     total = np.zeros(keep.size)
     total[keep] = counts
     spectra = spectra_like(signal, total[None], "Sum", navigation=[phase_axis(1)], window=window)
-    elements = {*sample_elements(signal), *(line.split("_")[0] for line in sample_lines(signal))}
+    elements = {*sample_elements(signal), *(element_of(line) for line in sample_lines(signal))}
     variance = np.maximum(total, MIN_COUNTS)[None]
     with _because_of("fit"):
         fit = fit_spectra(spectra, elements, keep, variance)
@@ -111,7 +112,7 @@ def find_templates(signal, map_input: MapInput, counts: np.ndarray) -> Templates
     rest = np.where(use, 0.0, total)
     noise_peak, beyond = rest * (energy < ZERO_PEAK), rest * (energy >= ZERO_PEAK)
     continuum = np.column_stack([continuum, noise_peak, beyond])
-    names = [line.partition("_")[0] for line in model.fitted.lines]
+    names = [element_of(line) for line in model.fitted.lines]
     peaks, continuum = peaks[keep].T, continuum[keep].T
     in_use = peaks.sum(axis=1) > 0
     symbols, of_element = np.unique(np.array(names)[in_use], return_inverse=True)

@@ -21,7 +21,7 @@ import numpy as np
 from exspy.material import elements as elements_db
 from exspy.material import mass_absorption_coefficient
 
-from hyperspy_psnmf.eds.xray.lines import line_energy
+from hyperspy_psnmf.eds.xray.lines import element_of, line_energy
 
 NM = 1e-7  # cm
 CONVERGED, MAX_ROUNDS = 1e-7, 100  # of weight fractions
@@ -53,7 +53,7 @@ class Absorber:
     def of(cls, lines: list[str], take_off_angle: float):
         """Return the absorber that consists of the elements of the lines."""
         energies = np.array([line_energy(line) for line in lines])
-        symbols = [line.partition("_")[0] for line in lines]
+        symbols = [element_of(line) for line in lines]
         return cls(
             np.array([mass_absorption_coefficient(symbol, energies) for symbol in symbols]),
             np.array([_density(symbol) for symbol in symbols]),

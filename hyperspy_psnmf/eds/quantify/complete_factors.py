@@ -17,12 +17,11 @@ from hyperspy_psnmf.eds.quantify.factors import (
     check_elements,
     check_factors,
     check_lines,
-    element_of,
     elements_to_exclude,
 )
 from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.eds.signals.metadata import sample_elements, sample_lines
-from hyperspy_psnmf.eds.xray.lines import is_element, lines_of
+from hyperspy_psnmf.eds.xray.lines import element_of, is_element, lines_of
 
 COMPUTED = "computed"
 

@@ -29,7 +29,7 @@ from functools import cache
 import numpy as np
 from exspy.material import elements, mass_absorption_coefficient
 
-from hyperspy_psnmf.eds.xray.lines import line_table
+from hyperspy_psnmf.eds.xray.lines import line_energy, line_table, split_line
 
 ELECTRON_REST_ENERGY = 510.999  # keV
 MIN_OVERVOLTAGE = 3.0  # below it Bethe's formula is not valid
@@ -77,16 +77,16 @@ def computed_factor(line: str, beam_energy: float) -> tuple[float, float] | None
     silicon, found = (_sensitivity(name, beam_energy) for name in ("Si_Ka", line))
     if not (silicon and found):
         return None
-    element, _, name = line.partition("_")
+    element, name = split_line(line)
     light = name[0] == "K" and _general(element).Z < SODIUM
     of_shell = LIGHT_K if light else {"K": K, "L": L, "M": M}[name[0]]
     value = float(silicon / found)
-    return value, value * float(np.hypot(of_shell, _efficiency(_energy(line))[1]))
+    return value, value * float(np.hypot(of_shell, _efficiency(line_energy(line))[1]))
 
 
 def _sensitivity(line, beam_energy):
     """Return the signal of a line per unit of weight fraction, in an arbitrary unit."""
-    element, _, name = line.partition("_")
+    element, name = split_line(line)
     of_shell = {n: line for n, line in line_table(element).items() if n[0] == name[0]}
     edge = max(energy for energy, _ in of_shell.values())  # of the highest line, just below it
     if beam_energy < MIN_OVERVOLTAGE * edge:
@@ -94,7 +94,7 @@ def _sensitivity(line, beam_energy):
     fraction = of_shell[name][1] / sum(weight for _, weight in of_shell.values())
     ionisation = _cross_section(SHELLS[name[0]], edge, beam_energy)
     of_atom = ionisation * _fluorescence_yield(name[0], _general(element).Z)
-    return of_atom * fraction * _efficiency(_energy(line))[0] / _general(element).atomic_weight
+    return of_atom * fraction * _efficiency(line_energy(line))[0] / _general(element).atomic_weight
 
 
 def _cross_section(shell, edge, beam_energy):
@@ -133,11 +133,6 @@ def _efficiency(energy):
     mean, sigma = (1.0 + window) / 2, abs(1.0 - window) / np.sqrt(12)
     sensor = np.exp(-silicon * DEAD_LAYER) * -np.expm1(-silicon * SENSOR)
     return float((mean * sensor)[0]), float((sigma / mean)[0])
-
-
-def _energy(line):
-    element, _, name = line.partition("_")
-    return line_table(element)[name][0]
 
 
 def _general(element):

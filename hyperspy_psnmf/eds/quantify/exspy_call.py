@@ -21,6 +21,7 @@ from hyperspy.signals import BaseSignal
 
 from hyperspy_psnmf.eds.quantify.absorption import Absorber
 from hyperspy_psnmf.eds.signals.progress import no_progress_bars
+from hyperspy_psnmf.eds.xray.lines import element_of
 
 METHODS = ("CL", "zeta", "cross_section", "k_ratios")
 CONVERGED = 0.05  # per cent; eXSpy's own 0.5 is not small against standard errors
@@ -62,7 +63,7 @@ class Quantifier:
     @property
     def elements(self) -> list[str]:
         """Element of each line."""
-        return [line.split("_")[0] for line in self.lines]
+        return [element_of(line) for line in self.lines]
 
     def atomic(self, intensities: np.ndarray) -> np.ndarray:
         """Return atomic per cent of intensities of shape (..., n_phases, n_lines).
@@ -145,7 +146,7 @@ def _convert(function, percent, symbols):
 
 def _intensity(values, line):
     signal = BaseSignal(np.array(values, dtype=float)).T
-    signal.metadata.set_item("Sample.elements", [line.split("_")[0]])
+    signal.metadata.set_item("Sample.elements", [element_of(line)])
     signal.metadata.set_item("Sample.xray_lines", [line])
     return signal
 

@@ -18,7 +18,7 @@ from hyperspy_psnmf.eds.lines.measurable_lines import (
 )
 from hyperspy_psnmf.eds.signals.map_input import MapInput
 from hyperspy_psnmf.eds.signals.metadata import sample_elements
-from hyperspy_psnmf.eds.xray.lines import is_element, is_xray_line
+from hyperspy_psnmf.eds.xray.lines import element_of, is_element, is_xray_line
 
 
 def resolve_factors(
@@ -110,11 +110,6 @@ def _value_and_sigma(line, given):
     if not (0 < value < np.inf and 0 <= sigma < np.inf):
         raise ValueError(f"factors: {line} must be positive and finite, not {given!r}")
     return value, sigma
-
-
-def element_of(line: str) -> str:
-    """Return the element of a line."""
-    return line.partition("_")[0]
 
 
 def check_lines(name: str, lines) -> list[str]:

@@ -11,8 +11,8 @@ from hyperspy_psnmf.eds.lazy.decomposed import Decomposed
 from hyperspy_psnmf.eds.lines.intensities import net_intensities
 from hyperspy_psnmf.eds.lines.measurable_lines import name_some
 from hyperspy_psnmf.eds.phase_map.regions import Regions
-from hyperspy_psnmf.eds.quantify.factors import element_of
 from hyperspy_psnmf.eds.unlisted.found import lines_of_elements
+from hyperspy_psnmf.eds.xray.lines import element_of
 
 SIGNIFICANT = 5.0  # standard errors
 NEARLY_ALL = 99.0  # per cent

@@ -27,9 +27,8 @@ from hyperspy_psnmf.eds.quantify.factors import (
     check_elements,
     check_factors,
     check_lines,
-    element_of,
 )
-from hyperspy_psnmf.eds.xray.lines import is_element
+from hyperspy_psnmf.eds.xray.lines import element_of, is_element
 
 METHODS = ("CL", "k_ratios")
 TOLERANCE = 0.5  # at%, within which a composition sums to 100

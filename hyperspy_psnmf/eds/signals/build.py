@@ -13,7 +13,7 @@ from hyperspy.signals import BaseSignal
 
 from hyperspy_psnmf._compat import eager_class
 from hyperspy_psnmf.eds.signals.axes import map_shape
-from hyperspy_psnmf.eds.xray.lines import line_energy
+from hyperspy_psnmf.eds.xray.lines import element_of, line_energy
 
 # What describes the data of a signal and not those made from it; truth is that of phantoms, and
 # "PSNMF" are results, see `stored_record`.
@@ -141,7 +141,7 @@ class MapFrame:
         metadata["General"]["title"] = (
             f"{what} of {self.title}: {line} at {energy:.2f} {self.units}"
         )
-        of_line = {"elements": [line.partition("_")[0]], "xray_lines": [line]}
+        of_line = {"elements": [element_of(line)], "xray_lines": [line]}
         metadata["Sample"] = metadata.get("Sample", {}) | of_line
         metadata["Signal"] = {"quantity": quantity, "signal_type": ""}
         data = np.ascontiguousarray(values).reshape(self.shape)

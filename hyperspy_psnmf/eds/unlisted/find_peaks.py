@@ -14,6 +14,7 @@ import numpy as np
 from hyperspy_psnmf.eds.line_model.calibration import solve, sum_within
 from hyperspy_psnmf.eds.line_model.detector_artefacts import with_sum_peaks
 from hyperspy_psnmf.eds.xray.detector import peak_fwhm, peak_fwhms
+from hyperspy_psnmf.eds.xray.lines import split_line
 
 SIGNIFICANT = 8.0  # standard deviations
 SIGNIFICANT_IN_SUM = 5.0  # standard deviations
@@ -89,7 +90,7 @@ def _errors(model):
     """Return the model error of each family of lines, of shape (n_channels, n_lines)."""
     members = model.members.copy()
     for member in members:
-        shell = model.lines[int(member[0])].partition("_")[2][:1]
+        shell = split_line(model.lines[int(member[0])])[1][:1]
         faint = 0.0 if shell not in ("L", "M") else MIN_WEIGHT
         member[2] = LINE_ERROR.get(shell, 0.03) * max(member[2], faint)
     return replace(model, members=members, sum_peaks=0.0).peaks

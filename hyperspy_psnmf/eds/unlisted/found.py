@@ -3,6 +3,8 @@
 
 from dataclasses import dataclass
 
+from hyperspy_psnmf.eds.xray.lines import element_of
+
 ELEMENT, SUM_PEAK, ESCAPE_PEAK, UNKNOWN = "element", "sum peak", "escape peak", "unknown peak"
 
 
@@ -36,7 +38,7 @@ class Unlisted:
     def families_in(self, model) -> list[int]:
         """Return which lines of a `LineModel` belong to the element, or are the peak."""
         own = self.element or f"{self.energy:.3f} keV"
-        return [i for i, line in enumerate(model.lines) if own in (line, line.partition("_")[0])]
+        return [i for i, line in enumerate(model.lines) if own in (line, element_of(line))]
 
     def __str__(self):
         if self.kind == ELEMENT:

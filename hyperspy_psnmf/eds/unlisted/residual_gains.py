@@ -11,6 +11,7 @@ from hyperspy_psnmf.eds.line_model.calibration import solve
 from hyperspy_psnmf.eds.line_model.detector_artefacts import with_sum_peaks
 from hyperspy_psnmf.eds.line_model.linear_model import families
 from hyperspy_psnmf.eds.xray.detector import peak_fwhm
+from hyperspy_psnmf.eds.xray.lines import element_of
 from hyperspy_psnmf.kernels.limits import TINY
 
 # Least fraction of a peak's norm that is orthogonal to the lines fitted (shifts included).
@@ -79,7 +80,7 @@ def gains_of_elements(residual, model, symbols, at, beam_energy, *, reach):
     near = {int(f) for f, energy, _ in of_main if abs(energy - at) < reach}
     by_element = {}
     for family in sorted(near):
-        by_element.setdefault(names[family].partition("_")[0], []).append(family)
+        by_element.setdefault(element_of(names[family]), []).append(family)
     gains = {}
     for symbol, chosen in by_element.items():
         rows = [(chosen.index(int(f)), e, w) for f, e, w in members if int(f) in chosen]

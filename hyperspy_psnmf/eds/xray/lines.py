@@ -20,11 +20,25 @@ def is_element(symbol) -> bool:
     return has_entry(elements_db, f"{symbol}.Atomic_properties")
 
 
+def split_line(line: str) -> tuple[str, str]:
+    """Return the element of a line and the rest of its name, "Fe" and "Ka" of "Fe_Ka".
+
+    A name without an element, as of a peak by its energy, is returned whole, with no rest.
+    """
+    element, _, name = line.partition("_")
+    return element, name
+
+
+def element_of(line: str) -> str:
+    """Return the element of a line."""
+    return split_line(line)[0]
+
+
 def is_xray_line(line) -> bool:
     """Return whether eXSpy has a line of this name."""
     if not isinstance(line, str) or "." in line:
         return False
-    element, _, name = line.partition("_")
+    element, name = split_line(line)
     path = f"{element}.Atomic_properties.Xray_lines.{name}"
     return bool(name) and has_entry(elements_db, path)
 
@@ -45,5 +59,5 @@ def line_table(symbol: str) -> dict[str, tuple[float, float]]:
 
 def line_energy(line: str) -> float:
     """Return the energy of a line in keV."""
-    element, _, name = line.partition("_")
+    element, name = split_line(line)
     return lines_of(element)[name]
