@@ -20,7 +20,7 @@ from hyperspy_psnmf.eds.decompose.stock_arguments import bind_arguments
 from hyperspy_psnmf.eds.images.on_map import images_on_map
 from hyperspy_psnmf.eds.lazy.memory import resolve_max_memory
 from hyperspy_psnmf.eds.lazy.open_counts import open_counts
-from hyperspy_psnmf.eds.lazy.read import NAME
+from hyperspy_psnmf.eds.lazy.read import NAME, check_any_counts
 from hyperspy_psnmf.eds.lines.templates import STEP, NoLineModel, check_line_model, find_templates
 from hyperspy_psnmf.eds.signals.axes import binning_in_array_order
 from hyperspy_psnmf.eds.signals.learning_results import write_results
@@ -225,8 +225,7 @@ def _check_number(settings, map_input):
 
 
 def _check_counts(X):
-    if not X.nnz:
-        raise ValueError(f"{NAME} are zero everywhere in the pixels and channels in use")
+    check_any_counts(X)
     check_range(X, NAME)
 
 

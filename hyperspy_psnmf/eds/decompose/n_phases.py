@@ -18,7 +18,7 @@ from hyperspy_psnmf.eds.decompose.settings import SPECTRA
 from hyperspy_psnmf.eds.lazy.memory import resolve_max_memory
 from hyperspy_psnmf.eds.lazy.not_counts import judge_values
 from hyperspy_psnmf.eds.lazy.open_counts import open_counts
-from hyperspy_psnmf.eds.lazy.read import NAME
+from hyperspy_psnmf.eds.lazy.read import NAME, check_any_counts
 from hyperspy_psnmf.eds.lines.templates import NoLineModel, check_line_model, find_templates
 from hyperspy_psnmf.eds.signals.axes import channels_within
 from hyperspy_psnmf.eds.signals.map_input import MapInput
@@ -223,8 +223,7 @@ def _coarse(X, map_input, fixed, templates, n_jobs):
 def _check_counts(X):
     """Raise ValueError where there are none."""
     _check_whole(X)
-    if not total_counts(X):
-        raise ValueError(f"{NAME} are zero everywhere in the pixels and channels in use")
+    check_any_counts(X)
 
 
 def _check_whole(X):

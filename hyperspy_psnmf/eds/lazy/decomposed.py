@@ -16,7 +16,7 @@ import numpy as np
 from hyperspy_psnmf._compat import is_lazy
 from hyperspy_psnmf.eds.lazy.memory import resolve_max_memory
 from hyperspy_psnmf.eds.lazy.open_counts import open_counts
-from hyperspy_psnmf.eds.lazy.read import NAME, check_data
+from hyperspy_psnmf.eds.lazy.read import check_any_counts, check_data
 from hyperspy_psnmf.eds.signals.learning_results import (
     describe_missing_record,
     pixels_decomposed,
@@ -140,8 +140,7 @@ class Decomposed:
         check_data(self.signal)
         options = {"max_memory": resolve_max_memory("auto"), "show_progressbar": False}
         with open_counts(self.signal, self.map_input, **options) as X:
-            if not X.nnz:
-                raise ValueError(f"{NAME} are zero everywhere in the pixels and channels in use")
+            check_any_counts(X)
             if is_lazy(self.signal):  # eager data have been compared already
                 check_counts(X, self.record, self.map_input.keep_pixels)
             yield X

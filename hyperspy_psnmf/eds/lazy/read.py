@@ -52,6 +52,12 @@ def read_counts(
     return scale_counts(count_matrix(data, **options, name=NAME), counts_per_unit)
 
 
+def check_any_counts(X) -> None:
+    """Raise ValueError where the counts of a signal, as they were opened, are all zero."""
+    if not X.nnz:  # zeros are not stored
+        raise ValueError(f"{NAME} are zero everywhere in the pixels and channels in use")
+
+
 def check_data(signal) -> None:
     """Raise unless the data could be counts; looks at no value."""
     data = signal.data
