@@ -53,9 +53,9 @@ def _run(args):
     try:
         signal = _load(args)
         _unmix(signal, args)
-        from hyperspy_psnmf.accessor.files import write_results
+        from hyperspy_psnmf.accessor.files import write_files
 
-        done = write_results(signal, args.output, args.k_factors, source=args.source)
+        done = write_files(signal, args.output, args.k_factors, source=args.source)
     except (OSError, RuntimeError, TypeError, ValueError) as error:
         print(f"hyperspy_psnmf: error: {error}", file=sys.stderr)
         return 1

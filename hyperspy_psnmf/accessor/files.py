@@ -39,7 +39,7 @@ _PLAIN = (OSError, RuntimeError, TypeError, ValueError)  # with messages written
 
 
 @dataclass(eq=False)
-class WrittenResults:
+class WrittenFiles:
     """What has been written into a folder, and what could not be.
 
     Attributes
@@ -108,9 +108,9 @@ class WrittenResults:
         self.write(name, write)
 
 
-def write_results(
+def write_files(
     signal: Any, folder: Path, k_factors: dict[str, float] | None = None, *, source: str = ""
-) -> WrittenResults:
+) -> WrittenFiles:
     """Write the map, phase spectra, figures, a table of intensities and the report.
 
     Parameters
@@ -131,7 +131,7 @@ def write_results(
         If the folder cannot be made.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    done = WrittenResults(folder)
+    done = WrittenFiles(folder)
     done.write(MAP, lambda path: signal.save(path, overwrite=True))
     decomposed = Decomposed.read(signal)
     spectra = done.attempt("phase_spectra.hspy", signal.psnmf.phase_spectra)
@@ -164,7 +164,7 @@ def write_results(
     return done
 
 
-def _measure(decomposed: Decomposed, done: WrittenResults) -> LineIntensities | None:
+def _measure(decomposed: Decomposed, done: WrittenFiles) -> LineIntensities | None:
     """Return the net intensities of the lines in the metadata, by windows if need be."""
     try:
         return _measure_by("model", decomposed, done)
@@ -188,7 +188,7 @@ def _ask_for_elements(decomposed: Decomposed) -> str:
     return f"no elements in the metadata: s.add_elements() or --elements lists them{those}"
 
 
-def _measure_by(method: str, decomposed: Decomposed, done: WrittenResults) -> LineIntensities:
+def _measure_by(method: str, decomposed: Decomposed, done: WrittenFiles) -> LineIntensities:
     lines, left_out = choose_lines(decomposed.spectra, decomposed.map_input, method)
     elements = sample_elements(decomposed.spectra)
     found = measure_lines(decomposed, lines, method=method, elements=elements)
@@ -204,7 +204,7 @@ def _quantify(decomposed: Decomposed, k_factors: dict[str, float]) -> Quantifica
 
 
 def _quantify_unasked(
-    decomposed: Decomposed, measured: LineIntensities, done: WrittenResults
+    decomposed: Decomposed, measured: LineIntensities, done: WrittenFiles
 ) -> Quantification | None:
     """Return the composition by computed k-factors, or None where the metadata do not allow it."""
     intensities = "windows" if measured.fit is None else "model"
@@ -224,7 +224,7 @@ def _write_table(path: Path, *of: Any) -> None:
 
 def _write_report(
     signal: Any,
-    done: WrittenResults,
+    done: WrittenFiles,
     measured: LineIntensities | None,
     composition: Quantification | None,
     source: str,
