@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The glue to HyperSpy and eXSpy: signals in, signals and learning results out.
 
-No arithmetic on counts happens here; see `hyperspy_psnmf.nmf` for that.
+Maps are factorised in `hyperspy_psnmf.nmf`. X-ray lines, continuum and peaks are fitted to spectra
+here, by weighted least squares, and tested for significance.
 """
