@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from hyperspy_psnmf import data
-from hyperspy_psnmf.nmf.lines import search
+from hyperspy_psnmf.nmf.lines import factorise
 from hyperspy_psnmf.nmf.lines.alternating import LineAlternation
 from tests.benchmarks.fidelity_figures import match, true_phases
 from tests.helpers.compositions import truth_of
@@ -81,7 +81,7 @@ def test_decomposition__a_core_is_without_its_shell_thanks_to_loadings_that_retu
         return match(s.metadata.Truth.factors, s.learning_results.factors)[1].max()
 
     assert worst_angle() < 2.0  # degrees; 0.4 when written
-    monkeypatch.setattr(search, "other_optima", lambda *_, **options: ())
+    monkeypatch.setattr(factorise, "other_optima", lambda *_, **options: ())
     assert worst_angle() < 2.0  # these are other ways to the same optimum
     monkeypatch.setattr(LineAlternation, "gradient", lambda self, point: 0.0 * point.W)
     assert worst_angle() > 5.0  # 9.8

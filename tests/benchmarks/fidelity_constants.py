@@ -21,7 +21,7 @@ import numpy as np
 from hyperspy.defaults_parser import preferences
 
 from hyperspy_psnmf.nmf.binning import bins
-from hyperspy_psnmf.nmf.lines import channel_groups, channels, costs, criterion, search
+from hyperspy_psnmf.nmf.lines import channel_groups, channels, costs, criterion, factorise
 from hyperspy_psnmf.nmf.method import binned_lines
 from tests.benchmarks.fidelity import PHANTOMS
 from tests.benchmarks.fidelity_figures import match, true_phases
@@ -52,8 +52,8 @@ IN_MODULES = {
     "MAX_REGIONS": bins,
     "COUNTS_PER_OBSERVATION": costs,
     "MAX_LOSS": channel_groups,
-    "FIRST_ALTERNATIONS": search,
-    "MAX_RISE": search,
+    "FIRST_ALTERNATIONS": factorise,
+    "MAX_RISE": factorise,
     "MIN_GAIN": channels,
     "MIN_WIDTH": channels,
 }
@@ -69,14 +69,14 @@ def scaled(constant: str, factor: float):
         with patch.object(module, constant, type(value)(factor * value)):
             yield
         return
-    field, default_costs = COSTS[constant], search.default_costs
+    field, default_costs = COSTS[constant], factorise.default_costs
 
     def scaled_costs(*args):
         usual = default_costs(*args)
         return replace(usual, **{field: factor * getattr(usual, field)})
 
     with (
-        patch.object(search, "default_costs", scaled_costs),
+        patch.object(factorise, "default_costs", scaled_costs),
         patch.object(binned_lines, "default_costs", scaled_costs),
     ):
         yield

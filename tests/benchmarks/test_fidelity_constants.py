@@ -3,7 +3,7 @@
 
 import pytest
 
-from hyperspy_psnmf.nmf.lines import search
+from hyperspy_psnmf.nmf.lines import factorise
 from hyperspy_psnmf.nmf.method import binned_lines
 from tests.benchmarks import fidelity_constants
 from tests.benchmarks.fidelity_constants import COSTS, IN_MODULES, scaled
@@ -22,7 +22,7 @@ def test_scaled__constant_of_a_module_changed_and_put_back(constant):
 @pytest.mark.parametrize("constant", COSTS)
 def test_scaled__one_cost_changed_and_put_back(constant):
     def of_all():
-        return [vars(m.default_costs(3e5, n)) for m, n in ((search, None), (binned_lines, 70))]
+        return [vars(m.default_costs(3e5, n)) for m, n in ((factorise, None), (binned_lines, 70))]
 
     usual, field = of_all(), COSTS[constant]
     with scaled(constant, 0.5):

@@ -1,21 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Factorise counts into loadings and spectra made of templates, the simplest by `criterion`."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from threading import Lock
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hyperspy_psnmf.kernels.parallel import call_in_threads
-from hyperspy_psnmf.nmf.lines.costs import Costs
-from hyperspy_psnmf.nmf.lines.search import MIN_DECREASE, Search
+from hyperspy_psnmf.nmf.counts.matrix import total_counts
+from hyperspy_psnmf.nmf.lines.alternating import LineAlternation, LinePoint
+from hyperspy_psnmf.nmf.lines.costs import Costs, default_costs
+from hyperspy_psnmf.nmf.lines.criterion import simplest
+from hyperspy_psnmf.nmf.lines.other_optima import other_optima
+from hyperspy_psnmf.nmf.lines.templates import LEAST, common_ratio
 from hyperspy_psnmf.nmf.lines.weights import LineSpectra
 from hyperspy_psnmf.nmf.solver.one_blas_thread import one_blas_thread
 
-# Optima from which the search begins again. Of 20 maps, the second led to a criterion lower by 3
-# to 57 nats on three and higher by 28 on one; a third would have on one, to one lower by 1.
-N_AGAIN = 2
+FIRST_ALTERNATIONS = 12  # before the first combinations, which need the optimum only roughly
+ALTERNATIONS = 40  # of a restricted fit, which starts close to its optimum
+MOVES = (100, 2, 1, 0)  # combinations at most, fewer once the criterion has not fallen
+# Divergence at the start of a restricted fit, relative to that before. Many combinations one after
+# the other may round away the loadings.
+MAX_RISE = 10.0
+MAX_ROUNDS = 8  # of combinations and fits; most stop after two
+MIN_DECREASE = 0.01  # nats, of the criterion in a round
+# A search ends where the criterion is more than so many decreases of the last round above the
+# lowest: decreases halve from round to round, or fall faster.
+HOPE = 3.0
+LEAST_WEIGHT = 1e-6  # at which weights start that are allowed and were zero
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,47 +94,23 @@ def factorise_lines(
     n_jobs : int or None
         Threads; None is all cores.
     callback : callable, optional
-        Called after every alternation with the divergence in nats, in any of the threads, but not
-        by two at a time.
+        Called after every alternation with the divergence in nats.
     """
-    report = callback and _one_at_a_time(callback)
-
-    def search_from(W, spectra):
-        return Search(X, spectra, costs, max_iter, n_jobs, report).run(W, spectra)
-
-    # Searches know nothing of each other, so that they can run in any order.
-    found = [*call_in_threads(search_from, starts, n_jobs=n_jobs)]
+    search = None
+    for W, spectra in starts:
+        if search is None:
+            search = _Search(X, spectra, costs, max_iter, n_jobs, callback)
+        search.run(W, spectra)
     # Once more from the optimum of all loadings and lines nearby: what earlier rounds have set to
     # zero may be wrong by now. Before, there is no point in looking for it in every round.
-    best = ((search,) for search in _distinct(found)[:N_AGAIN])
-    search = _lowest(call_in_threads(Search.run_again, best, n_jobs=n_jobs))
-    others = search.from_other_optima()
-    search = _lowest([search, *others])
+    search.zeros_return = True
+    search.run(search.best.W, search.best.spectra)
+    search.try_other_optima()
     search.finish(tol)
-    n_iter = sum(each.n_iter for each in (*found, *others))
-    W, spectra, loss = search.best.W, search.best.spectra, search.best.loss
-    return LineFit(W, spectra, loss, search.criterion, search.residual, n_iter, tol)
-
-
-def _one_at_a_time(callback: Callable) -> Callable:
-    lock = Lock()
-
-    def report(loss):
-        with lock:
-            callback(loss)
-
-    return report
-
-
-def _distinct(searches: list[Search]) -> list[Search]:
-    """Return searches that ended in different optima, the lowest first."""
-    searches = sorted(searches, key=lambda search: search.criterion)
-    steps = np.diff([search.criterion for search in searches], prepend=-np.inf)
-    return [search for search, step in zip(searches, steps, strict=True) if step >= MIN_DECREASE]
-
-
-def _lowest(searches: Iterable[Search]) -> Search:
-    return min(searches, key=lambda search: search.criterion)
+    best = search.best
+    return LineFit(
+        best.W, best.spectra, best.loss, search.criterion, search.residual, search.n_iter, tol
+    )
 
 
 @one_blas_thread()
@@ -145,8 +132,127 @@ def simplest_nearby(
     max_iter : int
         Alternations of one fit at most.
     """
-    search = Search(X, spectra, costs, max_iter)
+    search = _Search(X, spectra, costs, max_iter, 1, None)
     search.zeros_return = True
     search.run(W, spectra)
-    best = _lowest([search, *search.from_other_optima()]).best
-    return best.W, best.spectra
+    search.try_other_optima()
+    return search.best.W, search.best.spectra
+
+
+class _Search:
+    """The lowest criterion from several starts."""
+
+    def __init__(self, X, spectra, costs, max_iter, n_jobs, callback):
+        self.problem = LineAlternation(X, spectra, n_jobs)
+        self.costs = costs or default_costs(self.problem.n_counts)
+        self.counts = total_counts(X, axis=0)
+        self.allowed = spectra.allowed
+        self.max_iter, self.n_jobs, self.callback = max_iter, n_jobs, callback
+        self.n_iter, self.best, self.criterion, self.residual = 0, None, np.inf, np.inf
+        self.zeros_return = False  # whether loadings that are zero may become free again
+
+    def run(self, W, spectra) -> None:
+        """Lower the criterion from a start until it falls no more."""
+        self.problem.restrict(None)
+        point = self._converge(self.problem.at(W, spectra), FIRST_ALTERNATIONS)
+        point = self._correct(point)
+        # What a simplification loses is only estimated; no simpler one may be as likely.
+        self._compare(point)
+        self._descend(point, MOVES)
+
+    def try_other_optima(self) -> None:
+        """Lower the criterion from its other minima near the lowest one."""
+        W, spectra = self.best.W, self.best.spectra
+        options = {"gradient": self.problem.gradient(self.best), "n_jobs": self.n_jobs}
+        for start in other_optima(W, spectra, self.costs, **options):
+            self.problem.restrict(None)
+            # With their zeros from the first fit on: without, it returns along the valley.
+            self._descend(self.problem.at(*start), (0,))
+
+    def _descend(self, point, moves) -> None:
+        lowest = np.finfo(float).max
+        for _ in range(MAX_ROUNDS):
+            point, moves = self._simplify(point, moves)
+            best = self.criterion
+            criterion = self._compare(point)
+            decrease, excess = lowest - criterion, criterion - best
+            known = 0 <= excess < MIN_DECREASE  # an optimum found before
+            if not decrease >= MIN_DECREASE or known or excess / HOPE > decrease:
+                break
+            lowest = criterion
+
+    def finish(self, tol) -> None:
+        """Converge the best factorisation with its zeros, which may have been left early."""
+        if self.residual <= tol:
+            return
+        spectra = replace(self.best.spectra, allowed=self._of_elements(self.best.spectra))
+        self.problem.restrict(self.best.W > 0)
+        start = self.problem.at(self.best.W, spectra)
+        options = {"callback": self.callback, "tol": tol}
+        point, n_iter = self.problem.converge(start, self.max_iter, **options)
+        self.n_iter += n_iter
+        self._compare(point)
+
+    def _compare(self, point) -> float:
+        """Keep a point if its criterion is the lowest, and return the criterion."""
+        criterion = self._criterion(point)
+        if criterion < self.criterion:
+            self.best, self.criterion = self._lift(point), criterion
+            self.residual = self.problem.residual(point)
+        return criterion
+
+    def _criterion(self, point) -> float:
+        return point.loss + self.costs.of(point.W, point.spectra)
+
+    def _correct(self, point):
+        """Return the point with templates that have the detector's response of the sum."""
+        ratio = common_ratio(self.counts, point.B @ point.W.sum(axis=0))
+        templates = point.spectra.templates.corrected(ratio)
+        return self.problem.at(point.W, replace(point.spectra, templates=templates))
+
+    def _simplify(self, point, moves) -> tuple[LinePoint, tuple[int, ...]]:
+        """Return the optimum with the zeros of the simplest combination, and moves left to try.
+
+        Zeros of many loadings of alike spectra may cost far more together than one by one.
+        """
+        highest, found, tried = self._criterion(point) + MIN_DECREASE, point, None
+        for max_moves in moves:
+            start = self._with_zeros(point, max_moves)
+            is_close = start.loss <= MAX_RISE * point.loss or max_moves == 0
+            if start.loss == tried or not is_close:
+                continue
+            found, tried = self._converge(start, ALTERNATIONS), start.loss
+            if self._criterion(found) <= highest:
+                break
+        return found, moves[moves.index(max_moves) :]
+
+    def _with_zeros(self, point, max_moves) -> LinePoint:
+        """Return a point with the zeros of a combination, to which the problem is restricted."""
+        spectra = self._lift(point).spectra
+        gradient = self.problem.gradient(point) if self.zeros_return else None
+        options = {"max_moves": max_moves, "gradient": gradient, "n_jobs": self.n_jobs}
+        W, weights = simplest(point.W, spectra, self.costs, **options)
+        is_free = self._of_elements(replace(spectra, weights=weights))
+        # What no other template has must stay, or its counts would have no expectation.
+        lost = (self.counts > 0) & ~(is_free.any(axis=0) @ spectra.templates.spectra > LEAST)
+        lost &= ~(spectra.fixed > LEAST).any(axis=0)
+        is_free |= self.allowed & (spectra.templates.spectra[:, lost] > LEAST).any(axis=1)
+        weights = np.where(is_free, weights.clip(LEAST_WEIGHT), 0.0)
+        restricted = replace(spectra, weights=weights, allowed=is_free)
+        self.problem.restrict(W > 0)
+        return self.problem.at(W, restricted)
+
+    def _of_elements(self, spectra) -> np.ndarray:
+        """Return which templates are allowed: continuum, and lines of the elements there are."""
+        allowed = self.allowed.copy()
+        allowed[:, spectra.templates.is_line] &= spectra.has_element[:, spectra.templates.elements]
+        return allowed
+
+    def _lift(self, point) -> LinePoint:
+        """Return the same without the zeros of a combination as constraints."""
+        return replace(point, spectra=replace(point.spectra, allowed=self.allowed))
+
+    def _converge(self, point, max_iter):
+        point, n_iter = self.problem.converge(point, min(max_iter, self.max_iter), self.callback)
+        self.n_iter += n_iter
+        return point

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Factorisations with spectra made of templates: 60 rows, 47 channels, 4 elements."""
 
-import time
-
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -65,39 +63,6 @@ def test_factorise_lines__the_same_twice_and_dense_as_sparse():
     sparse = factorise_lines(sp.csr_array(X), starts(seeds=[0]))
     # Rounding decides where iterations end; the standard errors are some 15 counts.
     np.testing.assert_allclose(sparse.W, one.W, atol=0.1)
-
-
-@pytest.mark.parametrize("n_jobs", [2, None])
-def test_factorise_lines__the_same_in_threads(n_jobs):
-    X, _, _ = make_counts()
-    serial = factorise_lines(X, starts())
-    at_once, losses = [], []
-
-    def callback(loss):
-        at_once.append(loss)
-        assert len(at_once) == 1
-        time.sleep(1e-4)  # in which another thread could call
-        losses.append(at_once.pop())
-
-    parallel = factorise_lines(X, starts(), n_jobs=n_jobs, callback=callback)
-    np.testing.assert_array_equal(parallel.W, serial.W)
-    np.testing.assert_array_equal(parallel.spectra.weights, serial.spectra.weights)
-    assert len(losses) == parallel.n_iter == serial.n_iter
-
-
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_factorise_lines__what_the_callback_raises_ends_it(n_jobs):
-    X, _, _ = make_counts()
-    losses = []
-
-    def callback(loss):
-        losses.append(loss)
-        if len(losses) > 5:
-            raise KeyError("enough")
-
-    with pytest.raises(KeyError, match="enough"):
-        factorise_lines(X, starts(), n_jobs=n_jobs, callback=callback)
-    assert len(losses) <= 5 + 2 * n_jobs
 
 
 def test_factorise_lines__fixed_spectra_stay():
