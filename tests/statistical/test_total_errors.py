@@ -55,7 +55,10 @@ def inside(name, shape, counts, seed):
     return distance[judged][:, None] <= [1.0, 2.0]
 
 
-@pytest.mark.parametrize("counts", [15, pytest.param(50, marks=pytest.mark.thorough), 300])
+NIGHTLY = [pytest.param(counts, marks=pytest.mark.thorough) for counts in (15, 300)]
+
+
+@pytest.mark.parametrize("counts", [50, *NIGHTLY])
 def test_quantify__printed_errors_hold_the_truth(counts):
     hits = {
         name: np.concatenate(
