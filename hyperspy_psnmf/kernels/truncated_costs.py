@@ -77,7 +77,7 @@ def _sort(first, stop, signed, width, cells):
 
 @jit
 def _sum_costs_of_number(
-    n_changed, values, change, variances, of_number, width, multiples, known, only_lowest,
+    n_changed, values, change, variances, of_number, width, multiples, known, excess,
     memory, signed, out, limits,
 ):  # fmt: skip
     # The first estimates change with t; where most loadings are zero, these are few.
@@ -88,20 +88,19 @@ def _sum_costs_of_number(
     _signed_costs(n, values, change, variances, 0.0, signed)
     of_negative, n_negative = _sum_negative(n_changed, n, signed)
     _sort(n_changed, n, signed, width, of_others)
-    lowest = np.inf
+    lowest = np.inf  # costs that are above it by `excess` are not needed
     for m in range(multiples.size):
         out[m], limits[m] = np.inf, 0.0
-        if only_lowest and known[m] + of_negative >= lowest:
+        if known[m] + of_negative >= lowest + excess:
             continue
         _signed_costs(n_changed, values, change, variances, multiples[m], signed)
         of_changed, n_of_changed = _sum_negative(0, n_changed, signed)
         total, left = of_negative + of_changed, n - n_negative - n_of_changed
-        if only_lowest:
-            # As the cost of a number is concave, none costs less than its part of that of all. To
-            # sort costs takes most of the time.
-            of_each = of_number[left] / max(left, 1)
-            if known[m] + total + _sum_positive(n, signed, of_each) >= lowest:
-                continue
+        # As the cost of a number is concave, none costs less than its part of that of all. To sort
+        # costs takes most of the time.
+        of_each = of_number[left] / max(left, 1)
+        if known[m] + total + _sum_positive(n, signed, of_each) >= lowest + excess:
+            continue
         for cell in range(CELLS):
             cells[0, cell] = of_others[0, cell]
             cells[1, cell] = of_others[1, cell]
@@ -157,7 +156,7 @@ def _best_multiples(
             )  # fmt: skip
             _sum_costs_of_number(
                 last, of_rows[4], of_rows[5], of_rows[:3], of_number, width, tried[:n_tried],
-                known, True, cells, of_rows[3], costs, of_no_use,
+                known, 0.0, cells, of_rows[3], costs, of_no_use,
             )  # fmt: skip
             best = 0
             for m in range(n_tried):
@@ -224,7 +223,7 @@ def sum_costs_of_number(values, change, variances, of_number, multiples):
     of_number, multiples = as_argument(of_number), as_argument(multiples)
     memory, signed = np.empty((4, CELLS)), np.empty(len(values))
     known, (costs, limits) = np.zeros(multiples.size), np.empty((2, multiples.size))
-    problem = (len(values), *arrays, of_number, _cell_width(of_number), multiples, known, False)
+    problem = (len(values), *arrays, of_number, _cell_width(of_number), multiples, known, np.inf)
     _sum_costs_of_number(*problem, memory, signed, costs, limits)
     return costs, limits
 
