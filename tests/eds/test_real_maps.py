@@ -122,6 +122,7 @@ def test_phase_spectra__the_core_lies_within_the_shell(core_shell):
     assert in_core.sum() < (iron > 0.25 * np.quantile(iron, 0.99)).sum()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*zero peak")
 @pytest.mark.parametrize("energy_range", [None, (0.12, 19.9)], ids=str)
 def test_phase_maps__aluminium_and_silver_interdiffuse(energy_range):
@@ -173,6 +174,7 @@ def test_decomposition__spectra_of_one_map_measure_a_part_of_it(core_shell):
 N_PHASES = {"bcf_v2_50x50px.bcf": 2, "core_shell.hspy": 4, "mineral_lamella_88.hspy": 4}
 
 
+@pytest.mark.slow
 @needs_maps(*N_PHASES)
 @pytest.mark.parametrize("name", N_PHASES)
 def test_estimate_number_of_components__what_is_in_a_real_map(name):

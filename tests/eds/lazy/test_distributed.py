@@ -183,6 +183,7 @@ def test_distributed__small_chunks_of_one_worker_are_taken_together():
     assert len(batches) <= sum(sizes) // most + 1 + len(set(holders))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunks", [None, (6, 5, 310)], ids=["as they are", "rechunked"])
 def test_ClusterBlocks__persisted_map(grains, unmixed, unmix, chunks):
     s = lazy(grains, (7, 9, 310))

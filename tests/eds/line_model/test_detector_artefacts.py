@@ -101,6 +101,7 @@ def test_measure_lines__what_is_too_large_for_the_detector_is_an_element_or_unkn
     assert found.unlisted[0].kind in ("element", "unknown peak")
 
 
+@pytest.mark.slow
 @needs_maps("bcf_v2_50x50px.bcf")
 def test_decomposition__silver_in_aluminium_is_no_sum_peak():
     s = load("bcf_v2_50x50px.bcf")

@@ -97,6 +97,7 @@ def test_find_axis__a_strong_unlisted_peak_near_a_weak_line_moves_nothing():
     assert abs(found.fit.axis.shift(2.0)) < 0.004
 
 
+@pytest.mark.slow
 @needs_maps("silica_spheres.hspy")
 @pytest.mark.parametrize(
     "by", [-0.03, *(pytest.param(keV, marks=pytest.mark.thorough) for keV in (0.0, -0.015, 0.01))]

@@ -118,6 +118,7 @@ def test_quantify__absorption_needs_a_take_off_angle(minerals, few):
         minerals.psnmf.quantify(**few, **LAMELLA)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("elevation", "tilt"), [(0.0, 0.0), (20.0, -40.0), (-5.0, 0.0)])
 def test_quantify__take_off_angle_that_cannot_be(minerals, few, elevation, tilt):
     minerals.set_microscope_parameters(

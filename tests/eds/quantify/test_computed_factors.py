@@ -155,6 +155,7 @@ def test_computed_factor__ratio_of_platinum_to_iron_as_measured_by_the_makers_of
     assert platinum / iron == pytest.approx(5.075602 / 1.450226, rel=0.03)
 
 
+@pytest.mark.slow
 @needs_maps("srtio3_four_detectors.emd")
 def test_quantify__strontium_titanate_is_right_within_its_errors():
     pytest.importorskip("sparse")

@@ -48,6 +48,7 @@ def test_quantify__absorption_in_maps_does_not_depend_on_how_many_pixels_there_a
     assert 0.3 * of_phases.min() < oxygen - without < 3 * of_phases.max()
 
 
+@pytest.mark.slow
 def test_quantify__maps_have_the_thickness_and_density_of_each_pixels_phases(minerals, few):
     loadings = minerals.learning_results.loadings
     largest = loadings == loadings.max(axis=1, keepdims=True)
@@ -67,6 +68,7 @@ def test_quantify__maps_have_the_thickness_and_density_of_each_pixels_phases(min
     np.testing.assert_allclose(mixed, alike)
 
 
+@pytest.mark.slow
 def test_quantify__maps_have_the_thickness_of_each_pixels_regions(minerals, few):
     left, top = np.zeros((20, 26), bool), np.zeros((20, 26), bool)
     left[:, :11] = top[:6] = True

@@ -157,6 +157,7 @@ def test_families__are_those_of_exspys_model():
 # --- real maps, with lists that a microscopist might give
 
 
+@pytest.mark.slow
 @needs_maps("core_shell.hspy", "mineral_lamella_88.hspy", "bcf_v2_50x50px.bcf")
 @pytest.mark.thorough_cases("Pt O", "mineral_lamella", "-Ag Cu")
 @pytest.mark.parametrize(

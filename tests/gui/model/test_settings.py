@@ -39,6 +39,7 @@ def test_PSNMFTool__the_preview_of_auto_says_that_smaller_bins_are_tried(tool):
     assert "Smaller bins are tried too" in tool.preview_text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("chosen", "spectra"),
     [({}, "auto"), ({"spectra": "lines"}, "lines"), ({"spectra": "free"}, "free"),

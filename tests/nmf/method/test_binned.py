@@ -92,6 +92,7 @@ def test_match_spectra__each_is_the_most_alike():
     assert match_spectra(H, np.array([H[0] + 0.9 * H[1], H[0], 0 * H[0]])).tolist() == [1, 0, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_assigns_absent__components_are_in_the_order_of_their_counts(seed):
     cube, _, _ = planted(SHAPE, seed=seed)
